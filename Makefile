@@ -1,0 +1,71 @@
+# A fresh machine needs Python >= 3.11, make and git; everything else is installed on the way.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+python := .venv/bin/python
+# Debian keeps servers where ordinary users do not look.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+## Running
+
+.PHONY: run
+run: export LOG_FORMAT ?= text
+run: .venv/.ready-run ## start all services in one process on embedded defaults (settings: README.md)
+	@exec $(python) -m services
+
+.PHONY: psql
+psql: .venv/.ready-run ## open psql as the operator, who may read everything (ARGS="-c '…'")
+	@exec $(python) -m services psql $(ARGS)
+
+.PHONY: migrate
+migrate: .venv/.ready-run ## bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
+	@exec $(python) -m services migrate
+
+## Checking
+
+.PHONY: test
+test: lint test-tools ## lint, then every test but the large and the long ones
+	$(python) -m pytest -m "not large and not faults" $(ARGS)
+
+.PHONY: test-large
+test-large: .venv/.ready-test test-tools ## gigabyte-sized inputs
+	$(python) -m pytest -m large $(ARGS)
+
+.PHONY: test-faults
+test-faults: .venv/.ready-test test-tools ## long proofs that faults lose nothing
+	$(python) -m pytest -m faults $(ARGS)
+
+.PHONY: lint
+lint: .venv/.ready-test ## ruff, mypy --strict, import-linter
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+
+.PHONY: format
+format: .venv/.ready-test ## format and sort imports
+	ruff check --fix .
+	ruff format .
+
+.PHONY: bench
+bench: .venv/.ready-test test-tools ## measure files per second, latency, CPU and memory
+	$(python) -m bench $(ARGS)
+
+.PHONY: test-tools
+test-tools:
+	@infra/machine/test-tools.sh
+
+## Housekeeping
+
+.PHONY: clean
+clean: ## remove virtual environments and caches; data under var/ stay
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/out
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Made anew when what is locked changes; `test` includes all that `run` needs.
+.venv/.ready-%: pyproject.toml uv.lock infra/machine/environment.sh
+	@infra/machine/environment.sh $*

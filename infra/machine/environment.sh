@@ -1,0 +1,59 @@
+#!/bin/sh
+# Makes .venv from uv.lock: `environment.sh run` with what the services need, `environment.sh test` with everything.
+# Needs Python >= 3.11; installs uv into a virtual environment of its own (.uv) where the machine has none.
+set -eu
+cd "$(dirname "$0")/../.."
+kind=$1
+
+say() {
+    echo "$*" >&2
+}
+
+recent() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+find_python() {
+    for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python; do
+        if recent "$candidate"; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    say "Install Python 3.11 or later (Debian: apt-get install python3), or name it: make PYTHON=/path/to/python3."
+    return 1
+}
+
+# Debian's python3 comes without what makes virtual environments.
+make_uv_environment() {
+    if ! "$1" -c 'import ensurepip' 2>/dev/null; then
+        version=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+        infra/machine/packages.sh "$version"
+    fi
+    "$1" -m venv --clear .uv
+}
+
+if command -v uv >/dev/null 2>&1; then
+    uv=uv
+else
+    if ! [ -x .uv/bin/uv ]; then
+        python=$(find_python)
+        make_uv_environment "$python"
+        say "Installing uv into .uv …"
+        .uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+    fi
+    uv=.uv/bin/uv
+fi
+
+# The interpreter of the machine, never a downloaded one.
+export UV_PYTHON_DOWNLOADS=never
+recent .venv/bin/python || "$uv" venv --quiet --clear --python "$(find_python)" .venv
+
+say "Installing the locked packages into .venv …"
+case $kind in
+# --inexact: what `make test` has added may stay.
+run) "$uv" sync --quiet --frozen --extra all --no-dev --inexact ;;
+test) "$uv" sync --quiet --frozen --extra all && touch .venv/.ready-run ;;
+*) say "usage: environment.sh run|test" && exit 2 ;;
+esac
+touch ".venv/.ready-$kind"

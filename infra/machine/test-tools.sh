@@ -1,0 +1,13 @@
+#!/bin/sh
+# Installs the servers and tools that the tests drive and this machine lacks.
+set -eu
+cd "$(dirname "$0")/../.."
+PATH=$PATH:/usr/sbin:/sbin
+missing=
+
+[ -n "${TEST_AMQP_URL:-}" ] || command -v rabbitmq-server >/dev/null || missing="$missing rabbitmq-server"
+command -v chromium >/dev/null || missing="$missing chromium"
+command -v dcmdump >/dev/null || missing="$missing dcmtk"
+
+# shellcheck disable=SC2086 # a list of words
+[ -z "$missing" ] || infra/machine/packages.sh $missing
