@@ -1,0 +1,1 @@
+"""The event bus: one contract (`contract`), two implementations (`rabbitmq`, `inprocess`)."""

@@ -1,0 +1,148 @@
+"""One handler call under its span, metrics and log line, the same for every bus.
+
+Attribute names follow the OpenTelemetry semantic conventions for messaging; written by hand because the
+instrumentation of the client library still emits outdated names.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from libs.common.bus.contract import (
+    Ack,
+    Dead,
+    Decision,
+    Delivery,
+    Handler,
+    Leave,
+    Retry,
+    Subscription,
+    decide,
+)
+from libs.common.events import Event
+from libs.common.telemetry import Telemetry, context_of
+
+log = logging.getLogger(__name__)
+
+OUTCOMES: dict[type[Decision], str] = {Ack: "ack", Retry: "retry", Dead: "dead", Leave: "cancelled"}
+
+
+class Handling:
+    """Runs the handler of one subscription and turns the way it ends into a decision."""
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        handler: Handler,
+        telemetry: Telemetry,
+        *,
+        system: str,
+        exchange: str,
+    ) -> None:
+        """`system` and `exchange` name the bus in spans, e.g. rabbitmq and dicom.events."""
+        self.queue = subscription.queue
+        self._handler = handler
+        self._tracer = telemetry.tracer
+        self._metrics = telemetry.metrics
+        self._system = system
+        self._exchange = exchange
+        self._in_flight = telemetry.metrics.bus_in_flight.labels(self.queue)
+        self._received = telemetry.metrics.bus_received.labels(self.queue)
+        self._duration = telemetry.metrics.bus_duration.labels(self.queue)
+
+    async def run(self, delivery: Delivery, *, traceparent: str | None = None) -> Decision:
+        """Call the handler. A cancellation (or the end of the process) is counted and raised, never decided.
+
+        `traceparent` is what travelled beside the event; it falls back on the event's own.
+        """
+        self._received.inc()
+        started = time.perf_counter()
+        with self._in_flight.track_inprogress(), self._span(delivery, traceparent) as span:
+            try:
+                await self._handler(delivery)
+                decision = decide(None, delivery.attempt)
+            except BaseException as error:  # the edge: `decide` names what becomes of each kind
+                decision = decide(error, delivery.attempt)
+                self.note(decision)
+                if isinstance(decision, Leave):
+                    raise
+                _mark_failed(span, error)
+                self._log(delivery, decision, error)
+            else:
+                self.note(decision)
+            finally:
+                self._duration.observe(time.perf_counter() - started)
+        return decision
+
+    def note(self, decision: Decision) -> None:
+        """Count a decision, also one that was made without calling the handler."""
+        self._metrics.bus_outcomes.labels(self.queue, OUTCOMES[type(decision)]).inc()
+
+    @contextmanager
+    def _span(self, delivery: Delivery, traceparent: str | None) -> Iterator[Span]:
+        event = delivery.event
+        destination = f"{self._exchange}:{event.type}:{self.queue}"
+        with self._tracer.start_as_current_span(
+            f"process {destination}",
+            context=context_of(traceparent or event.traceparent),
+            kind=SpanKind.CONSUMER,
+            attributes={
+                "messaging.system": self._system,
+                "messaging.destination.name": destination,
+                "messaging.operation.name": "process",
+                "messaging.operation.type": "process",
+                "messaging.message.id": str(event.id),
+                "dicom.delivery.attempt": delivery.attempt,
+            },
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            yield span
+
+    def _log(self, delivery: Delivery, decision: Decision, error: BaseException) -> None:
+        facts = (self.queue, delivery.event.type, delivery.event.id, delivery.attempt)
+        match decision:
+            case Dead(reason):
+                log.error("%s gave up %s %s at attempt %d: %s", *facts, reason, exc_info=error)
+            case Retry(counted=True):
+                log.warning("%s failed on %s %s at attempt %d", *facts, exc_info=error)
+            case _:
+                log.warning("%s puts off %s %s at attempt %d: %s", *facts, error)
+
+
+@contextmanager
+def publishing(telemetry: Telemetry, event: Event, *, system: str, exchange: str) -> Iterator[None]:
+    """A PRODUCER span around one publish, child of the event's `traceparent`, and the count of successes."""
+    destination = f"{exchange}:{event.type}"
+    with telemetry.tracer.start_as_current_span(
+        f"publish {destination}",
+        # Without a traceparent of its own the event belongs to whatever runs now.
+        context=None if event.traceparent is None else context_of(event.traceparent),
+        kind=SpanKind.PRODUCER,
+        attributes={
+            "messaging.system": system,
+            "messaging.destination.name": destination,
+            "messaging.operation.name": "publish",
+            "messaging.operation.type": "send",
+            "messaging.message.id": str(event.id),
+        },
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        try:
+            yield
+        except Exception as error:
+            _mark_failed(span, error)
+            raise
+    telemetry.metrics.bus_published.labels(event.type).inc()
+
+
+def _mark_failed(span: Span, error: BaseException) -> None:
+    # Only the kind of error: exception texts may quote what must not leave the system.
+    span.set_attribute("error.type", type(error).__qualname__)
+    span.set_status(Status(StatusCode.ERROR))

@@ -1,0 +1,165 @@
+"""The bus inside one process: `publish` returns when every subscribed handler has finished.
+
+Nothing is stored here. The publisher's durable record (the root outbox row) stays open until `publish`
+returns, so a crash at any moment dispatches the event again. Retries happen in place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from itertools import count
+
+from libs.common.bus.contract import Ack, Dead, Delivery, Handler, Leave, Retry, Subscription
+from libs.common.bus.handling import Handling, publishing
+from libs.common.bus.topology import TOPOLOGY, Topology
+from libs.common.errors import Unavailable, Undelivered
+from libs.common.events import Event
+from libs.common.telemetry import Telemetry, current_traceparent
+
+_SYSTEM = "inprocess"
+_depth: ContextVar[int] = ContextVar("bus_depth", default=0)
+"""How many handlers the running code is nested in: 0 outside of any."""
+
+
+class _Subscriber:
+    """A handler and its worker slots, a set of their own for each nesting depth.
+
+    A handler at depth d waits for slots of depth d + 1 only, so waiting can never close a circle: handlers
+    that publish, even to themselves, cannot deadlock on the limits.
+    """
+
+    def __init__(self, handling: Handling, concurrency: int) -> None:
+        self.handling = handling
+        self._concurrency = concurrency
+        self._slots: dict[int, asyncio.Semaphore] = {}
+
+    def slots(self, depth: int) -> asyncio.Semaphore:
+        if depth not in self._slots:
+            self._slots[depth] = asyncio.Semaphore(self._concurrency)
+        return self._slots[depth]
+
+
+class InProcessBus:
+    """Implements `Bus` for `python -m services`."""
+
+    def __init__(
+        self, telemetry: Telemetry, *, topology: Topology = TOPOLOGY, drain_timeout: float = 30.0
+    ) -> None:
+        """`drain_timeout` in seconds bounds how long `drain` waits for running handlers."""
+        self._telemetry = telemetry
+        self._topology = topology
+        self._drain_timeout = drain_timeout
+        self._subscribers: dict[str, _Subscriber] = {}
+        self._draining = asyncio.Event()
+        self._dispatches: set[asyncio.Task[None]] = set()
+
+    async def subscribe(self, subscription: Subscription, handler: Handler, *, concurrency: int) -> None:
+        """Register the handler of a subscription: at most `concurrency` calls at once per nesting depth."""
+        if subscription.queue in self._subscribers:
+            raise ValueError(f"{subscription.queue} already has a handler")
+        handling = Handling(
+            subscription, handler, self._telemetry, system=_SYSTEM, exchange=self._topology.exchange
+        )
+        self._subscribers[subscription.queue] = _Subscriber(handling, concurrency)
+
+    async def publish(self, event: Event, *, attempt: int = 1) -> None:
+        """Hand the event to every subscription that takes its type; return when all have handled it.
+
+        Raises Undelivered when one gave it up (the others finish first), Unavailable while a subscription has
+        no handler yet and once the bus drains.
+        """
+        subscribers = self._subscribers_of(event.type)
+        with publishing(self._telemetry, event, system=_SYSTEM, exchange=self._topology.exchange):
+            tasks = [asyncio.create_task(self._dispatch(s, event, attempt)) for s in subscribers]
+            if _depth.get() == 0:
+                self._track(tasks)
+            try:
+                await asyncio.gather(*tasks, return_exceptions=True)
+            except asyncio.CancelledError:
+                # gather() has cancelled them; who cancels a publish may rely on no handler still running.
+                await asyncio.wait(tasks)
+                raise
+            _raise_first([_failure(task) for task in tasks])
+
+    async def ready(self) -> None:
+        """Raise Unavailable while draining, or while a subscription of the table has no handler."""
+        self._require_taking()
+        missing = [s.queue for s in self._topology.subscriptions if s.queue not in self._subscribers]
+        if missing:
+            raise Unavailable(f"No handler yet for {', '.join(missing)}.")
+
+    async def drain(self) -> None:
+        """Refuse new root events; let running handlers (and what they publish) finish, then cancel them."""
+        self._draining.set()
+        if not self._dispatches:
+            return
+        _, late = await asyncio.wait(self._dispatches, timeout=self._drain_timeout)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    def _subscribers_of(self, event_type: str) -> list[_Subscriber]:
+        queues = [s.queue for s in self._topology.takers(event_type)]
+        missing = [queue for queue in queues if queue not in self._subscribers]
+        if missing or not queues:
+            # Like an undeclared queue: dispatching to the others only would lose the event for this one.
+            raise Unavailable(f"No handler yet for {', '.join(missing) or event_type}.")
+        return [self._subscribers[queue] for queue in queues]
+
+    def _require_taking(self) -> None:
+        if self._draining.is_set():
+            raise Unavailable("The event bus is shutting down.")
+
+    def _track(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            self._dispatches.add(task)
+            task.add_done_callback(self._dispatches.discard)
+
+    async def _dispatch(self, subscriber: _Subscriber, event: Event, attempt: int) -> None:
+        """Call the handler until it succeeds or gives up; between attempts no slot is held."""
+        depth = _depth.get()
+        _depth.set(depth + 1)  # in this task's own copy of the context
+        for retries in count():
+            async with subscriber.slots(depth):
+                if depth == 0:
+                    self._require_taking()
+                decision = await subscriber.handling.run(
+                    Delivery(event, attempt), traceparent=event.traceparent or current_traceparent()
+                )
+            match decision:
+                case Ack():
+                    return
+                case Dead(reason, nested):
+                    raise Undelivered(nested or subscriber.handling.queue, reason)
+                case Retry(counted):
+                    attempt += counted
+                    await self._pause(self._topology.delay(retries))
+                case Leave():
+                    raise AssertionError("a cancellation is raised, not returned")
+
+    async def _pause(self, delay: float) -> None:
+        """Wait before the next attempt. Raises Unavailable as soon as the bus drains."""
+        try:
+            async with asyncio.timeout(delay):
+                await self._draining.wait()
+        except TimeoutError:
+            return
+        self._require_taking()
+
+
+def _failure(task: asyncio.Task[None]) -> BaseException | None:
+    if task.cancelled():
+        return Unavailable("The handler was cancelled by the shutdown.")
+    return task.exception()
+
+
+def _raise_first(failures: list[BaseException | None]) -> None:
+    """Raise what the publisher must know: a give-up before anything that a new dispatch may mend."""
+    real = [failure for failure in failures if failure is not None]
+    for failure in sorted(real, key=lambda failure: not isinstance(failure, Undelivered)):
+        raise failure

@@ -1,0 +1,80 @@
+"""Acknowledging many deliveries with few frames.
+
+A quorum queue writes every acknowledgement to its log, so one `multiple` frame for a run of handled
+deliveries costs the broker a fraction of one frame each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+AckFrame = tuple[int, bool]
+"""Delivery tag and the `multiple` flag."""
+
+
+class Acknowledgements:
+    """The handled deliveries of one channel with one consumer, whose tags count 1, 2, 3, …
+
+    `multiple` covers every delivery up to a tag. It is used only where each of them has been handled: up to
+    the end of the unbroken run that starts at tag 1. What lies beyond a gap is acknowledged one by one.
+    A channel rejects a tag it does not wait for, so no tag is ever named twice.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing handled."""
+        self._floor = 0  # every tag up to here is handled and acknowledged
+        self._ahead: set[int] = set()  # acknowledged one by one, above the floor
+        self._handled: set[int] = set()  # not yet acknowledged
+
+    def add(self, tag: int) -> None:
+        """Note that the delivery with this tag is handled."""
+        self._handled.add(tag)
+
+    def take(self) -> list[AckFrame]:
+        """Return the frames that acknowledge everything handled so far."""
+        last, covered = 0, 0
+        while True:
+            following = self._floor + 1
+            if following in self._handled:
+                self._handled.remove(following)
+                last, covered = following, covered + 1
+            elif following in self._ahead:
+                self._ahead.remove(following)
+            else:
+                break
+            self._floor = following
+        frames: list[AckFrame] = [(last, covered > 1)] if covered else []
+        frames += [(tag, False) for tag in self._handled]
+        self._ahead |= self._handled
+        self._handled.clear()
+        return frames
+
+
+class Acknowledger:
+    """Sends acknowledgements in batches: what is handled while one batch is sent forms the next."""
+
+    def __init__(self, send: Callable[[int, bool], Awaitable[None]]) -> None:
+        """`send(tag, multiple)` writes one frame."""
+        self._send = send
+        self._pending = Acknowledgements()
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    def add(self, tag: int) -> None:
+        """Note that a delivery is handled; the frame follows at once."""
+        self._pending.add(tag)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Send everything that is due now."""
+        async with self._lock:
+            for tag, multiple in self._pending.take():
+                await self._send(tag, multiple)

@@ -1,0 +1,96 @@
+"""A container in a file: opening reads header and trailer only, then segments one by one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from libs.common.encryption.container import (
+    HEADER_BYTES,
+    TAG_BYTES,
+    TRAILER_LENGTH_BYTES,
+    DataCipher,
+    segment_count,
+    segment_range,
+    trailer_length,
+)
+from libs.common.encryption.header import Header
+from libs.common.errors import ObjectCorrupt, ObjectNotFound
+
+_TAIL_BYTES = 32 << 10
+"""First guess at trailer and length, so that most trailers cost one read."""
+
+
+class ContainerFile:
+    """An opened container: the trailer is authenticated, the length checked, no segment read yet."""
+
+    _descriptor = -1
+
+    def __init__(self, path: str | Path, unlock: Callable[[bytes], tuple[Header, bytes]]) -> None:
+        """`unlock` turns the header block into header and data key.
+
+        Raises ObjectNotFound, ObjectCorrupt and what `unlock` raises; OSError of the disk passes through.
+        """
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise ObjectNotFound("There is no such object.") from error
+        try:
+            header, data_key = unlock(os.pread(self._descriptor, HEADER_BYTES, 0))
+            self._cipher = header.cipher(data_key)
+            self.trailer = self._read_trailer()
+        except BaseException:
+            self.close()
+            raise
+        self.size: int = self.trailer["size"]
+
+    def segment(self, index: int) -> bytes:
+        """Read and decrypt one segment. Raises ObjectCorrupt, IndexError beyond the last."""
+        count = segment_count(self.size)
+        if not 0 <= index < count:
+            raise IndexError(f"segment {index} of {count}")
+        return read_segment(self._descriptor, self._cipher, index, self.size, last=index == count - 1)
+
+    def __del__(self) -> None:
+        self.close()  # whoever waited for the opening may have been cancelled
+
+    def close(self) -> None:
+        """Close the file; more than once is harmless."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _read_trailer(self) -> dict[str, Any]:
+        total = os.fstat(self._descriptor).st_size
+        if total < HEADER_BYTES + TAG_BYTES + TAG_BYTES + TRAILER_LENGTH_BYTES:
+            raise ObjectCorrupt("The object was cut: it is shorter than an empty one.")
+        start = max(HEADER_BYTES, total - _TAIL_BYTES)
+        tail = read_exactly(self._descriptor, total - start, start)
+        length = trailer_length(tail)
+        start = total - TRAILER_LENGTH_BYTES - length
+        if start < HEADER_BYTES + TAG_BYTES:
+            raise ObjectCorrupt("The object was cut: its trailer would reach into its header.")
+        if length + TRAILER_LENGTH_BYTES <= len(tail):
+            sealed = tail[-length - TRAILER_LENGTH_BYTES : -TRAILER_LENGTH_BYTES]
+        else:
+            sealed = read_exactly(self._descriptor, length, start)
+        return self._cipher.open_trailer(sealed, total)
+
+
+def read_segment(descriptor: int, cipher: DataCipher, index: int, size: int, *, last: bool) -> bytes:
+    """Read and decrypt segment `index` of an object of `size` bytes from an open file."""
+    offset, length = segment_range(index, size)
+    return cipher.open_segment(index, read_exactly(descriptor, length, offset), last=last)
+
+
+def read_exactly(descriptor: int, length: int, offset: int) -> bytes:
+    """`pread` that never returns less. Raises ObjectCorrupt where the file ends early."""
+    data = os.pread(descriptor, length, offset)
+    while len(data) < length:
+        more = os.pread(descriptor, length - len(data), offset + len(data))
+        if not more:
+            raise ObjectCorrupt("The object was cut while it was read.")
+        data += more
+    return data

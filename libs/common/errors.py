@@ -1,0 +1,206 @@
+"""The error tree. Each class carries its HTTP status and its stable problem code (RFC 9457).
+
+DicomSystemError
+├── RequestError                     the caller can mend it
+│   ├── InvalidRequest               400 invalid-request
+│   ├── NotAuthenticated             401 not-authenticated
+│   │   ├── TokenExpired             401 token-expired
+│   │   └── TokenInvalid             401 token-invalid
+│   ├── PermissionDenied             403 permission-denied
+│   ├── NotFound                     404 not-found
+│   ├── RequestTimeout               408 request-timeout
+│   ├── Conflict                     409 conflict
+│   ├── TooLarge                     413 too-large
+│   ├── UnsupportedType              415 unsupported-type
+│   ├── RangeNotSatisfiable          416 range-not-satisfiable
+│   ├── InvalidContent               422 (a code of its own per fault, e.g. not-dicom, truncated)
+│   └── TooManyRequests              429 too-many-requests
+├── Unavailable                      503 a dependency does not answer; always worth a retry
+├── StorageError
+│   ├── ObjectNotFound               404 object-not-found
+│   └── ObjectCorrupt                500 object-corrupt: fails closed
+├── ConfigurationError               start-up only: one sentence that says what to do
+├── Reject                           a message that nobody can read: to `.dead` with the reason
+└── Undelivered                      an in-process handler gave a nested event up
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DicomSystemError(Exception):
+    """Base of every error this system raises on purpose."""
+
+    status: ClassVar[int] = 500
+    code: str = "internal-error"
+    title: ClassVar[str] = "Internal error"
+
+    def __init__(self, detail: str = "", *, code: str | None = None, **members: Any) -> None:
+        """`detail` is shown to the caller; `members` are extension members of the problem document."""
+        super().__init__(detail)
+        self.detail = detail
+        self.members = members
+        if code is not None:
+            self.code = code
+
+
+class RequestError(DicomSystemError):
+    """The caller can mend it."""
+
+    status = 400
+    code = "invalid-request"
+    title = "Invalid request"
+
+
+class InvalidRequest(RequestError):
+    """Malformed parameters or body."""
+
+
+class NotAuthenticated(RequestError):
+    """No usable credentials."""
+
+    status = 401
+    code = "not-authenticated"
+    title = "Sign in first"
+
+
+class TokenExpired(NotAuthenticated):
+    """The access token's time is over."""
+
+    code = "token-expired"
+
+
+class TokenInvalid(NotAuthenticated):
+    """Signature, issuer, audience or form of the token is wrong."""
+
+    code = "token-invalid"
+
+
+class PermissionDenied(RequestError):
+    """Known caller, not allowed."""
+
+    status = 403
+    code = "permission-denied"
+    title = "Not allowed"
+
+
+class NotFound(RequestError):
+    """Unknown, or not the caller's to see (the two are not told apart)."""
+
+    status = 404
+    code = "not-found"
+    title = "Not found"
+
+
+class RequestTimeout(RequestError):
+    """The caller stopped sending."""
+
+    status = 408
+    code = "request-timeout"
+    title = "Request timeout"
+
+
+class Conflict(RequestError):
+    """The state of the resource forbids it."""
+
+    status = 409
+    code = "conflict"
+    title = "Conflict"
+
+
+class TooLarge(RequestError):
+    """A documented size limit is exceeded."""
+
+    status = 413
+    code = "too-large"
+    title = "Too large"
+
+
+class UnsupportedType(RequestError):
+    """The media type or file name extension is not accepted."""
+
+    status = 415
+    code = "unsupported-type"
+    title = "Unsupported type"
+
+
+class RangeNotSatisfiable(RequestError):
+    """The Range header lies outside the object."""
+
+    status = 416
+    code = "range-not-satisfiable"
+    title = "Range not satisfiable"
+
+
+class InvalidContent(RequestError):
+    """Understood, but the content breaks a rule; `code` names the rule."""
+
+    status = 422
+    code = "invalid-content"
+    title = "Invalid content"
+
+
+class TooManyRequests(RequestError):
+    """A documented rate is exceeded."""
+
+    status = 429
+    code = "too-many-requests"
+    title = "Too many requests"
+
+
+class Unavailable(DicomSystemError):
+    """A dependency does not answer; the same request may succeed later."""
+
+    status = 503
+    code = "unavailable"
+    title = "Temporarily unavailable"
+
+
+class StorageError(DicomSystemError):
+    """An object could not be read or written."""
+
+    code = "storage-error"
+    title = "Storage error"
+
+
+class ObjectNotFound(StorageError):
+    """No object under this key."""
+
+    status = 404
+    code = "object-not-found"
+    title = "Object not found"
+
+
+class ObjectCorrupt(StorageError):
+    """The container does not authenticate: flipped, cut, swapped or foreign bytes."""
+
+    code = "object-corrupt"
+    title = "Object corrupt"
+
+
+class ConfigurationError(DicomSystemError):
+    """Start-up cannot go on; the detail is one sentence that says what to do."""
+
+    code = "configuration"
+    title = "Configuration error"
+
+
+class Reject(DicomSystemError):
+    """This message can never be handled: it goes to `.dead` with the reason."""
+
+    code = "rejected-message"
+    title = "Message rejected"
+
+
+class Undelivered(DicomSystemError):
+    """In process: `subscription` gave a nested event up; never retried in place."""
+
+    code = "undelivered"
+    title = "Event undelivered"
+
+    def __init__(self, subscription: str, reason: str) -> None:
+        """`subscription` is the queue name, `reason` one line for the outbox row."""
+        super().__init__(f"{subscription}: {reason}")
+        self.subscription = subscription
+        self.reason = reason

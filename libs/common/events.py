@@ -1,0 +1,192 @@
+"""The events, as CloudEvents 1.0 in structured JSON; `type` is the AMQP routing key.
+
+They carry references and numbers, never patient data. Fields are added, never renamed; a break is `.v2`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from libs.common.errors import Reject
+from libs.common.ids import new_uuid
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+RECEIVED = "dicom.file.received.v1"
+PROCESSED = "dicom.file.processed.v1"
+FAILED = "dicom.file.failed.v1"
+
+FailureReason = Literal[
+    "worker-lost",
+    "decode-timeout",
+    "decoder-crashed",
+    "memory-limit",
+    "decode-failed",
+    "unsupported-transfer-syntax",
+    "pixel-data-invalid",
+    "object-corrupt",
+    "object-missing",
+]
+
+FAILURE_DETAILS: dict[FailureReason, str] = {
+    "worker-lost": "Every attempt ended with the loss of the worker that held the file.",
+    "decode-timeout": "Decoding took longer than the deadline.",
+    "decoder-crashed": "The decoder ended abnormally.",
+    "memory-limit": "Decoding needs more memory than a worker may use.",
+    "decode-failed": "The decoder refused the pixel data.",
+    "unsupported-transfer-syntax": "No decoder for this transfer syntax is installed.",
+    "pixel-data-invalid": "The pixel data contradict the header.",
+    "object-corrupt": "The stored object does not authenticate.",
+    "object-missing": "The stored object does not exist.",
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+
+
+class FileReceived(_Frozen):
+    """A file is durable and accepted. Sizes in bytes; header facts None where the header lacks them."""
+
+    TYPE: ClassVar[str] = RECEIVED
+
+    file_id: UUID
+    owner_id: int
+    storage_key: str
+    size_bytes: int
+    sha256: str
+    sop_class_uid: str | None = None
+    sop_instance_uid: str | None = None
+    series_instance_uid: str | None = None
+    study_instance_uid: str | None = None
+    modality: str | None = None
+    transfer_syntax_uid: str
+    rows: int | None = None
+    columns: int | None = None
+    frames: int | None = None
+    decoded_bytes: int | None = None
+
+
+class Averages(_Frozen):
+    """Means of the stored values; None for objects without pixel data."""
+
+    before_normalization: float | None
+    after_normalization: float | None
+
+
+class FileProcessed(_Frozen):
+    """A file is measured. `statistics` as `libs.dicom.measure` documents it; `data_size` in bytes."""
+
+    TYPE: ClassVar[str] = PROCESSED
+
+    file_id: UUID
+    owner_id: int
+    storage_key: str
+    averages: Averages
+    data_size: int | None
+    device_name: str
+    statistics: dict[str, Any]
+    thumbnail_key: str | None
+    attempt: int
+    worker: str
+    started_at: datetime
+    finished_at: datetime
+    method_version: int
+
+
+class FileFailed(_Frozen):
+    """A file cannot be measured; `reason` and `detail` come from the fixed catalogue."""
+
+    TYPE: ClassVar[str] = FAILED
+
+    file_id: UUID
+    owner_id: int
+    reason: FailureReason
+    detail: str
+    attempts: int
+    worker: str
+    finished_at: datetime
+
+
+EventData = FileReceived | FileProcessed | FileFailed
+
+_MODELS: dict[str, type[EventData]] = {m.TYPE: m for m in (FileReceived, FileProcessed, FileFailed)}
+EVENT_TYPES: tuple[str, ...] = tuple(_MODELS)
+
+
+class Event(_Frozen):
+    """CloudEvents 1.0 envelope; `subject` is the file id, `traceparent` its Distributed Tracing extension."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: UUID
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    traceparent: str | None = None
+    data: EventData = Field(union_mode="left_to_right")
+
+    def to_json(self) -> bytes:
+        """Serialise as structured-mode JSON; absent attributes are left out (CloudEvents JSON format 2.2)."""
+        body = self.model_dump(mode="json")
+        if body["traceparent"] is None:
+            del body["traceparent"]
+        return orjson.dumps(body)
+
+
+class _Envelope(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    specversion: Literal["1.0"]
+    id: UUID
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    traceparent: str | None = None
+    data: dict[str, Any]
+
+
+_ENVELOPE = TypeAdapter(_Envelope)
+
+
+def new_event(source: str, data: EventData, traceparent: str | None = None) -> Event:
+    """Wrap `data`; `source` is the service, e.g. `/ingest`."""
+    return Event(
+        id=new_uuid(),
+        source=source,
+        type=data.TYPE,
+        subject=str(data.file_id),
+        time=datetime.now(UTC),
+        traceparent=traceparent,
+        data=data,
+    )
+
+
+def parse_event(body: bytes | str) -> Event:
+    """Parse structured-mode JSON. Raises Reject when it is no event of ours."""
+    try:
+        envelope = _ENVELOPE.validate_json(body)
+        model = _MODELS.get(envelope.type)
+        if model is None:
+            raise Reject(f"unknown event type {envelope.type[:100]!r}")
+        data = model.model_validate(envelope.data)
+        return Event.model_construct(
+            specversion="1.0",
+            id=envelope.id,
+            source=envelope.source,
+            type=envelope.type,
+            subject=envelope.subject,
+            time=envelope.time,
+            datacontenttype="application/json",
+            traceparent=envelope.traceparent,
+            data=data,
+        )
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise Reject(f"not a valid event: {problems}") from error

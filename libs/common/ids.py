@@ -1,0 +1,33 @@
+"""Identifiers: UUIDv7 (RFC 9562) for files and events, integers for users."""
+
+from __future__ import annotations
+
+from typing import NewType
+from uuid import UUID
+
+import uuid_utils.compat
+
+FileId = NewType("FileId", UUID)
+UserId = NewType("UserId", int)
+ObjectKey = NewType("ObjectKey", str)
+"""Key of a stored object: `<file_id>` or `<file_id>.thumbnail`."""
+
+
+def new_uuid() -> UUID:
+    """Draw a UUIDv7: time-ordered, so that indexes grow at one end."""
+    return uuid_utils.compat.uuid7()
+
+
+def new_file_id() -> FileId:
+    """Draw the id of a new file."""
+    return FileId(new_uuid())
+
+
+def file_key(file_id: UUID) -> ObjectKey:
+    """Object key of the uploaded file."""
+    return ObjectKey(str(file_id))
+
+
+def thumbnail_key(file_id: UUID) -> ObjectKey:
+    """Object key of its thumbnail."""
+    return ObjectKey(f"{file_id}.thumbnail")

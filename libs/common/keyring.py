@@ -1,0 +1,148 @@
+"""The keyring: key-encryption keys by reference, one of them current; wraps the data keys of objects.
+
+The file is JSON, `{"current": ref, "keys": {ref: base64 of 32 bytes}}`. Previous keys stay in it until every
+object that names them is rewrapped.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+TAG_BYTES = 16
+WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES
+REFERENCE_BYTES = 64
+
+_REFERENCE = re.compile(rf"[A-Za-z0-9._-]{{1,{REFERENCE_BYTES}}}")
+_OTHERS = 0o007
+
+
+class Keyring:
+    """Wraps data keys with AES-256-GCM under random nonces: rotate long before 2^32 wraps by one key."""
+
+    def __init__(self, current: str, keys: Mapping[str, bytes]) -> None:
+        """Raises ConfigurationError unless every key has 32 bytes and `current` names one of them."""
+        for reference, key in keys.items():
+            if not _REFERENCE.fullmatch(reference):
+                raise ConfigurationError(
+                    f"Rename keyring key {reference[:80]!r}: use 1 to {REFERENCE_BYTES} of A-Z a-z 0-9 . _ -"
+                )
+            if len(key) != KEY_BYTES:
+                raise ConfigurationError(
+                    f"Keyring key {reference} has {len(key)} bytes: give {KEY_BYTES} random bytes as base64."
+                )
+        if current not in keys:
+            raise ConfigurationError(
+                f'The keyring\'s current key {current[:80]!r} is not under "keys": add it.'
+            )
+        self.current = current
+        self._keys = {reference: AESGCM(key) for reference, key in keys.items()}
+
+    def __repr__(self) -> str:
+        return f"Keyring(current={self.current!r}, keys={sorted(self._keys)})"
+
+    @classmethod
+    def load(cls, path: Path) -> Keyring:
+        """Read a keyring file. Raises ConfigurationError when missing, unreadable, exposed or malformed."""
+        try:
+            with path.open("rb") as file:
+                exposed = os.fstat(file.fileno()).st_mode & _OTHERS
+                content = file.read()
+        except FileNotFoundError as error:
+            raise ConfigurationError(
+                f"There is no keyring at {path}: set KEYRING_FILE to the file that this system's objects were"
+                " encrypted with."
+            ) from error
+        except OSError as error:
+            raise ConfigurationError(
+                f"The keyring {path} cannot be read ({error.strerror}): let this process's user read it."
+            ) from error
+        if exposed:
+            raise ConfigurationError(
+                f"The keyring {path} is open to every user of this machine: run chmod o-rwx {path}"
+            )
+        try:
+            document = orjson.loads(content)
+            current = str(document["current"])
+            keys = {ref: base64.b64decode(key, validate=True) for ref, key in document["keys"].items()}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # Without the cause: it would quote key material.
+            raise ConfigurationError(
+                f'The keyring {path} is not {{"current": ref, "keys": {{ref: base64}}}}: mend it or restore a'
+                " copy."
+            ) from None
+        return cls(current, keys)
+
+    @classmethod
+    def create(cls, path: Path) -> Keyring:
+        """Make a keyring of one random key, mode 0600, durable. Raises ConfigurationError if `path` exists.
+
+        The whole file appears at once: a crash on the way leaves none, so that the next start makes it.
+        """
+        reference = f"{datetime.now(UTC):%Y-%m-%d}-{secrets.token_hex(4)}"
+        key = secrets.token_bytes(KEY_BYTES)
+        content = {"current": reference, "keys": {reference: base64.b64encode(key).decode()}}
+        body = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            published = _publish(path, body)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The keyring {path} cannot be written ({error.strerror}): make its folder writable."
+            ) from error
+        if not published:
+            raise ConfigurationError(f"There is a keyring at {path} already: it is never overwritten.")
+        return cls(reference, {reference: key})
+
+    def wrap(self, data_key: bytes, context: bytes) -> bytes:
+        """Encrypt a 32-byte data key under the current key, bound to `context`: nonce, ciphertext, tag."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._keys[self.current].encrypt(nonce, data_key, context)
+
+    def unwrap(self, reference: str, wrapped: bytes, context: bytes) -> bytes:
+        """Decrypt a data key. Raises Unavailable if the ring lacks the key, ObjectCorrupt if altered."""
+        if reference not in self._keys:
+            raise Unavailable(f"Key {reference[:80]!r} is not in the keyring: put it back into KEYRING_FILE.")
+        if len(wrapped) != WRAPPED_BYTES:
+            raise ObjectCorrupt("The wrapped data key has a wrong length.")
+        try:
+            return self._keys[reference].decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context)
+        except InvalidTag as error:
+            raise ObjectCorrupt("The wrapped data key does not authenticate.") from error
+
+
+def _publish(path: Path, content: bytes) -> bool:
+    """Make a 0600 file appear under `path`, whole and durable; False if the name is taken."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)  # refuses a name that is taken, as O_EXCL does
+    except FileExistsError:
+        return False
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return True

@@ -1,0 +1,22 @@
+"""glibc malloc settings for processes that move large buffers."""
+
+from __future__ import annotations
+
+import ctypes
+
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_MMAP_BYTES = 32 << 20
+_TRIM_BYTES = 64 << 20
+
+
+def keep_large_buffers() -> None:
+    """Serve buffers below 32 MiB from the heap and keep up to 64 MiB of it free (mallopt(3)).
+
+    By default glibc maps and unmaps each buffer of 128 KiB and more, and the kernel zeroes every page again.
+    Where the C library has no `mallopt`, nothing changes.
+    """
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(_M_MMAP_THRESHOLD, _MMAP_BYTES)
+        library.mallopt(_M_TRIM_THRESHOLD, _TRIM_BYTES)

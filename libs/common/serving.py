@@ -1,0 +1,103 @@
+"""Run one application until it is told to stop; drain; give an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from libs.common.errors import ConfigurationError
+from libs.common.keys import DRAINING, FATAL
+from libs.common.settings import CommonSettings, load_settings
+from libs.common.telemetry import configure_logging
+
+log = logging.getLogger(__name__)
+S = TypeVar("S", bound=CommonSettings)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address before anything else is started. Raises ConfigurationError in one sentence."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, proto)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen(1024)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"Port {port} on {host} is in use: stop the program that has it, or set PORT to a free one."
+            ) from error
+        raise ConfigurationError(
+            f"Cannot listen on {host} port {port} ({error.strerror or error}): set HOST and PORT."
+        ) from error
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def stop_signals() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set; the default behaviour returns after the block."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def serve(
+    app: web.Application,
+    listener: socket.socket,
+    settings: CommonSettings,
+    on_ready: Callable[[], Awaitable[None]] | None = None,
+) -> int:
+    """Serve on `listener` until a signal or a dead background task; then drain. Returns the exit code."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.shutdown_timeout)
+    async with stop_signals() as stop:
+        try:
+            await runner.setup()
+            await web.SockSite(runner, listener).start()
+            if on_ready is not None:
+                await on_ready()
+            waiting = asyncio.create_task(stop.wait())
+            ends: list[asyncio.Future[Any]] = [waiting, app[FATAL]]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            waiting.cancel()
+            log.info("stopping: running work gets %g s", settings.shutdown_timeout)
+        finally:
+            app[DRAINING].set()
+            await runner.cleanup()
+            listener.close()
+    return 1 if app[FATAL].done() else 0
+
+
+def run(settings_model: type[S], create: Callable[[S], web.Application]) -> int:
+    """The body of a service's `__main__`: settings, application, exit code."""
+    try:
+        settings = load_settings(settings_model)
+        configure_logging(settings)
+        listener = bind(settings.host, settings.port)
+
+        async def main() -> int:
+            return await serve(create(settings), listener, settings)
+
+        return asyncio.run(main())
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return 1

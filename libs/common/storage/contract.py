@@ -1,0 +1,102 @@
+"""What every object store does. tests/contract/test_storage.py holds each implementation to it.
+
+Objects are written whole or not at all, replaced atomically, and never lie in plaintext. Any method may raise
+Unavailable (the store does not answer, is full or cannot be written); reading also ObjectNotFound and
+ObjectCorrupt. A key that no object can have is ObjectNotFound too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Protocol
+
+from libs.common.ids import ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class ChildAccess:
+    """What an isolated process needs to read one object, and no other: `DecryptingReader(path, data_key)`."""
+
+    path: str
+    data_key: bytes = field(repr=False)
+
+
+class ObjectWriter(Protocol):
+    """One new object. One call at a time."""
+
+    @property
+    def size(self) -> int:
+        """Plaintext bytes written so far."""
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of what was written so far.
+
+        Before `commit` this may hash up to one segment (1 MiB) on the spot: ask in a worker thread. What is
+        hashed once is not hashed again.
+        """
+
+    async def write(self, data: bytes) -> None:
+        """Append; memory use does not grow with the object."""
+
+    def plaintext(self) -> BinaryIO:
+        """Open what was written so far, for a worker thread; no copy while it is under one segment."""
+
+    async def commit(self, trailer: Mapping[str, Any]) -> None:
+        """Seal with `trailer` (JSON-serialisable; `size` and `sha256` are added) and make it visible.
+
+        Returns when it is durable, if it was opened so. Raises TooLarge for an absurd trailer.
+        """
+
+
+class ObjectReader(Protocol):
+    """One stored object, opened: it stays readable even if it is replaced or deleted meanwhile."""
+
+    @property
+    def size(self) -> int:
+        """Plaintext bytes."""
+
+    @property
+    def trailer(self) -> dict[str, Any]:
+        """What was sealed with it, `size` and `sha256` included."""
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Read up to `length` bytes at `offset`, fewer at the end only; decrypts only their segments."""
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Bytes `start` to `stop` (exclusive; None: the end), at most one segment (1 MiB) at a time."""
+
+    async def close(self) -> None:
+        """Release it; more than once is harmless."""
+
+
+class Storage(Protocol):
+    """An object store; safe for concurrent use."""
+
+    def writer(self, key: ObjectKey, *, durable: bool = True) -> AbstractAsyncContextManager[ObjectWriter]:
+        """Begin an object; leaving without `commit` discards it. A power cut may lose one not `durable`."""
+
+    async def put(
+        self, key: ObjectKey, data: bytes, trailer: Mapping[str, Any], *, durable: bool = True
+    ) -> None:
+        """Write a whole small object, replacing an older one."""
+
+    async def open(self, key: ObjectKey) -> ObjectReader:
+        """Open for reading."""
+
+    async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
+        """Read the trailer alone."""
+
+    async def child_access(self, key: ObjectKey) -> ChildAccess:
+        """Path of the ciphertext and this object's data key."""
+
+    async def delete(self, key: ObjectKey) -> None:
+        """Remove for good; an object that is not there is no error."""
+
+    async def exists(self, key: ObjectKey) -> bool:
+        """Whether there is such an object; it is not read."""
+
+    async def ready(self) -> None:
+        """Return if objects can be written now. Raises Unavailable saying what to do."""

@@ -1,0 +1,202 @@
+"""The `file:` implementation: one encrypted container per file in a folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO, ParamSpec, TypeVar
+
+from libs.common.encryption import HEADER_BYTES, SEGMENT_BYTES, ContainerFile, Header, unlock
+from libs.common.errors import ObjectCorrupt, ObjectNotFound
+from libs.common.ids import ObjectKey
+from libs.common.keyring import Keyring
+from libs.common.storage.blocking import in_thread, unavailable
+from libs.common.storage.contract import ChildAccess, ObjectReader, ObjectWriter
+from libs.common.storage.draft import Draft
+from libs.common.storage.folder import STALE_AFTER, Folder
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class FileStorage:
+    """Implements `Storage`; each method is one hop to a worker thread."""
+
+    def __init__(self, root: Path, keyring: Keyring, executor: Executor | None = None) -> None:
+        """`root` is made at the first `ready` or write; `executor` None: the event loop's own threads."""
+        self._folder = Folder(root.absolute())
+        self._keyring = keyring
+        self._executor = executor
+
+    @asynccontextmanager
+    async def writer(self, key: ObjectKey, *, durable: bool = True) -> AsyncIterator[ObjectWriter]:
+        draft = Draft(self._folder, key, self._keyring, durable=durable)
+        try:
+            yield _FileWriter(draft, self)
+        finally:
+            if draft.on_disk:
+                await self.run(draft.discard)
+
+    async def put(
+        self, key: ObjectKey, data: bytes, trailer: Mapping[str, Any], *, durable: bool = True
+    ) -> None:
+        await self.run(self._put, key, data, trailer, durable)
+
+    async def open(self, key: ObjectKey) -> ObjectReader:
+        return await self.run(lambda: _FileReader(self._open(key), self))
+
+    async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
+        return await self.run(self._read_trailer, key)
+
+    async def child_access(self, key: ObjectKey) -> ChildAccess:
+        return await self.run(self._child_access, key)
+
+    async def delete(self, key: ObjectKey) -> None:
+        await self.run(self._delete, key)
+
+    async def exists(self, key: ObjectKey) -> bool:
+        return await self.run(self._exists, key)
+
+    async def ready(self) -> None:
+        try:
+            await in_thread(self._executor, self._folder.probe)
+        except OSError as error:
+            raise unavailable(error, str(self._folder.root)) from error
+
+    async def sweep(self, older_than: timedelta = STALE_AFTER) -> int:
+        """Remove what crashes left in `.tmp`; returns how many files. Run it at start and now and then."""
+        return await self.run(self._folder.sweep, older_than)
+
+    async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run disk work in a thread. The disk's errors become Unavailable, without paths: callers see it."""
+        try:
+            return await in_thread(self._executor, function, *args, **kwargs)
+        except OSError as error:
+            raise unavailable(error, "its folder") from error
+
+    def _put(self, key: ObjectKey, data: bytes, trailer: Mapping[str, Any], durable: bool) -> None:
+        draft = Draft(self._folder, key, self._keyring, durable=durable)
+        try:
+            draft.sealer.add(data)
+            draft.commit(trailer)
+        finally:
+            draft.discard()
+
+    def _open(self, key: ObjectKey) -> ContainerFile:
+        try:
+            return ContainerFile(self._folder.path(key), lambda block: self._unlock(key, block))
+        except ObjectNotFound:
+            self._folder.require()
+            raise
+
+    def _unlock(self, key: ObjectKey, block: bytes) -> tuple[Header, bytes]:
+        header, data_key = unlock(block, self._keyring)
+        if header.object_id != key:
+            raise ObjectCorrupt(f"Another object lies in the place of object {key}.")
+        return header, data_key
+
+    def _read_trailer(self, key: ObjectKey) -> dict[str, Any]:
+        container = self._open(key)
+        container.close()
+        return container.trailer
+
+    def _child_access(self, key: ObjectKey) -> ChildAccess:
+        path = self._folder.path(key)
+        try:
+            with path.open("rb", buffering=0) as file:
+                block = file.read(HEADER_BYTES)
+        except FileNotFoundError as error:
+            self._folder.require()
+            raise ObjectNotFound("There is no such object.") from error
+        return ChildAccess(str(path), self._unlock(key, block)[1])
+
+    def _delete(self, key: ObjectKey) -> None:
+        path = self._folder.path(key)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            self._folder.require()
+            return
+        self._folder.sync_shard(path.parent)
+
+    def _exists(self, key: ObjectKey) -> bool:
+        if self._folder.path(key).is_file():
+            return True
+        self._folder.require()
+        return False
+
+
+class _FileWriter:
+    def __init__(self, draft: Draft, storage: FileStorage) -> None:
+        self._draft = draft
+        self._storage = storage
+
+    @property
+    def size(self) -> int:
+        return self._draft.sealer.size
+
+    @property
+    def sha256(self) -> str:
+        return self._draft.sealer.sha256
+
+    async def write(self, data: bytes) -> None:
+        self._draft.require_usable()
+        self._draft.sealer.add(data)
+        if self._draft.sealer.full:
+            await self._storage.run(self._draft.flush)
+
+    def plaintext(self) -> BinaryIO:
+        return self._draft.plaintext()
+
+    async def commit(self, trailer: Mapping[str, Any]) -> None:
+        await self._storage.run(self._draft.commit, trailer)
+
+
+class _FileReader:
+    def __init__(self, container: ContainerFile, storage: FileStorage) -> None:
+        """Blocking. An object of one segment is decrypted at once, so that reading it costs no more hops."""
+        self._container = container
+        self._storage = storage
+        self._whole: bytes | None = None
+        if container.size <= SEGMENT_BYTES:
+            try:
+                self._whole = container.segment(0)
+            finally:
+                container.close()
+
+    @property
+    def size(self) -> int:
+        return self._container.size
+
+    @property
+    def trailer(self) -> dict[str, Any]:
+        return self._container.trailer
+
+    async def read(self, offset: int, length: int) -> bytes:
+        if offset < 0 or length < 0:
+            raise ValueError("negative offset or length")
+        if self._whole is not None:
+            return self._whole[offset : offset + length]
+        return await self._storage.run(lambda: b"".join(self._pieces(offset, offset + length)))
+
+    async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        stop = self.size if stop is None else min(stop, self.size)
+        position = start
+        while position < stop:
+            end = min(stop, (position // SEGMENT_BYTES + 1) * SEGMENT_BYTES)
+            yield await self.read(position, end - position)
+            position = end
+
+    async def close(self) -> None:
+        self._container.close()
+
+    def _pieces(self, start: int, stop: int) -> list[memoryview]:
+        stop = min(stop, self.size)
+        pieces = []
+        for index in range(start // SEGMENT_BYTES, -(-stop // SEGMENT_BYTES) if start < stop else 0):
+            base = index * SEGMENT_BYTES
+            pieces.append(memoryview(self._container.segment(index))[max(0, start - base) : stop - base])
+        return pieces

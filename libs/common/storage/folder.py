@@ -1,0 +1,112 @@
+"""Where the `file:` store keeps objects, and how one appears there: whole, at once, durable. All blocking.
+
+<root>/<last three hex digits of the file id>/<key>     objects; a UUIDv7 ends in random bits
+<root>/.tmp/<key>.<random>                              objects being written, ciphertext as well
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from libs.common.errors import ObjectNotFound
+
+STALE_AFTER = timedelta(hours=24)
+"""A file in `.tmp` that nobody has written to for so long is the leftover of a crash."""
+
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[a-z]{1,24})?")
+_UUID_LENGTH = 36
+_SHARD_DIGITS = 3
+
+
+class Folder:
+    """A sharded tree of files, each published by rename."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._temporary = root / ".tmp"
+        self._prepared = False
+        self._durable_shards: set[Path] = set()
+
+    def path(self, key: str) -> Path:
+        """Path of an object. Raises ObjectNotFound for anything but an object key: none leads out of here."""
+        if not _KEY.fullmatch(key):
+            raise ObjectNotFound("This is not the key of an object.")
+        return self.root / key[_UUID_LENGTH - _SHARD_DIGITS : _UUID_LENGTH] / key
+
+    def require(self) -> None:
+        """Raise OSError (ENOENT) if the store itself is gone: an unmounted disk is no missing object."""
+        if not self._temporary.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.root))
+
+    def prepare(self) -> None:
+        """Make the folders, once: a store that vanishes later is an error, not an empty store."""
+        if self._prepared:
+            return
+        for folder in reversed((self._temporary, *self._temporary.parents)):
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+                sync_folder(folder.parent)
+        self._prepared = True
+
+    def create_temporary(self, key: str) -> tuple[int, Path]:
+        """Open a new file for writing and reading back: descriptor and path."""
+        self.prepare()
+        path = self._temporary / f"{key}.{secrets.token_hex(8)}"
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
+
+    def publish(self, temporary: Path, target: Path, *, durable: bool) -> None:
+        """Move a finished (and, if durable, fsynced) file to its place, replacing what is there."""
+        try:
+            temporary.rename(target)
+        except FileNotFoundError:
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+            temporary.rename(target)
+        if durable:
+            self.sync_shard(target.parent)
+
+    def sync_shard(self, shard: Path) -> None:
+        """Make the names in a shard durable, and the shard's own name at its first use by this process.
+
+        Whoever made the shard may not have come to that yet, so having found it proves nothing.
+        """
+        sync_folder(shard)
+        if shard not in self._durable_shards:
+            sync_folder(self.root)
+            self._durable_shards.add(shard)
+
+    def sweep(self, older_than: timedelta) -> int:
+        """Remove leftovers from `.tmp`; returns how many."""
+        limit = time.time() - older_than.total_seconds()
+        removed = 0
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._temporary) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):  # its writer finished, or another sweep took it
+                    if entry.stat(follow_symlinks=False).st_mtime < limit:
+                        Path(entry.path).unlink()
+                        removed += 1
+        return removed
+
+    def probe(self) -> None:
+        """Raise OSError unless a file can be made and there is room."""
+        self.prepare()
+        descriptor, path = self.create_temporary("probe")
+        os.close(descriptor)
+        path.unlink()
+        if os.statvfs(self.root).f_bavail == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,70 @@
+"""The DICOM JSON Model (PS3.18 annex F): building its attributes and reading a few back."""
+
+from __future__ import annotations
+
+import base64
+from array import array
+from functools import lru_cache
+from typing import Any
+
+JsonObject = dict[str, Any]
+
+_WORDS = {"OW": "H", "OF": "I", "OL": "I", "OD": "Q", "OV": "Q"}
+"""`array` type codes of VRs that are made of words."""
+
+_MANUFACTURER = "00080070"
+_MODEL_NAME = "00081090"
+_STATION_NAME = "00081010"
+
+
+@lru_cache(maxsize=8192)
+def key(tag: int) -> str:
+    """Name a tag as the JSON model does, eight hexadecimal digits; many elements share one string so."""
+    return f"{tag:08X}"
+
+
+def attribute(vr: str, values: list[Any]) -> JsonObject:
+    """Give an attribute; one that is empty, or holds one empty value, has no `Value` (PS3.18 F.2.5)."""
+    return {"vr": vr, "Value": values} if values and values != [None] else {"vr": vr}
+
+
+def inline(vr: str, raw: bytes, little: bool) -> JsonObject:
+    """Give a short binary attribute; words are in little endian order whatever the file's is."""
+    if not raw:
+        return {"vr": vr}
+    if not little and vr in _WORDS:
+        words = array(_WORDS[vr])
+        words.frombytes(raw[: len(raw) - len(raw) % words.itemsize])
+        words.byteswap()
+        raw = words.tobytes()
+    return {"vr": vr, "InlineBinary": base64.b64encode(raw).decode("ascii")}
+
+
+def bulk(vr: str, uri: str) -> JsonObject:
+    """Give an attribute whose value is fetched apart; `uri` is relative to the instance."""
+    return {"vr": vr, "BulkDataURI": uri}
+
+
+def text(data_set: JsonObject, tag: str) -> str | None:
+    """First value of a text attribute, None when absent or empty."""
+    value = _first(data_set, tag)
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def integer(data_set: JsonObject, tag: str) -> int | None:
+    """First value of a numeric attribute when it is a whole number, else None."""
+    value = _first(data_set, tag)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) else None
+
+
+def _first(data_set: JsonObject, tag: str) -> Any:
+    values = data_set.get(tag, {}).get("Value")
+    return values[0] if values else None
+
+
+def device_name(dicom_json: JsonObject) -> str:
+    """Name the device: Manufacturer and ManufacturerModelName, else StationName, else "unknown"."""
+    parts = (text(dicom_json, _MANUFACTURER), text(dicom_json, _MODEL_NAME))
+    return " ".join(part for part in parts if part) or text(dicom_json, _STATION_NAME) or "unknown"
