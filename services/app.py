@@ -1,0 +1,114 @@
+"""The wiring of all five services into one application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from libs.common.bus.inprocess import InProcessBus
+from libs.common.bus.rabbitmq import RabbitMQBus
+from libs.common.keys import BUS, READINESS, VERIFIER
+from libs.common.resources import drain_bus
+from libs.common.settings import CommonSettings, load_settings
+from libs.common.tasks import supervise
+from libs.common.telemetry import Telemetry
+from libs.common.tokens import TokenVerifier
+from libs.common.web import create_app
+from services.auth import app as auth
+from services.auth.settings import AuthSettings
+from services.embedded_postgres import EmbeddedPostgres
+from services.ingest import app as ingest
+from services.ingest.settings import IngestSettings
+from services.portal import app as portal
+from services.portal.settings import PortalSettings
+from services.processor import app as processor
+from services.processor.settings import ProcessorSettings
+from services.results import app as results
+from services.results.settings import ResultsSettings
+
+NAME = "all"
+ADMIN = web.AppKey("admin", str)
+"""User name of the first administrator."""
+S = TypeVar("S", bound=CommonSettings)
+
+
+def create(overrides: dict[str, Any], embedded: EmbeddedPostgres | None) -> web.Application:
+    """One application of all services; `overrides` replace what their settings read from the environment.
+
+    Raises ConfigurationError.
+    """
+
+    def load(model: type[S]) -> S:
+        return load_settings(model).model_copy(update=overrides)
+
+    common = load(CommonSettings)
+    telemetry = Telemetry(NAME, common)
+    app = create_app(common, telemetry)
+    if embedded is not None:
+        watch_postgres(app, embedded)
+    add_verifier(app)
+    if common.amqp_url is None:
+        add_inprocess_bus(app, telemetry, common)
+    else:
+        add_rabbitmq(app, telemetry, common, common.amqp_url.get_secret_value())
+    # Cleanup runs in reverse: ingest comes last, so that its relay stops before what it feeds.
+    auth_settings = load(AuthSettings)
+    app[ADMIN] = auth_settings.admin_username
+    auth.install(app, auth_settings)
+    results.install(app, load(ResultsSettings))
+    processor.install(app, load(ProcessorSettings))
+    ingest.install(app, load(IngestSettings), exclusive=common.amqp_url is None)
+    # Its routes take every path that is left.
+    portal.install(app, load(PortalSettings))
+    return app
+
+
+def watch_postgres(app: web.Application, embedded: EmbeddedPostgres) -> None:
+    """Stop the process when its PostgreSQL ends by itself."""
+
+    async def watching(app: web.Application) -> AsyncIterator[None]:
+        async with supervise(app, "embedded PostgreSQL", embedded.watch()):
+            yield
+
+    app.cleanup_ctx.append(watching)
+
+
+def add_verifier(app: web.Application) -> None:
+    """Tokens are verified with the keys of the auth service in this process, without HTTP."""
+    verifier = app[VERIFIER] = TokenVerifier(auth.local_keys(app))
+
+    async def verification(_: web.Application) -> AsyncIterator[None]:
+        yield
+        await verifier.close()
+
+    app.cleanup_ctx.append(verification)
+
+
+def add_inprocess_bus(app: web.Application, telemetry: Telemetry, settings: CommonSettings) -> None:
+    """The bus without a broker; ingest's outbox is its durability."""
+    bus = app[BUS] = InProcessBus(telemetry, drain_timeout=settings.shutdown_timeout)
+    app[READINESS]["event bus"] = bus.ready
+    app.on_shutdown.append(drain_bus)
+
+
+def add_rabbitmq(app: web.Application, telemetry: Telemetry, settings: CommonSettings, url: str) -> None:
+    """RabbitMQ, as the services use it in processes of their own."""
+
+    async def messaging(app: web.Application) -> AsyncIterator[None]:
+        bus = app[BUS] = RabbitMQBus(
+            url,
+            telemetry,
+            name=NAME,
+            publish_timeout=settings.amqp_publish_timeout,
+            drain_timeout=settings.shutdown_timeout,
+        )
+        app[READINESS]["rabbitmq"] = bus.ready
+        await bus.open()
+        async with supervise(app, "rabbitmq", bus.watch()):
+            yield
+        await bus.close()
+
+    app.cleanup_ctx.append(messaging)
+    app.on_shutdown.append(drain_bus)

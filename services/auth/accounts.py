@@ -1,0 +1,28 @@
+"""Making accounts."""
+
+from __future__ import annotations
+
+from libs.common.errors import Conflict, InvalidRequest
+from libs.common.ids import UserId
+from libs.common.postgres import Database
+from services.auth import store
+from services.auth.credentials import MAX_PASSWORD_LENGTH, Passwords
+from services.auth.models import normal_username
+
+
+async def create_user(
+    database: Database, passwords: Passwords, name: str, password: str, *, staff: bool, superuser: bool
+) -> UserId:
+    """Make an account and tell its id. Raises InvalidRequest, Conflict (the name is taken) or Unavailable."""
+    try:
+        username = normal_username(name)
+    except ValueError as error:
+        raise InvalidRequest(f"{name!r} cannot be a user name: {error}.") from error
+    if not 1 <= len(password) <= MAX_PASSWORD_LENGTH:
+        raise InvalidRequest(f"A password has 1 to {MAX_PASSWORD_LENGTH} characters.")
+    encoded = await passwords.hash(password)
+    async with database.transaction() as connection:
+        found = await store.insert_user(connection, username, encoded, staff=staff, superuser=superuser)
+    if found is None:
+        raise Conflict(f"There is a user named {username} already (upper and lower case do not matter).")
+    return found

@@ -1,0 +1,81 @@
+"""The auth service's wiring."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from libs.common.jwks import FetchKeys
+from libs.common.keys import READINESS, VERIFIER
+from libs.common.resources import service_database
+from libs.common.tasks import supervise
+from libs.common.telemetry import Telemetry
+from libs.common.tokens import TokenVerifier
+from libs.common.web import create_app
+from services.auth import routes
+from services.auth.bootstrap import Bootstrap
+from services.auth.credentials import Passwords
+from services.auth.keys import SESSIONS, SETTINGS, SIGNING_KEY
+from services.auth.sessions import Sessions
+from services.auth.settings import AuthSettings
+from services.auth.signing_key import SigningKey
+from services.auth.store import SOURCE
+
+
+def install(app: web.Application, settings: AuthSettings) -> None:
+    """Put the auth service onto `app`. Raises ConfigurationError without a database."""
+    database, passwords = service_database(settings, SOURCE.schema), make_passwords(settings)
+    key = SigningKey(database)
+    bootstrap = Bootstrap(database, passwords, key, settings)
+    app[SETTINGS] = settings
+    app[SIGNING_KEY] = key
+    app[SESSIONS] = Sessions(database, passwords, key, settings)
+    app[READINESS]["auth"] = bootstrap.ready
+    routes.add_routes(app)
+
+    async def resources(_: web.Application) -> AsyncIterator[None]:
+        await database.open()
+        try:
+            async with supervise(app, "auth bootstrap", bootstrap.run()):
+                yield
+        finally:
+            passwords.close()
+            await database.close()
+
+    app.cleanup_ctx.append(resources)
+
+
+def create(settings: AuthSettings) -> web.Application:
+    """The auth service as a process of its own."""
+    app = create_app(settings, Telemetry("auth", settings))
+    verifier = app[VERIFIER] = TokenVerifier(local_keys(app))
+
+    async def verification(_: web.Application) -> AsyncIterator[None]:
+        yield
+        await verifier.close()
+
+    install(app, settings)
+    app.cleanup_ctx.append(verification)
+    return app
+
+
+def local_keys(app: web.Application) -> FetchKeys:
+    """The key set without HTTP, for a verifier in the process that signs."""
+
+    async def fetch() -> bytes:
+        signer = await app[SIGNING_KEY].signer()
+        return signer.key_set().model_dump_json().encode()
+
+    return fetch
+
+
+def make_passwords(settings: AuthSettings) -> Passwords:
+    """The password threads, as configured."""
+    return Passwords(
+        time_cost=settings.password_time_cost,
+        memory_kib=settings.password_memory_kib,
+        parallelism=settings.password_parallelism,
+        workers=settings.password_workers,
+        queue=settings.password_queue,
+    )

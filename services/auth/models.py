@@ -1,0 +1,124 @@
+"""What the auth service speaks of: accounts inside, requests and answers outside."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from libs.common.ids import UserId
+from services.auth.credentials import MAX_PASSWORD_LENGTH
+
+MAX_USERNAME_LENGTH = 150
+
+
+def normal_username(name: str) -> str:
+    """NFKC, so that one name has one spelling. Raises ValueError for what no account can be called."""
+    name = unicodedata.normalize("NFKC", name)
+    if len(name) > MAX_USERNAME_LENGTH or re.fullmatch(r"[\w.@+-]+", name) is None:
+        raise ValueError(f"a user name is 1 to {MAX_USERNAME_LENGTH} letters, digits and @ . + - _")
+    return name
+
+
+@dataclass(frozen=True)
+class Account:
+    """What sign-in needs to know; `password` is the hash."""
+
+    id: UserId
+    password: str
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a token speaks for. `staff` holds for superusers too; permissions read `content_type.codename`."""
+
+    id: UserId
+    username: str
+    staff: bool
+    groups: tuple[int, ...]
+    permissions: tuple[str, ...]
+    first_name: str
+    last_name: str
+    email: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """One sign-in, as stored. Hashes are SHA-256 of refresh secrets; `now` is the database's clock."""
+
+    id: UUID
+    user_id: UserId
+    token_hash: bytes
+    previous_hash: bytes | None
+    rotation_salt: bytes | None
+    rotated_at: datetime | None
+    expires_at: datetime
+    revoked_at: datetime | None
+    now: datetime
+
+
+class LoginRequest(BaseModel):
+    """Credentials. `cookie`: answer with HttpOnly cookies in place of tokens (browsers)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    username: str = Field(min_length=1, max_length=MAX_USERNAME_LENGTH)
+    password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
+    cookie: bool = False
+
+
+class RefreshRequest(BaseModel):
+    """A refresh token; unset: the cookie has it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    refresh_token: SecretStr | None = Field(None, min_length=1, max_length=256)
+
+
+class TokenResponse(BaseModel):
+    """Tokens, or, when they travel in cookies, only how long access lasts. `expires_in` is in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    access_token: str | None = None
+    token_type: Literal["Bearer", "Cookie"]
+    expires_in: int
+    refresh_token: str | None = None
+
+
+class MeResponse(BaseModel):
+    """The caller's own account."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user_id: int
+    username: str
+    staff: bool
+    groups: tuple[int, ...]
+    permissions: tuple[str, ...]
+    first_name: str
+    last_name: str
+    email: str
+
+
+class PublicKey(BaseModel):
+    """An Ed25519 key as a JSON Web Key (RFC 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["EdDSA"]
+
+
+class KeySetResponse(BaseModel):
+    """The keys that verify access tokens (RFC 7517)."""
+
+    keys: list[PublicKey]

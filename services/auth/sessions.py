@@ -1,0 +1,140 @@
+"""Signing in, staying signed in, signing out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from libs.common.errors import NotAuthenticated
+from libs.common.ids import UserId, new_uuid
+from libs.common.postgres import Connection, Database
+from services.auth import rotation, store
+from services.auth.credentials import Passwords
+from services.auth.models import Account, Identity, Session, normal_username
+from services.auth.rotation import Decision, RefreshToken
+from services.auth.settings import AuthSettings
+from services.auth.signing import TokenSigner
+from services.auth.signing_key import SigningKey
+
+log = logging.getLogger(__name__)
+
+WRONG_CREDENTIALS = "Wrong user name or password."
+SESSION_OVER = "The session is over; sign in again."
+
+
+@dataclass(frozen=True)
+class Grant:
+    """What a signed-in client gets; lifetimes in seconds."""
+
+    access_token: str
+    expires_in: int
+    refresh_token: str
+    session_expires_in: int
+
+
+class Sessions:
+    """The use cases of a session; each is one transaction, and none holds a connection while hashing."""
+
+    def __init__(
+        self, database: Database, passwords: Passwords, key: SigningKey, settings: AuthSettings
+    ) -> None:
+        """All of them are shared with the rest of the service."""
+        self._database = database
+        self._passwords = passwords
+        self._key = key
+        self._lifetime = timedelta(seconds=settings.access_token_seconds)
+        self._session_seconds = settings.session_seconds
+        self._grace = timedelta(seconds=settings.refresh_grace_seconds)
+
+    async def sign_in(self, username: str, password: str) -> Grant:
+        """Begin a session. Raises NotAuthenticated, which never tells what was wrong, or Unavailable."""
+        signer = await self._key.signer()
+        account = await self._find(username)
+        matches = await self._passwords.verify(None if account is None else account.password, password)
+        if account is None or not account.is_active or not matches:
+            raise NotAuthenticated(WRONG_CREDENTIALS)
+        renewed = None
+        if self._passwords.outdated(account.password):
+            renewed = await self._passwords.hash(password)
+        token = rotation.new_token(new_uuid())
+        async with self._database.transaction() as connection:
+            identity = await store.get_identity(connection, account.id)
+            if identity is None:
+                raise NotAuthenticated(WRONG_CREDENTIALS)
+            await store.note_login(connection, account.id)
+            if renewed is not None:
+                await store.replace_hash(connection, account.id, account.password, renewed)
+            expires_at = await store.insert_session(
+                connection, token.session_id, account.id, token.hash, self._session_seconds
+            )
+        return self._grant(signer, identity, token, expires_at)
+
+    async def refresh(self, presented: str) -> Grant:
+        """Exchange a refresh token. Raises NotAuthenticated; a token used before ends its session."""
+        signer, token = await self._key.signer(), rotation.decode(presented)
+        if token is None:
+            raise NotAuthenticated(SESSION_OVER)
+        async with self._database.transaction() as connection:
+            session = await store.lock_session(connection, token.session_id)
+            identity = None if session is None else await store.get_identity(connection, session.user_id)
+            if session is None or identity is None:
+                raise NotAuthenticated(SESSION_OVER)
+            following = await self._follow(connection, session, token)
+        # Raised after the commit, which may just have ended the session.
+        if following is None:
+            raise NotAuthenticated(SESSION_OVER)
+        return self._grant(signer, identity, following, session.expires_at)
+
+    async def sign_out(self, presented: str) -> None:
+        """End the session of a refresh token; an unknown one is nobody's session (RFC 7009 2.2)."""
+        token = rotation.decode(presented)
+        if token is not None:
+            async with self._database.transaction() as connection:
+                await store.revoke_by_holder(connection, token.session_id, token.hash)
+
+    async def identity(self, user_id: UserId) -> Identity:
+        """The account as it is now. Raises NotAuthenticated when it has been closed."""
+        async with self._database.connection() as connection:
+            identity = await store.get_identity(connection, user_id)
+        if identity is None:
+            raise NotAuthenticated("This account is closed.")
+        return identity
+
+    async def _find(self, username: str) -> Account | None:
+        try:
+            name = normal_username(username)
+        except ValueError:
+            return None
+        async with self._database.connection() as connection:
+            return await store.find_account(connection, name)
+
+    async def _follow(
+        self, connection: Connection, session: Session, token: RefreshToken
+    ) -> RefreshToken | None:
+        """Do what `rotation.decide` says; the token to answer with, or None."""
+        match rotation.decide(session, token, self._grace):
+            case Decision.ROTATE:
+                salt = rotation.new_salt()
+                following = token.successor(salt)
+                await store.rotate_session(connection, session.id, following.hash, salt)
+                return following
+            case Decision.KEEP:
+                return token
+            case Decision.REPEAT if session.rotation_salt is not None:
+                return token.successor(session.rotation_salt)
+            case Decision.REVOKE:
+                await store.revoke_session(connection, session.id)
+                log.warning("a replaced refresh token came again: session of user %s ended", session.user_id)
+        return None
+
+    def _grant(
+        self, signer: TokenSigner, identity: Identity, token: RefreshToken, expires_at: datetime
+    ) -> Grant:
+        now = datetime.now(UTC)
+        return Grant(
+            access_token=signer.sign(identity, now, self._lifetime),
+            expires_in=int(self._lifetime.total_seconds()),
+            refresh_token=token.encode(),
+            session_expires_in=max(0, int((expires_at - now).total_seconds())),
+        )

@@ -1,0 +1,63 @@
+"""Access tokens: signed with Ed25519 by a key that all replicas share."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+from joserfc.util import urlsafe_b64encode
+
+from libs.common.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, token_registry
+from services.auth.models import Identity, KeySetResponse, PublicKey
+
+
+def generate_seed() -> bytes:
+    """The 32 bytes that are an Ed25519 private key (RFC 8032 5.1.5)."""
+    return secrets.token_bytes(32)
+
+
+class TokenSigner:
+    """Signs access tokens; `kid` is the key's thumbprint (RFC 7638)."""
+
+    def __init__(self, seed: bytes) -> None:
+        """`seed` is what `generate_seed` made."""
+        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+        self._key = OKPKey.import_key(
+            {"kty": "OKP", "crv": "Ed25519", "x": _base64url(public), "d": _base64url(seed)},
+            {"use": "sig", "alg": ALGORITHM},
+        )
+        self.kid = self._key.thumbprint()
+        self._registry = token_registry()
+
+    def sign(self, identity: Identity, now: datetime, lifetime: timedelta) -> str:
+        """A token that says who `identity` is, from `now` until `lifetime` has passed."""
+        claims = Claims(
+            iss=ISSUER,
+            aud=AUDIENCE,
+            sub=str(identity.id),
+            username=identity.username,
+            staff=identity.staff,
+            groups=list(identity.groups),
+            permissions=list(identity.permissions),
+            iat=int(now.timestamp()),
+            exp=int((now + lifetime).timestamp()),
+            jti=secrets.token_urlsafe(16),
+        )
+        return jwt.encode(
+            {"alg": ALGORITHM, "kid": self.kid},
+            claims.model_dump(exclude_none=True),
+            self._key,
+            registry=self._registry,
+        )
+
+    def key_set(self) -> KeySetResponse:
+        """The public half, for verifiers."""
+        public = self._key.as_dict(private=False)
+        return KeySetResponse(keys=[PublicKey.model_validate({**public, "kid": self.kid})])
+
+
+def _base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode()

@@ -1,0 +1,60 @@
+"""The command line of `python -m services`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+
+from libs.common.errors import ConfigurationError
+from libs.common.settings import load_settings
+from libs.common.telemetry import configure_logging
+from services import migrations, psql
+from services.settings import AllInOneSettings
+
+USAGE = """\
+usage: python -m services            run all services, with what the environment says (README.md)
+       python -m services migrate    bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
+       python -m services psql …     open psql as the operator; further arguments are psql's
+"""
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what `arguments` say. Returns the exit code; what stops a start is one sentence on stderr."""
+    try:
+        match arguments:
+            case []:
+                # All five services and what they need: not for the commands below.
+                from services import running
+
+                settings = load_settings(AllInOneSettings)
+                configure_logging(settings)
+                return running.run(settings)
+            case ["migrate"]:
+                return migrate(load_settings(AllInOneSettings))
+            case ["psql", *rest]:
+                return psql.run(load_settings(AllInOneSettings), rest)
+            case ["-h" | "--help"]:
+                sys.stdout.write(USAGE)
+                return 0
+            case _:
+                sys.stderr.write(USAGE)
+                return 2
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def migrate(settings: AllInOneSettings) -> int:
+    """Migrate on its own, as a job before the services of a new release start. Returns the exit code."""
+    url = settings.migration_url
+    if url is None:
+        raise ConfigurationError(
+            "Set DATABASE_ADMIN_URL or DATABASE_URL to the database to migrate; "
+            "the embedded PostgreSQL is migrated at every start."
+        )
+    migrations.run(url)
+    return 0

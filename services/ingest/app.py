@@ -1,0 +1,107 @@
+"""The ingest service's wiring."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from aiohttp import web
+
+from libs.common.bus.topology import INGEST_OUTCOMES
+from libs.common.errors import Unavailable
+from libs.common.keys import BUS, READINESS, TELEMETRY
+from libs.common.memory import keep_large_buffers
+from libs.common.migrations import Source, require_current
+from libs.common.openapi import add_operations
+from libs.common.outbox import OutboxRelay
+from libs.common.resources import service_database, service_storage, standalone
+from libs.common.storage import FileStorage
+from libs.common.tasks import supervise
+from libs.dicom.header import HeaderLimits
+from services.ingest.handlers import Outcomes
+from services.ingest.intake import SCHEMA, Intake, Limits
+from services.ingest.keys import DATABASE, INTAKE, SETTINGS
+from services.ingest.routes import OPERATIONS
+from services.ingest.settings import IngestSettings
+
+log = logging.getLogger(__name__)
+
+SOURCE = Source(SCHEMA, Path(__file__).parent / "migrations")
+OUTCOME_CONCURRENCY = 8
+SWEEP_SECONDS = 3600.0
+
+
+def install(app: web.Application, settings: IngestSettings, *, exclusive: bool = False) -> None:
+    """Put the ingest service onto `app`; `exclusive` when its relay feeds the in-process bus."""
+    database = service_database(settings, SCHEMA)
+    storage = service_storage(settings)
+    app[SETTINGS] = settings
+    app[DATABASE] = database
+    add_operations(app, prefix="/api/files", title="Ingest", operations=OPERATIONS)
+
+    async def postgresql() -> None:
+        await require_current(database, SOURCE)
+
+    app[READINESS].update({"ingest database": postgresql, "ingest storage": storage.ready})
+
+    async def resources(app: web.Application) -> AsyncIterator[None]:
+        keep_large_buffers()
+        await database.open()
+        relay = OutboxRelay(
+            database,
+            app[BUS],
+            SCHEMA,
+            app[TELEMETRY],
+            in_flight=settings.outbox_in_flight_in_process if exclusive else settings.outbox_in_flight,
+            lease=settings.outbox_lease,
+            poll=settings.outbox_poll,
+            exclusive=exclusive,
+        )
+        app[INTAKE] = Intake(
+            storage, database, limits(settings), concurrency=settings.max_concurrent_uploads, wake=relay.wake
+        )
+        await app[BUS].subscribe(INGEST_OUTCOMES, Outcomes(database), concurrency=OUTCOME_CONCURRENCY)
+        async with (
+            relay.admitted(),
+            supervise(app, "storage sweep", sweep(storage)),
+            supervise(app, "outbox relay", relay.run()),
+        ):
+            yield
+            await relay.stop(settings.shutdown_timeout)
+        await database.close()
+
+    app.cleanup_ctx.append(resources)
+
+
+def create(settings: IngestSettings) -> web.Application:
+    """The ingest service in a process of its own."""
+    app = standalone("ingest", settings)
+    install(app, settings)
+    return app
+
+
+def limits(settings: IngestSettings) -> Limits:
+    """What an upload may be, by the settings."""
+    return Limits(
+        max_file_bytes=settings.max_file_bytes,
+        max_decoded_bytes=settings.max_decoded_bytes,
+        accepted_extensions=settings.accepted_extensions,
+        header=HeaderLimits(
+            max_bytes=settings.max_header_bytes,
+            max_elements=settings.max_header_elements,
+            max_depth=settings.max_header_depth,
+            deadline_seconds=settings.max_header_seconds,
+        ),
+    )
+
+
+async def sweep(storage: FileStorage) -> None:
+    """Remove, at start and every hour, what uploads cut off by a crash left behind."""
+    while True:
+        try:
+            await storage.sweep()
+        except Unavailable as error:
+            log.warning("leftovers not swept: %s", error.detail)
+        await asyncio.sleep(SWEEP_SECONDS)

@@ -1,0 +1,25 @@
+"""Events in: which files failed, so that the same bytes sent again are queued again."""
+
+from __future__ import annotations
+
+from libs.common.bus.contract import Delivery
+from libs.common.errors import Reject
+from libs.common.events import FileFailed
+from libs.common.postgres import Database
+from services.ingest import store
+
+
+class Outcomes:
+    """Handler of the `ingest.outcomes` queue."""
+
+    def __init__(self, database: Database) -> None:
+        """`database` logs in as the ingest role."""
+        self._database = database
+
+    async def __call__(self, delivery: Delivery) -> None:
+        """Note the failure in one transaction. Raises Reject for any other event."""
+        data = delivery.event.data
+        if not isinstance(data, FileFailed):
+            raise Reject(f"ingest does not listen to {delivery.event.type}")
+        async with self._database.transaction() as connection:
+            await store.note_failed(connection, data.file_id, data.finished_at)

@@ -1,0 +1,190 @@
+"""One upload becomes one durable, accepted file; or a clear refusal that leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from uuid import UUID
+
+from libs.common import outbox
+from libs.common.errors import Conflict, InvalidContent, TooLarge, Unavailable, UnsupportedType
+from libs.common.events import new_event
+from libs.common.ids import UserId, file_key, new_file_id
+from libs.common.postgres import Connection, Database
+from libs.common.storage import ObjectWriter, Storage
+from libs.common.telemetry import current_traceparent
+from libs.dicom.faults import DicomFault
+from libs.dicom.header import Header, HeaderLimits, read_header
+from services.ingest import store
+from services.ingest.models import StoredFile
+
+SCHEMA = "ingest"
+SOURCE = "/ingest"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an upload may be. Sizes in bytes."""
+
+    max_file_bytes: int
+    max_decoded_bytes: int
+    accepted_extensions: frozenset[str]
+    header: HeaderLimits
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A file that will be processed; `duplicate` when the owner had sent the same bytes before."""
+
+    id: UUID
+    duplicate: bool
+
+
+class Intake:
+    """Receives files. `wake` is called when an event waits in the outbox."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        database: Database,
+        limits: Limits,
+        *,
+        concurrency: int,
+        wake: Callable[[], None],
+    ) -> None:
+        """`concurrency` bounds the files written at the same time, and so the memory."""
+        self._storage = storage
+        self._database = database
+        self._limits = limits
+        self._slots = asyncio.Semaphore(concurrency)
+        self._wake = wake
+
+    async def receive(
+        self, chunks: AsyncIterable[bytes], file_name: str | None, owner_id: UserId
+    ) -> Accepted:
+        """Store `chunks` and accept them as a file of `owner_id`.
+
+        Raises UnsupportedType, TooLarge, InvalidContent, Conflict (all leave nothing behind) or Unavailable.
+        """
+        self._check_extension(file_name)
+        file_id = new_file_id()
+        key = file_key(file_id)
+        async with self._slots, self._storage.writer(key) as writer:
+            await self._write(writer, chunks)
+            header = await self._read_header(writer)
+            file = _describe(file_id, owner_id, file_name, writer, header)
+            async with self._database.connection() as connection:
+                twin = await store.find_twin(connection, owner_id, file.sha256, file.sop_instance_uid)
+            if twin is None:
+                await writer.commit(
+                    {
+                        "file_name": file.file_name,
+                        "dicom": header.dicom_json,
+                        "warnings": list(header.warnings),
+                    }
+                )
+                twin = await self._record(file)
+                if twin is None:
+                    self._wake()
+                    return Accepted(file_id, duplicate=False)
+                await self._storage.delete(key)
+        return await self._accept_again(twin, file)
+
+    async def _record(self, file: StoredFile) -> StoredFile | None:
+        """Row and event in one transaction; the owner's other file when somebody was faster."""
+        async with self._database.transaction() as connection:
+            if await store.insert_file(connection, file):
+                await _announce(connection, file)
+                return None
+            owner_id = UserId(file.owner_id)
+            twin = await store.find_twin(connection, owner_id, file.sha256, file.sop_instance_uid)
+        if twin is None:
+            raise Unavailable("The same file was erased at this very moment; send it again.")
+        return twin
+
+    def _check_extension(self, file_name: str | None) -> None:
+        allowed = self._limits.accepted_extensions
+        if allowed and PurePosixPath(file_name or "").suffix.lower() not in allowed:
+            raise UnsupportedType(
+                f"This server accepts only files named {', '.join(sorted(allowed))}; rename the file."
+            )
+
+    async def _write(self, writer: ObjectWriter, chunks: AsyncIterable[bytes]) -> None:
+        limit = self._limits.max_file_bytes
+        async for chunk in chunks:
+            if writer.size + len(chunk) > limit:
+                raise TooLarge(f"The file is larger than the {limit} bytes that this server accepts.")
+            await writer.write(chunk)
+
+    async def _read_header(self, writer: ObjectWriter) -> Header:
+        def parse() -> Header:
+            with writer.plaintext() as stream:
+                return read_header(stream, writer.size, self._limits.header)
+
+        try:
+            header = await asyncio.to_thread(parse)
+        except DicomFault as fault:
+            raise InvalidContent(fault.detail, code=fault.code) from fault
+        limit = self._limits.max_decoded_bytes
+        if header.decoded_bytes is not None and header.decoded_bytes > limit:
+            raise InvalidContent(
+                f"The header announces {header.decoded_bytes} bytes of pixel data, more than the {limit} "
+                "that this server decodes.",
+                code="too-large-when-decoded",
+            )
+        return header
+
+    async def _accept_again(self, twin: StoredFile, file: StoredFile) -> Accepted:
+        """The same bytes: the first id, queued again if they had failed. Raises Conflict for other bytes."""
+        if twin.sha256 != file.sha256:
+            raise Conflict(
+                "You have already sent other bytes with this SOP Instance UID; the first file is untouched. "
+                "A changed image needs a SOP Instance UID of its own."
+            )
+        async with self._database.transaction() as connection:
+            queued = await store.take_failed(connection, twin.id)
+            if queued:
+                await _announce(connection, twin)
+        if queued:
+            self._wake()
+        return Accepted(twin.id, duplicate=True)
+
+
+async def _announce(connection: Connection, file: StoredFile) -> None:
+    await outbox.enqueue(connection, SCHEMA, new_event(SOURCE, file.received(), current_traceparent()))
+
+
+def _describe(
+    file_id: UUID, owner_id: UserId, file_name: str | None, writer: ObjectWriter, header: Header
+) -> StoredFile:
+    return StoredFile(
+        id=file_id,
+        file=file_key(file_id),
+        file_name=clean_file_name(file_name) or f"{header.sop_instance_uid}.dcm",
+        uploaded_at=datetime.now(UTC),
+        owner_id=owner_id,
+        size_bytes=writer.size,
+        sha256=writer.sha256,
+        state="accepted",
+        sop_class_uid=header.sop_class_uid,
+        sop_instance_uid=header.sop_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        study_instance_uid=header.study_instance_uid,
+        modality=header.modality,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        rows=header.rows,
+        columns=header.columns,
+        frames=header.frames,
+        decoded_bytes=header.decoded_bytes,
+    )
+
+
+def clean_file_name(file_name: str | None) -> str:
+    """The last path component without control characters, at most 255 characters; may be empty."""
+    if file_name is None:
+        return ""
+    last = file_name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    return "".join(c for c in last if c.isprintable()).strip()[:255]

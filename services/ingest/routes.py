@@ -1,0 +1,124 @@
+"""HTTP of the ingest service: uploads, and what the caller has sent."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from aiohttp import web
+
+from libs.common.errors import (
+    Conflict,
+    DicomSystemError,
+    InvalidContent,
+    InvalidRequest,
+    NotFound,
+    RequestTimeout,
+    TooLarge,
+    UnsupportedType,
+)
+from libs.common.ids import UserId
+from libs.common.openapi import Operation
+from libs.common.problems import problem
+from libs.common.tokens import Principal
+from libs.common.web import json_response, parse_query, principal
+from services.ingest import store
+from services.ingest.intake import Intake, clean_file_name
+from services.ingest.keys import DATABASE, INTAKE, SETTINGS
+from services.ingest.models import FileList, FileListQuery, Problem, StoredFile, UploadAnswer, UploadedFile
+from services.ingest.upload import Part, UploadBody
+
+BINARY = {"type": "string", "format": "binary"}
+FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": {"type": "array", "items": BINARY}},
+}
+
+
+async def upload_files(request: web.Request) -> web.Response:
+    """Receive one or many files; one entry per file, in order."""
+    owner = UserId(principal(request).user_id)
+    settings, intake = request.app[SETTINGS], request.app[INTAKE]
+    body = UploadBody(
+        request, max_bytes=settings.max_request_bytes, idle_timeout=settings.upload_idle_timeout
+    )
+    files: list[UploadedFile] = []
+    async for part in body.parts():
+        if len(files) >= settings.max_request_files:
+            raise TooLarge(
+                f"More than {settings.max_request_files} files in one request; those before are accepted.",
+                **UploadAnswer(files=files).to_json(),
+            )
+        files.append(await _receive(intake, part, owner))
+    if not files:
+        raise InvalidRequest('The body holds no file: name each form field "file".')
+    return _answer(files)
+
+
+async def _receive(intake: Intake, part: Part, owner: UserId) -> UploadedFile:
+    name = clean_file_name(part.file_name)
+    try:
+        accepted = await intake.receive(part.chunks, part.file_name, owner)
+    except RequestTimeout:
+        raise
+    except DicomSystemError as error:
+        await part.skip()
+        refusal = Problem(code=error.code, title=error.title, status=error.status, detail=error.detail)
+        return UploadedFile(id=None, file_name=name, state="rejected", problem=refusal)
+    return UploadedFile(
+        id=accepted.id, file_name=name, state="accepted", duplicate=True if accepted.duplicate else None
+    )
+
+
+def _answer(files: list[UploadedFile]) -> web.Response:
+    """202 when anything was accepted; else the first problem that is no conflict, else the conflict."""
+    answer = UploadAnswer(files=files).to_json()
+    problems = [f.problem for f in files if f.problem is not None]
+    if len(problems) < len(files):
+        return json_response(answer, status=202)
+    first = next((p for p in problems if p.status != Conflict.status), problems[0])
+    return problem(first.status, first.code, first.title, first.detail, answer)
+
+
+def _visible_owner(caller: Principal) -> UserId | None:
+    return None if caller.staff else UserId(caller.user_id)
+
+
+async def list_files(request: web.Request) -> web.Response:
+    """What the caller has sent (staff: everybody), newest first."""
+    owner = _visible_owner(principal(request))
+    query = parse_query(request, FileListQuery)
+    async with request.app[DATABASE].connection() as connection:
+        files = await store.list_files(connection, owner, query.cursor, query.limit)
+    more = len(files) == query.limit
+    return json_response(FileList(files=files, next_cursor=str(files[-1].id) if more else None))
+
+
+async def get_file(request: web.Request) -> web.Response:
+    """One file; another owner's is as unknown as none."""
+    owner = _visible_owner(principal(request))
+    try:
+        file_id = UUID(request.match_info["id"])
+    except ValueError as error:
+        raise InvalidRequest("A file id is a UUID.") from error
+    async with request.app[DATABASE].connection() as connection:
+        file = await store.get_file(connection, file_id, owner)
+    if file is None:
+        raise NotFound("You have no file with this id.")
+    return json_response(file)
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "",
+        upload_files,
+        "Upload one or many DICOM files",
+        body={"multipart/form-data": FORM, "application/dicom": BINARY},
+        response=UploadAnswer,
+        status=202,
+        problems=(RequestTimeout, Conflict, TooLarge, UnsupportedType, InvalidContent),
+    ),
+    Operation("GET", "", list_files, "List the files sent", query=FileListQuery, response=FileList),
+    Operation("GET", "/{id}", get_file, "One file sent", response=StoredFile, problems=(NotFound,)),
+)

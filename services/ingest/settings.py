@@ -1,0 +1,57 @@
+"""Environment of the ingest service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from libs.common.settings import CommonSettings
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+class IngestSettings(CommonSettings):
+    """Limits of an upload, and the pace of the outbox relay."""
+
+    max_file_bytes: int = Field(8 * GIB, ge=1, description="Largest single file, in bytes.")
+    max_request_bytes: int = Field(64 * GIB, ge=1, description="Largest upload request, in bytes.")
+    max_decoded_bytes: int = Field(
+        64 * GIB, ge=1, description="Largest size of the pixel data once decoded, in bytes, by the header."
+    )
+    max_request_files: int = Field(1000, ge=1, description="Largest number of files in one request.")
+    max_concurrent_uploads: int = Field(
+        64, ge=1, description="Files written at the same time; each takes about 2 MiB of memory."
+    )
+    upload_idle_timeout: float = Field(
+        60.0, gt=0, description="Seconds without a byte after which an upload is cut off."
+    )
+    accepted_extensions: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(), description="Comma-separated, e.g. `.dcm,.dicom`; unset: the content alone decides."
+    )
+    max_header_bytes: int = Field(16 * MIB, ge=1024, description="Largest header (no pixel data), in bytes.")
+    max_header_elements: int = Field(200_000, ge=1, description="Largest number of elements in a header.")
+    max_header_depth: int = Field(32, ge=1, description="Deepest nesting of sequences in a header.")
+    max_header_seconds: float = Field(5.0, gt=0, description="Longest time to parse one header.")
+    outbox_in_flight: int = Field(100, ge=1, description="Events published at the same time (RabbitMQ).")
+    outbox_in_flight_in_process: int = Field(
+        10_000,
+        ge=1,
+        description="The same without RabbitMQ, where an event stays in flight until the file is measured.",
+    )
+    outbox_lease: float = Field(
+        30.0, gt=0, description="Seconds after which a lost relay's events are retaken."
+    )
+    outbox_poll: float = Field(
+        1.0, gt=0, description="Seconds between looks at the outbox when nobody wakes it."
+    )
+
+    @field_validator("accepted_extensions", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        names = {part.strip().lower() for part in value.split(",") if part.strip()}
+        return frozenset(name if name.startswith(".") else f".{name}" for name in names)

@@ -1,0 +1,29 @@
+"""The portal's wiring: static files and one page, all of them public."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from aiohttp import web
+
+from libs.common.telemetry import Telemetry
+from libs.common.web import create_app
+from services.portal import routes
+from services.portal.assets import load_assets
+from services.portal.keys import ASSETS
+from services.portal.settings import PortalSettings
+
+STATIC = Path(__file__).parent / "static"
+
+
+def install(app: web.Application, settings: PortalSettings) -> None:
+    """Put the portal onto `app`; every path that no service claims becomes the page."""
+    app[ASSETS] = load_assets(STATIC)
+    routes.add_routes(app)
+
+
+def create(settings: PortalSettings) -> web.Application:
+    """The portal as a process of its own, behind a proxy that sends `/api` to the other services."""
+    app = create_app(settings, Telemetry("portal", settings))
+    install(app, settings)
+    return app

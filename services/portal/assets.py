@@ -1,0 +1,60 @@
+"""The static files, read once: bodies, compressed bodies, entity tags and one version for all of them."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+CONTENT_TYPES = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+VERSION_MARK = b"@version@"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file. `etag` is a hash of `body`, without quotes."""
+
+    body: bytes
+    compressed: bytes
+    content_type: str
+    etag: str
+
+
+@dataclass(frozen=True)
+class Assets:
+    """All files by path below `static/`, e.g. `js/main.js`; `version` changes when any of them does."""
+
+    version: str
+    files: Mapping[str, Asset]
+    index: Asset
+    favicon: Asset
+
+
+def _asset(body: bytes, suffix: str) -> Asset:
+    return Asset(
+        body=body,
+        compressed=gzip.compress(body, mtime=0),
+        content_type=CONTENT_TYPES[suffix],
+        etag=sha256(body).hexdigest()[:16],
+    )
+
+
+def load_assets(folder: Path) -> Assets:
+    """Read every file below `folder`. `index.html` gets the version put in where it says `@version@`.
+
+    The version is part of every asset's address, so that a browser may keep assets for ever and never
+    mixes modules of two releases. Raises KeyError for a kind of file that `CONTENT_TYPES` does not list.
+    """
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): _asset(path.read_bytes(), path.suffix) for path in paths}
+    version = sha256("".join(f"{name}\0{asset.etag}\n" for name, asset in files.items()).encode()).hexdigest()
+    index = _asset(files["index.html"].body.replace(VERSION_MARK, version[:12].encode()), ".html")
+    return Assets(version=version[:12], files=files, index=index, favicon=files["favicon.svg"])

@@ -1,0 +1,84 @@
+"""The page, its assets, and the headers that keep a browser from running anything else."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from libs.common.errors import NotFound
+from libs.common.web import PUBLIC
+from services.portal.assets import Asset
+from services.portal.keys import ASSETS
+
+# Paths that belong to the other services: an unknown one of these is a 404 problem, never the page.
+OTHERS = r"(?:api|dicom-web|livez|readyz|metrics)(?:/|$)"
+
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self'",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            # Header text comes from strangers' files: the sinks that would run it are shut off as well.
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+REVALIDATE = "no-cache"
+FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def _send(request: web.Request, asset: Asset, cache_control: str) -> web.Response:
+    headers = {"ETag": f'"{asset.etag}"', "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
+    known = request.if_none_match
+    if known is not None and any(tag.value in (asset.etag, "*") for tag in known):
+        return web.Response(status=304, headers=headers)
+    headers["Content-Type"] = f"{asset.content_type}; charset=utf-8"
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=asset.compressed, headers={**headers, "Content-Encoding": "gzip"})
+    return web.Response(body=asset.body, headers=headers)
+
+
+async def page(request: web.Request) -> web.Response:
+    """The one HTML page; its script reads the address and shows the view."""
+    return _send(request, request.app[ASSETS].index, REVALIDATE)
+
+
+async def favicon(request: web.Request) -> web.Response:
+    """The icon, at the address that browsers and bookmarks keep."""
+    return _send(request, request.app[ASSETS].favicon, REVALIDATE)
+
+
+async def static(request: web.Request) -> web.Response:
+    """One asset. An address with another release's version answers too, but is not kept."""
+    assets = request.app[ASSETS]
+    asset = assets.files.get(request.match_info["path"])
+    if asset is None:
+        raise NotFound("No such file in the portal.")
+    current = request.match_info["version"] == assets.version
+    return _send(request, asset, FOR_EVER if current else REVALIDATE)
+
+
+async def add_security_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """Onto every answer of the portal's own routes, errors included; other services set their own."""
+    if request.match_info.handler in (page, favicon, static):
+        response.headers.update(SECURITY_HEADERS)
+
+
+def add_routes(app: web.Application) -> None:
+    """Register the portal's routes: public, and the page behind everything that nobody else claims."""
+    app.router.add_get("/static/{version}/{path:.+}", static)
+    app.router.add_get("/favicon.svg", favicon)
+    app.router.add_get(f"/{{path:(?!{OTHERS}|static/).*}}", page)
+    app[PUBLIC].update((page, favicon, static))
+    app.on_response_prepare.append(add_security_headers)

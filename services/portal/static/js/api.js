@@ -1,0 +1,81 @@
+// JSON over fetch: problem documents become ApiError, an expired session is renewed once, silently.
+
+import { NetworkError, renew } from './renewal.js';
+
+export { NetworkError };
+
+/** Events: `ended` when the session is over and the reader must sign in again. */
+export const sessionEvents = new EventTarget();
+
+/** A problem document (RFC 9457). `code` is stable; `detail` is the server's English sentence. */
+export class ApiError extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `HTTP ${status}`);
+    this.status = status;
+    this.code = problem.code ?? `http-${status}`;
+    this.detail = problem.detail ?? '';
+    this.problem = problem;
+  }
+
+  /** Whether the same request may succeed later. */
+  get passing() {
+    return this.status >= 500 || this.status === 429 || this.status === 408;
+  }
+}
+
+/** Parse a problem document, or make one from whatever a proxy in between answered. */
+export function problemFrom(text) {
+  try {
+    const problem = JSON.parse(text);
+    return problem !== null && typeof problem === 'object' ? problem : {};
+  } catch {
+    return {};
+  }
+}
+
+async function send(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new NetworkError(path, { cause: error });
+  }
+}
+
+/** Renew the session, or announce its end. */
+export async function renewOrEnd() {
+  if (await renew()) return true;
+  sessionEvents.dispatchEvent(new CustomEvent('ended'));
+  return false;
+}
+
+/**
+ * Ask the server. Returns the parsed JSON, or null for an empty answer.
+ * Throws ApiError, NetworkError, or AbortError when `signal` fires. `renewing: false` leaves a 401 as it is.
+ */
+export async function request(path, { method = 'GET', json, signal, renewing = true } = {}) {
+  const options = { method, signal, headers: { Accept: 'application/json' } };
+  if (json !== undefined) {
+    options.headers['Content-Type'] = 'application/json';
+    options.body = JSON.stringify(json);
+  }
+  let response = await send(path, options);
+  if (response.status === 401 && renewing && (await renewOrEnd())) response = await send(path, options);
+  const text = await response.text();
+  if (!response.ok) throw new ApiError(response.status, problemFrom(text));
+  return text ? JSON.parse(text) : null;
+}
+
+/** A path with those query parameters that have a value. */
+export function withQuery(path, parameters) {
+  const query = new URLSearchParams(
+    Object.entries(parameters).filter(([, value]) => value !== '' && value !== null && value !== undefined),
+  ).toString();
+  return query ? `${path}?${query}` : path;
+}
+
+/** Addresses of one result; the id goes into a path, so it is escaped. */
+export const resultPaths = (fileId) => {
+  const base = `/api/results/${encodeURIComponent(fileId)}`;
+  return { self: base, thumbnail: `${base}/thumbnail`, file: `${base}/file` };
+};

@@ -1,0 +1,45 @@
+// Numbers, sizes and dates as the reader's language writes them.
+
+import { currentLanguage, t } from './i18n.js';
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** Up to `digits` decimals; very large and very small values in scientific notation; "—" for none. */
+export function formatNumber(value, digits = 4) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return '—';
+  const size = Math.abs(value);
+  const scientific = size !== 0 && (size >= 1e12 || size < 10 ** -digits);
+  const options = scientific
+    ? { notation: 'scientific', maximumSignificantDigits: 6 }
+    : { maximumFractionDigits: digits };
+  return new Intl.NumberFormat(currentLanguage(), options).format(value);
+}
+
+/** A share of one as a percentage. */
+export function formatPercent(value) {
+  return new Intl.NumberFormat(currentLanguage(), { style: 'percent' }).format(value);
+}
+
+/** Bytes in binary units, three significant digits. */
+export function formatBytes(bytes) {
+  if (bytes === null || bytes === undefined) return '—';
+  const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), UNITS.length - 1);
+  const value = bytes / 1024 ** power;
+  const digits = power === 0 || value >= 100 ? 0 : 1;
+  return `${new Intl.NumberFormat(currentLanguage(), { maximumFractionDigits: digits }).format(value)} ${UNITS[power]}`;
+}
+
+/** Bytes in binary units followed by the exact count. */
+export function formatExactBytes(bytes) {
+  if (bytes === null || bytes === undefined || bytes < 1024) return formatBytes(bytes);
+  return t('format.exactBytes', { size: formatBytes(bytes), bytes });
+}
+
+/** A moment in local time; "—" for none. */
+export function formatTime(iso, { seconds = false } = {}) {
+  if (!iso) return '—';
+  return new Intl.DateTimeFormat(currentLanguage(), {
+    dateStyle: 'medium',
+    timeStyle: seconds ? 'medium' : 'short',
+  }).format(new Date(iso));
+}

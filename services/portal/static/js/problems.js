@@ -1,0 +1,19 @@
+// Problem codes and failure reasons in the reader's words, with the server's own sentence as the small print.
+
+import { NetworkError } from './api.js';
+import { hasText, t } from './i18n.js';
+
+/** One sentence for a problem code. Codes that this release does not know get a general sentence. */
+export function problemText(code) {
+  return hasText(`problem.${code}`) ? t(`problem.${code}`) : t('problem.unknown', { code });
+}
+
+/** One sentence for why processing failed. */
+export function failureText(reason) {
+  return hasText(`failure.${reason}`) ? t(`failure.${reason}`) : t('failure.unknown', { reason });
+}
+
+/** One sentence for anything that `request` throws. */
+export function errorText(error) {
+  return error instanceof NetworkError ? t('problem.network') : problemText(error.code);
+}

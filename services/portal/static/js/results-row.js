@@ -1,0 +1,76 @@
+// One row of the list.
+
+import { resultAddress } from './addresses.js';
+import { resultPaths } from './api.js';
+import { el, icon, isolated } from './dom.js';
+import { formatBytes, formatNumber, formatTime } from './format.js';
+import { protectedImage } from './protected-image.js';
+
+const STATE_MARKS = {
+  received: ['clock', 'pending'],
+  processed: ['check', 'good'],
+  failed: ['alert', 'bad'],
+};
+
+/** A state as a coloured word with an icon, so that colour is never the only sign. */
+export function stateBadge(state) {
+  const [iconName, tone] = STATE_MARKS[state] ?? ['info', 'quiet'];
+  return el('span', { class: `badge tone-${tone}`, data: { state } }, icon(iconName), el('span', { i18n: `state.${state}` }));
+}
+
+/** The columns: [translation key, class, cell content of (result, user)]; staff see one more. */
+export function columns(staff) {
+  return [
+    ['list.file', 'column-file', fileCell],
+    ['list.modality', 'column-modality', (result) => result.modality ?? '—'],
+    ['list.state', 'column-state', (result) => stateBadge(result.state)],
+    ['list.before', 'column-number', (result) => number(result.average_before_normalization)],
+    ['list.after', 'column-number', (result) => number(result.average_after_normalization)],
+    ['list.size', 'column-number column-size', (result) => formatBytes(result.size_bytes)],
+    ['list.received', 'column-time', (result) => el('time', { datetime: result.received_at }, formatTime(result.received_at))],
+    ...(staff ? [['list.owner', 'column-owner', ownerCell]] : []),
+  ];
+}
+
+function number(value) {
+  return el('span', value === null || value === undefined ? {} : { title: String(value) }, formatNumber(value));
+}
+
+function fileCell(result) {
+  return el(
+    'div',
+    { class: 'file' },
+    el(
+      'span',
+      { class: 'thumbnail' },
+      result.thumbnail ? protectedImage(resultPaths(result.file_id).thumbnail, '') : icon('file'),
+    ),
+    el(
+      'span',
+      { class: 'file-names' },
+      el(
+        'a',
+        { href: resultAddress(result.file_id), 'data-route': true, class: 'row-link' },
+        isolated(result.file_name || result.file_id),
+      ),
+      isolated(result.device_name || '—', { class: 'quiet' }),
+    ),
+  );
+}
+
+function ownerCell(result, user) {
+  return result.owner_id === user.user_id
+    ? el('span', { i18n: 'list.ownerYou' })
+    : el('span', { i18n: ['list.ownerOther', { id: String(result.owner_id) }] });
+}
+
+/** The `<tr>` of a result. */
+export function resultRow(result, user) {
+  return el(
+    'tr',
+    { data: { fileId: result.file_id, state: result.state } },
+    columns(user.staff).map(([, className, cell], index) =>
+      el(index === 0 ? 'th' : 'td', { class: className, scope: index === 0 ? 'row' : null }, cell(result, user)),
+    ),
+  );
+}

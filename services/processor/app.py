@@ -1,0 +1,64 @@
+"""The processor service's wiring."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from libs.common.bus.topology import PROCESSOR_FILES
+from libs.common.keys import BUS, READINESS, TELEMETRY
+from libs.common.resources import service_storage, standalone
+from libs.common.tasks import supervise
+from libs.dicom.analysis import AnalysisLimits
+from services.processor.handlers import Attempts, Received
+from services.processor.metrics import ProcessorMetrics
+from services.processor.pool import DecoderPool
+from services.processor.settings import ProcessorSettings
+
+# While one file of a slot is decoded, the next is fetched and the one before is published.
+DELIVERIES_PER_SLOT = 2
+
+
+def install(app: web.Application, settings: ProcessorSettings) -> None:
+    """Put the processor service onto `app`."""
+    storage = service_storage(settings)
+    telemetry = app[TELEMETRY]
+    metrics = ProcessorMetrics(telemetry.metrics.registry)
+    app[READINESS]["processor storage"] = storage.ready
+
+    async def resources(app: web.Application) -> AsyncIterator[None]:
+        pool = DecoderPool(
+            slots=settings.worker_slots,
+            timeout=settings.decode_timeout,
+            memory_bytes=settings.decode_memory_bytes,
+            limits=AnalysisLimits(
+                max_frame_bytes=settings.max_frame_bytes, max_inflated_bytes=settings.max_inflated_bytes
+            ),
+        )
+        handler = Received(
+            app[BUS],
+            storage,
+            pool,
+            Attempts(deliveries=settings.max_attempts, crashes=settings.decoder_crash_attempts),
+            f"{socket.gethostname()}-{os.getpid()}",
+            telemetry,
+            metrics,
+        )
+        async with supervise(app, "decoder start", pool.run()):
+            await app[BUS].subscribe(
+                PROCESSOR_FILES, handler, concurrency=settings.worker_slots * DELIVERIES_PER_SLOT
+            )
+            yield
+        await pool.close()
+
+    app.cleanup_ctx.append(resources)
+
+
+def create(settings: ProcessorSettings) -> web.Application:
+    """The processor service in a process of its own."""
+    app = standalone("processor", settings)
+    install(app, settings)
+    return app

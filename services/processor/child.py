@@ -1,0 +1,79 @@
+"""What runs inside a decoder process: one encrypted object in, its measures out.
+
+The child knows one path and one data key at a time; it has no keyring, no network client and no database.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import io
+import os
+import resource
+import signal
+from dataclasses import dataclass
+
+from libs.common.encryption import DecryptingReader
+from libs.common.errors import ObjectCorrupt, ObjectNotFound
+from libs.common.events import FAILURE_DETAILS, FailureReason
+from libs.common.memory import keep_large_buffers
+from libs.dicom.analysis import Analysis, AnalysisLimits, analyse
+from libs.dicom.dicomjson import device_name
+from libs.dicom.faults import DicomFault
+
+PR_SET_PDEATHSIG = 1
+BUFFER_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The measures of one file."""
+
+    analysis: Analysis
+    device_name: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why this file can never be measured."""
+
+    reason: FailureReason
+    diagnosis: str
+    """For the log of the processor only; it travels no further."""
+
+
+def prepare(memory_bytes: int) -> None:
+    """Make this process a decoder: bounded memory, no core dump, ended with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # the parent died before the signal was armed
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    keep_large_buffers()
+
+
+def ready() -> int:
+    """Pid of this decoder; asking for it makes the pool start one."""
+    return os.getpid()
+
+
+def measure_object(path: str, data_key: bytes, limits: AnalysisLimits) -> Measured | Refused:
+    """Decrypt, decode and measure the object at `path`; a fault of the content is an answer."""
+    try:
+        with DecryptingReader(path, data_key) as raw, io.BufferedReader(raw, BUFFER_BYTES) as stream:
+            device = device_name(raw.trailer().get("dicom", {}))
+            return Measured(analyse(stream, limits), device)
+    except DicomFault as fault:
+        if isinstance(fault.__cause__, ObjectCorrupt):
+            # The decoder stumbled over bytes that do not authenticate, not over what they say.
+            return Refused("object-corrupt", str(fault.__cause__))
+        reason: FailureReason = fault.code if fault.code in FAILURE_DETAILS else "decode-failed"
+        return Refused(reason, str(fault))
+    except ObjectNotFound as error:
+        return Refused("object-missing", str(error))
+    except ObjectCorrupt as error:
+        return Refused("object-corrupt", str(error))
+    except MemoryError:
+        return Refused("memory-limit", "the decoder ran out of memory")

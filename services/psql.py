@@ -1,0 +1,56 @@
+"""`python -m services psql`: psql as the operator, who may read every schema."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+from collections.abc import Sequence
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from libs.common.roles import OPERATOR
+from services import postgres_folder as folder
+from services.embedded_postgres import EmbeddedPostgres
+from services.migrations import bring_up_to_date
+from services.settings import DATABASE, AllInOneSettings
+
+
+def run(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
+    """Run psql on DATABASE_URL, else on the embedded PostgreSQL, running or not. Returns psql's exit code."""
+    if settings.database_url is not None:
+        url, environment = without_password(settings.database_url.get_secret_value())
+        # Whoever logs in, the session is the operator's.
+        options = f"{os.environ.get('PGOPTIONS', '')} -c role={OPERATOR}".strip()
+        return _psql(url, arguments, {**environment, "PGOPTIONS": options})
+    server = EmbeddedPostgres(settings.data_dir)
+    url = server.url(DATABASE, OPERATOR)
+    try:
+        server.start()
+    except folder.FolderInUse:
+        # `make run` has it; its socket is always in the same place.
+        return _psql(url, arguments, {})
+    with server:
+        asyncio.run(bring_up_to_date(server.url(DATABASE)))
+        return _psql(url, arguments, {})
+
+
+def without_password(url: str) -> tuple[str, dict[str, str]]:
+    """Move the password from the URL to the environment: everybody can read a program's arguments."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url, {}
+    user_and_host = parts.netloc.rpartition("@")
+    netloc = f"{user_and_host[0].partition(':')[0]}@{user_and_host[2]}"
+    return urlunsplit(parts._replace(netloc=netloc)), {"PGPASSWORD": unquote(parts.password)}
+
+
+def _psql(url: str, arguments: Sequence[str], environment: dict[str, str]) -> int:
+    program = str(folder.binary("psql"))
+    command = [program, "--dbname", url, *arguments]
+    with subprocess.Popen(command, env={**os.environ, **environment}) as process:  # noqa: S603 - the user's own
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                # Ctrl-C reaches psql as well, where it ends a statement, not the session.
+                continue

@@ -1,0 +1,115 @@
+"""The results service's wiring."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+from aiohttp import web
+
+from libs.common.bus.topology import RESULTS_FILES
+from libs.common.errors import Unavailable
+from libs.common.keys import BUS, READINESS, TELEMETRY
+from libs.common.migrations import Source, require_current
+from libs.common.openapi import add_operations
+from libs.common.postgres import Database
+from libs.common.resources import service_database, service_storage, standalone
+from libs.common.tasks import supervise
+from services.results import changes
+from services.results.batches import Batcher
+from services.results.feed import Feed
+from services.results.handlers import FileEvents, Recorder
+from services.results.keys import DATABASE, FEED, SETTINGS, STORAGE
+from services.results.metrics import ResultsMetrics
+from services.results.routes import OPERATIONS
+from services.results.settings import ResultsSettings
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "results"
+SOURCE = Source(SCHEMA, Path(__file__).parent / "migrations")
+CONCURRENCY = 128
+"""Events handled at once: two batches, one that commits and one that gathers."""
+SCHEMA_POLL = 1.0
+PRUNE_SECONDS = 600.0
+
+
+def install(app: web.Application, settings: ResultsSettings) -> None:
+    """Put the results service onto `app`."""
+    database = service_database(settings, SCHEMA)
+    storage = service_storage(settings)
+    metrics = ResultsMetrics(app[TELEMETRY].metrics.registry)
+    app[SETTINGS] = settings
+    app[DATABASE] = database
+    app[STORAGE] = storage
+    feed = app[FEED] = Feed(database, metrics, queue=settings.events_queue)
+    add_operations(
+        app,
+        prefix="/api",
+        title="Results",
+        operations=OPERATIONS,
+        document_path="/api/results/openapi.json",
+    )
+
+    async def postgresql() -> None:
+        await require_current(database, SOURCE)
+
+    app[READINESS].update({"results database": postgresql, "results storage": storage.ready})
+
+    async def resources(app: web.Application) -> AsyncIterator[None]:
+        batcher = Batcher(Recorder(database, metrics))
+        handler = FileEvents(storage, batcher)
+        retention = timedelta(hours=settings.change_feed_retention_hours)
+
+        async def consume() -> None:
+            await schema_current(database)
+            await app[BUS].subscribe(RESULTS_FILES, handler, concurrency=CONCURRENCY)
+            await prune_for_ever(database, retention)
+
+        async def follow() -> None:
+            await schema_current(database)
+            await feed.run()
+
+        await database.open()
+        async with (
+            supervise(app, "results batches", batcher.run()),
+            supervise(app, "results change feed", follow()),
+            supervise(app, "results subscription", consume()),
+        ):
+            yield
+        await database.close()
+
+    app.cleanup_ctx.append(resources)
+
+
+def create(settings: ResultsSettings) -> web.Application:
+    """The results service in a process of its own."""
+    app = standalone("results", settings)
+    install(app, settings)
+    return app
+
+
+async def schema_current(database: Database) -> None:
+    """Wait for the database and its schema; services start in any order."""
+    while True:
+        try:
+            return await require_current(database, SOURCE)
+        except Unavailable as error:
+            log.warning("results waits: %s", error.detail)
+        await asyncio.sleep(SCHEMA_POLL)
+
+
+async def prune_for_ever(database: Database, retention: timedelta) -> None:
+    """Delete changes that are older than `retention`, at start and every ten minutes."""
+    while True:
+        try:
+            async with database.connection() as connection:
+                pruned = await changes.prune(connection, retention)
+        except Unavailable as error:
+            log.warning("old changes not pruned: %s", error.detail)
+            pruned = 0
+        if pruned < changes.PRUNE_LIMIT:
+            await asyncio.sleep(PRUNE_SECONDS)

@@ -1,0 +1,131 @@
+"""Micro-batches: what arrives within milliseconds is committed together, and each waits for the commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from libs.common.errors import Unavailable
+
+
+class Weighty(Protocol):
+    """Anything that knows how much a transaction has to carry for it."""
+
+    @property
+    def weight(self) -> int:
+        """In characters."""
+
+
+T = TypeVar("T", bound=Weighty)
+
+
+class _Waiting(NamedTuple, Generic[T]):
+    item: T
+    done: asyncio.Future[None]
+    since: float
+
+
+class Batcher(Generic[T]):
+    """Groups items for `commit`. While one batch commits, the next gathers."""
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[T]], Awaitable[None]],
+        *,
+        size: int = 64,
+        wait: float = 0.005,
+        weight: int = 8 << 20,
+    ) -> None:
+        """At most `size` items, `weight` characters (one item may exceed it) or `wait` seconds a batch."""
+        self._commit = commit
+        self._size = size
+        self._wait = wait
+        self._weight = weight
+        self._queue: deque[_Waiting[T]] = deque()
+        self._arrived = asyncio.Event()
+        self._full = asyncio.Event()
+        self._stopped = False
+
+    async def submit(self, item: T) -> None:
+        """Return once `item` is committed. Raises what the commit of this item raised, or Unavailable."""
+        if self._stopped:
+            raise _stopping()
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._queue.append(_Waiting(item, done, loop.time()))
+        self._arrived.set()
+        if len(self._queue) >= self._size:
+            self._full.set()
+        await done
+
+    async def run(self) -> None:
+        """Commit batches for ever. Who still waits when this is cancelled gets Unavailable."""
+        try:
+            while True:
+                await self._gather()
+                batch = self._take()
+                try:
+                    await self._settle(batch)
+                except asyncio.CancelledError:
+                    # Committed or not, nobody can tell; the events come again and change nothing twice.
+                    _fail(batch, _stopping())
+                    raise
+        finally:
+            self._stopped = True
+            _fail(self._queue, _stopping())
+            self._queue.clear()
+
+    async def _gather(self) -> None:
+        await self._arrived.wait()
+        if len(self._queue) < self._size:
+            try:
+                async with asyncio.timeout_at(self._queue[0].since + self._wait):
+                    await self._full.wait()
+            except TimeoutError:
+                return
+
+    def _take(self) -> list[_Waiting[T]]:
+        batch: list[_Waiting[T]] = []
+        weight = 0
+        while self._queue and len(batch) < self._size:
+            weight += self._queue[0].item.weight
+            if batch and weight > self._weight:
+                break
+            batch.append(self._queue.popleft())
+        if not self._queue:
+            self._arrived.clear()
+        if len(self._queue) < self._size:
+            self._full.clear()
+        # Whoever was cancelled has left; the broker delivers that event again.
+        return [waiting for waiting in batch if not waiting.done.done()]
+
+    async def _settle(self, batch: Sequence[_Waiting[T]]) -> None:
+        if not batch:
+            return
+        try:
+            await self._commit([waiting.item for waiting in batch])
+        except Unavailable as error:
+            _fail(batch, error)
+        except Exception as error:  # noqa: BLE001  each waiting handler gets its own item's error
+            if len(batch) == 1:
+                _fail(batch, error)
+            else:
+                # One item spoils the transaction of all: alone, only that one fails.
+                for waiting in batch:
+                    await self._settle([waiting])
+        else:
+            for waiting in batch:
+                if not waiting.done.done():
+                    waiting.done.set_result(None)
+
+
+def _fail(batch: Sequence[_Waiting[T]] | deque[_Waiting[T]], error: Exception) -> None:
+    for waiting in batch:
+        if not waiting.done.done():
+            waiting.done.set_exception(error)
+
+
+def _stopping() -> Unavailable:
+    return Unavailable("The results service is stopping.")

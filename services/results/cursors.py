@@ -1,0 +1,79 @@
+"""Opaque cursors: a place in the list of results, and a place in the change feed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import struct
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from libs.common.errors import InvalidRequest, RequestError
+
+# The first byte tells the two kinds apart, so that one is never taken for the other.
+_PAGE = struct.Struct(">c16s")
+_FEED = struct.Struct(">cQq")
+
+
+class CursorExpired(RequestError):
+    """The change feed no longer goes back that far: changes may have been missed."""
+
+    status = 410
+    code = "cursor-expired"
+    title = "Cursor expired"
+
+
+class Position(NamedTuple):
+    """A place in the change feed: everything up to it has been seen. `seq` counts from 1."""
+
+    xid: int
+    seq: int
+
+
+START = Position(0, 0)
+
+
+def encode_page(file_id: UUID) -> str:
+    """The cursor after `file_id`."""
+    return _encode(_PAGE.pack(b"r", file_id.bytes))
+
+
+def decode_page(cursor: str) -> UUID:
+    """The file id that a page starts after. Raises InvalidRequest."""
+    kind, value = _decode(_PAGE, cursor)
+    if kind != b"r":
+        raise _invalid()
+    return UUID(bytes=value)
+
+
+def encode_position(position: Position) -> str:
+    """The cursor of a place in the change feed."""
+    return _encode(_FEED.pack(b"c", *position))
+
+
+def decode_position(cursor: str) -> Position:
+    """The place in the change feed. Raises InvalidRequest."""
+    kind, xid, seq = _decode(_FEED, cursor)
+    if kind != b"c" or seq < 0:
+        raise _invalid()
+    return Position(xid, seq)
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(form: struct.Struct, cursor: str) -> tuple[Any, ...]:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        raw = base64.b64decode(padded, altchars=b"-_", validate=True)
+        values = form.unpack(raw)
+    except (UnicodeEncodeError, binascii.Error, struct.error):
+        raise _invalid() from None
+    if _encode(raw) != cursor:
+        raise _invalid()
+    return values
+
+
+def _invalid() -> InvalidRequest:
+    return InvalidRequest("This cursor is not one that this service gave out: start again without it.")

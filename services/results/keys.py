@@ -1,0 +1,13 @@
+"""Typed keys of the results service's application state."""
+
+from aiohttp import web
+
+from libs.common.postgres import Database
+from libs.common.storage import Storage
+from services.results.feed import Feed
+from services.results.settings import ResultsSettings
+
+SETTINGS = web.AppKey("results_settings", ResultsSettings)
+DATABASE = web.AppKey("results_database", Database)
+STORAGE = web.AppKey("results_storage", Storage)
+FEED = web.AppKey("results_feed", Feed)
