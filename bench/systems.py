@@ -1,0 +1,73 @@
+"""The two systems under load: one process on embedded defaults, and separate processes on RabbitMQ."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.accounting import Usage, descendant, usage_of
+from libs.common.keyring import Keyring
+from services.embedded_postgres import EmbeddedPostgres
+from tests.e2e.processes import ROOT, embedded, one_url, separate, start_all, stop_all, urls_of
+from tests.rabbitmq_node import RabbitMQNode
+
+
+@dataclass(frozen=True)
+class System:
+    """Base URLs by service, and the process trees to account for: name -> (pid, excluded pids)."""
+
+    urls: Mapping[str, str]
+    trees: Mapping[str, tuple[int, frozenset[int]]]
+
+    def usage(self) -> dict[str, Usage]:
+        """CPU and peak memory of each tree, now."""
+        return {name: usage_of(pid, without=without) for name, (pid, without) in self.trees.items()}
+
+
+@asynccontextmanager
+async def embedded_system(folder: Path) -> AsyncIterator[System]:
+    """`python -m services`."""
+    process = embedded(folder / "embedded", LOG_LEVEL="WARNING")
+    await start_all([process])
+    try:
+        postgres = descendant(process.pid, "postgres")
+        assert postgres is not None
+        own = frozenset({postgres})
+        yield System(
+            one_url(process), {"services": (process.pid, own), "postgresql": (postgres, frozenset())}
+        )
+    finally:
+        stop_all([process])
+
+
+@asynccontextmanager
+async def separate_system(folder: Path) -> AsyncIterator[System]:
+    """auth, ingest, processor and results on PostgreSQL and a private RabbitMQ node."""
+    data = folder / "separate"
+    data.mkdir(parents=True)
+    (data / "rabbitmq").mkdir()
+    rabbitmq = RabbitMQNode(data / "rabbitmq")
+    with EmbeddedPostgres(data) as postgres, closing(rabbitmq):
+        rabbitmq.start()
+        Keyring.create(data / "keyring.json")
+        admin = postgres.url("bddicomimage")
+        subprocess.run(
+            [sys.executable, "-m", "services", "migrate"],
+            cwd=ROOT,
+            env={"DATABASE_ADMIN_URL": admin, "PATH": "/usr/bin:/bin"},
+            check=True,
+        )
+        roles = {role: postgres.url("bddicomimage", role) for role in ("auth", "ingest", "results")}
+        processes = separate(data, roles, rabbitmq.url(), LOG_LEVEL="WARNING")
+        await start_all(processes.values())
+        try:
+            trees = {name: (process.pid, frozenset[int]()) for name, process in processes.items()}
+            trees["postgresql"] = (postgres.pid, frozenset())
+            trees["rabbitmq"] = (rabbitmq.pid, frozenset())
+            yield System(urls_of(processes), trees)
+        finally:
+            stop_all(processes.values())

@@ -1,0 +1,71 @@
+"""What tests of buses and of the outbox share: a table with short delays, telemetry, and events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from opentelemetry.sdk.trace.export import SpanExporter
+
+from libs.common.bus.topology import TOPOLOGY
+from libs.common.events import Averages, Event, FileFailed, FileProcessed, FileReceived, new_event
+from libs.common.ids import new_file_id
+from libs.common.settings import CommonSettings
+from libs.common.telemetry import Telemetry
+
+FAST = replace(TOPOLOGY, retry_delays=(0.05, 0.1))
+"""The product's own queues, but retries do not keep a test waiting."""
+
+
+def make_telemetry(exporter: SpanExporter | None = None) -> Telemetry:
+    """Telemetry that records spans only when asked to."""
+    return Telemetry("test", CommonSettings(), span_exporter=exporter)
+
+
+def received(traceparent: str | None = None) -> Event:
+    """A `dicom.file.received` of a new file."""
+    file_id = new_file_id()
+    data = FileReceived(
+        file_id=file_id,
+        owner_id=7,
+        storage_key=str(file_id),
+        size_bytes=525_312,
+        sha256="0" * 64,
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+    )
+    return new_event("/ingest", data, traceparent)
+
+
+def processed(of: Event, traceparent: str | None = None) -> Event:
+    """The `dicom.file.processed` that answers `of`."""
+    now = datetime.now(UTC)
+    data = FileProcessed(
+        file_id=of.data.file_id,
+        owner_id=7,
+        storage_key=str(of.data.file_id),
+        averages=Averages(before_normalization=1.5, after_normalization=0.25),
+        data_size=524_288,
+        device_name="ACME One",
+        statistics={"count": 262_144},
+        thumbnail_key=None,
+        attempt=1,
+        worker="test",
+        started_at=now,
+        finished_at=now,
+        method_version=1,
+    )
+    return new_event("/processor", data, traceparent)
+
+
+def failed(of: Event) -> Event:
+    """The `dicom.file.failed` that answers `of`."""
+    data = FileFailed(
+        file_id=of.data.file_id,
+        owner_id=7,
+        reason="decode-failed",
+        detail="The decoder refused the pixel data.",
+        attempts=1,
+        worker="test",
+        finished_at=datetime.now(UTC),
+    )
+    return new_event("/processor", data)

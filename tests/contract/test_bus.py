@@ -1,0 +1,227 @@
+"""What both buses promise."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+from pydantic import TypeAdapter
+
+from libs.common.bus.contract import MAX_DELIVERIES, Delivery
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
+from libs.common.errors import Reject, Unavailable
+from libs.common.telemetry import Telemetry, current_traceparent
+from tests.bus_support import failed, processed, received
+from tests.contract.bus_carriers import Carrier, Recorder, is_ready, subscribe_all
+from tests.waiting import eventually
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
+
+
+async def test_every_subscription_of_its_type_gets_an_event_and_no_other(carrier: Carrier) -> None:
+    """The whole event arrives, where the table says, and only there."""
+    files, results, outcomes = Recorder(), Recorder(), Recorder()
+    handlers = {PROCESSOR_FILES: files, RESULTS_FILES: results, INGEST_OUTCOMES: outcomes}
+    await subscribe_all(carrier.bus, handlers)
+    first = received(TRACEPARENT)
+    second, third = processed(first), failed(first)
+    for event in (first, second, third):
+        await carrier.send(event)
+    await eventually(lambda: len(results.deliveries) == 3 and outcomes.deliveries and files.deliveries)
+    assert files.deliveries == [Delivery(first, 1)]
+    assert {d.event.id: d.event for d in results.deliveries} == {e.id: e for e in (first, second, third)}
+    assert outcomes.deliveries == [Delivery(third, 1)]
+
+
+async def test_a_failing_handler_is_called_again_and_each_attempt_counts(carrier: Carrier) -> None:
+    """Attempts are numbered from 1."""
+
+    def fail_twice(delivery: Delivery) -> None:
+        if delivery.attempt < 3:
+            raise OSError("out of luck")
+
+    recorder = Recorder(fail_twice)
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await carrier.send(received())
+    await eventually(lambda: recorder.attempts == [1, 2, 3])
+    assert await carrier.dead("processor.files") == []
+
+
+async def test_a_missing_dependency_uses_up_no_attempt(carrier: Carrier) -> None:
+    """However often it is missing."""
+    recorder = Recorder(_unavailable_until(MAX_DELIVERIES + 2))
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await carrier.send(received())
+    await eventually(lambda: len(recorder.deliveries) == MAX_DELIVERIES + 2)
+    assert set(recorder.attempts) == {1}
+    assert await carrier.dead("processor.files") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(Reject("no such shape"), "no such shape"), (None, "does not fit int: ")],
+    ids=["reject", "validation"],
+)
+async def test_a_rejected_event_is_dead_at_once_with_the_reason(
+    carrier: Carrier, error: Exception | None, reason: str
+) -> None:
+    """Other subscriptions and the events after it do not notice."""
+
+    def reject(_: Delivery) -> None:
+        if error is not None:
+            raise error
+        TypeAdapter(int).validate_python("seven")
+
+    rejecting, others = Recorder(reject), Recorder()
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: rejecting, RESULTS_FILES: others})
+    await carrier.send(received())
+    await eventually(lambda: carrier.dead("processor.files"))
+    assert await carrier.dead("processor.files") == [reason]
+    await carrier.send(received())
+    await eventually(lambda: len(rejecting.deliveries) == len(others.deliveries) == 2)
+    assert rejecting.attempts == [1, 1]
+
+
+async def test_an_event_that_always_fails_is_given_up(carrier: Carrier) -> None:
+    """After MAX_DELIVERIES attempts, naming the kind of error but not its text."""
+
+    def fail(_: Delivery) -> None:
+        raise ValueError("SECRET^NAME")
+
+    recorder = Recorder(fail)
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await carrier.send(received())
+    await eventually(lambda: carrier.dead("processor.files"))
+    assert recorder.attempts == list(range(1, MAX_DELIVERIES + 1))
+    assert await carrier.dead("processor.files") == ["given up after 10 attempts: ValueError"]
+
+
+async def test_no_more_handlers_run_at_once_than_asked_for(carrier: Carrier) -> None:
+    """And exactly as many do when there is enough to do."""
+    running, most, done = 0, 0, 0
+
+    async def handler(_: Delivery) -> None:
+        nonlocal running, most, done
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.02)
+        running -= 1
+        done += 1
+
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: handler}, concurrency=3)
+    for _ in range(20):
+        await carrier.send(received())
+    await eventually(lambda: done == 20)
+    assert most == 3
+
+
+async def test_a_handler_may_publish(carrier: Carrier) -> None:
+    """What the processor does with every file."""
+    results = Recorder()
+
+    async def process(delivery: Delivery) -> None:
+        await carrier.bus.publish(processed(delivery.event))
+
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: process, RESULTS_FILES: results}, concurrency=1)
+    for _ in range(5):
+        await carrier.send(received())
+    await eventually(lambda: len(results.deliveries) == 10)
+
+
+async def test_draining_lets_a_running_handler_finish_and_starts_no_other(carrier: Carrier) -> None:
+    """A handler that finishes while draining may still publish, and is not called again."""
+    started, finish, finished = asyncio.Event(), asyncio.Event(), Recorder()
+
+    async def slow(delivery: Delivery) -> None:
+        started.set()
+        await finish.wait()
+        await carrier.bus.publish(failed(delivery.event))
+        await finished(delivery)
+
+    outcomes = Recorder()
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: slow, INGEST_OUTCOMES: outcomes}, concurrency=1)
+    await carrier.send(received())
+    await carrier.send(received())
+    await started.wait()
+    draining = asyncio.create_task(carrier.bus.drain())
+    assert not (await asyncio.wait([draining], timeout=0.1))[0], "drain must wait for the handler"
+    finish.set()
+    await draining
+    assert len(finished.deliveries) == 1
+
+
+async def test_ready_only_with_a_handler_for_what_was_asked(carrier: Carrier) -> None:
+    """Before that, readiness says what is missing."""
+    await subscribe_all(carrier.bus, {})
+    assert await is_ready(carrier.bus)
+    with pytest.raises(ValueError, match="already has a handler"):
+        await carrier.bus.subscribe(PROCESSOR_FILES, Recorder(), concurrency=1)
+
+
+async def test_one_trace_from_publisher_to_handler(carrier: Carrier, spans: InMemorySpanExporter) -> None:
+    """PRODUCER and CONSUMER spans are children of the event's traceparent; a handler runs inside its span."""
+    inside: list[str | None] = []
+
+    async def note(_: Delivery) -> None:
+        inside.append(current_traceparent())
+
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: note})
+    event = received(TRACEPARENT)
+    await carrier.send(event)
+    consumer = await _span(spans, SpanKind.CONSUMER, "processor.files")
+    producer = await _span(spans, SpanKind.PRODUCER, "received.v1")
+    for span in (producer, consumer):
+        assert span.parent is not None
+        assert f"{span.parent.trace_id:032x}" == TRACE
+        assert f"{span.parent.span_id:016x}" == "b7ad6b7169203331"
+        assert span.attributes is not None
+        assert span.attributes["messaging.message.id"] == str(event.id)
+    assert consumer.attributes is not None
+    assert consumer.attributes["messaging.destination.name"] == f"dicom.events:{event.type}:processor.files"
+    assert consumer.attributes["messaging.operation.type"] == "process"
+    assert inside == [f"00-{TRACE}-{consumer.context.span_id:016x}-01"]
+
+
+async def test_outcomes_are_counted(carrier: Carrier, telemetry: Telemetry) -> None:
+    """By queue and outcome."""
+
+    def fail_once(delivery: Delivery) -> None:
+        if delivery.attempt == 1:
+            raise OSError
+
+    recorder = Recorder(fail_once)
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await carrier.send(received())
+
+    def value(name: str, **labels: str) -> float | None:
+        return telemetry.metrics.registry.get_sample_value(name, labels)
+
+    await eventually(lambda: value("bus_outcomes_total", queue="processor.files", outcome="ack") == 1)
+    assert value("bus_outcomes_total", queue="processor.files", outcome="retry") == 1
+    assert value("bus_received_total", queue="processor.files") == 2
+    assert value("bus_in_flight", queue="processor.files") == 0
+    await eventually(lambda: value("bus_published_total", type="dicom.file.received.v1") == 1)
+
+
+def _unavailable_until(call: int) -> Callable[[Delivery], None]:
+    calls = 0
+
+    def check(_: Delivery) -> None:
+        nonlocal calls
+        calls += 1
+        if calls < call:
+            raise Unavailable("storage is away")
+
+    return check
+
+
+async def _span(spans: InMemorySpanExporter, kind: SpanKind, name: str) -> ReadableSpan:
+    def found() -> list[ReadableSpan]:
+        return [s for s in spans.get_finished_spans() if s.kind is kind and s.name.endswith(name)]
+
+    return (await eventually(found))[0]

@@ -1,0 +1,305 @@
+"""What the RabbitMQ bus promises beyond the common contract; real broker, a virtual host per test."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import aio_pika
+import pytest
+from aio_pika.abc import HeadersType
+from aio_pika.exceptions import ChannelPreconditionFailed
+from pamqp.common import FieldTable
+
+from libs.common.bus.contract import Delivery
+from libs.common.bus.rabbitmq import RabbitMQBus
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
+from libs.common.errors import ConfigurationError, Unavailable
+from libs.common.events import parse_event
+from libs.common.telemetry import Telemetry
+from tests.bus_support import FAST, processed, received
+from tests.contract.bus_carriers import (
+    Recorder,
+    messages_in,
+    open_queue,
+    rabbitmq_bus,
+    ready,
+    subscribe_all,
+    unready,
+)
+from tests.rabbitmq_node import RabbitMQNode
+from tests.waiting import eventually
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+async def test_a_published_event_is_stored_in_every_queue_before_publish_returns(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """Without any consumer: the whole table was declared first."""
+    event = received(TRACEPARENT)
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await bus.publish(event)
+        for name in ("processor.files", "results.files"):
+            (message,) = await messages_in(amqp_url, name)
+            assert parse_event(message.body) == event
+            assert message.content_type == "application/cloudevents+json"
+            assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+            assert (message.message_id, message.type) == (str(event.id), event.type)
+            assert message.headers["traceparent"] == TRACEPARENT
+        assert await messages_in(amqp_url, "ingest.outcomes") == []
+
+
+async def test_the_table_is_declared_with_exactly_its_arguments(amqp_url: str, telemetry: Telemetry) -> None:
+    """A broker accepts a second declaration only when every argument is the same."""
+    async with (
+        rabbitmq_bus(amqp_url, telemetry) as bus,
+        await aio_pika.connect(amqp_url) as connection,
+    ):
+        await ready(bus)
+        for queue in FAST.queues():
+            async with connection.channel() as channel:
+                await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+            channel = await connection.channel()
+            other: FieldTable = {k: v for k, v in queue.arguments.items() if k != "x-overflow"}
+            with pytest.raises(ChannelPreconditionFailed):
+                await channel.declare_queue(queue.name, durable=True, arguments=other)
+
+
+async def test_processes_that_start_together_may_declare_together(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """Four at once, on an empty broker."""
+    async with AsyncExitStack() as stack:
+        buses = [await stack.enter_async_context(rabbitmq_bus(amqp_url, telemetry)) for _ in range(4)]
+        for bus in buses:
+            await bus.subscribe(RESULTS_FILES, Recorder(), concurrency=2)
+            await bus.subscribe(INGEST_OUTCOMES, Recorder(), concurrency=2)
+        await asyncio.gather(*(ready(bus) for bus in buses))
+
+
+async def test_a_queue_with_other_arguments_is_reported(amqp_url: str, telemetry: Telemetry) -> None:
+    """The process neither dies nor pretends to be ready."""
+    async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+        await channel.declare_queue(
+            "results.files", durable=True, arguments={"x-queue-type": "quorum", "x-max-length": 5}
+        )
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+
+        async def complaint() -> bool:
+            with pytest.raises(Unavailable) as caught:
+                await bus.ready()
+            return "other arguments" in caught.value.detail and "results.files" in caught.value.detail
+
+        await eventually(complaint)
+
+
+async def test_an_unroutable_publish_raises_and_the_next_one_finds_the_queues_again(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """A confirm alone would have called the lost event published."""
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await bus.publish(received())
+        for queue in ("processor.files", "results.files"):
+            await _delete_queue(amqp_url, queue)
+        with pytest.raises(Unavailable, match=r"no queue for dicom\.file\.received\.v1"):
+            await bus.publish(received())
+        await bus.publish(event := received())
+        (message,) = await messages_in(amqp_url, "processor.files")
+        assert message.message_id == str(event.id)
+
+
+async def test_a_message_is_acknowledged_only_after_its_handler(amqp_url: str, telemetry: Telemetry) -> None:
+    """While the handler runs the broker still holds it; after a drain nothing is left."""
+    started, finish = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Delivery) -> None:
+        started.set()
+        await finish.wait()
+
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: slow})
+        await bus.publish(received())
+        await started.wait()
+        async with open_queue(amqp_url, "processor.files") as queue:
+            assert (await queue.purge()).message_count == 0, "handed out"
+            finish.set()
+            await bus.drain()
+            await queue.delete(if_unused=False, if_empty=True)
+
+
+async def test_unreadable_messages_are_dead_with_the_reason(amqp_url: str, telemetry: Telemetry) -> None:
+    """Byte for byte what arrived; those behind them are handled."""
+    recorder = Recorder()
+    bodies = [b"\x00not json", b"", b'{"specversion":"1.0"}', processed(received()).to_json()[:-30]]
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+            exchange = await channel.get_exchange(FAST.exchange)
+            for body in bodies:
+                # Foreign publishers set any header they like.
+                headers: HeadersType = {"x-attempt": "many", "x-delivery-count": -3, "traceparent": 5}
+                await exchange.publish(aio_pika.Message(body, headers=headers), "dicom.file.received.v1")
+        await bus.publish(received())
+        await eventually(lambda: recorder.attempts == [1])
+        async with open_queue(amqp_url, "processor.files.dead") as queue:
+            dead = [await queue.get(timeout=5) for _ in bodies]
+    assert sorted(message.body for message in dead) == sorted(bodies)
+    assert all(str(message.headers["x-reason"]).startswith("not a valid event") for message in dead)
+    assert {message.headers["x-queue"] for message in dead} == {"processor.files"}
+
+
+async def test_attempts_of_lost_workers_count(
+    amqp_url: str, rabbitmq_node: RabbitMQNode, vhost: str, telemetry: Telemetry
+) -> None:
+    """A connection lost in the middle of a handler is a used attempt, also after a retry of its own."""
+    attempts: list[int] = []
+    lost = asyncio.Event()
+
+    async def handler(delivery: Delivery) -> None:
+        attempts.append(delivery.attempt)
+        if delivery.attempt == 1:
+            raise OSError
+        if delivery.attempt == 2:
+            await lost.wait()
+
+    async with rabbitmq_bus(rabbitmq_node.url(vhost), telemetry) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: handler})
+        await bus.publish(received())
+        await eventually(lambda: attempts == [1, 2])
+        rabbitmq_node.close_connections(vhost)
+        await eventually(lambda: attempts == [1, 2, 3])
+        lost.set()
+        await ready(bus)
+        assert attempts == [1, 2, 3], "the old delivery's acknowledgement went nowhere, and hurt nobody"
+
+
+async def test_closed_connections_come_back(
+    rabbitmq_node: RabbitMQNode, vhost: str, telemetry: Telemetry
+) -> None:
+    """Both of them, again and again; every confirmed event is handled."""
+    recorder = Recorder()
+    async with rabbitmq_bus(rabbitmq_node.url(vhost), telemetry) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        confirmed = set()
+        for _ in range(3):
+            rabbitmq_node.close_connections(vhost)
+            for _ in range(20):
+                event = received()
+                try:
+                    await bus.publish(event)
+                except Unavailable:
+                    continue
+                confirmed.add(str(event.id))
+        assert len(confirmed) >= 30
+        await eventually(lambda: confirmed <= recorder.ids)
+
+
+async def test_a_consumer_that_the_server_cancelled_comes_back(amqp_url: str, telemetry: Telemetry) -> None:
+    """As when its queue is deleted; the queue is declared again."""
+    recorder = Recorder()
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        await _delete_queue(amqp_url, "processor.files")
+        await unready(bus)
+        await ready(bus)
+        await bus.publish(received())
+        await eventually(lambda: recorder.deliveries)
+
+
+async def test_a_quiet_consumer_notices_that_messages_wait(amqp_url: str, telemetry: Telemetry) -> None:
+    """When the broker forgot the consumer without a word, the watchdog subscribes again."""
+    recorder = Recorder()
+    async with rabbitmq_bus(amqp_url, telemetry, watchdog=0.1) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        session = bus._consumers["processor.files"]._session
+        assert session is not None
+        await session.stop_deliveries()  # behind the consumer's back
+        event = received()
+        await bus.publish(event)
+        await eventually(lambda: recorder.ids == {str(event.id)})
+
+
+async def test_a_missing_retry_queue_costs_no_message(amqp_url: str, telemetry: Telemetry) -> None:
+    """The delivery stays unacknowledged until its copy is confirmed."""
+
+    def fail_once(delivery: Delivery) -> None:
+        if delivery.attempt == 1:
+            raise OSError
+
+    recorder = Recorder(fail_once)
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        await _delete_queue(amqp_url, "processor.files.retry.0.05s")
+        await bus.publish(received())
+        await eventually(lambda: recorder.attempts == [1, 2])
+
+
+async def test_a_cancelled_handler_settles_nothing(amqp_url: str, telemetry: Telemetry) -> None:
+    """After the drain timeout; another process gets the event as its second attempt."""
+    started, ended = asyncio.Event(), []
+
+    async def endless(_: Delivery) -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    event = received()
+    async with rabbitmq_bus(amqp_url, telemetry, drain_timeout=0.1) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: endless})
+        await bus.publish(event)
+        await started.wait()
+        await bus.drain()
+        assert ended == ["cancelled"]
+    recorder = Recorder()
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await bus.subscribe(PROCESSOR_FILES, recorder, concurrency=1)
+        await eventually(lambda: recorder.deliveries == [Delivery(event, 2)])
+        assert await messages_in(amqp_url, "processor.files.dead") == []
+
+
+async def test_many_events_at_once_are_each_handled_once(amqp_url: str, telemetry: Telemetry) -> None:
+    """Batched acknowledgements name every delivery and no other: nothing is left and nothing comes twice."""
+    recorder = Recorder()
+
+    async def uneven(delivery: Delivery) -> None:
+        await asyncio.sleep(0.002 * (delivery.event.id.int % 5))
+        await recorder(delivery)
+
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await subscribe_all(bus, {RESULTS_FILES: uneven}, concurrency=64)
+        events = [received() for _ in range(600)]
+        await asyncio.gather(*(bus.publish(event) for event in events))
+        await eventually(lambda: len(recorder.deliveries) >= 600)
+        await bus.drain()
+        assert await messages_in(amqp_url, "results.files") == []
+    assert recorder.attempts == [1] * 600
+    assert recorder.ids == {str(event.id) for event in events}
+
+
+async def test_a_dead_background_task_is_reported(amqp_url: str, telemetry: Telemetry) -> None:
+    """`watch` is what lets the process stop instead of living on deaf."""
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        watching = asyncio.create_task(bus.watch())
+
+        async def broken() -> None:
+            raise ZeroDivisionError
+
+        bus._background.start("broken", broken())
+        with pytest.raises(ZeroDivisionError):
+            await watching
+
+
+@pytest.mark.parametrize("url", ["", "http://localhost", "amqp:///x", "localhost:5672"])
+async def test_a_url_that_cannot_work_is_refused(url: str, telemetry: Telemetry) -> None:
+    """At once, with one sentence."""
+    with pytest.raises(ConfigurationError, match="AMQP_URL must have the form"):
+        RabbitMQBus(url, telemetry, name="test")
+
+
+async def _delete_queue(url: str, name: str) -> None:
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        await channel.queue_delete(name)

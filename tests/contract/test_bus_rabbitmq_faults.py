@@ -1,0 +1,97 @@
+"""Broker faults, on a node that these tests may kill and starve."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from libs.common.bus.topology import PROCESSOR_FILES
+from libs.common.errors import Unavailable
+from libs.common.telemetry import Telemetry
+from tests.bus_support import received
+from tests.contract.bus_carriers import Recorder, rabbitmq_bus, ready, subscribe_all, unready
+from tests.rabbitmq_node import RabbitMQNode
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def starve(own_rabbitmq_node: RabbitMQNode) -> Iterator[Callable[[bool], None]]:
+    """Turn the node's memory alarm on and off; off in the end."""
+    yield own_rabbitmq_node.set_memory_alarm
+    own_rabbitmq_node.set_memory_alarm(False)
+
+
+async def test_a_blocked_publish_ends_in_time(
+    own_rabbitmq_node: RabbitMQNode, starve: Callable[[bool], None], telemetry: Telemetry
+) -> None:
+    """A broker in need stops reading: publishes are Unavailable, consuming goes on, and all comes back."""
+    recorder = Recorder()
+    async with rabbitmq_bus(own_rabbitmq_node.url(), telemetry, publish_timeout=1.0) as bus:
+        stored = [received() for _ in range(5)]
+        for event in stored:
+            await bus.publish(event)
+        starve(True)
+        with pytest.raises(Unavailable, match="no answer in time"):
+            await bus.publish(received())
+        with pytest.raises(Unavailable, match="blocks publishers"):
+            await bus.ready()
+        with pytest.raises(Unavailable):
+            await bus.publish(received())
+        await bus.subscribe(PROCESSOR_FILES, recorder, concurrency=2)
+        await eventually(lambda: recorder.ids == {str(event.id) for event in stored})
+        starve(False)
+        await ready(bus)
+        event = received()
+        await bus.publish(event)
+        await eventually(lambda: str(event.id) in recorder.ids)
+
+
+async def test_a_killed_broker_loses_nothing_that_was_confirmed(
+    own_rabbitmq_node: RabbitMQNode, telemetry: Telemetry
+) -> None:
+    """kill -9 and a new start in the middle of publishing and handling; the processes stay the same."""
+    recorder = Recorder()
+    confirmed: set[str] = set()
+    stop = asyncio.Event()
+    async with rabbitmq_bus(own_rabbitmq_node.url(), telemetry, publish_timeout=2.0) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+
+        async def publish_on() -> None:
+            while not stop.is_set():
+                event = received()
+                try:
+                    await bus.publish(event)
+                except Unavailable:
+                    continue
+                confirmed.add(str(event.id))
+
+        publishers = [asyncio.create_task(publish_on()) for _ in range(10)]
+        await eventually(lambda: len(confirmed) > 200)
+        own_rabbitmq_node.kill()
+        await unready(bus)
+        before = len(confirmed)
+        own_rabbitmq_node.launch()
+        await eventually(own_rabbitmq_node.is_running, 60)
+        await eventually(lambda: len(confirmed) > before + 200, 30)
+        stop.set()
+        await asyncio.gather(*publishers)
+        await eventually(lambda: confirmed <= recorder.ids, 30)
+
+
+async def test_a_broker_that_is_not_there_yet(own_rabbitmq_node: RabbitMQNode, telemetry: Telemetry) -> None:
+    """Processes start in any order: this one waits, says so, and begins when the broker has come."""
+    recorder = Recorder()
+    own_rabbitmq_node.kill()
+    async with rabbitmq_bus(own_rabbitmq_node.url(), telemetry, publish_timeout=0.5) as bus:
+        await bus.subscribe(PROCESSOR_FILES, recorder, concurrency=1)
+        with pytest.raises(Unavailable):
+            await bus.publish(received())
+        with pytest.raises(Unavailable, match="RabbitMQ is not available"):
+            await bus.ready()
+        own_rabbitmq_node.launch()
+        await ready(bus, 60)
+        event = received()
+        await bus.publish(event)
+        await eventually(lambda: str(event.id) in recorder.ids)

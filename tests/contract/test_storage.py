@@ -1,0 +1,345 @@
+"""One suite for every object store: what `libs.common.storage.contract` promises."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from libs.common.encryption import SEGMENT_BYTES, DecryptingReader
+from libs.common.errors import ObjectCorrupt, ObjectNotFound, StorageError, TooLarge, Unavailable
+from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
+from libs.common.keyring import Keyring
+from libs.common.storage import FileStorage, Storage
+
+SIZES = [0, 1, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 2 * SEGMENT_BYTES, 2 * SEGMENT_BYTES + 5]
+MARKER = b"PATIENT^SECRET^1234567890"
+
+
+@dataclass
+class Harness:
+    """A store and what a test may do behind its back."""
+
+    storage: Storage
+    at_rest: Callable[[], list[bytes]]  # every stored byte, unfinished objects included
+    alter: Callable[[ObjectKey, Callable[[bytes], bytes]], None]
+    move: Callable[[ObjectKey, ObjectKey], None]
+    with_keyring: Callable[[Keyring], Storage]
+
+
+def file_harness(root: Path) -> Harness:
+    def path(key: ObjectKey) -> Path:
+        return next(root.glob(f"???/{key}"))
+
+    def alter(key: ObjectKey, change: Callable[[bytes], bytes]) -> None:
+        path(key).write_bytes(change(path(key).read_bytes()))
+
+    def move(source: ObjectKey, target: ObjectKey) -> None:
+        path(target).write_bytes(path(source).read_bytes())
+
+    return Harness(
+        storage=FileStorage(root, KEYRING),
+        at_rest=lambda: [p.read_bytes() for p in root.rglob("*") if p.is_file()],
+        alter=alter,
+        move=move,
+        with_keyring=lambda keyring: FileStorage(root, keyring),
+    )
+
+
+KEYRING = Keyring("first", {"first": b"1" * 32})
+
+
+@pytest.fixture(params=["file"])
+async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Harness:
+    made = {"file": file_harness}[request.param](tmp_path / "objects")
+    await made.storage.ready()
+    return made
+
+
+@pytest.fixture
+def storage(harness: Harness) -> Storage:
+    return harness.storage
+
+
+@pytest.fixture
+def key() -> ObjectKey:
+    return file_key(new_file_id())
+
+
+def content(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+async def read_all(storage: Storage, key: ObjectKey) -> bytes:
+    reader = await storage.open(key)
+    try:
+        return b"".join([chunk async for chunk in reader.chunks()])
+    finally:
+        await reader.close()
+
+
+async def write_in_pieces(storage: Storage, key: ObjectKey, data: bytes, piece: int = 300_000) -> None:
+    async with storage.writer(key) as writer:
+        for start in range(0, len(data), piece):
+            await writer.write(data[start : start + piece])
+        await writer.commit({"file_name": "a.dcm"})
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("durable", [True, False])
+async def test_written_in_pieces_reads_back_whole(
+    storage: Storage, key: ObjectKey, size: int, durable: bool
+) -> None:
+    data = content(size)
+    digest = hashlib.sha256(data).hexdigest()
+    async with storage.writer(key, durable=durable) as writer:
+        for start in range(0, size, 300_000):
+            await writer.write(data[start : start + 300_000])
+        assert writer.size == size
+        await writer.commit({"file_name": "ä.dcm", "dicom": {"x": [1, None]}})
+        assert writer.sha256 == digest
+
+    expected = {"file_name": "ä.dcm", "dicom": {"x": [1, None]}, "size": size, "sha256": digest}
+    assert await storage.read_trailer(key) == expected
+    reader = await storage.open(key)
+    assert (reader.size, reader.trailer) == (size, expected)
+    assert b"".join([chunk async for chunk in reader.chunks()]) == data
+    assert await reader.read(0, size + 100) == data
+    await reader.close()
+    await reader.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_put_reads_back_and_replaces(storage: Storage, key: ObjectKey, size: int) -> None:
+    await storage.put(key, b"older", {"n": 1}, durable=False)
+    await storage.put(key, content(size), {"n": 2})
+    assert await read_all(storage, key) == content(size)
+    assert (await storage.read_trailer(key))["n"] == 2
+
+
+async def test_ranges_equal_slices(storage: Storage, key: ObjectKey) -> None:
+    data = content(2 * SEGMENT_BYTES + 5)
+    await storage.put(key, data, {})
+    reader = await storage.open(key)
+    borders = [0, 1, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 2 * SEGMENT_BYTES, len(data)]
+    for start in borders:
+        for stop in [*borders, len(data) + 50]:
+            pieces = [piece async for piece in reader.chunks(start, stop)]
+            assert b"".join(pieces) == data[start:stop]
+            assert all(0 < len(piece) <= SEGMENT_BYTES for piece in pieces)
+            assert await reader.read(start, max(0, stop - start)) == data[start:stop]
+    with pytest.raises(ValueError, match="negative"):
+        await reader.read(-1, 5)
+    await reader.close()
+
+
+async def test_a_range_touches_only_its_segments(harness: Harness, key: ObjectKey) -> None:
+    data = content(3 * SEGMENT_BYTES)
+    await harness.storage.put(key, data, {})
+    harness.alter(key, lambda raw: raw[: len(raw) // 2] + b"????" + raw[len(raw) // 2 + 4 :])
+    reader = await harness.storage.open(key)
+    assert b"".join([c async for c in reader.chunks(5, SEGMENT_BYTES)]) == data[5:SEGMENT_BYTES]
+    assert await reader.read(2 * SEGMENT_BYTES, 10) == data[2 * SEGMENT_BYTES :][:10]
+    with pytest.raises(ObjectCorrupt):
+        await reader.read(SEGMENT_BYTES - 1, 2)
+    await reader.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_plaintext_shows_what_was_written_so_far(storage: Storage, key: ObjectKey, size: int) -> None:
+    data = content(size)
+    async with storage.writer(key) as writer:
+        for start in range(0, size, 300_000):
+            await writer.write(data[start : start + 300_000])
+            so_far = data[: start + 300_000]
+            with writer.plaintext() as stream:
+                assert await asyncio.to_thread(stream.read) == so_far
+                assert stream.seek(-1, 2) == len(so_far) - 1
+                assert stream.read(5) == so_far[-1:]
+                assert stream.seek(0) == 0
+                assert stream.read(132) == so_far[:132]
+            assert await asyncio.to_thread(lambda: writer.sha256) == hashlib.sha256(so_far).hexdigest()
+        with writer.plaintext() as late:
+            await writer.commit({})
+            assert late.read() == data
+    assert await read_all(storage, key) == data
+
+
+async def test_leaving_without_commit_discards(harness: Harness, key: ObjectKey) -> None:
+    async def fail_half_way(data: bytes) -> None:
+        async with harness.storage.writer(key) as writer:
+            await writer.write(data)
+            raise ZeroDivisionError
+
+    for data in (b"small", content(2 * SEGMENT_BYTES)):
+        async with harness.storage.writer(key) as writer:
+            await writer.write(data)
+            assert not await harness.storage.exists(key)
+        with pytest.raises(ZeroDivisionError):
+            await fail_half_way(data)
+    assert not await harness.storage.exists(key)
+    assert harness.at_rest() == []
+
+
+async def test_an_abandoned_replacement_leaves_the_older_object(storage: Storage, key: ObjectKey) -> None:
+    await storage.put(key, b"older", {})
+    async with storage.writer(key) as writer:
+        await writer.write(content(2 * SEGMENT_BYTES))
+    assert await read_all(storage, key) == b"older"
+
+
+async def test_cancellation_at_any_moment_leaves_the_whole_object_or_nothing(harness: Harness) -> None:
+    data = content(2 * SEGMENT_BYTES)
+    complete = 0
+    for attempt in range(40):
+        key = file_key(new_file_id())
+        task = asyncio.create_task(write_in_pieces(harness.storage, key, data))
+        await asyncio.wait({task}, timeout=attempt * 0.0005)
+        task.cancel()
+        await asyncio.wait({task})
+        if await harness.storage.exists(key):
+            complete += 1
+            assert await read_all(harness.storage, key) == data
+    assert len(harness.at_rest()) == complete
+
+
+async def test_a_writer_is_of_no_use_after_commit(storage: Storage, key: ObjectKey) -> None:
+    async with storage.writer(key) as writer:
+        await writer.write(b"all")
+        await writer.commit({})
+        with pytest.raises(StorageError):
+            await writer.write(b"more")
+        with pytest.raises(StorageError):
+            await writer.commit({})
+    assert await read_all(storage, key) == b"all"
+
+
+async def test_an_absurd_trailer_stores_nothing(harness: Harness, key: ObjectKey) -> None:
+    with pytest.raises(TooLarge):
+        await harness.storage.put(key, b"data", {"dicom": "x" * (128 << 20)})
+    assert harness.at_rest() == []
+
+
+async def test_what_is_not_there(storage: Storage, key: ObjectKey) -> None:
+    for attempt in (storage.open, storage.read_trailer, storage.child_access):
+        with pytest.raises(ObjectNotFound):
+            await attempt(key)
+    assert not await storage.exists(key)
+    await storage.delete(key)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "x", "../../etc/passwd", "{}/..", "{}.", "{}.a/b", "{}.A", "{}\n", "/{}"]
+)
+async def test_what_cannot_be_a_key(storage: Storage, name: str) -> None:
+    key = ObjectKey(name.format(UUID(int=5)))
+    for attempt in (storage.open, storage.read_trailer, storage.child_access, storage.delete, storage.exists):
+        with pytest.raises(ObjectNotFound):
+            await attempt(key)
+    with pytest.raises(ObjectNotFound):
+        await storage.put(key, b"", {})
+
+
+async def test_delete_removes_one_object_for_good(harness: Harness) -> None:
+    file_id = new_file_id()
+    await harness.storage.put(file_key(file_id), b"file", {})
+    await harness.storage.put(thumbnail_key(file_id), b"thumbnail", {}, durable=False)
+    await harness.storage.delete(file_key(file_id))
+    assert not await harness.storage.exists(file_key(file_id))
+    assert await read_all(harness.storage, thumbnail_key(file_id)) == b"thumbnail"
+    assert len(harness.at_rest()) == 1
+
+
+async def test_an_open_reader_outlives_replacement_and_deletion(storage: Storage, key: ObjectKey) -> None:
+    data = content(2 * SEGMENT_BYTES)
+    await storage.put(key, data, {})
+    reader = await storage.open(key)
+    await storage.put(key, b"newer", {})
+    await storage.delete(key)
+    assert await reader.read(0, len(data)) == data
+    await reader.close()
+
+
+async def test_racing_writers_of_one_key_leave_one_whole_object(harness: Harness, key: ObjectKey) -> None:
+    versions = [content(SEGMENT_BYTES + n) for n in range(8)]
+    await asyncio.gather(*(write_in_pieces(harness.storage, key, data) for data in versions))
+    assert await read_all(harness.storage, key) in versions
+    assert len(harness.at_rest()) == 1
+
+
+async def test_the_child_reads_its_object_without_a_keyring(storage: Storage, key: ObjectKey) -> None:
+    data = content(SEGMENT_BYTES + 5)
+    await storage.put(key, data, {"n": 1})
+    access = await storage.child_access(key)
+    assert repr(access.data_key) not in repr(access)
+    with DecryptingReader(access.path, access.data_key) as reader:
+        assert reader.read() == data
+        assert reader.trailer()["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: raw[:-1],
+        lambda raw: raw[:5000],
+        lambda raw: b"",
+        lambda raw: raw + b"\0",
+        lambda raw: raw[:-40] + bytes([raw[-40] ^ 1]) + raw[-39:],
+        lambda raw: bytes(8192) + raw[8192:],
+    ],
+)
+async def test_an_altered_object_is_corrupt(
+    harness: Harness, key: ObjectKey, change: Callable[[bytes], bytes]
+) -> None:
+    await harness.storage.put(key, b"data" * 100, {})
+    harness.alter(key, change)
+    for attempt in (harness.storage.open, harness.storage.read_trailer):
+        with pytest.raises(ObjectCorrupt):
+            await attempt(key)
+
+
+async def test_another_object_in_its_place_is_corrupt(harness: Harness) -> None:
+    one, other = file_key(new_file_id()), file_key(new_file_id())
+    await harness.storage.put(one, b"one", {})
+    await harness.storage.put(other, b"other", {})
+    harness.move(one, other)
+    for attempt in (harness.storage.open, harness.storage.read_trailer, harness.storage.child_access):
+        with pytest.raises(ObjectCorrupt, match="Another object"):
+            await attempt(other)
+
+
+async def test_a_key_missing_from_the_keyring_is_no_corruption(harness: Harness, key: ObjectKey) -> None:
+    await harness.storage.put(key, b"data", {})
+    stranger = harness.with_keyring(Keyring("second", {"second": b"2" * 32}))
+    with pytest.raises(Unavailable, match="'first' is not in the keyring"):
+        await stranger.open(key)
+    both = harness.with_keyring(Keyring("second", {"first": b"1" * 32, "second": b"2" * 32}))
+    assert await read_all(both, key) == b"data"
+
+
+async def test_no_plaintext_is_ever_at_rest(harness: Harness) -> None:
+    line = MARKER + b"\n"
+    large = line * (2 * SEGMENT_BYTES // len(line) + 1)
+
+    def leaks() -> int:
+        return sum(MARKER in raw for raw in harness.at_rest())
+
+    async with harness.storage.writer(file_key(new_file_id())) as writer:
+        for start in range(0, len(large), 100_000):
+            await writer.write(large[start : start + 100_000])
+            assert leaks() == 0
+        assert harness.at_rest(), "a large object in flight is expected at rest already"
+        with writer.plaintext() as stream:
+            stream.read()
+            assert leaks() == 0
+        await writer.commit({"file_name": MARKER.decode()})
+    await harness.storage.put(file_key(new_file_id()), line, {"dicom": MARKER.decode()})
+    await harness.storage.put(thumbnail_key(new_file_id()), line * 50, {}, durable=False)
+    assert len(harness.at_rest()) == 3
+    assert leaks() == 0

@@ -1,0 +1,138 @@
+"""The two running systems of the end-to-end tests, each started once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from libs.common.keyring import Keyring
+from services import postgres_folder
+from tests.e2e.processes import (
+    PASSWORD,
+    ROOT,
+    Client,
+    Process,
+    client_of,
+    embedded,
+    one_url,
+    separate,
+    start_all,
+    stop_all,
+    urls_of,
+)
+from tests.fixtures_postgres import PostgresServer, run_apart
+from tests.rabbitmq_node import RabbitMQNode
+
+
+@dataclass(frozen=True)
+class System:
+    """A running system: where it listens, what it keeps, and how its database is reached."""
+
+    urls: Mapping[str, str]
+    processes: Mapping[str, Process]
+    data_dir: Path
+    database_url: Callable[[str], str]
+    """By role."""
+
+    def create_user(self, name: str, *, staff: bool = False) -> None:
+        """Make an account the way an operator does."""
+        subprocess.run(
+            [sys.executable, "-m", "services.auth", "create-user", name, *(["--staff"] if staff else [])],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "DATABASE_URL": self.database_url("auth")},
+            input=f"{PASSWORD}\n".encode(),
+            check=True,
+            capture_output=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def embedded_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """`python -m services` on embedded defaults."""
+    data_dir = tmp_path_factory.mktemp("embedded") / "var"
+    process = embedded(data_dir)
+    try:
+        run_apart(start_all([process]))
+        sockets = postgres_folder.socket_folder(data_dir)
+        yield System(
+            one_url(process),
+            {"services": process},
+            data_dir,
+            lambda role: postgres_folder.url(sockets, "bddicomimage", role),
+        )
+    finally:
+        stop_all([process])
+
+
+@pytest.fixture(scope="session")
+def session_amqp_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a virtual host that the session's separate processes have for themselves."""
+    given = os.environ.get("TEST_AMQP_URL")
+    if given:
+        yield given
+        return
+    node: RabbitMQNode = request.getfixturevalue("rabbitmq_node")
+    node.add_vhost("e2e")
+    yield node.url("e2e")
+    node.delete_vhost("e2e")
+
+
+@pytest.fixture(scope="session")
+def separate_system(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """auth, ingest, processor and results as processes of their own on RabbitMQ and PostgreSQL."""
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    folder = tmp_path_factory.mktemp("separate")
+    Keyring.create(folder / "keyring.json")
+    with ExitStack() as stack:
+        template = request.getfixturevalue("template_database")
+        name = stack.enter_context(server.database(template))
+        amqp_url = request.getfixturevalue("session_amqp_url")
+        roles = {role: server.url(name, role) for role in ("auth", "ingest", "results")}
+        processes = separate(folder, roles, amqp_url)
+        try:
+            run_apart(start_all(processes.values()))
+            yield System(urls_of(processes), processes, folder, lambda role: server.url(name, role))
+        finally:
+            stop_all(processes.values())
+
+
+@pytest.fixture(params=["embedded", "separate"])
+def system(request: pytest.FixtureRequest) -> System:
+    """Each of the two in turn."""
+    found: System = request.getfixturevalue(f"{request.param}_system")
+    return found
+
+
+NewUser = Callable[..., Awaitable[Client]]
+
+
+@pytest.fixture
+async def new_user(system: System) -> AsyncIterator[NewUser]:
+    """Make an account with a new name and sign it in: `await new_user(staff=True)`."""
+    async with client_of(system.urls) as shared:
+
+        async def make(*, staff: bool = False) -> Client:
+            name = f"user-{secrets.token_hex(4)}"
+            await asyncio.to_thread(system.create_user, name, staff=staff)
+            client = Client(shared.session, system.urls)
+            await client.login(name, PASSWORD)
+            return client
+
+        yield make
+
+
+@pytest.fixture
+async def client(new_user: NewUser) -> Client:
+    """A signed-in ordinary user that owns nothing yet."""
+    return await new_user()

@@ -1,0 +1,94 @@
+"""The portal as a person uses it: Chromium, and the words and places of its pages."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+
+from tests.e2e.processes import PASSWORD
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+TIMEOUT = 20_000
+"""Milliseconds that an expectation may take to come true."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The machine's Chromium; a machine without it fails the test."""
+    path = shutil.which("chromium")
+    assert path is not None, "install Chromium: apt-get install chromium"
+    expect.set_options(timeout=TIMEOUT)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Portal:
+    """One reader's tab. `troubles` are console errors, uncaught exceptions and refusals by the CSP."""
+
+    page: Page
+    url: str
+    troubles: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._note)
+        self.page.on("pageerror", lambda error: self.troubles.append(f"uncaught: {error}"))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.troubles.append(message.text)
+
+    def open(self, path: str = "/") -> None:
+        """Go there by the address bar."""
+        self.page.goto(self.url + path)
+
+    def sign_in(self, username: str) -> None:
+        """Open the portal and sign in with the keyboard alone, as the focus leads."""
+        self.open()
+        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
+        self.page.keyboard.type(username)
+        self.page.keyboard.press("Tab")
+        self.page.keyboard.type(PASSWORD)
+        self.page.keyboard.press("Enter")
+        expect(self.page.locator(".drop-zone")).to_be_visible()
+
+    def upload(self, *files: Path) -> None:
+        """Choose files in the file picker."""
+        self.page.locator("#choose-files").set_input_files([str(file) for file in files])
+
+    def upload_row(self, name: str) -> Locator:
+        """The line of one upload."""
+        return self.page.locator(".upload", has=self.page.get_by_text(name, exact=True))
+
+    def expect_upload(self, name: str, phase: str) -> Locator:
+        """Wait until an upload is in this phase."""
+        row = self.upload_row(name)
+        expect(row).to_have_attribute("data-phase", phase)
+        return row
+
+    def result_row(self, name: str) -> Locator:
+        """The line of one result in the list."""
+        return self.page.locator(".results tbody tr", has=self.page.get_by_text(name, exact=True))
+
+    def open_result(self, name: str) -> None:
+        """Follow the list's link."""
+        self.result_row(name).get_by_role("link").click()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(name)
+
+    def measure(self, name: str) -> Locator:
+        """The value of a measure on a result's page."""
+        return self.page.locator(f'[data-measure="{name}"]')

@@ -1,0 +1,209 @@
+"""The portal in Chromium against the whole system."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from pydicom.data import get_testdata_file
+
+from tests.builders import ct_instance, truncated
+from tests.e2e.conftest import System
+from tests.e2e.portal_page import Portal, chromium
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+NewReader = Callable[..., Portal]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
+    """Sign a new account in, in a browser profile of its own."""
+    contexts = []
+
+    def make(*, language: str = "es-ES", staff: bool = False) -> Portal:
+        name = f"reader-{secrets.token_hex(4)}"
+        embedded_system.create_user(name, staff=staff)
+        context = browser.new_context(locale=language)
+        contexts.append(context)
+        portal = Portal(context.new_page(), embedded_system.urls["portal"])
+        portal.sign_in(name)
+        return portal
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def sample(name: str) -> Path:
+    """A file that the pydicom wheel ships."""
+    found = get_testdata_file(name, download=False)
+    assert isinstance(found, str)
+    return Path(found)
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_two_uploads_become_results_without_a_reload(new_reader: NewReader) -> None:
+    reader = new_reader()
+    page = reader.page
+    expect(page.locator(".brand")).to_have_text("Sistema de procesamiento DICOM")
+    expect(page.locator(".live-mark")).to_have_attribute("data-status", "on")
+    page.evaluate("window.stillTheSamePage = true")
+
+    reader.upload(sample("CT_small.dcm"), sample("MR_small.dcm"))
+    for name in ("CT_small.dcm", "MR_small.dcm"):
+        reader.expect_upload(name, "processed")
+        expect(reader.result_row(name)).to_have_attribute("data-state", "processed")
+    expect(page.locator('[data-counter="processed"] .counter-number')).to_have_text("2")
+    assert page.evaluate("window.stillTheSamePage")
+
+    reader.open_result("CT_small.dcm")
+    expect(page.locator('[data-average="before"] .average-value')).to_have_text("904,9261")
+    expect(page.locator('[data-average="after"] .average-value')).to_have_text("0,376569")
+    expect(reader.measure("device")).to_have_text("GE MEDICAL SYSTEMS RHAPSODE")
+    expect(reader.measure("dataSize")).to_contain_text("32.768 bytes")
+    expect(page.locator("#histogram path")).to_be_visible()
+    expect(page.locator("img.preview")).to_be_visible()
+    page.wait_for_function("document.querySelector('img.preview').naturalWidth > 0")
+    expect(page.locator('#metadata [data-tag="00100010"]')).to_contain_text("CompressedSamples^CT1")
+
+    page.get_by_role("button", name="EN", exact=True).click()
+    expect(page.get_by_role("heading", name="Measures")).to_be_visible()
+    expect(page.locator('[data-average="before"] .average-value')).to_have_text("904.9261")
+    page.reload()
+    expect(page.locator(".brand")).to_have_text("DICOM processing system")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    assert reader.troubles == []
+
+
+def test_what_cannot_be_used_says_why(new_reader: NewReader, tmp_path: Path) -> None:
+    reader = new_reader()
+    content = ct_instance(32, 32, seed=secrets.randbits(32))
+    reader.upload(
+        written(tmp_path / "notes.dcm", b"no image at all\n" * 100),
+        written(tmp_path / "empty", b""),
+        written(tmp_path / "cut.dcm", truncated(content, missing=300)),
+    )
+    expect(reader.expect_upload("notes.dcm", "refused")).to_contain_text("No es un archivo DICOM")
+    expect(reader.expect_upload("empty", "refused")).to_contain_text("El archivo está vacío")
+    reader.expect_upload("cut.dcm", "refused")
+    expect(reader.page.locator("#announcements")).to_contain_text("con problemas: 3")
+    expect(reader.page.locator(".results-list .empty")).to_contain_text("Todavía no hay archivos")
+
+    reader.upload(written(tmp_path / "first.dcm", content))
+    reader.expect_upload("first.dcm", "processed")
+    reader.upload(written(tmp_path / "again.dcm", content))
+    expect(reader.expect_upload("again.dcm", "duplicate")).to_contain_text("Ya lo había subido")
+
+
+def test_the_same_instance_with_other_bytes_is_a_conflict(new_reader: NewReader, tmp_path: Path) -> None:
+    reader, seed = new_reader(language="en-US"), secrets.randbits(32)
+    reader.upload(written(tmp_path / "first.dcm", ct_instance(32, 32, seed=seed)))
+    reader.expect_upload("first.dcm", "processed")
+    reader.upload(written(tmp_path / "other.dcm", ct_instance(32, 32, seed=seed, PatientID="OTHER")))
+    expect(reader.expect_upload("other.dcm", "refused")).to_contain_text("the original stays as it is")
+
+
+def test_text_from_files_never_becomes_markup(new_reader: NewReader, tmp_path: Path) -> None:
+    reader = new_reader()
+    name = "<img src=x onerror='document.title=1'>.dcm"
+    attack = "<script>document.title=2</script>"
+    content = ct_instance(16, 16, seed=secrets.randbits(32), PatientName=attack, Manufacturer=attack)
+    reader.upload(written(tmp_path / name, content))
+    reader.expect_upload(name, "processed")
+    reader.open_result(name)
+    expect(reader.page.locator('#metadata [data-tag="00100010"]')).to_contain_text(attack)
+    assert reader.page.locator("main script, main img:not(.preview)").count() == 0
+    assert reader.page.title().startswith(name)
+    assert reader.troubles == []
+
+
+def test_a_renewed_session_goes_on_and_an_ended_one_keeps_the_place(new_reader: NewReader) -> None:
+    reader = new_reader()
+    page = reader.page
+    reader.upload(sample("CT_small.dcm"))
+    reader.expect_upload("CT_small.dcm", "processed")
+    page.context.clear_cookies(name="dicom_access")
+    reader.open_result("CT_small.dcm")
+    place = page.url
+    page.wait_for_function("document.querySelector('img.preview').naturalWidth > 0")
+
+    page.context.clear_cookies()
+    page.reload()
+    expect(page.get_by_role("heading", name="Iniciar sesión")).to_be_visible()
+    assert page.url == place
+
+
+def test_a_signed_out_reader_sees_nothing_and_asks_the_server_nothing(new_reader: NewReader) -> None:
+    reader = new_reader()
+    reader.page.get_by_role("button", name="Cerrar sesión").click()
+    expect(reader.page.get_by_role("heading", name="Iniciar sesión")).to_be_visible()
+    asked: list[str] = []
+    reader.page.on("request", lambda request: asked.append(request.url))
+    reader.open("/results/0190f3a4-0000-7000-8000-000000000000")
+    expect(reader.page.get_by_role("heading", name="Iniciar sesión")).to_be_visible()
+    assert [url for url in asked if "/api/" in url] == []
+    assert reader.troubles == []
+
+
+def test_the_original_comes_back_byte_for_byte(new_reader: NewReader) -> None:
+    reader, file = new_reader(), sample("MR_small.dcm")
+    reader.upload(file)
+    reader.expect_upload("MR_small.dcm", "processed")
+    reader.open_result("MR_small.dcm")
+    with reader.page.expect_download() as download:
+        reader.page.get_by_role("link", name="Descargar original").click()
+    assert download.value.suggested_filename == "MR_small.dcm"
+    assert download.value.path().read_bytes() == file.read_bytes()
+
+
+def test_filters_and_pages_of_a_long_list(new_reader: NewReader, tmp_path: Path) -> None:
+    reader, seed = new_reader(staff=False), secrets.randbits(24) * 64
+    page = reader.page
+    files = [
+        written(
+            tmp_path / f"slice-{i:02}.dcm", ct_instance(8, 8, seed=seed + i, Modality="MR" if i < 3 else "CT")
+        )
+        for i in range(55)
+    ]
+    reader.upload(*files)
+    expect(page.locator('[data-counter="processed"] .counter-number')).to_have_text("55")
+    rows = page.locator(".results tbody tr")
+    expect(rows).to_have_count(50)
+    page.get_by_role("button", name="Cargar más").click()
+    expect(rows).to_have_count(55)
+    page.get_by_label("Modalidad").fill("mr")
+    expect(rows).to_have_count(3)
+    reader.open_result("slice-01.dcm")
+    page.get_by_role("link", name="Volver a los resultados").click()
+    expect(rows).to_have_count(3)
+    page.get_by_role("button", name="Quitar filtros").click()
+    expect(rows).to_have_count(50)
+
+
+def test_staff_see_whose_file_it_is(new_reader: NewReader) -> None:
+    owner, staff = new_reader(), new_reader(staff=True)
+    name = f"owned-{secrets.token_hex(4)}.dcm"
+    owner.page.locator("#choose-files").set_input_files(
+        {
+            "name": name,
+            "mimeType": "application/dicom",
+            "buffer": ct_instance(8, 8, seed=secrets.randbits(32)),
+        }
+    )
+    owner.expect_upload(name, "processed")
+    expect(owner.page.get_by_role("columnheader", name="Propietario")).to_have_count(0)
+    expect(staff.result_row(name).locator(".column-owner")).to_have_text("Usuario", use_inner_text=True)

@@ -1,0 +1,151 @@
+"""Bad input: the right problem document, nothing stored, nothing 5xx, and the service stays up."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests import builders
+from tests.builders import ct_instance
+from tests.e2e.conftest import System
+from tests.e2e.processes import Client, client_of, embedded, one_url, start_all, stop_all
+
+REFUSED = {
+    "png": (builders.PNG, "not-dicom"),
+    "text": (b"hello, this is not an image\n" * 30, "not-dicom"),
+    "empty": (b"", "empty-file"),
+    "131 bytes": (b"\0" * 131, "too-short"),
+    "program": (Path(sys.executable).read_bytes()[:4096], "not-dicom"),
+    "truncated": (builders.truncated(ct_instance(rows=128, columns=128)), None),
+    "absurd length": (builders.absurd_length(), None),
+    "too few pixels": (ct_instance(Rows=60000, Columns=60000), None),
+    "too deep": (builders.deeply_nested(200), None),
+}
+
+
+def stored(system: System) -> int:
+    """Objects on disk, temporary ones included."""
+    return sum(p.is_file() for p in (system.data_dir / "dicom_file").rglob("*"))
+
+
+@pytest.mark.parametrize("name", REFUSED)
+async def test_bad_content_is_refused_and_leaves_nothing(name: str, client: Client, system: System) -> None:
+    content, code = REFUSED[name]
+    before = stored(system)
+    for status, body in (
+        await client.upload(("image.dcm", content)),
+        await client.upload_raw(content, "image.dcm"),
+    ):
+        assert 400 <= status < 500, body
+        assert body["status"] == status
+        assert body["detail"]
+        (entry,) = body["files"]
+        assert entry["id"] is None
+        assert entry["state"] == "rejected"
+        assert code is None or entry["problem"]["code"] == code
+    assert stored(system) == before
+    _, listed = await client.get("/api/files")
+    assert listed["files"] == []
+    status, _ = await client.upload_raw(ct_instance(seed=3))
+    assert status == 202
+
+
+async def test_wrong_bodies_say_what_to_send(client: Client) -> None:
+    url = f"{client.urls['ingest']}/api/files"
+    cases = (
+        ({"data": b"x", "headers": {"Content-Type": "application/zip"}}, 415, "unsupported-type"),
+        (
+            {"data": b"x", "headers": {"Content-Type": "multipart/form-data; boundary=b"}},
+            400,
+            "invalid-request",
+        ),
+        ({"data": b"x", "headers": {"Content-Type": "multipart/form-data"}}, 400, "invalid-request"),
+        (
+            {
+                "data": b'--b\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n--b--\r\n',
+                "headers": {"Content-Type": "multipart/form-data; boundary=b"},
+            },
+            400,
+            "invalid-request",
+        ),
+    )
+    for given, expected, code in cases:
+        headers = {**client.headers, **given["headers"]}  # type: ignore[dict-item]
+        async with client.session.post(url, data=given["data"], headers=headers) as answer:
+            body = await answer.json(content_type=None)
+            assert (answer.status, body["code"]) == (expected, code), body
+            assert answer.content_type == "application/problem+json"
+
+
+async def test_tokens(client: Client) -> None:
+    url = f"{client.urls['ingest']}/api/files"
+    token = client.headers["Authorization"]
+    for headers, code in (
+        ({}, "not-authenticated"),
+        ({"Authorization": "Basic YWRtaW46"}, "not-authenticated"),
+        ({"Authorization": "Bearer nonsense"}, "token-invalid"),
+        ({"Authorization": token[:-6] + "AAAAAA"}, "token-invalid"),
+    ):
+        async with client.session.get(url, headers=headers) as answer:
+            body = await answer.json(content_type=None)
+            assert (answer.status, body["code"]) == (401, code)
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_unknown_ids_and_paths(client: Client) -> None:
+    for path, expected in (
+        (f"/api/files/{uuid4()}", 404),
+        (f"/api/results/{uuid4()}", 404),
+        (f"/api/results/{uuid4()}/file", 404),
+        ("/api/files/not-an-id", 400),
+        ("/api/results/nothing-like-it/thumbnail", 404),
+        ("/api/nowhere", 404),
+    ):
+        status, body = await client.get(path)
+        assert status == expected or (status in (400, 404) and expected in (400, 404)), (path, body)
+        assert body["code"]
+
+
+@pytest.fixture
+def limits() -> dict[str, str]:
+    return {
+        "MAX_FILE_BYTES": "100000",
+        "MAX_REQUEST_BYTES": "300000",
+        "ACCEPTED_EXTENSIONS": ".dcm",
+        "ACCESS_TOKEN_SECONDS": "2",
+    }
+
+
+async def test_limits_are_settings(tmp_path: Path, limits: dict[str, str]) -> None:
+    process = embedded(tmp_path / "var", **limits)
+    await start_all([process])
+    try:
+        async with client_of(one_url(process)) as client:
+            await client.login()
+            small = ct_instance(rows=64, columns=64)
+            status, body = await client.upload(("a.dcm", ct_instance(rows=512, columns=256)))
+            assert (status, body["code"]) == (413, "too-large")
+            status, body = await client.upload(("scan", small))
+            assert (status, body["code"]) == (415, "unsupported-type")
+            status, body = await client.upload(*[(f"{n}.dcm", small + b"\0" * 90_000) for n in range(4)])
+            assert (status, body["code"]) == (413, "too-large")
+            status, body = await client.upload(("a.DCM", small))
+            assert status == 202, body
+            await _expired(client)
+    finally:
+        stop_all([process])
+
+
+async def _expired(client: Client) -> None:
+    """The token of ACCESS_TOKEN_SECONDS=2 ends (the clocks may differ by a few seconds)."""
+    async with asyncio.timeout(30):
+        while True:
+            status, body = await client.get("/api/files")
+            if status == 401:
+                assert body["code"] == "token-expired"
+                return
+            await asyncio.sleep(0.2)

@@ -1,0 +1,184 @@
+"""`python -m services`: migrate, psql, and what stops a start: one sentence, no password, exit code 1."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from services import postgres_folder as folder
+from services.embedded_postgres import EmbeddedPostgres
+from services.settings import DATABASE
+from tests.fixtures_postgres import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+SECRET = "not-to-be-shown"
+
+
+def command(*arguments: str, stdin: str = "", **environment: object) -> subprocess.CompletedProcess[str]:
+    """Run `python -m services` with nothing of this process's settings but PATH and `environment`."""
+    return subprocess.run(
+        [sys.executable, "-m", "services", *arguments],
+        env={"PATH": os.environ["PATH"], **{name: str(value) for name, value in environment.items()}},
+        cwd=ROOT,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def refused(done: subprocess.CompletedProcess[str], expected: str) -> None:
+    """The command ended with code 1 and one sentence that has `expected` in it."""
+    assert done.returncode == 1, done.stderr
+    assert done.stdout == ""
+    assert expected in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert SECRET not in done.stderr
+
+
+@pytest.fixture
+def missing_database(postgres_server: PostgresServer) -> Iterator[str]:
+    """Name of a database that does not exist yet; dropped at the end if it does then."""
+    name = "test_made_by_migrate"
+    yield name
+    postgres_server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def busy_port() -> Iterator[int]:
+    """A port of the loopback interface that somebody listens on."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        yield listener.getsockname()[1]
+
+
+def test_migrate_makes_the_database_and_applies_everything_once(
+    postgres_server: PostgresServer, missing_database: str
+) -> None:
+    url = postgres_server.url(missing_database)
+    done = command("migrate", DATABASE_ADMIN_URL=url)
+    assert done.returncode == 0, done.stderr
+    applied = done.stdout.splitlines()
+    assert "applied results/0001_results" in applied
+    assert {line.split()[1].split("/")[0] for line in applied} == {"results", "ingest", "auth"}
+    assert command("migrate", DATABASE_URL=url).stdout == "nothing to apply\n"
+
+
+def test_migrate_needs_a_url() -> None:
+    refused(command("migrate"), "Set DATABASE_ADMIN_URL or DATABASE_URL")
+
+
+def test_migrate_explains_a_login_without_the_right_to_make_databases(
+    postgres_server: PostgresServer, template_database: str, missing_database: str
+) -> None:
+    url = postgres_server.url(missing_database, "ingest")
+    refused(command("migrate", DATABASE_ADMIN_URL=url), "Create the database first: user ingest may not")
+
+
+def test_migrate_explains_a_login_without_rights(role_url: Callable[[str], str]) -> None:
+    done = command("migrate", DATABASE_ADMIN_URL=role_url("ingest"))
+    refused(done, "must be a superuser, or own database")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (f"postgresql://u:{SECRET}@127.0.0.1:1/db", "Start PostgreSQL at 127.0.0.1:1"),
+        (f"postgresql://u:{SECRET}@no-such-host.invalid/db", "unknown host name"),
+        (f"mysql://u:{SECRET}@127.0.0.1/db", "the form is postgresql://"),
+        (f"postgresql://u:{SECRET}/x@127.0.0.1/db", "percent-encoded"),
+    ],
+)
+def test_migrate_explains_a_wrong_url(url: str, expected: str) -> None:
+    refused(command("migrate", DATABASE_ADMIN_URL=url), expected)
+
+
+def test_migrate_explains_an_unknown_user(postgres_server: PostgresServer) -> None:
+    done = command("migrate", DATABASE_URL=postgres_server.url("postgres", "nobody"))
+    refused(done, "does not let user nobody in")
+
+
+def test_psql_is_the_operators_on_database_url(database_url: str) -> None:
+    done = command("psql", "-At", "-c", "SELECT current_user", DATABASE_URL=database_url)
+    assert (done.returncode, done.stdout) == (0, "operator\n"), done.stderr
+    done = command("psql", "-c", "SELECT nonsense", DATABASE_URL=database_url)
+    assert done.returncode == 1
+
+
+def test_psql_starts_the_embedded_server_for_the_session(data_dir: Path) -> None:
+    statements = "\\dt\nSELECT * FROM upload_dicomfile;\n\\d upload_dicomresult\nSELECT current_user;\n"
+    done = command("psql", stdin=statements, DATA_DIR=data_dir)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for expected in ("upload_dicomresult", "(0 rows)", "operator"):
+        assert expected in done.stdout
+    assert folder.read_status(data_dir) is None
+
+
+def test_psql_joins_the_server_that_runs_already(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir) as server:
+        made = command("migrate", DATABASE_ADMIN_URL=server.url(DATABASE))
+        assert made.returncode == 0, made.stderr
+        done = command("psql", "-At", "-c", "SELECT current_user, pg_backend_pid() > 0", DATA_DIR=data_dir)
+        assert (done.returncode, done.stdout) == (0, "operator|t\n"), done.stderr
+        assert folder.read_status(data_dir) is not None
+
+
+def test_an_unknown_command_shows_the_usage() -> None:
+    done = command("dance")
+    assert done.returncode == 2
+    assert "usage: python -m services" in done.stderr
+
+
+def test_a_busy_port_stops_the_start_before_anything_is_made(data_dir: Path, busy_port: int) -> None:
+    refused(command(PORT=busy_port, DATA_DIR=data_dir), f"Port {busy_port} on 127.0.0.1 is in use")
+    assert not folder.log_file(data_dir).exists()
+
+
+def test_a_folder_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused(command(PORT=0, DATA_DIR=tmp_path / "file" / "var"), "set DATA_DIR to another folder")
+
+
+def test_objects_without_their_keyring_stop_the_start(data_dir: Path) -> None:
+    (data_dir / "dicom_file" / "0").mkdir(parents=True)
+    refused(command(PORT=0, DATA_DIR=data_dir), "There is no keyring at")
+    assert not (data_dir / "keyring.json").exists()
+
+
+def test_a_folder_in_use_stops_the_start(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir):
+        refused(command(PORT=0, DATA_DIR=data_dir), f"is in use by process {os.getpid()}")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (f"postgresql://u:{SECRET}@127.0.0.1:1/db", "Start PostgreSQL at 127.0.0.1:1, or correct DATABASE_"),
+        (f"postgres//u:{SECRET}@127.0.0.1/db", "the form is postgresql://"),
+    ],
+)
+def test_a_wrong_database_url_stops_the_start(tmp_path: Path, url: str, expected: str) -> None:
+    refused(command(PORT=0, DATA_DIR=tmp_path, DATABASE_URL=url), expected)
+
+
+def test_a_login_that_cannot_act_for_the_services_stops_the_start(
+    tmp_path: Path, database_url: str, role_url: Callable[[str], str]
+) -> None:
+    done = command(
+        PORT=0, DATA_DIR=tmp_path, DATABASE_ADMIN_URL=database_url, DATABASE_URL=role_url("ingest")
+    )
+    refused(done, 'GRANT "results" TO "ingest"')
+
+
+def test_a_broker_that_is_not_there_stops_the_start(data_dir: Path) -> None:
+    done = command(PORT=0, DATA_DIR=data_dir, AMQP_URL=f"amqp://guest:{SECRET}@127.0.0.1:1/")
+    refused(done, "Start RabbitMQ at 127.0.0.1:1, or correct or unset AMQP_URL")
+    assert folder.read_status(data_dir) is None

@@ -1,0 +1,166 @@
+"""Real decoder processes, really killed, stopped and starved: only the file at hand is affected."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from libs.common.ids import file_key, new_file_id
+from libs.common.keyring import Keyring
+from libs.common.storage import ChildAccess, FileStorage
+from libs.dicom.analysis import AnalysisLimits
+from services.processor.child import Measured, Refused
+from services.processor.pool import DecoderCrashed, DecoderPool, DecodeTimeout
+from tests.builders import JPEG_BASELINE, ct_instance, encapsulated_instance
+from tests.waiting import eventually
+
+MIB = 1 << 20
+Store = Callable[[bytes], Awaitable[ChildAccess]]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Store an object; returns what a child needs to read it."""
+    storage = FileStorage(tmp_path / "objects", Keyring.create(tmp_path / "keyring.json"))
+
+    async def put(content: bytes) -> ChildAccess:
+        key = file_key(new_file_id())
+        await storage.put(key, content, {"dicom": {}}, durable=False)
+        return await storage.child_access(key)
+
+    return put
+
+
+MakePool = Callable[..., DecoderPool]
+
+
+@pytest.fixture
+async def make_pool() -> AsyncIterator[MakePool]:
+    """A pool, closed at the end."""
+    pools: list[DecoderPool] = []
+
+    def make(*, slots: int = 2, timeout: float = 60.0, memory_bytes: int = 1024 * MIB) -> DecoderPool:
+        pools.append(
+            DecoderPool(slots=slots, timeout=timeout, memory_bytes=memory_bytes, limits=AnalysisLimits())
+        )
+        return pools[-1]
+
+    yield make
+    for pool in pools:
+        await pool.close()
+
+
+def big() -> bytes:
+    """Enough work to be caught in the middle of it."""
+    return ct_instance(rows=1024, columns=1024, frames=64, seed=1)
+
+
+def decoders() -> set[int]:
+    """Pids of this process's decoder children that have begun their work."""
+    own = os.getpid()
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (entry / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == own and b"spawn_main" in command:
+            found.add(int(entry.name))
+    return found
+
+
+async def cpu_of(pid: int) -> int:
+    """Clock ticks spent so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+async def caught_decoding(
+    pool: DecoderPool, access: ChildAccess
+) -> tuple[asyncio.Task[Measured | Refused], int]:
+    """Start to measure; returns the task and the pid of the child once it works on the file."""
+    before = {pid: await cpu_of(pid) for pid in decoders()}
+    task = asyncio.create_task(pool.measure(access))
+
+    async def busy() -> int:
+        spent = {pid: await cpu_of(pid) - before[pid] for pid in before}
+        pid = max(spent, key=lambda p: spent[p])
+        return pid if spent[pid] >= 2 else 0
+
+    return task, await eventually(busy, 20)
+
+
+async def started(pool: DecoderPool) -> asyncio.Task[None]:
+    """Every child is up."""
+    running = asyncio.create_task(pool.run())
+    await eventually(lambda: len(decoders()) == pool.slots, 30)
+    return running
+
+
+async def test_measures(store: Store, make_pool: MakePool) -> None:
+    pool = make_pool()
+    accesses = [await store(ct_instance(seed=n)) for n in range(6)]
+    results = await asyncio.gather(*(pool.measure(a) for a in accesses))
+    assert all(isinstance(r, Measured) for r in results)
+    assert len({r.analysis.average_before_normalization for r in results if isinstance(r, Measured)}) == 6
+
+
+async def test_a_killed_decoder_costs_one_file_only(store: Store, make_pool: MakePool) -> None:
+    pool = make_pool(slots=2)
+    first = await pool.measure(await store(ct_instance()))
+    assert isinstance(first, Measured)
+    await asyncio.gather(*[pool.measure(await store(ct_instance(seed=n))) for n in range(4)])
+    task, pid = await caught_decoding(pool, await store(big()))
+    neighbour = asyncio.create_task(pool.measure(await store(ct_instance(seed=9))))
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(DecoderCrashed):
+        await task
+    assert isinstance(await neighbour, Measured)
+    assert isinstance(await pool.measure(await store(ct_instance(seed=10))), Measured)
+
+
+async def test_a_hanging_decoder_is_ended(store: Store, make_pool: MakePool) -> None:
+    pool = make_pool(slots=1, timeout=3.0)
+    assert isinstance(await pool.measure(await store(ct_instance())), Measured)
+    task, pid = await caught_decoding(pool, await store(big()))
+    os.kill(pid, signal.SIGSTOP)
+    with pytest.raises(DecodeTimeout):
+        await task
+    assert isinstance(await pool.measure(await store(ct_instance(seed=2))), Measured)
+    assert pid not in decoders()
+
+
+async def test_faults_of_the_content_are_answers(store: Store, make_pool: MakePool, tmp_path: Path) -> None:
+    pool = make_pool(slots=1)
+    broken = await pool.measure(await store(encapsulated_instance([b"\xff\xd8no jpeg\xff\xd9"] * 1)))
+    assert isinstance(broken, Refused)
+    assert broken.reason == "decode-failed"
+    access = await store(ct_instance(seed=4))
+    damaged = bytearray(Path(access.path).read_bytes())
+    damaged[2000] ^= 1
+    Path(access.path).write_bytes(damaged)
+    refused = await pool.measure(access)
+    assert isinstance(refused, Refused)
+    assert refused.reason == "object-corrupt"
+    missing = await pool.measure(ChildAccess(str(tmp_path / "nothing"), access.data_key))
+    assert isinstance(missing, Refused)
+    assert missing.reason == "object-missing"
+
+
+async def test_an_image_too_big_for_the_memory_limit(store: Store, make_pool: MakePool) -> None:
+    pool = make_pool(slots=1, memory_bytes=256 * MIB)
+    bomb = encapsulated_instance(
+        [b"\xff\xd8" + b"\0" * 64 + b"\xff\xd9"], transfer_syntax=JPEG_BASELINE, Rows=60000, Columns=60000
+    )
+    refused = await pool.measure(await store(bomb))
+    assert isinstance(refused, Refused)
+    assert refused.reason in ("memory-limit", "decode-failed", "pixel-data-invalid")
+    assert isinstance(await pool.measure(await store(ct_instance(seed=2))), Measured)

@@ -1,0 +1,307 @@
+"""The query API over real HTTP: who sees what, paging, filters, downloads."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiohttp import content_disposition_filename, parse_content_disposition
+
+from libs.common.ids import file_key, thumbnail_key
+from libs.common.storage import FileStorage
+from services.results.models import ResultList
+from tests.results_support import OWNER, STAFF, STRANGER, Results, running_results
+from tests.unit.services.results.events import failed, processed, received
+
+JPEG = b"\xff\xd8\xff\xe0 not really"
+CONTENT = secrets.token_bytes((3 << 20) + 12_345)  # four segments
+
+
+@pytest.fixture
+async def results(role_url: Callable[[str], str], tmp_path: Path) -> AsyncIterator[Results]:
+    """One replica."""
+    async with running_results(role_url("results"), tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def file_id(results: Results) -> UUID:
+    """A processed file of OWNER, with its objects."""
+    found = await results.upload(content=CONTENT, file_name='Peña "1".dcm')
+    await results.storage.put(thumbnail_key(found), JPEG, {}, durable=False)
+    await results.publish(processed(found))
+    return found
+
+
+PATHS = [
+    "/api/results",
+    "/api/results/summary",
+    "/api/results/{}",
+    "/api/results/{}/thumbnail",
+    "/api/results/{}/file",
+    "/api/changes",
+    "/api/events",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_nothing_is_shown_without_a_token(results: Results, file_id: UUID, path: str) -> None:
+    async with results.client.get(path.format(file_id)) as response:
+        assert response.status == 401
+        assert (await response.json(content_type=None))["code"] == "not-authenticated"
+
+
+@pytest.mark.parametrize("path", [path for path in PATHS if "{}" in path])
+async def test_anothers_file_is_as_unknown_as_none(results: Results, file_id: UUID, path: str) -> None:
+    for user in (OWNER, STAFF):
+        async with await results.get(path.format(file_id), user) as response:
+            assert response.status == 200
+    answers = [
+        await results.json(path.format(asked), STRANGER, 404)
+        for asked in (file_id, uuid4(), "not-a-uuid", f"{{{file_id}}}", file_id.hex, "%00", "summary%2F")
+    ]
+    assert all(answer == answers[0] for answer in answers)
+    assert answers[0]["code"] == "not-found"
+
+
+async def test_lists_counts_and_changes_show_what_the_caller_owns(results: Results, file_id: UUID) -> None:
+    other = await results.upload(received(owner_id=STRANGER))
+    await results.publish(failed(other, STRANGER))
+    seen = {
+        user: {row["file_id"] for row in (await results.json("/api/results", user))["results"]}
+        for user in (OWNER, STRANGER, STAFF)
+    }
+    mine, theirs = str(file_id), str(other)
+    assert seen == {OWNER: {mine}, STRANGER: {theirs}, STAFF: {mine, theirs}}
+    empty = {"received": 0, "processed": 0, "failed": 0, "erased": 0}
+    assert await results.json("/api/results/summary") == {**empty, "processed": 1, "total": 1}
+    assert await results.json("/api/results/summary", STRANGER) == {**empty, "failed": 1, "total": 1}
+    assert (await results.json("/api/results/summary", STAFF))["total"] == 2
+    for user, visible in ((OWNER, {mine}), (STRANGER, {theirs}), (STAFF, {mine, theirs})):
+        changes = (await results.json("/api/changes", user))["changes"]
+        assert {change["file_id"] for change in changes} == visible
+
+
+async def test_a_row_of_the_list(results: Results, file_id: UUID) -> None:
+    body = await results.json("/api/results")
+    ResultList.model_validate(body, extra="forbid")
+    (row,) = body["results"]
+    assert row["thumbnail"] is True
+    assert row["received_at"].endswith("Z")
+    assert "raw_data" not in row
+
+
+async def test_pages_stay_stable_while_files_arrive(results: Results) -> None:
+    before = [str(await results.upload()) for _ in range(7)]
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = await results.json(f"/api/results?limit=3{cursor}")
+        seen += [row["file_id"] for row in page["results"]]
+        await results.upload()
+        if page["next_cursor"] is None:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert seen == before[::-1]
+
+
+async def test_the_last_full_page_has_no_next(results: Results) -> None:
+    for _ in range(4):
+        await results.upload()
+    page = await results.json("/api/results?limit=2")
+    page = await results.json(f"/api/results?limit=2&cursor={page['next_cursor']}")
+    assert (len(page["results"]), page["next_cursor"]) == (2, None)
+
+
+async def test_filters(results: Results) -> None:
+    ct = await results.upload(file_name="Head_100%.dcm")
+    await results.publish(processed(ct, device_name="ACME Scanner"))
+    mr = await results.upload(received(modality="MR", study_instance_uid="2.25.99.1"), file_name="knee.dcm")
+    today = datetime.now(UTC).date()
+
+    async def found(query: str) -> set[str]:
+        body = await results.json(f"/api/results?{query}")
+        return {row["file_id"] for row in body["results"]}
+
+    expected: dict[str, set[UUID]] = {
+        "state=processed": {ct},
+        "state=received": {mr},
+        "modality=MR": {mr},
+        "modality=mr": set(),
+        "device=scan": {ct},
+        "device=acme&modality=MR": set(),
+        "q=KNEE": {mr},
+        "q=100%25": {ct},
+        "q=_": {ct},
+        "q=%25.dcm": set(),
+        "q=2.25.99": {mr},
+        f"q={str(ct).upper()}": {ct},
+        "q=acme": {ct},
+        f"from={today}": {ct, mr},
+        f"to={today}": {ct, mr},
+        f"from={today + timedelta(days=1)}": set(),
+        f"to={today - timedelta(days=1)}": set(),
+        "from=2020-01-01T00:00:00Z&to=2999-12-31T23:59:59%2B02:00": {ct, mr},
+    }
+    for query, files in expected.items():
+        assert await found(query) == {str(file) for file in files}, query
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=501",
+        "limit=1&limit=2",
+        "cursor=AAAA",
+        "cursor=",
+        "state=unknown",
+        "from=yesterday",
+        "to=2026-13-01",
+        "q=%00",
+        "device=a%00",
+        "nonsense=1",
+    ],
+)
+async def test_wrong_parameters_are_named(results: Results, query: str) -> None:
+    assert (await results.json(f"/api/results?{query}", status=400))["code"] == "invalid-request"
+
+
+@pytest.mark.parametrize("query", ["after=AAAA", "limit=-1", "after=%00", "cursor=x"])
+async def test_wrong_parameters_of_changes(results: Results, query: str) -> None:
+    assert (await results.json(f"/api/changes?{query}", status=400))["code"] == "invalid-request"
+
+
+async def test_the_original_comes_back_byte_for_byte(results: Results, file_id: UUID) -> None:
+    async with await results.get(f"/api/results/{file_id}/file") as response:
+        assert response.status == 200
+        assert await response.read() == CONTENT
+        headers = response.headers
+    assert headers["Content-Type"] == "application/dicom"
+    assert headers["Content-Length"] == str(len(CONTENT))
+    assert headers["ETag"] == f'"{hashlib.sha256(CONTENT).hexdigest()}"'
+    assert headers["Accept-Ranges"] == "bytes"
+    _, parameters = parse_content_disposition(headers["Content-Disposition"])
+    assert content_disposition_filename(parameters) == 'Peña "1".dcm'
+
+
+SEGMENT = 1 << 20
+SIZE = len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("header", "start", "stop"),
+    [
+        ("bytes=0-0", 0, 1),
+        (f"bytes={SEGMENT - 1}-{SEGMENT}", SEGMENT - 1, SEGMENT + 1),
+        (f"bytes={SEGMENT}-{3 * SEGMENT - 1}", SEGMENT, 3 * SEGMENT),
+        (f"bytes={3 * SEGMENT - 5}-", 3 * SEGMENT - 5, SIZE),
+        ("bytes=-20000", SIZE - 20000, SIZE),
+        (f"bytes=5-{SIZE * 2}", 5, SIZE),
+    ],
+)
+async def test_a_range(results: Results, file_id: UUID, header: str, start: int, stop: int) -> None:
+    async with await results.get(f"/api/results/{file_id}/file", Range=header) as response:
+        assert response.status == 206
+        assert await response.read() == CONTENT[start:stop]
+        assert response.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{SIZE}"
+        assert response.headers["Content-Length"] == str(stop - start)
+
+
+async def test_a_range_outside_the_file(results: Results, file_id: UUID) -> None:
+    async with await results.get(f"/api/results/{file_id}/file", Range=f"bytes={SIZE}-") as response:
+        assert response.status == 416
+        assert response.headers["Content-Range"] == f"bytes */{SIZE}"
+        assert (await response.json(content_type=None))["code"] == "range-not-satisfiable"
+
+
+async def test_ranges_that_do_not_count(results: Results, file_id: UUID) -> None:
+    path = f"/api/results/{file_id}/file"
+    for headers in (
+        {"Range": "bytes=0-1,5-6"},
+        {"Range": "lines=0-1"},
+        {"Range": "bytes=0-1", "If_Range": '"older"'},
+        {"Range": "bytes=0-1", "If_Range": "Sat, 31 Jan 2026 12:00:00 GMT"},
+    ):
+        async with await results.get(path, **headers) as response:
+            assert response.status == 200
+            assert len(await response.read()) == SIZE
+    etag = f'"{hashlib.sha256(CONTENT).hexdigest()}"'
+    async with await results.get(path, Range="bytes=0-1", If_Range=etag) as response:
+        assert response.status == 206
+
+
+async def test_head_tells_all_and_sends_nothing(results: Results, file_id: UUID) -> None:
+    path = f"/api/results/{file_id}/file"
+    async with await results.get(path, method="HEAD", Range="bytes=0-1") as response:
+        assert response.status == 200
+        assert response.headers["Content-Length"] == str(SIZE)
+        assert await response.read() == b""
+    async with await results.get(path, STRANGER, method="HEAD") as response:
+        assert response.status == 404
+    assert await results.json("/api/results/summary")  # the connection is still in step
+
+
+async def test_what_the_client_has_is_not_sent_again(results: Results, file_id: UUID) -> None:
+    for name in ("file", "thumbnail"):
+        path = f"/api/results/{file_id}/{name}"
+        async with await results.get(path) as response:
+            etag = response.headers["ETag"]
+            assert "private" in response.headers["Cache-Control"]
+        async with await results.get(path, If_None_Match=f'"other", {etag}') as response:
+            assert response.status == 304
+            assert await response.read() == b""
+        async with await results.get(path, If_None_Match='"other"') as response:
+            assert response.status == 200
+
+
+async def test_the_thumbnail(results: Results, file_id: UUID) -> None:
+    async with await results.get(f"/api/results/{file_id}/thumbnail") as response:
+        assert response.headers["Content-Type"] == "image/jpeg"
+        assert await response.read() == JPEG
+    bare = await results.upload()
+    problem = await results.json(f"/api/results/{bare}/thumbnail", status=404)
+    assert problem["code"] == "object-not-found"
+
+
+async def test_erased_objects_are_not_there(results: Results, file_id: UUID) -> None:
+    await results.storage.delete(file_key(file_id))
+    await results.storage.delete(thumbnail_key(file_id))
+    for name in ("file", "thumbnail"):
+        problem = await results.json(f"/api/results/{file_id}/{name}", status=404)
+        assert problem["code"] == "object-not-found"
+
+
+async def test_a_flipped_bit_is_never_sent_as_the_file(
+    results: Results, file_id: UUID, tmp_path: Path
+) -> None:
+    assert isinstance(results.storage, FileStorage)
+    access = await results.storage.child_access(file_key(file_id))
+    path = Path(access.path)
+    content = bytearray(path.read_bytes())
+    content[2 * SEGMENT + 4096] ^= 1
+    path.write_bytes(content)
+    received_bytes, complete = b"", True
+    try:
+        async with await results.get(f"/api/results/{file_id}/file") as response:
+            async for chunk in response.content.iter_any():
+                received_bytes += chunk
+    except Exception as error:  # noqa: BLE001  which of aiohttp's it is depends on where the cut falls
+        complete = False
+        assert type(error).__module__.startswith("aiohttp")
+    assert not complete
+    assert CONTENT.startswith(received_bytes)
+    assert len(received_bytes) < SIZE
+
+
+async def test_openapi_lists_every_route(results: Results) -> None:
+    async with results.client.get("/api/results/openapi.json") as response:
+        document: dict[str, Any] = await response.json()
+    assert set(document["paths"]) == {path.replace("{}", "{file_id}") for path in PATHS}
+    assert set(document["paths"]["/api/results/{file_id}/file"]) == {"get", "head"}

@@ -1,0 +1,347 @@
+"""The change feed and its live stream: nothing lost, nothing seen that is not the caller's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from aiohttp import ClientResponse
+
+from libs.common.postgres import Connection
+from libs.common.web import DRAINING
+from services.results import changes
+from services.results.cursors import Position, encode_position
+from services.results.keys import FEED
+from tests.results_support import OWNER, STAFF, STRANGER, Results, bearer, running_results
+from tests.unit.services.results.events import failed, processed, received
+from tests.waiting import eventually
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def start(role_url: Callable[[str], str], tmp_path: Path) -> Start:
+    """Another replica on the same database and objects: `async with start(...) as results`."""
+    return lambda **changed: running_results(role_url("results"), tmp_path, **changed)
+
+
+@pytest.fixture
+async def results(start: Start) -> AsyncIterator[Results]:
+    """One replica."""
+    async with start() as running:
+        yield running
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Connection]:
+    """A superuser's connection to the test's database."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@dataclass
+class Message:
+    event: str
+    id: str | None
+    data: Any
+
+
+class Stream:
+    """Reads server-sent events as a browser does."""
+
+    def __init__(self, response: ClientResponse) -> None:
+        self.response = response
+        self.last_id: str | None = None
+        self.comments = 0
+
+    async def next(self, timeout: float = 5.0) -> Message | None:
+        """The next event that fires; None at the end of the stream."""
+        message = Message("message", None, None)
+        async with asyncio.timeout(timeout):
+            async for raw in self.response.content:
+                line = raw.decode().rstrip("\n")
+                name, _, value = line.partition(": ")
+                if name == "id":
+                    message.id = self.last_id = value
+                elif name == "event":
+                    message.event = value
+                elif name == "data":
+                    message.data = json.loads(value)
+                elif line.startswith(":"):
+                    self.comments += 1
+                elif line == "" and message.data is not None:
+                    return message
+                elif line == "":
+                    message = Message("message", None, None)
+        return None
+
+    async def files(self, count: int) -> list[tuple[str, str]]:
+        """File and state of the next `count` changes."""
+        found = []
+        for _ in range(count):
+            message = await self.next()
+            assert message is not None
+            assert message.event == "change"
+            found.append((message.data["file_id"], message.data["state"]))
+        return found
+
+
+@asynccontextmanager
+async def stream(
+    results: Results, user: int = OWNER, *, lifetime: float = 600, after: str | None = None
+) -> AsyncIterator[Stream]:
+    headers = bearer(user, lifetime)
+    if after is not None:
+        headers["Last-Event-ID"] = after
+    async with results.client.get("/api/events", headers=headers) as response:
+        assert response.status == 200, await response.text()
+        assert response.headers["Content-Type"].startswith("text/event-stream")
+        yield Stream(response)
+
+
+async def change_list(results: Results, query: str = "", user: int = OWNER) -> tuple[list[Any], str]:
+    body = await results.json(f"/api/changes?{query}", user)
+    return body["changes"], body["next"]
+
+
+async def test_changes_are_pages_in_order_and_end_where_news_begin(results: Results) -> None:
+    files = [await results.upload() for _ in range(5)]
+    seen, cursor = [], ""
+    for _ in range(3):
+        found, following = await change_list(results, f"limit=2{cursor}")
+        seen += [change["file_id"] for change in found]
+        cursor = f"&after={following}"
+    assert seen == [str(file) for file in files]
+    assert (await change_list(results, cursor.removeprefix("&")))[0] == []
+    await results.publish(processed(files[0]))
+    found, _ = await change_list(results, cursor.removeprefix("&"))
+    assert [(change["file_id"], change["state"]) for change in found] == [(str(files[0]), "processed")]
+
+
+async def test_a_transaction_that_commits_late_is_not_lost(
+    results: Results, sql: Connection, database_url: str
+) -> None:
+    """The late one took its numbers first; a reader that had gone past them would never see it."""
+    _, after = await change_list(results)
+    late = uuid4()
+    other = await asyncpg.connect(database_url)
+    async with stream(results) as live:
+        transaction = other.transaction()
+        await transaction.start()
+        await other.execute(
+            "INSERT INTO results.change_feed (file_id, owner_id, state) VALUES ($1, $2, 'received')",
+            late,
+            OWNER,
+        )
+        early = await results.upload()
+        assert (await change_list(results, f"after={after}"))[0] == []
+        await transaction.commit()
+        expected = [(str(late), "received"), (str(early), "received")]
+        assert await live.files(2) == expected
+    found, _ = await change_list(results, f"after={after}")
+    assert [(change["file_id"], change["state"]) for change in found] == expected
+    await other.close()
+
+
+async def test_readers_lose_nothing_while_many_write(results: Results, sql: Connection) -> None:
+    """Every change is read exactly once by a reader that follows cursors all the while."""
+    events = [processed() for _ in range(300)]
+    _, cursor = await change_list(results)
+    seen: list[str] = []
+
+    async def read_until_idle(writing: asyncio.Task[Any]) -> None:
+        nonlocal cursor
+        while True:
+            done = writing.done()
+            found, cursor = await change_list(results, f"limit=20&after={cursor}")
+            seen.extend(change["file_id"] for change in found)
+            if done and not found:
+                return
+
+    async def write(event: Any) -> None:
+        await results.publish(event)
+
+    async with stream(results) as live:
+        writing = asyncio.ensure_future(asyncio.gather(*map(write, events)))
+        await read_until_idle(writing)  # type: ignore[arg-type]
+        told = [file for file, _ in await live.files(len(events))]
+    expected = sorted(str(event.data.file_id) for event in events)
+    assert sorted(seen) == expected
+    assert sorted(told) == expected
+
+
+async def test_live_changes_on_every_replica_for_those_who_may_see_them(
+    results: Results, start: Start
+) -> None:
+    async with start() as other, stream(other) as mine, stream(other, STAFF) as all_of_them:
+        async with stream(other, STRANGER) as theirs:
+            file_id = str(await results.upload())
+            foreign = await results.upload(received(owner_id=STRANGER))
+            await results.publish(failed(foreign, STRANGER))
+            await results.publish(processed(UUID(file_id)))
+            assert await mine.files(2) == [(file_id, "received"), (file_id, "processed")]
+            assert await theirs.files(2) == [(str(foreign), "received"), (str(foreign), "failed")]
+            assert len(await all_of_them.files(4)) == 4
+
+
+async def test_a_stream_begins_now_and_resumes_where_it_was(results: Results) -> None:
+    await results.upload()
+    async with stream(results) as live:
+        second = await results.upload()
+        message = await live.next()
+        assert message is not None
+        assert message.data["file_id"] == str(second)
+    third, fourth = await results.upload(), await results.upload()
+    await results.upload(received(owner_id=STRANGER))
+    async with stream(results, after=live.last_id) as live:
+        assert await live.files(2) == [(str(third), "received"), (str(fourth), "received")]
+        fifth = await results.upload()
+        assert await live.files(1) == [(str(fifth), "received")]
+    path = f"/api/events?after={message.id}"
+    async with results.client.get(path, headers=bearer(OWNER)) as response:
+        assert await Stream(response).files(3) == [(str(f), "received") for f in (third, fourth, fifth)]
+
+
+async def test_a_stream_that_saw_nothing_resumes_too(results: Results) -> None:
+    async with stream(results) as live:
+        async with asyncio.timeout(5):
+            while live.last_id is None:
+                with pytest.raises(TimeoutError):
+                    await live.next(0.1)
+    missed = await results.upload()
+    async with stream(results, after=live.last_id) as live:
+        assert await live.files(1) == [(str(missed), "received")]
+
+
+async def test_an_idle_stream_beats_and_its_cursor_moves(start: Start) -> None:
+    async with start(events_heartbeat_seconds=0.05) as results, stream(results, STRANGER) as live:
+        with pytest.raises(TimeoutError):
+            await live.next(0.3)
+        first = live.last_id
+        await results.upload()
+        with pytest.raises(TimeoutError):
+            await live.next(1.5)
+        assert live.comments > 2
+        assert live.last_id != first
+    async with start() as results, stream(results, after=live.last_id, user=STAFF) as later:
+        file_id = await results.upload()
+        assert await later.files(1) == [(str(file_id), "received")]
+
+
+async def test_a_stream_ends_with_its_token(results: Results) -> None:
+    async with stream(results, lifetime=2) as live:
+        file_id = await results.upload()
+        assert await live.files(1) == [(str(file_id), "received")]
+        assert await live.next(4) is None
+
+
+async def test_a_stream_ends_when_the_service_drains(results: Results) -> None:
+    async with stream(results) as live:
+        await results.upload()
+        await live.files(1)
+        app = results.client.app
+        assert app is not None
+        app[DRAINING].set()
+        assert await live.next(2) is None
+
+
+async def test_a_slow_client_is_cut_and_resumes_by_id(start: Start, sql: Connection) -> None:
+    async with start(events_queue=10) as results, stream(results) as live:
+        first = await results.upload()
+        await live.files(1)
+        app = results.client.app
+        assert app is not None
+        # More in one transaction than the queue holds, so that no reader could have kept up.
+        await sql.execute(
+            "INSERT INTO results.change_feed (file_id, owner_id, state) "
+            "SELECT gen_random_uuid(), $1, 'received' FROM generate_series(1, 25)",
+            OWNER,
+        )
+        await live.files(10)
+        assert await live.next() is None
+        async with results.client.get("/metrics") as response:
+            assert "results_sse_cut_total 1.0" in await response.text()
+    async with start() as results, stream(results, after=live.last_id) as live:
+        await live.files(15)
+        assert str(first)
+
+
+async def test_streams_outlive_an_outage_of_the_database(results: Results, sql: Connection) -> None:
+    async with stream(results) as live:
+        for _ in range(3):
+            await sql.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND usename = 'results'"
+            )
+            file_id = await results.upload()
+            assert await live.files(1) == [(str(file_id), "received")]
+
+
+async def test_a_cursor_older_than_the_feed(results: Results, sql: Connection) -> None:
+    await results.upload()
+    (change,), _ = await change_list(results)
+    await results.upload()
+    _, fresh = await change_list(results)
+    await sql.execute("UPDATE results.change_feed SET changed_at = now() - interval '2 hours'")
+    assert await changes.prune(sql, timedelta(hours=1), 1) == 1
+    # The cursor of the last pruned change itself has missed nothing.
+    assert len((await change_list(results, f"after={change['cursor']}"))[0]) == 1
+    assert await changes.prune(sql, timedelta(hours=1)) == 1
+    assert await changes.prune(sql, timedelta(hours=1)) == 0
+
+    problem = await results.json(f"/api/changes?after={change['cursor']}", status=410)
+    assert problem["code"] == "cursor-expired"
+    assert (await change_list(results, f"after={fresh}"))[0] == []
+    kept = await results.upload()
+    assert [entry["file_id"] for entry in (await change_list(results))[0]] == [str(kept)]
+
+    async with stream(results, after=change["cursor"]) as live:
+        message = await live.next()
+        assert message is not None
+        assert message.event == "restart"
+        file_id = await results.upload()
+        assert await live.files(1) == [(str(file_id), "received")]
+
+
+async def test_a_cursor_of_another_life_of_the_database(results: Results) -> None:
+    future = encode_position(Position(2**63, 1))
+    assert (await results.json(f"/api/changes?after={future}", status=410))["code"] == "cursor-expired"
+
+
+async def test_recent_changes_are_not_pruned(results: Results, sql: Connection) -> None:
+    await results.upload()
+    assert await changes.prune(sql, timedelta(hours=1)) == 0
+    assert len((await change_list(results))[0]) == 1
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "AAAA", "ñ"])
+async def test_a_wrong_last_event_id_is_refused(results: Results, cursor: str) -> None:
+    headers = {**bearer(OWNER), "Last-Event-ID": cursor}
+    async with results.client.get("/api/events", headers=headers) as response:
+        assert response.status == 400
+
+
+async def test_the_streams_of_clients_that_left_are_forgotten(results: Results) -> None:
+    async with stream(results) as live:
+        await results.upload()
+        await live.files(1)
+
+    async def forgotten() -> bool:
+        await results.upload()
+        async with results.client.get("/metrics") as response:
+            return "results_sse_clients 0.0" in await response.text()
+
+    await eventually(forgotten)
+    app = results.client.app
+    assert app is not None
+    assert app[FEED].position is not None

@@ -1,0 +1,205 @@
+"""A private RabbitMQ node: its own name, ports, folders, Erlang cookie and port mapper, ended with its owner.
+
+The machine's own node, if one runs, is neither used nor disturbed.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from urllib.parse import quote
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+"""The server itself; the script in PATH changes to the system's user and data folder first."""
+
+START_TIMEOUT = 60.0
+CALL_TIMEOUT = 20.0
+
+# Nobody waits in a busy loop on a machine that runs the tests too.
+_ERLANG_FLAGS = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
+
+_CONFIGURATION = """
+listeners.tcp.1 = 127.0.0.1:{port}
+disk_free_limit.absolute = 1MB
+log.console = false
+log.file.level = warning
+"""
+
+
+class NodeError(RuntimeError):
+    """RabbitMQ is missing, or did not start; the message says what to do."""
+
+
+class RabbitMQNode:
+    """One node on 127.0.0.1. Must be started from the main thread, whose end it does not survive."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is private and empty; everything of the node lies there."""
+        self._folder = folder
+        self._name = f"test{secrets.token_hex(4)}@localhost"
+        self._cookie = secrets.token_hex(16)
+        self.port, self._distribution_port, self._mapper_port = _free_ports(3)
+        self._mapper: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def url(self, vhost: str = "/") -> str:
+        """AMQP URL of a virtual host."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/{quote(vhost, safe='')}"
+
+    def start(self) -> None:
+        """Start, or start again with the same data; return when the node takes connections."""
+        self.launch()
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self.is_running():
+            if time.monotonic() > deadline:
+                raise NodeError(f"RabbitMQ did not start in time:\n{self._log_end()}")
+            time.sleep(0.05)
+
+    def launch(self) -> None:
+        """Begin to start; `is_running` says when it has."""
+        _require_tools()
+        self._prepare()
+        environment = self._environment()
+        if self._mapper is None:
+            self._mapper = _child(
+                ["epmd", "-address", "127.0.0.1", "-port", str(self._mapper_port)],
+                environment,
+                self._folder / "epmd.log",
+            )
+        self._server = _child([str(SERVER), "-noinput"], environment, self._folder / "server.log")
+
+    def is_running(self) -> bool:
+        """Whether it takes connections. Raises NodeError when the server has ended."""
+        if self._server is None or self._server.poll() is not None:
+            raise NodeError(f"RabbitMQ ended:\n{self._log_end()}")
+        return self._erl_call("rabbit:is_running().").stdout == "{ok, true}"
+
+    def kill(self) -> None:
+        """End the node as a power cut would; its data stay for the next `start`."""
+        if self._server is not None:
+            _end(self._server)
+            self._server = None
+
+    def close(self) -> None:
+        """End everything that was started."""
+        self.kill()
+        if self._mapper is not None:
+            _end(self._mapper)
+            self._mapper = None
+
+    def evaluate(self, expression: str) -> str:
+        """Evaluate Erlang in the node and return the printed value; takes milliseconds, not a second."""
+        done = self._erl_call(f"{expression}.")
+        if done.returncode != 0 or not done.stdout.startswith("{ok, "):
+            raise NodeError(f"{expression}: {done.stdout}{done.stderr}")
+        return done.stdout.removeprefix("{ok, ").removesuffix("}")
+
+    def add_vhost(self, name: str) -> None:
+        """Create a virtual host for the user guest."""
+        self.evaluate(
+            f'ok = rabbit_vhost:add(<<"{name}">>, <<"tests">>), rabbit_auth_backend_internal:set_permissions('
+            f'<<"guest">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"tests">>)'
+        )
+
+    def delete_vhost(self, name: str) -> None:
+        """Drop a virtual host with everything in it; its connections are closed."""
+        self.evaluate(f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>)')
+
+    def close_connections(self, vhost: str) -> None:
+        """Close every client connection of a virtual host from the server's side."""
+        self.evaluate(
+            f"rabbit_connection_tracking:close_connections("
+            f'rabbit_connection_tracking:list(<<"{vhost}">>), "closed by test", 0)'
+        )
+
+    def set_memory_alarm(self, on: bool) -> None:
+        """Raise or clear the memory alarm, which stops the node from reading from publishers."""
+        self.evaluate(f"vm_memory_monitor:set_vm_memory_high_watermark({'0.00001' if on else '0.4'})")
+
+    def _prepare(self) -> None:
+        home = self._folder / "home"
+        home.mkdir(mode=0o700, exist_ok=True)
+        cookie = home / ".erlang.cookie"
+        if not cookie.exists():
+            cookie.write_text(self._cookie)
+            cookie.chmod(0o400)
+        (self._folder / "enabled_plugins").write_text("[].")
+        (self._folder / "rabbitmq.conf").write_text(_CONFIGURATION.format(port=self.port))
+
+    def _environment(self) -> dict[str, str]:
+        folder = self._folder
+        return {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": str(folder / "home"),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._mapper_port),
+            "RABBITMQ_NODENAME": self._name,
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "no-rabbitmq-env.conf"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _ERLANG_FLAGS,
+            # The script then becomes the server instead of waiting beside it, and signals reach the server.
+            "RABBITMQ_ALLOW_INPUT": "1",
+        }
+
+    def _log_end(self) -> str:
+        return (self._folder / "server.log").read_text(errors="replace")[-3000:]
+
+    def _erl_call(self, source: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["erl_call", "-sname", self._name, "-c", self._cookie, "-e"],
+            input=f"{source}\n",
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=CALL_TIMEOUT,
+        )
+
+
+def _child(command: list[str], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process that the kernel kills when this one dies, however that happens."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def _require_tools() -> None:
+    missing = [tool for tool in ("epmd", "erl_call", "setpriv") if shutil.which(tool) is None]
+    if not SERVER.exists() or missing:
+        raise NodeError(
+            "The tests need RabbitMQ: `apt-get install rabbitmq-server` (as root), or set TEST_AMQP_URL."
+        )
+
+
+def _free_ports(number: int) -> list[int]:
+    probes = [socket.socket() for _ in range(number)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()

@@ -1,0 +1,134 @@
+"""A running results service for tests: real database, object store and tokens, the in-process bus."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from aiohttp import ClientResponse, web
+from aiohttp.test_utils import TestClient, TestServer
+from pydantic import SecretStr
+
+from libs.common.bus.inprocess import InProcessBus
+from libs.common.bus.topology import RESULTS_FILES
+from libs.common.errors import Unavailable
+from libs.common.events import Event
+from libs.common.ids import UserId, file_key
+from libs.common.keyring import Keyring
+from libs.common.keys import BUS, VERIFIER
+from libs.common.resources import drain_bus
+from libs.common.storage import Storage
+from libs.common.telemetry import Telemetry
+from libs.common.tokens import TokenVerifier
+from libs.common.web import create_app
+from services.auth.models import Identity
+from services.auth.signing import TokenSigner, generate_seed
+from services.results.app import install
+from services.results.keys import STORAGE
+from services.results.settings import ResultsSettings
+from tests.bus_support import FAST
+from tests.unit.services.results.events import received, trailer
+from tests.waiting import eventually
+
+OWNER = 7
+STRANGER = 8
+STAFF = 1
+SIGNER = TokenSigner(generate_seed())
+
+
+@dataclass
+class Results:
+    """One replica and what surrounds it."""
+
+    client: TestClient[web.Request, web.Application]
+    bus: InProcessBus
+    storage: Storage
+
+    async def publish(self, *events: Event) -> None:
+        """Return when each event was handled, in order."""
+        for event in events:
+            await self.bus.publish(event)
+
+    async def upload(self, event: Event | None = None, *, content: bytes = b"DICM", **members: Any) -> UUID:
+        """Store an object as ingest does, and publish its `received`."""
+        event = event or received()
+        file_id = event.data.file_id
+        await self.storage.put(file_key(file_id), content, trailer(**members), durable=False)
+        await self.publish(event)
+        return file_id
+
+    async def get(
+        self, path: str, user: int = OWNER, *, method: str = "GET", **headers: str
+    ) -> ClientResponse:
+        """Ask as `user`; underscores in header names become dashes."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.request(method, path, headers={**bearer(user), **named})
+
+    async def json(self, path: str, user: int = OWNER, status: int = 200) -> Any:
+        """The JSON body of an answer with `status`."""
+        async with await self.get(path, user) as response:
+            assert response.status == status, await response.text()
+            return await response.json(content_type=None)
+
+
+def bearer(user: int, lifetime: float = 600.0) -> dict[str, str]:
+    """An Authorization header for `user`, who is staff if it is STAFF; valid for `lifetime` seconds."""
+    identity = Identity(
+        id=UserId(user),
+        username=f"user{user}",
+        staff=user == STAFF,
+        groups=(),
+        permissions=(),
+        first_name="",
+        last_name="",
+        email="",
+    )
+    token = SIGNER.sign(identity, datetime.now(UTC), timedelta(seconds=lifetime))
+    return {"Authorization": f"Bearer {token}"}
+
+
+@asynccontextmanager
+async def running_results(
+    url: str, folder: Path, *, ready: bool = True, **changed: Any
+) -> AsyncIterator[Results]:
+    """Run a replica on the database at `url` with its objects in `folder`."""
+    keyring = folder / "keyring.json"
+    if not keyring.exists():
+        Keyring.create(keyring)
+    settings = ResultsSettings(
+        database_url=SecretStr(url), data_dir=folder, keyring_file=keyring, database_timeout=5.0, **changed
+    )
+    telemetry = Telemetry("results", settings)
+    app = create_app(settings, telemetry)
+
+    async def keys() -> bytes:
+        return SIGNER.key_set().model_dump_json().encode()
+
+    app[VERIFIER] = TokenVerifier(keys)
+    bus = InProcessBus(telemetry, topology=replace(FAST, subscriptions=(RESULTS_FILES,)), drain_timeout=5.0)
+    app[BUS] = bus
+    app.on_shutdown.append(drain_bus)
+    install(app, settings)
+    async with TestClient(TestServer(app)) as client:
+        results = Results(client, bus, app[STORAGE])
+        if ready:
+            await eventually(lambda: is_ready(results))
+        yield results
+    await app[VERIFIER].close()
+
+
+async def is_ready(results: Results) -> bool:
+    """The service answers so, and its handler is subscribed."""
+    async with results.client.get("/readyz") as response:
+        if response.status != 200:
+            return False
+    try:
+        await results.bus.ready()
+    except Unavailable:
+        return False
+    return True

@@ -1,0 +1,68 @@
+"""Signed tokens: what services and other people's libraries read in them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from libs.common.ids import UserId
+from libs.common.tokens import TokenVerifier
+from services.auth.models import Identity
+from services.auth.signing import TokenSigner, generate_seed
+
+ANA = Identity(UserId(7), "ana", True, (1, 2), ("upload.view",), "Ana", "Núñez", "ana@example.org")
+
+
+def decoded(part: str) -> bytes:
+    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def test_a_token_has_the_agreed_header_and_claims() -> None:
+    now = datetime.now(UTC)
+    signer = TokenSigner(generate_seed())
+    header, payload, _ = signer.sign(ANA, now, timedelta(seconds=900)).split(".")
+    assert json.loads(decoded(header)) == {"typ": "JWT", "alg": "EdDSA", "kid": signer.kid}
+    claims = json.loads(decoded(payload))
+    assert len(claims.pop("jti")) >= 16
+    assert claims == {
+        "iss": "dicom-processing-system",
+        "aud": "dicom-processing-system",
+        "sub": "7",
+        "username": "ana",
+        "staff": True,
+        "groups": [1, 2],
+        "permissions": ["upload.view"],
+        "iat": int(now.timestamp()),
+        "exp": int(now.timestamp()) + 900,
+    }
+
+
+def test_the_published_key_verifies_and_tells_no_secret() -> None:
+    seed = generate_seed()
+    signer = TokenSigner(seed)
+    (key,) = json.loads(signer.key_set().model_dump_json())["keys"]
+    assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
+    text, _, signature = signer.sign(ANA, datetime.now(UTC), timedelta(seconds=1)).rpartition(".")
+    Ed25519PublicKey.from_public_bytes(decoded(key["x"])).verify(decoded(signature), text.encode())
+
+
+def test_one_seed_is_one_key() -> None:
+    seed = generate_seed()
+    assert TokenSigner(seed).kid == TokenSigner(seed).kid
+    assert TokenSigner(generate_seed()).kid != TokenSigner(seed).kid
+
+
+async def test_the_verifier_understands_it() -> None:
+    signer = TokenSigner(generate_seed())
+
+    async def keys() -> bytes:
+        return signer.key_set().model_dump_json().encode()
+
+    token = signer.sign(ANA, datetime.now(UTC), timedelta(seconds=900))
+    found = await TokenVerifier(keys).verify(token)
+    assert (found.user_id, found.username, found.staff) == (7, "ana", True)
+    assert (found.groups, found.permissions) == ((1, 2), ("upload.view",))
+    assert token != signer.sign(ANA, datetime.now(UTC), timedelta(seconds=900))

@@ -1,0 +1,38 @@
+"""Reading the static folder: versions and entity tags follow the bytes."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from services.portal.assets import Assets, load_assets
+
+
+def make(folder: Path, script: str) -> Assets:
+    (folder / "js").mkdir(exist_ok=True)
+    (folder / "index.html").write_text('<script src="/static/@version@/js/main.js"></script>')
+    (folder / "favicon.svg").write_text("<svg/>")
+    (folder / "js" / "main.js").write_text(script)
+    return load_assets(folder)
+
+
+def test_one_changed_byte_changes_the_version_in_the_page(tmp_path: Path) -> None:
+    first, same, other = make(tmp_path, "a"), make(tmp_path, "a"), make(tmp_path, "b")
+    assert first.version == same.version != other.version
+    assert f"/static/{first.version}/js/main.js".encode() in first.index.body
+    assert first.index.etag != other.index.etag
+    assert first.files["js/main.js"].etag != other.files["js/main.js"].etag
+
+
+def test_compressed_bodies_hold_the_same_bytes(tmp_path: Path) -> None:
+    assets = make(tmp_path, "export const a = 1;")
+    for asset in (*assets.files.values(), assets.index):
+        assert gzip.decompress(asset.compressed) == asset.body
+
+
+def test_a_kind_of_file_without_a_content_type_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "font.woff2").write_bytes(b"")
+    with pytest.raises(KeyError, match="woff2"):
+        make(tmp_path, "a")

@@ -1,0 +1,125 @@
+"""The portal over HTTP: one page for every address that nobody else claims, assets that caches may keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import TestClient, TestServer
+
+from services.portal.app import create
+from services.portal.keys import ASSETS
+from services.portal.settings import PortalSettings
+
+Client = TestClient[web.Request, web.Application]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    app = create(PortalSettings())
+
+    async def known(_: web.Request) -> web.Response:
+        return web.json_response({})
+
+    app.router.add_get("/api/known", known)
+    async with TestClient(TestServer(app)) as made:
+        yield made
+
+
+@pytest.mark.parametrize("path", ["/", "/results/0190-anything", "/no/such/view", "/apiary", "/index.php"])
+async def test_every_other_address_is_the_page(client: Client, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status == 200
+    assert answer.content_type == "text/html"
+    assert "Sistema de procesamiento DICOM" in await answer.text()
+    assert answer.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api", "/api/", "/api/unknown", "/api/results/x/y", "/dicom-web/studies", "/metrics/x"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_unknown_paths_of_the_services_stay_problems(client: Client, method: str, path: str) -> None:
+    answer = await client.request(method, path)
+    assert answer.status == 404
+    assert answer.content_type == "application/problem+json"
+    assert (await answer.json(content_type=None))["code"] == "not-found"
+
+
+async def test_routes_of_other_services_still_ask_who_calls(client: Client) -> None:
+    assert (await client.get("/api/known")).status == 401
+    assert (await client.get("/livez")).status == 200
+
+
+async def test_the_page_names_assets_that_may_be_kept_for_ever(client: Client) -> None:
+    page = await (await client.get("/")).text()
+    addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
+    assert any(address.endswith("/js/main.js") for address in addresses)
+    for address in addresses:
+        answer = await client.get(address)
+        assert answer.status == 200
+        assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer.content_type in ("text/javascript", "text/css")
+
+
+async def test_an_address_of_another_release_answers_but_is_not_kept(client: Client) -> None:
+    answer = await client.get("/static/0123456789ab/js/main.js")
+    assert answer.status == 200
+    assert answer.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("path", ["js/none.js", "..%2fapp.py", "%2e%2e/%2e%2e/app.py", "js/../../app.py"])
+async def test_nothing_outside_the_assets_is_served(client: Client, path: str) -> None:
+    # Encoded dots would reach the handler; plain ones are folded by the client, as browsers do.
+    version = client.app[ASSETS].version
+    answer = await client.get(f"/static/{version}/{path}")
+    assert answer.status == 404 or answer.content_type == "text/html"
+    assert "import annotations" not in await answer.text()
+
+
+async def test_a_known_entity_tag_saves_the_body(client: Client) -> None:
+    first = await client.get("/")
+    again = await client.get("/", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status == 304
+    assert await again.read() == b""
+    assert "Content-Security-Policy" in again.headers
+    other = await client.get("/", headers={"If-None-Match": '"another"'})
+    assert other.status == 200
+
+
+async def test_bodies_travel_compressed_when_the_client_can(client: Client) -> None:
+    version = client.app[ASSETS].version
+    url = client.make_url(f"/static/{version}/dicom-keywords.json")
+    async with ClientSession(auto_decompress=False) as session:
+        async with session.get(url, headers={"Accept-Encoding": "gzip"}) as small:
+            assert small.headers["Content-Encoding"] == "gzip"
+            compressed = await small.read()
+        async with session.get(url, headers={"Accept-Encoding": "identity"}) as plain:
+            assert "Content-Encoding" not in plain.headers
+            assert len(compressed) < len(await plain.read()) / 3
+
+
+@pytest.mark.parametrize("path", ["/", "/favicon.svg", "/static/x/js/main.js", "/static/x/none"])
+async def test_every_answer_shuts_out_foreign_code(client: Client, path: str) -> None:
+    headers = (await client.get(path)).headers
+    policy = {part.split()[0]: part.split()[1:] for part in headers["Content-Security-Policy"].split("; ")}
+    assert policy["default-src"] == ["'none'"]
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
+    assert policy["base-uri"] == policy["frame-ancestors"] == ["'none'"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "Permissions-Policy" in headers
+
+
+async def test_answers_of_other_services_are_left_alone(client: Client) -> None:
+    assert "Content-Security-Policy" not in (await client.get("/livez")).headers
+
+
+async def test_head_is_answered_without_a_body(client: Client) -> None:
+    answer = await client.head("/")
+    assert answer.status == 200
+    assert await answer.read() == b""
+

@@ -1,0 +1,59 @@
+"""Rules that every static file keeps, so that the Content-Security-Policy never has to bend."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.portal.app import STATIC
+
+SCRIPTS = sorted((STATIC / "js").glob("*.js"))
+SHEETS = sorted((STATIC / "css").glob("*.css"))
+PAGE = (STATIC / "index.html").read_text()
+SINKS = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc|\.cssText|DOMParser"
+    r"|createContextualFragment|setAttribute\(\s*'style'|javascript:"
+)
+
+
+def test_the_page_has_no_inline_script_style_or_handler() -> None:
+    assert not re.search(r"<style|\sstyle=|\son\w+=", PAGE)
+    assert all(re.search(r'\ssrc="/', tag) for tag in re.findall(r"<script[^>]*>", PAGE))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_no_script_can_turn_text_into_markup_or_code(path: Path) -> None:
+    assert SINKS.findall(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *SHEETS, STATIC / "index.html"], ids=lambda path: path.name)
+def test_nothing_is_fetched_from_another_host(path: Path) -> None:
+    links = re.findall(r"https?://[^\s'\"]+", path.read_text())
+    assert [link for link in links if link != "http://www.w3.org/2000/svg"] == []
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_imports_lead_to_modules_and_names_that_exist(path: Path) -> None:
+    for names, source in re.findall(r"import \{([^}]*)\} from '\./([^']+)'", path.read_text()):
+        exported = (path.parent / source).read_text()
+        for name in (part.strip().split(" as ")[0] for part in names.split(",")):
+            if name:
+                assert re.search(rf"export [^;\n]*\b{name}\b", exported), f"{source} exports no {name}"
+
+
+def test_every_sheet_is_linked_and_every_link_leads_somewhere() -> None:
+    linked = re.findall(r'href="/static/@version@/([^"]+\.css)"', PAGE)
+    assert sorted(linked) == [f"css/{path.name}" for path in SHEETS]
+
+
+def test_every_icon_that_a_script_names_is_in_the_sprite() -> None:
+    sprite = set(re.findall(r'<symbol id="([^"]+)"', (STATIC / "icons.svg").read_text()))
+    named = set(re.findall(r"\bicon\('([^']+)'", "\n".join(path.read_text() for path in SCRIPTS)))
+    assert named <= sprite
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *SHEETS], ids=lambda path: path.name)
+def test_modules_stay_small(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 220

@@ -1,0 +1,52 @@
+"""Cursors: what was given out comes back, everything else is a 400."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.common.errors import InvalidRequest
+from services.results.cursors import (
+    Position,
+    decode_page,
+    decode_position,
+    encode_page,
+    encode_position,
+)
+
+positions = st.builds(Position, st.integers(0, 2**64 - 1), st.integers(0, 2**63 - 1))
+
+
+@given(st.uuids())
+def test_a_page_cursor_comes_back(file_id: UUID) -> None:
+    assert decode_page(encode_page(file_id)) == file_id
+
+
+@given(positions)
+def test_a_position_comes_back(position: Position) -> None:
+    assert decode_position(encode_position(position)) == position
+
+
+@given(positions, st.uuids())
+def test_one_kind_is_never_taken_for_the_other(position: Position, file_id: UUID) -> None:
+    with pytest.raises(InvalidRequest):
+        decode_page(encode_position(position))
+    with pytest.raises(InvalidRequest):
+        decode_position(encode_page(file_id))
+
+
+@given(st.one_of(st.text(max_size=40), st.text("ABCabc019-_=", max_size=30)))
+def test_anything_else_is_refused(text: str) -> None:
+    for decode in (decode_page, decode_position):
+        with pytest.raises(InvalidRequest):
+            decode(text)
+
+
+def test_a_changed_form_of_a_cursor_is_refused() -> None:
+    cursor = encode_position(Position(5, 6))
+    for changed in (cursor + "=", cursor + "\n", cursor[:-1], " " + cursor, "\udcff" + cursor):
+        with pytest.raises(InvalidRequest):
+            decode_position(changed)
