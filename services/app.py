@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.rabbitmq import RabbitMQBus
 from libs.common.keys import BUS, READINESS, VERIFIER
-from libs.common.resources import drain_bus
+from libs.common.resources import add_rabbitmq, drain_bus
 from libs.common.settings import CommonSettings, load_settings
 from libs.common.tasks import supervise
 from libs.common.telemetry import Telemetry
@@ -52,7 +51,7 @@ def create(overrides: dict[str, Any], embedded: EmbeddedPostgres | None) -> web.
     if common.amqp_url is None:
         add_inprocess_bus(app, telemetry, common)
     else:
-        add_rabbitmq(app, telemetry, common, common.amqp_url.get_secret_value())
+        add_rabbitmq(app, NAME, common, common.amqp_url.get_secret_value())
     # Cleanup runs in reverse: ingest comes last, so that its relay stops before what it feeds.
     auth_settings = load(AuthSettings)
     app[ADMIN] = auth_settings.admin_username
@@ -90,25 +89,4 @@ def add_inprocess_bus(app: web.Application, telemetry: Telemetry, settings: Comm
     """The bus without a broker; ingest's outbox is its durability."""
     bus = app[BUS] = InProcessBus(telemetry, drain_timeout=settings.shutdown_timeout)
     app[READINESS]["event bus"] = bus.ready
-    app.on_shutdown.append(drain_bus)
-
-
-def add_rabbitmq(app: web.Application, telemetry: Telemetry, settings: CommonSettings, url: str) -> None:
-    """RabbitMQ, as the services use it in processes of their own."""
-
-    async def messaging(app: web.Application) -> AsyncIterator[None]:
-        bus = app[BUS] = RabbitMQBus(
-            url,
-            telemetry,
-            name=NAME,
-            publish_timeout=settings.amqp_publish_timeout,
-            drain_timeout=settings.shutdown_timeout,
-        )
-        app[READINESS]["rabbitmq"] = bus.ready
-        await bus.open()
-        async with supervise(app, "rabbitmq", bus.watch()):
-            yield
-        await bus.close()
-
-    app.cleanup_ctx.append(messaging)
     app.on_shutdown.append(drain_bus)

@@ -1,7 +1,7 @@
 """A DICOM encoder for tests, written from PS3.5 on its own.
 
-It shares nothing with the code under test, so that a misreading of the standard there does not hide behind the
-same misreading here.
+It shares nothing with the code under test, so that a misreading of the standard there does not hide behind
+the same misreading here.
 """
 
 from __future__ import annotations
@@ -15,29 +15,7 @@ from typing import Literal
 UNDEFINED = 0xFFFFFFFF
 PIXEL_DATA = 0x7FE00010
 
-_SHORT_FORM = [
-    "AE",
-    "AS",
-    "AT",
-    "CS",
-    "DA",
-    "DS",
-    "DT",
-    "FL",
-    "FD",
-    "IS",
-    "LO",
-    "LT",
-    "PN",
-    "SH",
-    "SL",
-    "SS",
-    "ST",
-    "TM",
-    "UI",
-    "UL",
-    "US",
-]
+_SHORT_FORM = "AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US"
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q"}
 
 Value = bytes | str | int | float | Sequence[str] | Sequence[int] | Sequence[float]
@@ -62,7 +40,7 @@ class Encoding:
         head = struct.pack(self.order + "HH", tag >> 16, tag & 0xFFFF)
         if self.implicit:
             return head + struct.pack(self.order + "I", stated) + raw
-        if vr in _SHORT_FORM:
+        if vr in _SHORT_FORM.split():
             return head + vr.encode() + struct.pack(self.order + "H", stated) + raw
         return head + vr.encode() + b"\0\0" + struct.pack(self.order + "I", stated) + raw
 

@@ -31,14 +31,19 @@ def rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ
 
 
 @pytest.fixture(scope="module")
-def own_rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQNode]:
-    """A node that this module's tests may kill, restart and starve."""
+def unstarted_rabbitmq_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQNode]:
+    """A node that this module's tests may kill, restart and starve; not started before they do."""
     node = RabbitMQNode(tmp_path_factory.mktemp("own_rabbitmq"))
-    try:
-        node.start()
-        yield node
-    finally:
-        node.close()
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def own_rabbitmq_node(unstarted_rabbitmq_node: RabbitMQNode) -> RabbitMQNode:
+    """The same, running."""
+    if not unstarted_rabbitmq_node.launched:
+        unstarted_rabbitmq_node.start()
+    return unstarted_rabbitmq_node
 
 
 @pytest.fixture

@@ -61,6 +61,11 @@ class RabbitMQNode:
                 raise NodeError(f"RabbitMQ did not start in time:\n{self._log_end()}")
             time.sleep(0.05)
 
+    @property
+    def launched(self) -> bool:
+        """Whether it was started and not ended since."""
+        return self._server is not None
+
     def launch(self) -> None:
         """Begin to start; `is_running` says when it has."""
         _require_tools()

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PREPARED = web.RequestKey("prepared", bool)
+CLIENT_GONE = 499
+"""Not registered, but what gateways log for a caller that hung up."""
 _HTTP_CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-type"}
 
 
@@ -87,7 +89,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             log.warning("%s: %s", error.code, error.detail, exc_info=error)
         return problem_of(error)
     except ConnectionResetError:
-        raise
+        # The caller has gone: nobody reads this answer, and nothing failed here.
+        return problem(CLIENT_GONE, "client-gone", "Client gone", "The connection was closed by the client.")
     except Exception:
         if request.get(PREPARED):
             raise

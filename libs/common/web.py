@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from libs.common import keys, tokens
 from libs.common.errors import InvalidRequest, NotAuthenticated, PermissionDenied, Unavailable
-from libs.common.problems import Handler, invalid_request, note_prepared, problems
+from libs.common.problems import CLIENT_GONE, Handler, invalid_request, note_prepared, problems
 from libs.common.settings import CommonSettings
 from libs.common.telemetry import Telemetry, context_of
 from libs.common.tokens import Principal
@@ -99,7 +99,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     telemetry = request.app[keys.TELEMETRY]
     metrics = telemetry.metrics
     route, method, started = _route_of(request), request.method, time.perf_counter()
-    status = 499  # the client went away before there was an answer
+    status = CLIENT_GONE
     metrics.http_in_flight.inc()
     with telemetry.tracer.start_as_current_span(
         f"{method} {route}",

@@ -2,7 +2,8 @@
 
 | transfer syntax (1.2.840.10008.1.2…) | library |
 |---|---|
-| .4.50 .4.51 .4.57 .4.70 JPEG baseline, extended (8 and 12 bits), lossless | gdcm |
+| .4.50 .4.51 JPEG baseline and extended, 8 bits | Pillow (libjpeg-turbo) |
+| .4.51 .4.57 .4.70 JPEG extended, 12 bits, and lossless | gdcm |
 | .4.80 .4.81 JPEG-LS | pyjpegls (CharLS) |
 | .4.90 .4.91 JPEG 2000 · .4.201 .4.202 .4.203 HTJ2K | pylibjpeg-openjpeg |
 | .5 RLE | pylibjpeg-rle |
@@ -10,11 +11,12 @@
 
 Every codec gives the samples as coded: no conversion from YBR, but JPEG 2000 undoes its own component
 transform. gdcm is called directly because pydicom does not ask it for 12-bit JPEG, which no other library
-without a GPL licence decodes.
+without a GPL licence decodes. Damaged Huffman tables make it abort, so what Pillow can decode is Pillow's.
 """
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +28,7 @@ import jpeg_ls
 import numpy as np
 import openjpeg
 import rle
+from PIL import Image as Pillow
 
 from libs.dicom.codestream import Codestream, parse_codestream
 from libs.dicom.faults import DicomFault
@@ -51,6 +54,15 @@ Codec = Callable[[bytes, Image], Decoded]
 def decode_jpeg(data: bytes, image: Image) -> Decoded:
     """Decode JPEG: baseline, extended or lossless, 8 to 16 bits."""
     stream = _checked(parse_codestream(data), image)
+    if stream.dct and stream.precision == 8 and stream.components in (1, 3):
+        picture = Pillow.open(io.BytesIO(data), formats=["JPEG"])
+        if stream.components == 3 and stream.ybr is not False:
+            picture.draft("YCbCr", picture.size)  # as coded; libjpeg knows how to make RGB of it only
+        return _frame(picture.tobytes(), 8, image, stream, planar=False)
+    return _decode_by_gdcm(data, image, stream)
+
+
+def _decode_by_gdcm(data: bytes, image: Image, stream: Codestream) -> Decoded:
     bits = 8 if stream.precision <= 8 else 16
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(data)

@@ -14,6 +14,7 @@ _JP2_SIGNATURE = b"\0\0\0\x0cjP  "
 _SOI = b"\xff\xd8"
 _SOS = 0xDA
 _STARTS_OF_FRAME = frozenset([*range(0xC0, 0xD0), 0xF7]) - {0xC4, 0xC8, 0xCC}
+_DCT = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive
 _STANDALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 
 
@@ -21,7 +22,8 @@ _STANDALONE = frozenset([0x01, *range(0xD0, 0xD9)])
 class Codestream:
     """Size and sample format of one compressed frame.
 
-    `ybr`: whether its components are luminance and chrominance; None when it does not say.
+    `dct`: lossy Huffman-coded JPEG. `ybr`: whether the components are luminance and chrominance, None when it
+    does not say; libjpeg decides in the same way.
     """
 
     rows: int
@@ -29,6 +31,7 @@ class Codestream:
     components: int
     precision: int
     signed: bool = False
+    dct: bool = False
     ybr: bool | None = None
 
 
@@ -81,13 +84,13 @@ def _jpeg(data: bytes) -> Codestream:
         (length,) = struct.unpack_from(">H", data, offset + 2)
         if marker in _STARTS_OF_FRAME:
             precision, rows, columns, components = struct.unpack_from(">BHHB", data, offset + 4)
-            names = data[offset + 10 : offset + 10 + 3 * components : 3]
-            return Codestream(
-                rows, columns, components, precision, ybr=False if names in (b"RGB", b"rgb") else ybr
-            )
+            if ybr is None and data[offset + 10 : offset + 10 + 3 * components : 3] == b"RGB":
+                ybr = False
+            return Codestream(rows, columns, components, precision, dct=marker in _DCT, ybr=ybr)
         if marker == _SOS or length < 2:
             raise DicomFault("decode-failed", "A compressed frame has no frame header.")
-        ybr = _color(marker, data[offset + 4 : offset + 2 + length], ybr)
+        if ybr is not True:
+            ybr = _color(marker, data[offset + 4 : offset + 2 + length], ybr)
         offset += 2 + length
 
 
@@ -96,5 +99,5 @@ def _color(marker: int, segment: bytes, ybr: bool | None) -> bool | None:
     if marker == 0xE0 and segment.startswith(b"JFIF"):
         return True
     if marker == 0xEE and segment.startswith(b"Adobe") and len(segment) >= 12:
-        return segment[11] != 0
+        return segment[11] != 0  # a JFIF segment, which comes first, counts for more
     return ybr

@@ -37,6 +37,7 @@ _CHARACTER_SET = 0x00080005
 _PIXEL_REPRESENTATION = "00280103"
 _NO_END = sys.maxsize
 _ZERO = bytes(8)
+_HARMLESS = b"\0 \r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ class DataSetReader:
         if tag in PIXEL_TAGS and item.parent is None:
             self.pixels[tag] = fragments
         key = dicomjson.key(tag)
-        item.elements[key] = dicomjson.bulk(value_vr.code, item.path + key)
+        # Encapsulated pixels are bytes (PS3.5 A.4), not the words that the dictionary was taken to mean.
+        item.elements[key] = dicomjson.bulk("OB" if syntax.implicit else value_vr.code, item.path + key)
         return None
 
     def _settle(self, one: _Unsettled) -> None:
@@ -233,6 +235,8 @@ class DataSetReader:
             raise truncated("a data set")
         rest = min(rest, left)
         if rest > 0:
+            if item.parent is None and not self.pixels and self._source.peek(rest).strip(_HARMLESS):
+                raise truncated("an element")
             self._notes.add("bytes after the last element of a data set are ignored")
             self._source.skip(rest)
 

@@ -71,6 +71,9 @@ def read_header(stream: BinaryIO, size: int, limits: HeaderLimits) -> Header:
         )
     extent = image_extent(data_set, notes)
     check_pixels(extent, reader.pixels, transfer_syntax_uid)
+    has_pixel_data = any(value.length for value in reader.pixels.values())
+    if extent.bits_allocated and not has_pixel_data:
+        notes.add("the header describes an image, but there are no pixel data")
     return Header(
         sop_class_uid=sop_class_uid,
         sop_instance_uid=_uid(data_set, "00080018", "SOP Instance UID", meta.sop_instance_uid, notes),
@@ -88,7 +91,7 @@ def read_header(stream: BinaryIO, size: int, limits: HeaderLimits) -> Header:
         pixel_representation=integer(data_set, "00280103"),
         photometric_interpretation=extent.photometric_interpretation,
         decoded_bytes=decoded_bytes(extent, reader.pixels, transfer_syntax_uid),
-        has_pixel_data=any(value.length for value in reader.pixels.values()),
+        has_pixel_data=has_pixel_data,
         dicom_json=data_set,
         warnings=notes.all(),
     )

@@ -59,7 +59,8 @@ def read_file_meta(source: Source, size: int, budget: Budget, notes: Notes) -> F
         if tag == _GROUP_LENGTH and len(raw) == 4:
             stated_end = source.position + int.from_bytes(raw, "little")
         elif value_vr.code == "UI":
-            uids[tag] = READERS["UI"](raw, True, DEFAULT, notes.add)[0]
+            values = READERS["UI"](raw, True, DEFAULT, notes.add)
+            uids[tag] = "\\".join(value or "" for value in values) or None  # several are none that is valid
     if stated_end != source.position:
         notes.add("the group length of the file meta information is missing or wrong")
     if uids.get(_SOP_CLASS_UID) == MEDIA_STORAGE_DIRECTORY:

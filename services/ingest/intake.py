@@ -74,8 +74,8 @@ class Intake:
         key = file_key(file_id)
         async with self._slots, self._storage.writer(key) as writer:
             await self._write(writer, chunks)
-            header = await self._read_header(writer)
-            file = _describe(file_id, owner_id, file_name, writer, header)
+            header, sha256 = await self._read_header(writer)
+            file = _describe(file_id, owner_id, file_name, writer.size, sha256, header)
             async with self._database.connection() as connection:
                 twin = await store.find_twin(connection, owner_id, file.sha256, file.sop_instance_uid)
             if twin is None:
@@ -119,13 +119,15 @@ class Intake:
                 raise TooLarge(f"The file is larger than the {limit} bytes that this server accepts.")
             await writer.write(chunk)
 
-    async def _read_header(self, writer: ObjectWriter) -> Header:
-        def parse() -> Header:
+    async def _read_header(self, writer: ObjectWriter) -> tuple[Header, str]:
+        """The header, and the SHA-256 of everything, off the event loop. Raises InvalidContent."""
+
+        def parse() -> tuple[Header, str]:
             with writer.plaintext() as stream:
-                return read_header(stream, writer.size, self._limits.header)
+                return read_header(stream, writer.size, self._limits.header), writer.sha256
 
         try:
-            header = await asyncio.to_thread(parse)
+            header, sha256 = await asyncio.to_thread(parse)
         except DicomFault as fault:
             raise InvalidContent(fault.detail, code=fault.code) from fault
         limit = self._limits.max_decoded_bytes
@@ -135,7 +137,7 @@ class Intake:
                 "that this server decodes.",
                 code="too-large-when-decoded",
             )
-        return header
+        return header, sha256
 
     async def _accept_again(self, twin: StoredFile, file: StoredFile) -> Accepted:
         """The same bytes: the first id, queued again if they had failed. Raises Conflict for other bytes."""
@@ -158,7 +160,7 @@ async def _announce(connection: Connection, file: StoredFile) -> None:
 
 
 def _describe(
-    file_id: UUID, owner_id: UserId, file_name: str | None, writer: ObjectWriter, header: Header
+    file_id: UUID, owner_id: UserId, file_name: str | None, size: int, sha256: str, header: Header
 ) -> StoredFile:
     return StoredFile(
         id=file_id,
@@ -166,8 +168,8 @@ def _describe(
         file_name=clean_file_name(file_name) or f"{header.sop_instance_uid}.dcm",
         uploaded_at=datetime.now(UTC),
         owner_id=owner_id,
-        size_bytes=writer.size,
-        sha256=writer.sha256,
+        size_bytes=size,
+        sha256=sha256,
         state="accepted",
         sop_class_uid=header.sop_class_uid,
         sop_instance_uid=header.sop_instance_uid,

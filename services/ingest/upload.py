@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedType
 
 CHUNK = 256 * 1024
+# How aiohttp reports a broken boundary, part header, transfer encoding or compression.
+_BROKEN = (ValueError, RuntimeError, AssertionError, HttpProcessingError, web.RequestPayloadError)
 FIELD = "file"
 T = TypeVar("T")
 
@@ -94,6 +97,5 @@ class UploadBody:
             raise RequestTimeout(
                 f"No byte arrived for {self._idle_timeout:g} s; send the file again."
             ) from error
-        except (ValueError, RuntimeError, AssertionError) as error:
-            # aiohttp reports a broken boundary or part header by these
-            raise InvalidRequest(f"The body is broken: {error}") from error
+        except _BROKEN as error:
+            raise InvalidRequest(f"The body is broken ({type(error).__name__}): send it again.") from error

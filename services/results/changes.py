@@ -23,12 +23,12 @@ _HORIZON = """
     FROM pg_current_snapshot() AS snapshot
 """
 _PAGE = """
-    SELECT xid::text AS xid, seq, file_id, owner_id, state, changed_at FROM results.change_feed
+    SELECT xid::text AS xid_text, seq, file_id, owner_id, state, changed_at FROM results.change_feed
     WHERE (xid, seq) > ($1::text::xid8, $2) AND xid < $3::text::xid8
     ORDER BY xid, seq LIMIT $4
 """
 _PAGE_OWN = """
-    SELECT xid::text AS xid, seq, file_id, owner_id, state, changed_at FROM results.change_feed
+    SELECT xid::text AS xid_text, seq, file_id, owner_id, state, changed_at FROM results.change_feed
     WHERE (xid, seq) > ($1::text::xid8, $2) AND xid < $3::text::xid8 AND owner_id = $5
     ORDER BY xid, seq LIMIT $4
 """
@@ -99,7 +99,9 @@ async def read_page(
         else connection.fetch(_PAGE_OWN, *arguments, owner_id)
     )
     found = [
-        Change(Position(int(r["xid"]), r["seq"]), r["file_id"], r["owner_id"], r["state"], r["changed_at"])
+        Change(
+            Position(int(r["xid_text"]), r["seq"]), r["file_id"], r["owner_id"], r["state"], r["changed_at"]
+        )
         for r in rows
     ]
     more = len(found) == limit

@@ -72,6 +72,7 @@ class Recorder:
         started = time.perf_counter()
         try:
             async with self._database.transaction() as connection:
+                await store.lock_files(connection, [report.facts.file_id for report in reports])
                 if await store.apply_facts(connection, fold(report.facts for report in reports)):
                     await store.notify(connection)
                 await store.log_attempts(connection, [report.entry for report in reports])

@@ -121,11 +121,11 @@ async def test_a_message_is_acknowledged_only_after_its_handler(amqp_url: str, t
         await subscribe_all(bus, {PROCESSOR_FILES: slow})
         await bus.publish(received())
         await started.wait()
-        async with open_queue(amqp_url, "processor.files") as queue:
-            assert (await queue.purge()).message_count == 0, "handed out"
-            finish.set()
-            await bus.drain()
-            await queue.delete(if_unused=False, if_empty=True)
+        assert await messages_in(amqp_url, "processor.files") == [], "handed out"
+        draining = asyncio.create_task(bus.drain())
+        finish.set()
+        await draining
+        assert await messages_in(amqp_url, "processor.files") == [], "acknowledged"
 
 
 async def test_unreadable_messages_are_dead_with_the_reason(amqp_url: str, telemetry: Telemetry) -> None:

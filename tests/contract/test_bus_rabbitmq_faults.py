@@ -23,6 +23,26 @@ def starve(own_rabbitmq_node: RabbitMQNode) -> Iterator[Callable[[bool], None]]:
     own_rabbitmq_node.set_memory_alarm(False)
 
 
+async def test_a_broker_that_is_not_there_yet(
+    unstarted_rabbitmq_node: RabbitMQNode, telemetry: Telemetry
+) -> None:
+    """Processes start in any order: this one waits, says so, and begins when the broker has come."""
+    recorder = Recorder()
+    node = unstarted_rabbitmq_node
+    node.kill()
+    async with rabbitmq_bus(node.url(), telemetry, publish_timeout=0.5) as bus:
+        await bus.subscribe(PROCESSOR_FILES, recorder, concurrency=1)
+        with pytest.raises(Unavailable):
+            await bus.publish(received())
+        with pytest.raises(Unavailable, match="RabbitMQ is not available"):
+            await bus.ready()
+        node.launch()
+        await ready(bus, 60)
+        event = received()
+        await bus.publish(event)
+        await eventually(lambda: str(event.id) in recorder.ids)
+
+
 async def test_a_blocked_publish_ends_in_time(
     own_rabbitmq_node: RabbitMQNode, starve: Callable[[bool], None], telemetry: Telemetry
 ) -> None:
@@ -78,20 +98,3 @@ async def test_a_killed_broker_loses_nothing_that_was_confirmed(
         stop.set()
         await asyncio.gather(*publishers)
         await eventually(lambda: confirmed <= recorder.ids, 30)
-
-
-async def test_a_broker_that_is_not_there_yet(own_rabbitmq_node: RabbitMQNode, telemetry: Telemetry) -> None:
-    """Processes start in any order: this one waits, says so, and begins when the broker has come."""
-    recorder = Recorder()
-    own_rabbitmq_node.kill()
-    async with rabbitmq_bus(own_rabbitmq_node.url(), telemetry, publish_timeout=0.5) as bus:
-        await bus.subscribe(PROCESSOR_FILES, recorder, concurrency=1)
-        with pytest.raises(Unavailable):
-            await bus.publish(received())
-        with pytest.raises(Unavailable, match="RabbitMQ is not available"):
-            await bus.ready()
-        own_rabbitmq_node.launch()
-        await ready(bus, 60)
-        event = received()
-        await bus.publish(event)
-        await eventually(lambda: str(event.id) in recorder.ids)

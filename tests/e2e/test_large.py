@@ -26,7 +26,7 @@ async def stream(path: Path) -> AsyncIterator[bytes]:
 
 async def check_large(client: Client, system: System, path: Path, facts: LargeFile, timeout: float) -> None:
     """Upload, measure, download; memory is the kernel's own account (VmHWM, proc(5))."""
-    _, warm = await client.upload_raw(ct_instance(rows=1024, columns=1024, seed=facts.frames))
+    _, warm = await client.upload_raw(ct_instance(rows=700, columns=700, seed=facts.frames))
     await client.ended(warm["files"][0]["id"])
     ingest, results = system.processes["ingest"].pid, system.processes["results"].pid
     reset_high_water(ingest)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from pydicom.data import get_testdata_file
 
 from tests.builders import ct_instance, truncated
@@ -35,8 +36,10 @@ def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]
         embedded_system.create_user(name, staff=staff)
         context = browser.new_context(locale=language)
         contexts.append(context)
-        portal = Portal(context.new_page(), embedded_system.urls["portal"])
-        portal.sign_in(name)
+        portal = Portal(context.new_page(), embedded_system.urls["portal"], name)
+        portal.open()
+        portal.enter(name)
+        expect(portal.page.locator(".drop-zone")).to_be_visible()
         return portal
 
     yield make
@@ -72,13 +75,18 @@ def test_two_uploads_become_results_without_a_reload(new_reader: NewReader) -> N
 
     reader.open_result("CT_small.dcm")
     expect(page.locator('[data-average="before"] .average-value')).to_have_text("904,9261")
-    expect(page.locator('[data-average="after"] .average-value')).to_have_text("0,376569")
+    expect(page.locator('[data-average="after"] .average-value')).to_have_text("0,3766")
     expect(reader.measure("device")).to_have_text("GE MEDICAL SYSTEMS RHAPSODE")
     expect(reader.measure("dataSize")).to_contain_text("32.768 bytes")
     expect(page.locator("#histogram path")).to_be_visible()
     expect(page.locator("img.preview")).to_be_visible()
     page.wait_for_function("document.querySelector('img.preview').naturalWidth > 0")
     expect(page.locator('#metadata [data-tag="00100010"]')).to_contain_text("CompressedSamples^CT1")
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Descargar original").click()
+    assert download.value.suggested_filename == "CT_small.dcm"
+    assert download.value.path().read_bytes() == sample("CT_small.dcm").read_bytes()
 
     page.get_by_role("button", name="EN", exact=True).click()
     expect(page.get_by_role("heading", name="Measures")).to_be_visible()
@@ -91,7 +99,8 @@ def test_two_uploads_become_results_without_a_reload(new_reader: NewReader) -> N
 
 def test_what_cannot_be_used_says_why(new_reader: NewReader, tmp_path: Path) -> None:
     reader = new_reader()
-    content = ct_instance(32, 32, seed=secrets.randbits(32))
+    seed = secrets.randbits(32)
+    content = ct_instance(32, 32, seed=seed)
     reader.upload(
         written(tmp_path / "notes.dcm", b"no image at all\n" * 100),
         written(tmp_path / "empty", b""),
@@ -105,16 +114,12 @@ def test_what_cannot_be_used_says_why(new_reader: NewReader, tmp_path: Path) -> 
 
     reader.upload(written(tmp_path / "first.dcm", content))
     reader.expect_upload("first.dcm", "processed")
-    reader.upload(written(tmp_path / "again.dcm", content))
+    reader.upload(
+        written(tmp_path / "again.dcm", content),
+        written(tmp_path / "other.dcm", ct_instance(32, 32, seed=seed, PatientID="OTHER")),
+    )
     expect(reader.expect_upload("again.dcm", "duplicate")).to_contain_text("Ya lo había subido")
-
-
-def test_the_same_instance_with_other_bytes_is_a_conflict(new_reader: NewReader, tmp_path: Path) -> None:
-    reader, seed = new_reader(language="en-US"), secrets.randbits(32)
-    reader.upload(written(tmp_path / "first.dcm", ct_instance(32, 32, seed=seed)))
-    reader.expect_upload("first.dcm", "processed")
-    reader.upload(written(tmp_path / "other.dcm", ct_instance(32, 32, seed=seed, PatientID="OTHER")))
-    expect(reader.expect_upload("other.dcm", "refused")).to_contain_text("the original stays as it is")
+    expect(reader.expect_upload("other.dcm", "refused")).to_contain_text("el original no cambia")
 
 
 def test_text_from_files_never_becomes_markup(new_reader: NewReader, tmp_path: Path) -> None:
@@ -142,12 +147,17 @@ def test_a_renewed_session_goes_on_and_an_ended_one_keeps_the_place(new_reader: 
     page.wait_for_function("document.querySelector('img.preview').naturalWidth > 0")
 
     page.context.clear_cookies()
-    page.reload()
+    page.get_by_role("link", name="Volver a los resultados").click()
+    expect(page.get_by_role("heading", name="Iniciar sesión")).to_be_visible()
+    expect(page.get_by_text("La sesión ha terminado")).to_be_visible()
+    page.go_back()
     expect(page.get_by_role("heading", name="Iniciar sesión")).to_be_visible()
     assert page.url == place
+    reader.enter(reader.username)
+    expect(page.get_by_role("heading", level=1)).to_have_text("CT_small.dcm")
 
 
-def test_a_signed_out_reader_sees_nothing_and_asks_the_server_nothing(new_reader: NewReader) -> None:
+def test_a_signed_out_reader_asks_the_server_nothing(new_reader: NewReader) -> None:
     reader = new_reader()
     reader.page.get_by_role("button", name="Cerrar sesión").click()
     expect(reader.page.get_by_role("heading", name="Iniciar sesión")).to_be_visible()
@@ -159,19 +169,8 @@ def test_a_signed_out_reader_sees_nothing_and_asks_the_server_nothing(new_reader
     assert reader.troubles == []
 
 
-def test_the_original_comes_back_byte_for_byte(new_reader: NewReader) -> None:
-    reader, file = new_reader(), sample("MR_small.dcm")
-    reader.upload(file)
-    reader.expect_upload("MR_small.dcm", "processed")
-    reader.open_result("MR_small.dcm")
-    with reader.page.expect_download() as download:
-        reader.page.get_by_role("link", name="Descargar original").click()
-    assert download.value.suggested_filename == "MR_small.dcm"
-    assert download.value.path().read_bytes() == file.read_bytes()
-
-
 def test_filters_and_pages_of_a_long_list(new_reader: NewReader, tmp_path: Path) -> None:
-    reader, seed = new_reader(staff=False), secrets.randbits(24) * 64
+    reader, seed = new_reader(), secrets.randbits(24) * 64
     page = reader.page
     files = [
         written(
@@ -181,13 +180,21 @@ def test_filters_and_pages_of_a_long_list(new_reader: NewReader, tmp_path: Path)
     ]
     reader.upload(*files)
     expect(page.locator('[data-counter="processed"] .counter-number')).to_have_text("55")
+    page.reload()
     rows = page.locator(".results tbody tr")
     expect(rows).to_have_count(50)
     page.get_by_role("button", name="Cargar más").click()
     expect(rows).to_have_count(55)
     page.get_by_label("Modalidad").fill("mr")
     expect(rows).to_have_count(3)
+    print("A", page.url, page.evaluate("sessionStorage.getItem('dicom.list')"))
     reader.open_result("slice-01.dcm")
+    print(
+        "B",
+        page.url,
+        page.evaluate("sessionStorage.getItem('dicom.list')"),
+        page.evaluate("document.querySelector('a.back').href"),
+    )
     page.get_by_role("link", name="Volver a los resultados").click()
     expect(rows).to_have_count(3)
     page.get_by_role("button", name="Quitar filtros").click()
@@ -206,4 +213,4 @@ def test_staff_see_whose_file_it_is(new_reader: NewReader) -> None:
     )
     owner.expect_upload(name, "processed")
     expect(owner.page.get_by_role("columnheader", name="Propietario")).to_have_count(0)
-    expect(staff.result_row(name).locator(".column-owner")).to_have_text("Usuario", use_inner_text=True)
+    expect(staff.result_row(name).locator(".column-owner")).to_have_text(re.compile(r"Usuario \d+"))

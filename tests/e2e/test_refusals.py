@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from pathlib import Path
 from uuid import uuid4
@@ -13,6 +14,7 @@ from tests import builders
 from tests.builders import ct_instance
 from tests.e2e.conftest import System
 from tests.e2e.processes import Client, client_of, embedded, one_url, start_all, stop_all
+from tests.waiting import eventually
 
 REFUSED = {
     "png": (builders.PNG, "not-dicom"),
@@ -149,3 +151,25 @@ async def _expired(client: Client) -> None:
                 assert body["code"] == "token-expired"
                 return
             await asyncio.sleep(0.2)
+
+
+async def test_a_client_that_hangs_up_leaves_nothing(client: Client, system: System) -> None:
+    before = stored(system)
+    content = ct_instance(rows=2000, columns=1000, seed=11)
+    host, port = client.urls["ingest"].removeprefix("http://").split(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        f"POST /api/files HTTP/1.1\r\nHost: {host}\r\nAuthorization: {client.headers['Authorization']}\r\n"
+        f"Content-Type: application/dicom\r\nContent-Length: {len(content)}\r\n\r\n"
+    )
+    writer.write(head.encode() + content[:2_000_000])
+    await writer.drain()
+    await eventually(lambda: stored(system) > before)
+    writer.close()
+    await eventually(lambda: stored(system) == before)
+    _, listed = await client.get("/api/files")
+    assert listed["files"] == []
+    status, body = await client.upload_raw(io.BytesIO(content))
+    assert status == 202, body
+    errors = [p.output() for p in system.processes.values() if "Traceback" in p.output()]
+    assert not errors, errors[0][-3000:]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from libs.common.encryption import HEADER_BYTES
 from libs.common.ids import file_key, new_file_id
 from libs.common.keyring import Keyring
 from libs.common.storage import ChildAccess, FileStorage
@@ -145,7 +146,7 @@ async def test_faults_of_the_content_are_answers(store: Store, make_pool: MakePo
     assert broken.reason == "decode-failed"
     access = await store(ct_instance(seed=4))
     damaged = bytearray(Path(access.path).read_bytes())
-    damaged[2000] ^= 1
+    damaged[HEADER_BYTES + 2000] ^= 1
     Path(access.path).write_bytes(damaged)
     refused = await pool.measure(access)
     assert isinstance(refused, Refused)

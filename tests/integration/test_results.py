@@ -18,6 +18,7 @@ from libs.common.ids import file_key, new_file_id
 from libs.common.migrations import migrate
 from libs.common.postgres import Connection
 from services.migrations import SOURCES
+from services.results import store
 from services.results.facts import UNREADABLE, report_of
 from services.results.models import Result
 from services.results.outcomes import fold, precedence, state_of
@@ -184,17 +185,39 @@ async def test_poison_fails_alone(results: Results, sql: Connection) -> None:
     assert await count(sql, "upload_dicomresult", poison.data.file_id) == 0
 
 
-async def test_a_file_whose_object_is_gone_has_a_row_all_the_same(results: Results) -> None:
+@pytest.mark.parametrize("first", ["nothing", "outcome"])
+async def test_a_file_whose_object_is_gone_has_a_row_all_the_same(results: Results, first: str) -> None:
     event = received()
     file_id = event.data.file_id
+    if first == "outcome":
+        await results.publish(failed(file_id, reason="object-missing"))
     await results.publish(event)
     body = await results.json(f"/api/results/{file_id}")
-    assert (body["state"], body["file_name"], body["warnings"]) == ("received", None, [UNREADABLE])
+    assert (body["file_name"], body["warnings"], body["size_bytes"]) == (None, [UNREADABLE], 1000)
     assert body["sop_instance_uid"] == f"2.25.{file_id.int}"
     # The same event, delivered again when the object is back.
     await results.upload(event)
     body = await results.json(f"/api/results/{file_id}")
     assert (body["file_name"], body["warnings"]) == ("slice.dcm", [])
+
+
+async def test_a_waiting_transaction_has_no_id_yet(results: Results, sql: Connection) -> None:
+    """Ids order the change feed, so whoever changes a file later must get the greater one."""
+    event, other = processed(), processed()
+    async with sql.transaction():
+        await store.lock_files(sql, [event.data.file_id])
+        publishing = asyncio.gather(results.publish(other), results.publish(event))
+        waiting = await eventually(lambda: waiting_for_a_file(sql))
+        assert waiting["backend_xid"] is None
+    await publishing
+    assert await count(sql, "change_feed") == 2
+
+
+async def waiting_for_a_file(sql: Connection) -> asyncpg.Record | None:
+    return await sql.fetchrow(
+        "SELECT backend_xid::text FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event = 'advisory'"
+    )
 
 
 async def test_nothing_comes_back_after_an_erasure(results: Results, sql: Connection) -> None:

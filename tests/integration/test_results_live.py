@@ -153,6 +153,26 @@ async def test_a_transaction_that_commits_late_is_not_lost(
     await other.close()
 
 
+async def test_transaction_ids_order_as_numbers(results: Results, sql: Connection) -> None:
+    """A page must not skip 10 because 9 is the greater text."""
+    for xid in ("9", "10", "99", "100", "101"):
+        await sql.execute(
+            "INSERT INTO results.change_feed (xid, file_id, owner_id, state) "
+            "VALUES ($1::text::xid8, gen_random_uuid(), $2, 'received')",
+            xid,
+            OWNER,
+        )
+    in_order = [
+        str(row["file_id"]) for row in await sql.fetch("SELECT file_id FROM results.change_feed ORDER BY seq")
+    ]
+    seen: list[str] = []
+    found, cursor = await change_list(results, "limit=1")
+    while found:
+        seen += [change["file_id"] for change in found]
+        found, cursor = await change_list(results, f"limit=1&after={cursor}")
+    assert seen == in_order
+
+
 async def test_readers_lose_nothing_while_many_write(results: Results, sql: Connection) -> None:
     """Every change is read exactly once by a reader that follows cursors all the while."""
     events = [processed() for _ in range(300)]
@@ -183,15 +203,19 @@ async def test_readers_lose_nothing_while_many_write(results: Results, sql: Conn
 async def test_live_changes_on_every_replica_for_those_who_may_see_them(
     results: Results, start: Start
 ) -> None:
-    async with start() as other, stream(other) as mine, stream(other, STAFF) as all_of_them:
-        async with stream(other, STRANGER) as theirs:
-            file_id = str(await results.upload())
-            foreign = await results.upload(received(owner_id=STRANGER))
-            await results.publish(failed(foreign, STRANGER))
-            await results.publish(processed(UUID(file_id)))
-            assert await mine.files(2) == [(file_id, "received"), (file_id, "processed")]
-            assert await theirs.files(2) == [(str(foreign), "received"), (str(foreign), "failed")]
-            assert len(await all_of_them.files(4)) == 4
+    async with (
+        start() as other,
+        stream(other) as mine,
+        stream(other, STRANGER) as theirs,
+        stream(other, STAFF) as all_of_them,
+    ):
+        file_id = str(await results.upload())
+        foreign = await results.upload(received(owner_id=STRANGER))
+        await results.publish(failed(foreign, STRANGER))
+        await results.publish(processed(UUID(file_id)))
+        assert await mine.files(2) == [(file_id, "received"), (file_id, "processed")]
+        assert await theirs.files(2) == [(str(foreign), "received"), (str(foreign), "failed")]
+        assert len(await all_of_them.files(4)) == 4
 
 
 async def test_a_stream_begins_now_and_resumes_where_it_was(results: Results) -> None:

@@ -55,6 +55,10 @@ CREATE INDEX upload_dicomresult_owner_state ON results.upload_dicomresult (owner
 CREATE INDEX upload_dicomresult_state ON results.upload_dicomresult (state, file_id DESC);
 CREATE INDEX upload_dicomresult_received_at ON results.upload_dicomresult (received_at);
 
+-- Nobody filters by what is inside, and ANALYZE would unpack every value that it samples.
+ALTER TABLE results.upload_dicomresult ALTER COLUMN raw_data SET STATISTICS 0;
+ALTER TABLE results.upload_dicomresult ALTER COLUMN statistics SET STATISTICS 0;
+
 -- lz4 packs and unpacks several times faster than the default; not every build of PostgreSQL has it.
 DO $$
 BEGIN
@@ -96,7 +100,7 @@ CREATE INDEX change_feed_owner ON results.change_feed (owner_id, xid, seq);
 -- The newest position that pruning took away: a cursor below it may have missed changes.
 CREATE TABLE results.change_feed_floor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    xid  xid8    NOT NULL,
-    seq  bigint  NOT NULL
+    xid       xid8    NOT NULL,
+    seq       bigint  NOT NULL
 );
 INSERT INTO results.change_feed_floor (xid, seq) VALUES ('0', 0);

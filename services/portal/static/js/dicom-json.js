@@ -23,7 +23,7 @@ function oneValue(value) {
   if (value === null || value === undefined) return '';
   if (typeof value !== 'object') return String(value);
   const names = [value.Alphabetic, value.Ideographic, value.Phonetic].filter(Boolean); // a person's name
-  return names.length > 0 ? names.join(' = ') : JSON.stringify(value);
+  return names.length > 0 ? names.join('=') : JSON.stringify(value);
 }
 
 /**

@@ -15,6 +15,7 @@ import { UploadPanel } from './upload-panel.js';
 import { UploadQueue } from './upload-queue.js';
 import { sendFile } from './upload-request.js';
 
+let ended = false; // whether the reader had a session before being asked to sign in
 let work = null; // what belongs to the signed-in reader: {user, live, uploads}
 
 const router = new Router(
@@ -24,6 +25,8 @@ const router = new Router(
     [/^\/results\/([^/]+)$/, ([fileId], signal) => resultView(work, fileId, signal, () => router.renamed())],
   ],
   () => notFoundView(),
+  // Sign-in takes the place of every view and leaves the address alone.
+  () => currentUser() === null && (() => signInView({ ended, onSignedIn: enter })),
 );
 const header = new PageHeader({ onSignOut: leave });
 
@@ -49,11 +52,12 @@ function end() {
   work = null;
 }
 
-function askWho(ended) {
+function askWho(sessionEnded) {
+  ended = sessionEnded;
   forget();
   header.showUser(null);
   work?.live.stop(); // uploads stay: the same reader goes on with them after signing in again
-  router.present(() => signInView({ ended, onSignedIn: enter }));
+  router.show();
 }
 
 async function leave() {

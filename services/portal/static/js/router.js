@@ -2,18 +2,23 @@
 
 import { t, translate } from './i18n.js';
 
-/** Shows views in `outlet`; `routes` are [pattern, view function(parameters, signal)]. */
+/**
+ * Shows views in `outlet`; `routes` are [pattern, view function(parameters, signal)].
+ * `gate()` may give a view function to show in place of whatever the address names.
+ */
 export class Router {
   #outlet;
   #routes;
   #fallback;
+  #gate;
   #leaving = new AbortController();
   #view = null;
 
-  constructor(outlet, routes, fallback) {
+  constructor(outlet, routes, fallback, gate) {
     this.#outlet = outlet;
     this.#routes = routes;
     this.#fallback = fallback;
+    this.#gate = gate;
     window.addEventListener('popstate', () => this.show());
     document.addEventListener('click', (event) => this.#onClick(event));
     document.addEventListener('languagechange', () => this.#retitle());
@@ -35,6 +40,8 @@ export class Router {
 
   /** Show the view that the address bar names, with the focus on its heading. */
   show() {
+    const barred = this.#gate();
+    if (barred) return this.present(barred);
     const path = window.location.pathname;
     for (const [pattern, view] of this.#routes) {
       const match = pattern.exec(path);

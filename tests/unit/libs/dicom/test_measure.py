@@ -58,7 +58,7 @@ def check(measures: Measures, frames: Sequence[Sequence[Fraction | int]]) -> Non
     low, high, count = values[0], values[-1], len(values)
     mean = sum(values) / count
     assert measures.count == count
-    assert (measures.minimum, measures.maximum) == (low, high)
+    assert (Fraction(measures.minimum), Fraction(measures.maximum)) == (low, high)
     assert measures.mean == float(mean)
     normalized = sum((v - low) / (high - low) for v in values) / count if high > low else Fraction(0)
     assert measures.normalized_mean == float(normalized)

@@ -1,0 +1,196 @@
+"""What the in-process bus promises beyond the common contract."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from libs.common.bus.contract import Delivery, Handler, Subscription
+from libs.common.bus.inprocess import InProcessBus
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
+from libs.common.errors import Reject, Unavailable, Undelivered
+from libs.common.telemetry import Telemetry
+from tests.bus_support import FAST, failed, processed, received
+from tests.contract.bus_carriers import Recorder, ignore, subscribe_all
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def bus(telemetry: Telemetry) -> InProcessBus:
+    """A bus whose drain gives up after a tenth of a second."""
+    return InProcessBus(telemetry, topology=FAST, drain_timeout=0.1)
+
+
+async def test_publish_returns_when_every_handler_has_finished(bus: InProcessBus) -> None:
+    """The outbox row behind it stays open that long."""
+    finish = asyncio.Event()
+
+    async def slow(_: Delivery) -> None:
+        await finish.wait()
+
+    results = Recorder()
+    await subscribe_all(bus, {PROCESSOR_FILES: slow, RESULTS_FILES: results})
+    publishing = asyncio.create_task(bus.publish(received()))
+    await eventually(lambda: results.deliveries)
+    assert not publishing.done()
+    finish.set()
+    await publishing
+
+
+async def test_nothing_is_dispatched_while_a_subscription_has_no_handler(bus: InProcessBus) -> None:
+    """Otherwise the event would be lost for that one."""
+    results = Recorder()
+    await bus.subscribe(RESULTS_FILES, results, concurrency=1)
+    with pytest.raises(Unavailable, match=r"processor\.files"):
+        await bus.publish(received())
+    with pytest.raises(Unavailable, match=r"processor\.files, ingest\.outcomes"):
+        await bus.ready()
+    assert results.deliveries == []
+
+
+async def test_attempts_start_where_the_dispatcher_counts(bus: InProcessBus) -> None:
+    """Attempts of a process that was killed are included."""
+
+    def fail_once(delivery: Delivery) -> None:
+        if delivery.attempt == 4:
+            raise OSError
+
+    recorder = Recorder(fail_once)
+    await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+    await bus.publish(received(), attempt=4)
+    assert recorder.attempts == [4, 5]
+
+
+async def test_a_slow_subscription_delays_no_other(bus: InProcessBus) -> None:
+    """Slots belong to one subscription."""
+    never = asyncio.Event()
+
+    async def slow(_: Delivery) -> None:
+        await never.wait()
+
+    results = Recorder()
+    await subscribe_all(bus, {PROCESSOR_FILES: slow, RESULTS_FILES: results}, concurrency=1)
+    publishing = [asyncio.create_task(bus.publish(received())) for _ in range(20)]
+    await eventually(lambda: len(results.deliveries) == 20)
+    never.set()
+    await asyncio.gather(*publishing)
+
+
+async def test_a_nested_event_that_is_given_up_ends_the_root(bus: InProcessBus) -> None:
+    """With subscription and reason of the one that gave up, and without trying the outer handler again."""
+    outer = Recorder()
+
+    async def process(delivery: Delivery) -> None:
+        await outer(delivery)
+        await bus.publish(processed(delivery.event))
+
+    def reject(delivery: Delivery) -> None:
+        if delivery.event.type == "dicom.file.processed.v1":
+            raise Reject("no room for this")
+
+    results = Recorder(reject)
+    await subscribe_all(bus, {PROCESSOR_FILES: process, RESULTS_FILES: results})
+    with pytest.raises(Undelivered) as caught:
+        await bus.publish(received())
+    assert (caught.value.subscription, caught.value.reason) == ("results.files", "no room for this")
+    assert len(outer.deliveries) == 1
+
+
+async def test_one_that_gives_up_does_not_cut_the_others_short(bus: InProcessBus) -> None:
+    """They finish first."""
+    finished = Recorder()
+
+    async def slow(delivery: Delivery) -> None:
+        await asyncio.sleep(0.05)
+        await finished(delivery)
+
+    def reject(_: Delivery) -> None:
+        raise Reject("no")
+
+    await subscribe_all(bus, {PROCESSOR_FILES: Recorder(reject), RESULTS_FILES: slow})
+    with pytest.raises(Undelivered):
+        await bus.publish(received())
+    assert len(finished.deliveries) == 1
+
+
+async def test_handlers_that_publish_to_each_other_never_wait_in_a_circle(bus: InProcessBus) -> None:
+    """Not even to themselves, with one slot each and more events than slots."""
+    outcomes = Recorder()
+
+    async def results(delivery: Delivery) -> None:
+        if delivery.event.type == "dicom.file.received.v1":
+            await bus.publish(processed(delivery.event))
+        elif delivery.event.type == "dicom.file.processed.v1":
+            await bus.publish(failed(delivery.event))
+
+    handlers: dict[Subscription, Handler] = {RESULTS_FILES: results, INGEST_OUTCOMES: outcomes}
+    await subscribe_all(bus, handlers, concurrency=1)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(bus.publish(received()) for _ in range(20)))
+    assert len(outcomes.deliveries) == 20
+
+
+async def test_draining_ends_the_wait_for_a_missing_dependency(bus: InProcessBus) -> None:
+    """The publisher keeps its row and dispatches it again after the next start."""
+
+    def unavailable(_: Delivery) -> None:
+        raise Unavailable("storage is away")
+
+    recorder = Recorder(unavailable)
+    await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+    publishing = asyncio.create_task(bus.publish(received()))
+    await eventually(lambda: len(recorder.deliveries) >= 2)
+    await bus.drain()
+    with pytest.raises(Unavailable):
+        await publishing
+    with pytest.raises(Unavailable):
+        await bus.publish(received())
+    with pytest.raises(Unavailable):
+        await bus.ready()
+
+
+async def test_draining_cancels_what_does_not_end(bus: InProcessBus) -> None:
+    """Nested handlers too; the publisher learns that it has to dispatch again."""
+    running, ended = asyncio.Event(), []
+
+    async def process(delivery: Delivery) -> None:
+        await bus.publish(processed(delivery.event))
+
+    async def endless(delivery: Delivery) -> None:
+        if delivery.event.type != "dicom.file.processed.v1":
+            return
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(delivery.event.type)
+
+    await subscribe_all(bus, {PROCESSOR_FILES: process, RESULTS_FILES: endless})
+    publishing = asyncio.create_task(bus.publish(received()))
+    await running.wait()
+    await bus.drain()
+    assert ended == ["dicom.file.processed.v1"]
+    with pytest.raises(Unavailable):
+        await publishing
+
+
+async def test_a_cancelled_publish_leaves_no_handler_running(bus: InProcessBus) -> None:
+    """They have ended when the cancellation is through."""
+    running, ended = asyncio.Event(), []
+
+    async def endless(_: Delivery) -> None:
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    await subscribe_all(bus, {PROCESSOR_FILES: endless, RESULTS_FILES: ignore})
+    publishing = asyncio.create_task(bus.publish(received()))
+    await running.wait()
+    publishing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await publishing
+    assert ended == [True]

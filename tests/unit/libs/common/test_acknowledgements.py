@@ -1,0 +1,65 @@
+"""Batched acknowledgements against a model of the broker's side of a channel."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from libs.common.bus.rabbitmq_acks import Acknowledgements
+
+TAGS = 40
+
+
+def apply(frames: list[tuple[int, bool]], unsettled: set[int]) -> set[int]:
+    """What a broker does: a frame must name a tag it waits for; `multiple` settles all up to it."""
+    settled: set[int] = set()
+    for tag, multiple in frames:
+        assert tag in unsettled, "the broker would close the channel: unknown delivery tag"
+        covered = {other for other in unsettled if other <= tag} if multiple else {tag}
+        unsettled -= covered
+        settled |= covered
+    return settled
+
+
+@given(
+    order=st.permutations(range(1, TAGS + 1)),
+    never=st.sets(st.integers(1, TAGS), max_size=5),
+    batches=st.lists(st.integers(1, 12), min_size=1),
+)
+def test_exactly_what_was_handled_is_settled_exactly_once(
+    order: list[int], never: set[int], batches: list[int]
+) -> None:
+    pending, unsettled = Acknowledgements(), set(range(1, TAGS + 1))
+    todo = [tag for tag in order if tag not in never]
+    turn = 0
+    while todo:
+        size = batches[turn % len(batches)]
+        turn += 1
+        batch, todo = todo[:size], todo[size:]
+        for tag in batch:
+            pending.add(tag)
+        assert apply(pending.take(), unsettled) == set(batch)
+    assert unsettled == never
+    assert pending.take() == []
+
+
+def test_a_run_in_order_takes_one_frame() -> None:
+    pending = Acknowledgements()
+    for first in (1, 65):
+        for tag in range(first, first + 64):
+            pending.add(tag)
+        assert pending.take() == [(first + 63, True)]
+
+
+def test_what_lies_beyond_a_gap_is_named_one_by_one() -> None:
+    pending = Acknowledgements()
+    for tag in (1, 2, 4, 6):
+        pending.add(tag)
+    frames = pending.take()
+    assert frames[0] == (2, True)
+    assert sorted(frames[1:]) == [(4, False), (6, False)]
+    pending.add(3)
+    assert pending.take() == [(3, False)], "4 was acknowledged already"
+    pending.add(5)
+    pending.add(7)
+    assert pending.take() == [(7, True)]
