@@ -21,6 +21,10 @@ run: .venv/.ready-run ## start all services in one process on embedded defaults 
 psql: .venv/.ready-run ## open psql as the operator, who may read everything (ARGS="-c '…'")
 	@exec $(python) -m services psql $(ARGS)
 
+.PHONY: create-user
+create-user: .venv/.ready-run ## make an account: NAME=ana, ARGS="--staff" or "--superuser"
+	@exec $(python) -m services create-user $(NAME) $(ARGS)
+
 .PHONY: migrate
 migrate: .venv/.ready-run ## bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
 	@exec $(python) -m services migrate
@@ -50,6 +54,10 @@ lint: .venv/.ready-test ## ruff, mypy --strict, import-linter
 format: .venv/.ready-test ## format and sort imports
 	ruff check --fix .
 	ruff format .
+
+.PHONY: docs
+docs: .venv/.ready-test ## write the generated documents (settings, AsyncAPI)
+	$(python) -m services.documents
 
 .PHONY: bench
 bench: .venv/.ready-test test-tools ## measure files per second, latency, CPU and memory

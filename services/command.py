@@ -6,15 +6,21 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from pydantic import SecretStr
+
 from libs.common.errors import ConfigurationError
 from libs.common.settings import load_settings
 from libs.common.telemetry import configure_logging
 from services import migrations, psql
+from services.embedded_access import embedded_url
+from services.preflight import prepare_data_dir
 from services.settings import AllInOneSettings
 
 USAGE = """\
 usage: python -m services            run all services, with what the environment says (README.md)
        python -m services migrate    bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
+       python -m services create-user NAME [--staff] [--superuser]
+                                     make an account; the password is asked for, or read from standard input
        python -m services psql …     open psql as the operator; further arguments are psql's
 """
 INTERRUPTED = 128 + signal.SIGINT
@@ -33,6 +39,8 @@ def main(arguments: Sequence[str]) -> int:
                 return running.run(settings)
             case ["migrate"]:
                 return migrate(load_settings(AllInOneSettings))
+            case ["create-user", *rest]:
+                return create_user(load_settings(AllInOneSettings), rest)
             case ["psql", *rest]:
                 return psql.run(load_settings(AllInOneSettings), rest)
             case ["-h" | "--help"]:
@@ -46,6 +54,20 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def create_user(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
+    """Make an account on DATABASE_URL, else on the embedded PostgreSQL, running or not."""
+    # Password hashing is not for the commands above.
+    from services.auth import command
+    from services.auth.settings import AuthSettings
+
+    if settings.database_url is not None:
+        return command.create_user(arguments)
+    prepare_data_dir(settings.data_dir)
+    with embedded_url(settings.data_dir, "auth") as url:
+        given = load_settings(AuthSettings).model_copy(update={"database_url": SecretStr(url)})
+        return command.create_user(arguments, given)
 
 
 def migrate(settings: AllInOneSettings) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 from collections.abc import Sequence
@@ -10,9 +9,8 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from libs.common.roles import OPERATOR
 from services import postgres_folder as folder
-from services.embedded_postgres import EmbeddedPostgres
-from services.migrations import bring_up_to_date
-from services.settings import DATABASE, AllInOneSettings
+from services.embedded_access import embedded_url
+from services.settings import AllInOneSettings
 
 
 def run(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
@@ -22,15 +20,7 @@ def run(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
         # Whoever logs in, the session is the operator's.
         options = f"{os.environ.get('PGOPTIONS', '')} -c role={OPERATOR}".strip()
         return _psql(url, arguments, {**environment, "PGOPTIONS": options})
-    server = EmbeddedPostgres(settings.data_dir)
-    url = server.url(DATABASE, OPERATOR)
-    try:
-        server.start()
-    except folder.FolderInUse:
-        # `make run` has it; its socket is always in the same place.
-        return _psql(url, arguments, {})
-    with server:
-        asyncio.run(bring_up_to_date(server.url(DATABASE)))
+    with embedded_url(settings.data_dir, OPERATOR) as url:
         return _psql(url, arguments, {})
 
 

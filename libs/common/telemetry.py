@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import orjson
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
@@ -88,6 +87,9 @@ class Telemetry:
         if span_exporter is not None:
             self._provider.add_span_processor(SimpleSpanProcessor(span_exporter))
         elif endpoint is not None:
+            # Half a second of imports that most development starts need not pay.
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
             exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
             self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self.service = service

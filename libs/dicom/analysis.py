@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from libs.dicom.faults import DicomFault
 from libs.dicom.image import Image, Words
-from libs.dicom.measure import BINS, METHOD_VERSION, Measures, json_number, measure_cells
+from libs.dicom.measure import BINS, METHOD_VERSION, FrameTotal, Measures, json_number, measure_cells
 from libs.dicom.pixels import AnalysisLimits, PixelSource, open_pixels
 from libs.dicom.render import Sampler, thumbnail
 from libs.dicom.transform import FunctionalGroups, lut, padding, rescale
@@ -151,8 +151,9 @@ def _modality(measures: Measures, image: Image) -> dict[str, Any] | None:
         total = int((table(distribution.values) * distribution.counts).sum())
         return {"mean": total / measures.count, "unit": item.text("ModalityLUTType") or None}
     groups = FunctionalGroups(image.attributes)
+    totals = measures.frames if groups.vary else [FrameTotal(measures.total, measures.count)]
     total_in_units, unit = Fraction(0), ""
-    for index, frame in enumerate(measures.frames):
+    for index, frame in enumerate(totals):
         found = rescale(image.attributes, groups, index)
         if found is None:
             return None

@@ -57,6 +57,11 @@ class FunctionalGroups:
         self._shared = attributes.item("SharedFunctionalGroupsSequence")
         self._per_frame = attributes.items("PerFrameFunctionalGroupsSequence")
 
+    @property
+    def vary(self) -> bool:
+        """Whether frames may differ."""
+        return bool(self._per_frame)
+
     def macro(self, keyword: str, frame: int) -> Attributes | None:
         """Give the first item of the macro's sequence for a frame."""
         own = self._per_frame[frame] if frame < len(self._per_frame) else None

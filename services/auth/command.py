@@ -18,8 +18,11 @@ from services.auth.settings import AuthSettings
 from services.auth.store import SOURCE
 
 
-def create_user(arguments: Sequence[str]) -> int:
-    """Read the password from the terminal or from standard input's first line. Returns the exit code."""
+def create_user(arguments: Sequence[str], settings: AuthSettings | None = None) -> int:
+    """Read the password from the terminal or from standard input's first line. Returns the exit code.
+
+    `settings` None: those of the environment.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m services.auth create-user",
         description="Make an account in the database of DATABASE_URL; standard input has the password.",
@@ -29,7 +32,7 @@ def create_user(arguments: Sequence[str]) -> int:
     parser.add_argument("--superuser", action="store_true", help="may administer; implies --staff")
     options = parser.parse_args(arguments)
     try:
-        settings = load_settings(AuthSettings)
+        settings = settings or load_settings(AuthSettings)
         staff, superuser = options.staff or options.superuser, options.superuser
         user_id = asyncio.run(_create(settings, options.name, _read_password(), staff, superuser))
     except DicomSystemError as error:

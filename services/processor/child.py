@@ -10,6 +10,7 @@ import io
 import os
 import resource
 import signal
+import traceback
 from dataclasses import dataclass
 
 from libs.common.encryption import DecryptingReader
@@ -66,14 +67,20 @@ def measure_object(path: str, data_key: bytes, limits: AnalysisLimits) -> Measur
             device = device_name(raw.trailer().get("dicom", {}))
             return Measured(analyse(stream, limits), device)
     except DicomFault as fault:
-        if isinstance(fault.__cause__, ObjectCorrupt):
-            # The decoder stumbled over bytes that do not authenticate, not over what they say.
-            return Refused("object-corrupt", str(fault.__cause__))
         reason: FailureReason = fault.code if fault.code in FAILURE_DETAILS else "decode-failed"
-        return Refused(reason, str(fault))
+        return Refused(reason, f"{fault.code}{_origin(fault.__cause__)}")
     except ObjectNotFound as error:
         return Refused("object-missing", str(error))
     except ObjectCorrupt as error:
         return Refused("object-corrupt", str(error))
     except MemoryError:
         return Refused("memory-limit", "the decoder ran out of memory")
+
+
+def _origin(error: BaseException | None) -> str:
+    """Kind and place of the error behind a fault; not its text, which may quote the data set."""
+    if error is None:
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f", {type(error).__name__}{place}"

@@ -63,14 +63,16 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
         batcher = Batcher(Recorder(database, metrics))
         handler = FileEvents(storage, batcher)
         retention = timedelta(hours=settings.change_feed_retention_hours)
+        current = asyncio.Event()
 
         async def consume() -> None:
             await schema_current(database)
+            current.set()
             await app[BUS].subscribe(RESULTS_FILES, handler, concurrency=CONCURRENCY)
             await prune_for_ever(database, retention)
 
         async def follow() -> None:
-            await schema_current(database)
+            await current.wait()
             await feed.run()
 
         await database.open()
@@ -94,11 +96,14 @@ def create(settings: ResultsSettings) -> web.Application:
 
 async def schema_current(database: Database) -> None:
     """Wait for the database and its schema; services start in any order."""
+    told = ""
     while True:
         try:
             return await require_current(database, SOURCE)
         except Unavailable as error:
-            log.warning("results waits: %s", error.detail)
+            if error.detail != told:
+                log.warning("results waits: %s", error.detail)
+                told = error.detail
         await asyncio.sleep(SCHEMA_POLL)
 
 

@@ -75,6 +75,7 @@ class Feed:
         self._by_owner: dict[int | None, set[Subscription]] = {}
         self._joined = asyncio.Event()
         self._position: Position | None = None
+        self._waiting = False
 
     @contextlib.asynccontextmanager
     async def join(self, owner_id: int | None) -> AsyncIterator[tuple[Subscription, Position]]:
@@ -132,8 +133,11 @@ class Feed:
             async with self._database.connection() as connection:
                 horizon = await self._advance(connection)
         except Unavailable as error:
-            log.warning("live changes wait: %s", error.detail)
+            if not self._waiting:
+                log.warning("live changes wait: %s", error.detail)
+            self._waiting = True
             return POLL
+        self._waiting = False
         self._metrics.feed_lag.set(horizon.hidden or 0.0)
         if horizon.hidden is None or not self._by_owner:
             return POLL

@@ -187,14 +187,7 @@ def test_filters_and_pages_of_a_long_list(new_reader: NewReader, tmp_path: Path)
     expect(rows).to_have_count(55)
     page.get_by_label("Modalidad").fill("mr")
     expect(rows).to_have_count(3)
-    print("A", page.url, page.evaluate("sessionStorage.getItem('dicom.list')"))
     reader.open_result("slice-01.dcm")
-    print(
-        "B",
-        page.url,
-        page.evaluate("sessionStorage.getItem('dicom.list')"),
-        page.evaluate("document.querySelector('a.back').href"),
-    )
     page.get_by_role("link", name="Volver a los resultados").click()
     expect(rows).to_have_count(3)
     page.get_by_role("button", name="Quitar filtros").click()

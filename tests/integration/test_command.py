@@ -131,6 +131,18 @@ def test_psql_joins_the_server_that_runs_already(data_dir: Path) -> None:
         assert folder.read_status(data_dir) is not None
 
 
+def test_accounts_are_made_on_the_embedded_server_running_or_not(data_dir: Path) -> None:
+    made = command("create-user", "ana", "--staff", stdin="a good password\n", DATA_DIR=data_dir)
+    assert (made.returncode, made.stderr) == (0, "")
+    with EmbeddedPostgres(data_dir):
+        made = command("create-user", "beto", stdin="a good password\n", DATA_DIR=data_dir)
+        assert (made.returncode, made.stderr) == (0, "")
+        refused(command("create-user", "ANA", stdin="a good password\n", DATA_DIR=data_dir), "ANA")
+        query = "SELECT username, is_staff FROM auth.auth_user ORDER BY 1"
+        done = command("psql", "-At", "-c", query, DATA_DIR=data_dir)
+        assert done.stdout == "ana|t\nbeto|f\n", done.stderr
+
+
 def test_an_unknown_command_shows_the_usage() -> None:
     done = command("dance")
     assert done.returncode == 2

@@ -208,16 +208,18 @@ async def test_a_waiting_transaction_has_no_id_yet(results: Results, sql: Connec
         await store.lock_files(sql, [event.data.file_id])
         publishing = asyncio.gather(results.publish(other), results.publish(event))
         waiting = await eventually(lambda: waiting_for_a_file(sql))
-        assert waiting["backend_xid"] is None
+        assert waiting == [None]
     await publishing
     assert await count(sql, "change_feed") == 2
 
 
-async def waiting_for_a_file(sql: Connection) -> asyncpg.Record | None:
-    return await sql.fetchrow(
+async def waiting_for_a_file(sql: Connection) -> list[str | None]:
+    """Transaction ids of those who wait."""
+    rows = await sql.fetch(
         "SELECT backend_xid::text FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event = 'advisory'"
     )
+    return [row["backend_xid"] for row in rows]
 
 
 async def test_nothing_comes_back_after_an_erasure(results: Results, sql: Connection) -> None:

@@ -13,7 +13,7 @@ const PAUSE = 1000; // between two reloads
 
 /** `uploads` ({queue, panel}) and `live` belong to the session and outlive this view. */
 export function homeView({ user, uploads, live }, signal) {
-  const filters = new ResultsFilters(window.location.search);
+  const filters = new ResultsFilters(window.location.search, signal);
   const list = new ResultsList(filters, user, (results) => {
     for (const result of results) uploads.queue.learn(result.file_id, result.state);
   });

@@ -8,19 +8,20 @@ const FIELDS = ['q', 'state', 'modality', 'device', 'from', 'to'];
 const STATES = ['received', 'processed', 'failed'];
 const MODALITIES = ['CR', 'CT', 'DX', 'ES', 'IO', 'IVUS', 'MG', 'MR', 'NM', 'OP', 'OT', 'PT', 'PX', 'RF', 'SC', 'SM', 'SR', 'US', 'XA'];
 
-/** Events: `change` whenever the filters do. */
+/** Events: `change` whenever the filters do; `values` are those in force, by field. */
 export class ResultsFilters extends EventTarget {
   #inputs = {};
   #timer = 0;
   #reset = button('filter.reset', 'close', () => this.set({}));
 
-  /** `query`: the address bar's search string. */
-  constructor(query) {
+  /** `query`: the address bar's search string. After `signal`, what is still being typed counts no more. */
+  constructor(query, signal) {
     super();
+    signal.addEventListener('abort', () => clearTimeout(this.#timer));
     this.#build();
     const given = new URLSearchParams(query);
     for (const name of FIELDS) this.#inputs[name].value = given.get(name) ?? '';
-    this.#reset.hidden = !this.active;
+    this.#apply();
   }
 
   #build() {
@@ -60,15 +61,16 @@ export class ResultsFilters extends EventTarget {
     this.#timer = setTimeout(() => this.#changed(), delay);
   }
 
-  #changed() {
+  // What is being typed is no filter yet.
+  #apply() {
+    this.values = Object.fromEntries(FIELDS.map((name) => [name, this.#inputs[name].value.trim()]));
     this.#reset.hidden = !this.active;
-    window.history.replaceState(window.history.state, '', withQuery('/', this.values));
-    this.dispatchEvent(new CustomEvent('change'));
   }
 
-  /** The fields as they are, trimmed. */
-  get values() {
-    return Object.fromEntries(FIELDS.map((name) => [name, this.#inputs[name].value.trim()]));
+  #changed() {
+    this.#apply();
+    window.history.replaceState(window.history.state, '', withQuery('/', this.values));
+    this.dispatchEvent(new CustomEvent('change'));
   }
 
   /** Whether anything is filtered at all. */

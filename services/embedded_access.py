@@ -1,0 +1,32 @@
+"""The embedded database for commands beside `python -m services`, whether that runs or not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from services import postgres_folder as folder
+from services.embedded_postgres import EmbeddedPostgres
+from services.migrations import bring_up_to_date
+from services.settings import DATABASE
+
+
+@contextmanager
+def embedded_url(data_dir: Path, role: str) -> Iterator[str]:
+    """The database's URL for `role`; the server is started for the block unless another process has it.
+
+    Raises ConfigurationError when it cannot be started.
+    """
+    server = EmbeddedPostgres(data_dir)
+    url = server.url(DATABASE, role)
+    try:
+        server.start()
+    except folder.FolderInUse:
+        # `make run` has it; its socket is always in the same place.
+        yield url
+        return
+    with server:
+        asyncio.run(bring_up_to_date(server.url(DATABASE)))
+        yield url

@@ -1,0 +1,139 @@
+"""Compressed pixel data: codecs, fragments and offset tables."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import openjpeg
+import pytest
+
+from tests.builders import (
+    RLE,
+    encapsulated_instance,
+    instance,
+)
+from tests.encoder import LITTLE, PIXEL_DATA
+from tests.unit.libs.dicom.pixel_support import (
+    DEFLATED_FRAME,
+    JPEG_2000,
+    check,
+    described,
+    encoded_frame,
+    jpeg,
+    measured,
+    refused,
+)
+
+RNG = np.random.default_rng(11)
+
+
+@pytest.mark.parametrize("syntax", [JPEG_2000, RLE, DEFLATED_FRAME])
+@pytest.mark.parametrize("kind", ["u1", "u2", "rgb"])
+def test_lossless_frames(syntax: str, kind: str) -> None:
+    shape = (3, 40, 70, 3) if kind == "rgb" else (3, 40, 70)
+    bits = 16 if kind == "u2" else 8
+    values = RNG.integers(0, 1 << bits, shape).astype(f"u{bits // 8}")
+    data = encapsulated_instance(
+        [encoded_frame(frame, syntax) for frame in values],
+        transfer_syntax=syntax,
+        frames=3,
+        Rows=40,
+        Columns=70,
+        BitsAllocated=bits,
+        BitsStored=bits,
+        HighBit=bits - 1,
+        SamplesPerPixel=3 if kind == "rgb" else 1,
+        PlanarConfiguration=0,
+        PhotometricInterpretation="RGB" if kind == "rgb" else "MONOCHROME2",
+    )
+    analysis = measured(data)
+    check(analysis, values)
+    assert analysis.data_size == values.nbytes
+    assert analysis.statistics["frame_means"] == pytest.approx([frame.mean() for frame in values])
+
+
+def test_a_codestream_of_another_size_than_the_header_is_refused() -> None:
+    frame, _ = jpeg(32, 40)
+    assert measured(encapsulated_instance([frame], Rows=32, Columns=40)).statistics["count"] == 1280
+    sizes: list[dict[str, Any]] = [
+        {"Rows": 64, "Columns": 40},
+        {"Rows": 40, "Columns": 32},
+        {"Rows": 16, "Columns": 40},
+    ]
+    for wrong in sizes:
+        assert refused(encapsulated_instance([frame], **wrong)) == "pixel-data-invalid"
+    color, _ = jpeg(32, 40, color=True)
+    assert refused(encapsulated_instance([color], Rows=32, Columns=40)) == "pixel-data-invalid"
+
+
+def test_a_codestream_with_fewer_bits_than_the_header_keeps_its_values() -> None:
+    frame, picture = jpeg(32, 40)
+    wide: dict[str, Any] = {"BitsAllocated": 16, "BitsStored": 12, "HighBit": 11}
+    analysis = measured(encapsulated_instance([frame], Rows=32, Columns=40, **wide))
+    assert analysis.average_before_normalization == pytest.approx(float(picture.mean()), abs=1)
+    assert analysis.data_size == 2 * picture.size
+
+
+@pytest.mark.parametrize("signed", [0, 1])
+def test_jpeg_2000_sign_follows_the_header(signed: int) -> None:
+    values = RNG.integers(-2048 if signed else 0, 2048 if signed else 4096, (64, 64))
+    coded = (values & 0xFFF).astype(np.uint16)  # the codestream calls them unsigned
+    frame = bytes(openjpeg.encode(coded, bits_stored=12))
+    data = encapsulated_instance(
+        [frame],
+        transfer_syntax=JPEG_2000,
+        BitsAllocated=16,
+        BitsStored=16,
+        HighBit=15,
+        PixelRepresentation=signed,
+    )
+    check(measured(data), values)
+
+
+def offset_table(entries: Sequence[int], fragments: Sequence[bytes]) -> bytes:
+    """Encapsulate with a basic offset table of these entries."""
+    table = struct.pack(f"<{len(entries)}I", *entries)
+    items = b"".join(LITTLE.item(part + b"\0" * (len(part) % 2)) for part in (table, *fragments))
+    return LITTLE.element(PIXEL_DATA, "OB", b"", length=0xFFFFFFFF) + items + b"\xfe\xff\xdd\xe0\0\0\0\0"
+
+
+@pytest.mark.parametrize("entries", [[], [0], [0, 5], "right"])
+def test_frames_are_found_whatever_the_offset_table_says(entries: list[int] | str) -> None:
+    values = RNG.integers(0, 256, (3, 6, 10)).astype(np.uint8)
+    frames = [encoded_frame(frame, RLE) for frame in values]
+    sizes = [len(frame) + len(frame) % 2 + 8 for frame in frames]
+    right = [0, sizes[0], sizes[0] + sizes[1]]
+    pixels = offset_table(right if isinstance(entries, str) else entries, frames)
+    data = instance(described(6, 10, 3), pixels, transfer_syntax=RLE)
+    check(measured(data), values)
+
+
+def test_frames_are_found_by_the_extended_offset_table() -> None:
+    values = RNG.integers(0, 256, (2, 6, 10)).astype(np.uint8)
+    frames = [encoded_frame(frame, RLE) for frame in values]
+    extended = LITTLE.element(0x7FE00001, "OV", struct.pack("<2Q", 0, len(frames[0]) + 8))
+    extended += LITTLE.element(0x7FE00002, "OV", struct.pack("<2Q", *map(len, frames)))
+    data = instance(described(6, 10, 2), extended + offset_table([], frames), transfer_syntax=RLE)
+    check(measured(data), values)
+
+
+def test_a_frame_in_several_fragments_is_joined() -> None:
+    values = RNG.integers(0, 256, (6, 10)).astype(np.uint8)
+    frame = encoded_frame(values, RLE)
+    parts = [frame[:20], frame[20:64], frame[64:]]
+    check(measured(encapsulated_instance(parts, transfer_syntax=RLE, Rows=6, Columns=10)), values)
+
+
+def test_the_header_decides_how_many_frames_there_are() -> None:
+    values = RNG.integers(0, 256, (3, 6, 10)).astype(np.uint8)
+    frames = [encoded_frame(frame, RLE) for frame in values]
+    sizes: dict[str, Any] = {"transfer_syntax": RLE, "Rows": 6, "Columns": 10}
+    assert refused(encapsulated_instance(frames, frames=4, **sizes)) in (
+        "pixel-data-invalid",
+        "decode-failed",
+    )
+    extra = instance(described(6, 10, 2), offset_table([], frames), transfer_syntax=RLE)
+    assert refused(extra) in ("pixel-data-invalid", "decode-failed")
