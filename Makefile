@@ -57,7 +57,7 @@ format: .venv/.ready-test ## format and sort imports
 
 .PHONY: docs
 docs: .venv/.ready-test ## write the generated documents (settings, AsyncAPI)
-	$(python) -m services.documents
+	$(python) -m docs.generate
 
 .PHONY: bench
 bench: .venv/.ready-test test-tools ## measure files per second, latency, CPU and memory

@@ -48,6 +48,12 @@ class RabbitMQNode:
         self._mapper: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """Process id of the running server."""
+        assert self._server is not None
+        return self._server.pid
+
     def url(self, vhost: str = "/") -> str:
         """AMQP URL of a virtual host."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{quote(vhost, safe='')}"

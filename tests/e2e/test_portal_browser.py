@@ -80,7 +80,7 @@ def test_two_uploads_become_results_without_a_reload(new_reader: NewReader) -> N
     expect(reader.measure("dataSize")).to_contain_text("32.768 bytes")
     expect(page.locator("#histogram path")).to_be_visible()
     expect(page.locator("img.preview")).to_be_visible()
-    page.wait_for_function("document.querySelector('img.preview').naturalWidth > 0")
+    expect(page.locator("img.preview")).not_to_have_js_property("naturalWidth", 0)
     expect(page.locator('#metadata [data-tag="00100010"]')).to_contain_text("CompressedSamples^CT1")
 
     with page.expect_download() as download:
@@ -144,7 +144,7 @@ def test_a_renewed_session_goes_on_and_an_ended_one_keeps_the_place(new_reader: 
     page.context.clear_cookies(name="dicom_access")
     reader.open_result("CT_small.dcm")
     place = page.url
-    page.wait_for_function("document.querySelector('img.preview').naturalWidth > 0")
+    expect(page.locator("img.preview")).not_to_have_js_property("naturalWidth", 0)
 
     page.context.clear_cookies()
     page.get_by_role("link", name="Volver a los resultados").click()

@@ -122,4 +122,3 @@ async def test_head_is_answered_without_a_body(client: Client) -> None:
     answer = await client.head("/")
     assert answer.status == 200
     assert await answer.read() == b""
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.documents import SECTIONS, documents
+from docs.generate import SECTIONS, documents
 
 
 def test_generated_documents_are_current() -> None:
