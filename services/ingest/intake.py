@@ -11,9 +11,9 @@ from uuid import UUID
 
 from libs.common import outbox
 from libs.common.errors import Conflict, InvalidContent, TooLarge, Unavailable, UnsupportedType
-from libs.common.events import new_event
-from libs.common.ids import UserId, file_key, new_file_id
-from libs.common.postgres import Connection, Database
+from libs.common.events import Event, new_event
+from libs.common.ids import ObjectKey, UserId, file_key, new_file_id
+from libs.common.postgres import Database
 from libs.common.storage import ObjectWriter, Storage
 from libs.common.telemetry import current_traceparent
 from libs.dicom.faults import DicomFault
@@ -76,34 +76,28 @@ class Intake:
             await self._write(writer, chunks)
             header, sha256 = await self._read_header(writer)
             file = _describe(file_id, owner_id, file_name, writer.size, sha256, header)
-            async with self._database.connection() as connection:
-                twin = await store.find_twin(connection, owner_id, file.sha256, file.sop_instance_uid)
-            if twin is None:
-                await writer.commit(
-                    {
-                        "file_name": file.file_name,
-                        "dicom": header.dicom_json,
-                        "warnings": list(header.warnings),
-                    }
-                )
-                twin = await self._record(file)
-                if twin is None:
-                    self._wake()
-                    return Accepted(file_id, duplicate=False)
-                await self._storage.delete(key)
-        return await self._accept_again(twin, file)
+            await writer.commit(
+                {"file_name": file.file_name, "dicom": header.dicom_json, "warnings": list(header.warnings)}
+            )
+        if await self._record(file):
+            self._wake()
+            return Accepted(file_id, duplicate=False)
+        # Looked up only now: nearly every file is new, and for those the question would be wasted.
+        await self._storage.delete(key)
+        return await self._accept_again(file)
 
-    async def _record(self, file: StoredFile) -> StoredFile | None:
-        """Row and event in one transaction; the owner's other file when somebody was faster."""
-        async with self._database.transaction() as connection:
-            if await store.insert_file(connection, file):
-                await _announce(connection, file)
-                return None
-            owner_id = UserId(file.owner_id)
-            twin = await store.find_twin(connection, owner_id, file.sha256, file.sop_instance_uid)
-        if twin is None:
-            raise Unavailable("The same file was erased at this very moment; send it again.")
-        return twin
+    async def _record(self, file: StoredFile) -> bool:
+        """Row and event, atomically; False when the owner has the bytes or the SOP Instance UID already."""
+        event, asked = _received(file), False
+        try:
+            async with self._database.connection() as connection:
+                asked = True
+                return await store.accept_file(connection, file, event)
+        except Unavailable:
+            # Once asked, the database may have accepted the file before it was lost: then the object must stay.
+            if not asked:
+                await self._storage.delete(ObjectKey(file.file))
+            raise
 
     def _check_extension(self, file_name: str | None) -> None:
         allowed = self._limits.accepted_extensions
@@ -139,24 +133,28 @@ class Intake:
             )
         return header, sha256
 
-    async def _accept_again(self, twin: StoredFile, file: StoredFile) -> Accepted:
+    async def _accept_again(self, file: StoredFile) -> Accepted:
         """The same bytes: the first id, queued again if they had failed. Raises Conflict for other bytes."""
-        if twin.sha256 != file.sha256:
-            raise Conflict(
-                "You have already sent other bytes with this SOP Instance UID; the first file is untouched. "
-                "A changed image needs a SOP Instance UID of its own."
-            )
         async with self._database.transaction() as connection:
+            owner_id = UserId(file.owner_id)
+            twin = await store.find_twin(connection, owner_id, file.sha256, file.sop_instance_uid)
+            if twin is None:
+                raise Unavailable("The same file was erased at this very moment; send it again.")
+            if twin.sha256 != file.sha256:
+                raise Conflict(
+                    "You have already sent other bytes with this SOP Instance UID; the first file is "
+                    "untouched. A changed image needs a SOP Instance UID of its own."
+                )
             queued = await store.take_failed(connection, twin.id)
             if queued:
-                await _announce(connection, twin)
+                await outbox.enqueue(connection, SCHEMA, _received(twin))
         if queued:
             self._wake()
         return Accepted(twin.id, duplicate=True)
 
 
-async def _announce(connection: Connection, file: StoredFile) -> None:
-    await outbox.enqueue(connection, SCHEMA, new_event(SOURCE, file.received(), current_traceparent()))
+def _received(file: StoredFile) -> Event:
+    return new_event(SOURCE, file.received(), current_traceparent())
 
 
 def _describe(

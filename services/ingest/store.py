@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from libs.common.events import Event
 from libs.common.ids import UserId
 from libs.common.postgres import Connection
 from services.ingest.models import StoredFile
@@ -13,11 +14,17 @@ _COLUMNS = """id, file, file_name, uploaded_at, owner_id, size_bytes, sha256, st
     sop_instance_uid, series_instance_uid, study_instance_uid, modality, transfer_syntax_uid,
     rows, columns, frames, decoded_bytes"""
 
-_INSERT = f"""
-    INSERT INTO ingest.upload_dicomfile ({_COLUMNS})
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-    ON CONFLICT DO NOTHING
-    RETURNING id
+# Row and event in one statement: as atomic as a transaction around two, in one round trip instead of four.
+_ACCEPT = f"""
+    WITH accepted AS (
+        INSERT INTO ingest.upload_dicomfile ({_COLUMNS})
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    ), announced AS (
+        INSERT INTO ingest.outbox (event) SELECT $19::text::jsonb FROM accepted
+    )
+    SELECT id FROM accepted
 """
 _FIND_TWIN = f"""
     SELECT {_COLUMNS} FROM ingest.upload_dicomfile
@@ -45,10 +52,13 @@ _LIST = f"""
 """
 
 
-async def insert_file(connection: Connection, file: StoredFile) -> bool:
-    """Insert unless the owner has the same bytes or the same SOP Instance UID; whether it was inserted."""
+async def accept_file(connection: Connection, file: StoredFile, event: Event) -> bool:
+    """Insert the row and announce it, unless the owner has the same bytes or the same SOP Instance UID.
+
+    Returns whether it was inserted.
+    """
     values = file.model_dump(mode="python").values()
-    return await connection.fetchval(_INSERT, *values) is not None
+    return await connection.fetchval(_ACCEPT, *values, event.to_json().decode()) is not None
 
 
 async def find_twin(

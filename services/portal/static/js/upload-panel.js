@@ -8,6 +8,8 @@ import { setText } from './i18n.js';
 import { UploadRow } from './upload-row.js';
 
 const PROBLEMS = new Set(['refused', 'interrupted', 'failed']);
+const REDRAW = 100; // milliseconds
+const FEW = 5; // outcomes that are read out one by one; of more only the sum is
 const SETTLED = new Set(['accepted', 'duplicate', 'refused', 'interrupted']);
 
 /** Lives as long as the session, so that uploads go on while the reader looks at a result. */
@@ -23,7 +25,8 @@ export class UploadPanel {
   #status = el('div', { class: 'upload-summary', hidden: true });
   #notice = el('p', { class: 'notice', hidden: true });
   #settledSinceIdle = false;
-  #frame = 0;
+  #changed = new Set(); // items to show anew
+  #timer = 0;
   #zone;
 
   constructor(queue) {
@@ -103,16 +106,32 @@ export class UploadPanel {
     const row = new UploadRow(item, this.#queue);
     this.#rows.set(item.id, row);
     this.#list.append(row.element);
-    this.#summariseSoon();
+    this.#soon();
   }
 
   #change(item) {
-    const row = this.#rows.get(item.id);
-    row.update();
-    this.#summariseSoon();
-    if (PROBLEMS.has(item.phase) && this.#list.firstElementChild !== row.element) this.#raise(row);
-    if (item.phase === 'refused') announce(`${item.file.name}: ${row.statusText}`);
+    this.#changed.add(item);
     if (SETTLED.has(item.phase)) this.#settledSinceIdle = true;
+    this.#soon();
+  }
+
+  // Thousands of files move several times each: the page follows a few times a second.
+  #soon() {
+    this.#timer ||= setTimeout(() => this.#show(), REDRAW);
+  }
+
+  #show() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    const few = this.#changed.size <= FEW;
+    for (const item of this.#changed) {
+      const row = this.#rows.get(item.id);
+      row.update();
+      if (PROBLEMS.has(item.phase) && this.#list.firstElementChild !== row.element) this.#raise(row);
+      if (few && item.phase === 'refused') announce(`${item.file.name}: ${row.statusText}`);
+    }
+    this.#changed.clear();
+    this.#summarise();
   }
 
   // Among hundreds of rows, those that need somebody come first.
@@ -125,24 +144,18 @@ export class UploadPanel {
   #remove(item) {
     this.#rows.get(item.id).element.remove();
     this.#rows.delete(item.id);
-    this.#summariseSoon();
+    this.#changed.delete(item);
+    this.#soon();
   }
 
   #idle() {
     if (!this.#settledSinceIdle) return;
     this.#settledSinceIdle = false;
-    this.#summarise();
+    this.#show();
     announce(this.#overall.textContent);
   }
 
-  // Thousands of files move several times each: once a frame is enough.
-  #summariseSoon() {
-    this.#frame ||= requestAnimationFrame(() => this.#summarise());
-  }
-
   #summarise() {
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
     const { total, active, problems, interrupted, sent, bytes } = this.#queue.summary();
     this.#status.hidden = total === 0;
     this.#bar.hidden = active === 0;
