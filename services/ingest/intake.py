@@ -94,7 +94,7 @@ class Intake:
                 asked = True
                 return await store.accept_file(connection, file, event)
         except Unavailable:
-            # Once asked, the database may have accepted the file before it was lost: then the object must stay.
+            # Once asked, the database may have accepted the file before it was lost: the object must stay.
             if not asked:
                 await self._storage.delete(ObjectKey(file.file))
             raise

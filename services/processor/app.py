@@ -19,7 +19,7 @@ from services.processor.pool import DecoderPool
 from services.processor.settings import ProcessorSettings
 
 # While one file of a slot is decoded, the next is fetched and the one before is published.
-DELIVERIES_PER_SLOT = 2
+DELIVERIES_PER_SLOT = 4
 
 
 def install(app: web.Application, settings: ProcessorSettings) -> None:

@@ -1,39 +1,13 @@
-"""The portal as a person uses it: Chromium, and the words and places of its pages."""
+"""The portal as a person uses it: the words and places of its pages."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Locator, Page, expect
 
 from tests.e2e.processes import PASSWORD
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-TIMEOUT = 20_000
-"""Milliseconds that an expectation may take to come true."""
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The machine's Chromium; a machine without it fails the test."""
-    path = shutil.which("chromium")
-    assert path is not None, "install Chromium: apt-get install chromium"
-    expect.set_options(timeout=TIMEOUT)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield browser
-        browser.close()
 
 
 @dataclass

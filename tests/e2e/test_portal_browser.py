@@ -12,8 +12,9 @@ from playwright.sync_api import Browser, expect
 from pydicom.data import get_testdata_file
 
 from tests.builders import ct_instance, truncated
+from tests.chromium import chromium
 from tests.e2e.conftest import System
-from tests.e2e.portal_page import Portal, chromium
+from tests.e2e.portal_page import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 

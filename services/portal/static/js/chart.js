@@ -44,12 +44,31 @@ export function chart({ heights, stepped, ends, label, describe }) {
   };
   slider.setAttribute('aria-valuetext', describe(0));
   listen(slider, heights.length, show);
-  return el('div', { class: 'chart-box' }, slider, el('div', { class: 'chart-ends' }, ends.map((end) => el('span', {}, end))), readout);
+  return el(
+    'div',
+    { class: 'chart-box' },
+    slider,
+    el(
+      'div',
+      { class: 'chart-ends' },
+      ends.map((end) => el('span', {}, end)),
+    ),
+    readout,
+  );
 }
 
 function listen(slider, count, show) {
   const clamp = (index) => Math.min(Math.max(index, 0), count - 1);
-  const moves = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -16, PageUp: 16, Home: -Infinity, End: Infinity };
+  const moves = {
+    ArrowLeft: -1,
+    ArrowDown: -1,
+    ArrowRight: 1,
+    ArrowUp: 1,
+    PageDown: -16,
+    PageUp: 16,
+    Home: -Infinity,
+    End: Infinity,
+  };
   slider.addEventListener('pointermove', (event) => {
     const box = slider.getBoundingClientRect();
     show(clamp(Math.floor(((event.clientX - box.left) / box.width) * count)));
@@ -79,6 +98,9 @@ function bars(heights) {
 
 function line(heights) {
   return heights
-    .map((height, index) => `${index ? 'L' : 'M'}${centre(index, heights.length, false).toFixed(2)} ${y(height)}`)
+    .map(
+      (height, index) =>
+        `${index ? 'L' : 'M'}${centre(index, heights.length, false).toFixed(2)} ${y(height)}`,
+    )
     .join('');
 }

@@ -55,6 +55,7 @@ export class Counters {
 
   /** Mark the counter that the list is filtered by. */
   mark(state) {
-    for (const [name] of COUNTERS) this.#buttons[name].setAttribute('aria-pressed', String(name === (state || 'total')));
+    for (const [name] of COUNTERS)
+      this.#buttons[name].setAttribute('aria-pressed', String(name === (state || 'total')));
   }
 }

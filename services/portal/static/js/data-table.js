@@ -8,10 +8,24 @@ export function dataTable(summaryKey, columnKeys, rows) {
   details.addEventListener(
     'toggle',
     () => {
-      const head = el('tr', {}, columnKeys.map((key) => el('th', { scope: 'col', i18n: key })));
-      const body = rows().map((row) => el('tr', {}, row.map((text) => el('td', {}, text))));
+      const head = el(
+        'tr',
+        {},
+        columnKeys.map((key) => el('th', { scope: 'col', i18n: key })),
+      );
+      const body = rows().map((row) =>
+        el(
+          'tr',
+          {},
+          row.map((text) => el('td', {}, text)),
+        ),
+      );
       details.append(
-        el('div', { class: 'scroll', tabindex: 0, role: 'region', i18nLabel: summaryKey }, el('table', {}, el('thead', {}, head), el('tbody', {}, body))),
+        el(
+          'div',
+          { class: 'scroll', tabindex: 0, role: 'region', i18nLabel: summaryKey },
+          el('table', {}, el('thead', {}, head), el('tbody', {}, body)),
+        ),
       );
     },
     { once: true },

@@ -11,7 +11,8 @@ function apply(node, name, value) {
   else if (name === 'i18nLabel') setAttributeText(node, 'aria-label', value);
   else if (name === 'i18nPlaceholder') setAttributeText(node, 'placeholder', value);
   else if (name === 'i18nTitle') setAttributeText(node, 'title', value);
-  else if (name === 'on') for (const [type, listener] of Object.entries(value)) node.addEventListener(type, listener);
+  else if (name === 'on')
+    for (const [type, listener] of Object.entries(value)) node.addEventListener(type, listener);
   else if (name === 'data') Object.assign(node.dataset, value);
   else node.setAttribute(name, value === true ? '' : String(value));
 }

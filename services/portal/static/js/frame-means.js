@@ -16,7 +16,8 @@ export function frameMeansSection({ frame_means: means, frames }) {
     'section',
     { class: 'card', id: 'frame-means', 'aria-labelledby': 'frames-heading' },
     el('h2', { id: 'frames-heading', i18n: 'frames.heading' }),
-    frames > means.length && el('p', { class: 'quiet', i18n: ['frames.first', { shown: means.length, frames }] }),
+    frames > means.length &&
+      el('p', { class: 'quiet', i18n: ['frames.first', { shown: means.length, frames }] }),
     chart({
       heights: means.map((mean) => (high > low && mean !== null ? (mean - low) / (high - low) : 0.5)),
       stepped: false,

@@ -26,7 +26,9 @@ export function histogramSection({ histogram }) {
     ),
     box,
     dataTable('histogram.table', ['histogram.from', 'histogram.to', 'histogram.count'], () =>
-      counts.map((count, index) => [...range(index, counts.length, min, max), count].map((value) => formatNumber(value))),
+      counts.map((count, index) =>
+        [...range(index, counts.length, min, max), count].map((value) => formatNumber(value)),
+      ),
     ),
   );
 }

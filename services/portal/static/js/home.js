@@ -37,7 +37,9 @@ export function homeView({ user, uploads, live }, signal) {
   live.addEventListener('status', showLive, { signal });
   live.addEventListener('change', ({ detail }) => reload(detail.file_id), { signal });
   live.addEventListener('resync', () => reload(null), { signal });
-  document.addEventListener('languagechange', () => (counters.render(), list.render({ everything: true })), { signal });
+  document.addEventListener('languagechange', () => (counters.render(), list.render({ everything: true })), {
+    signal,
+  });
   signal.addEventListener('abort', () => list.stop());
   uploads.panel.acceptDrops(signal);
 
@@ -47,7 +49,10 @@ export function homeView({ user, uploads, live }, signal) {
   list.load();
   quietly(counters.load(signal));
   live.start();
-  return { element: layout(uploads.panel, counters, filters, list, liveMark), title: () => t('home.heading') };
+  return {
+    element: layout(uploads.panel, counters, filters, list, liveMark),
+    title: () => t('home.heading'),
+  };
 }
 
 function layout(panel, counters, filters, list, liveMark) {
@@ -72,7 +77,8 @@ async function quietly(work) {
   try {
     await work;
   } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError || error.name === 'AbortError')) throw error;
+    if (!(error instanceof ApiError || error instanceof NetworkError || error.name === 'AbortError'))
+      throw error;
   }
 }
 

@@ -4,7 +4,12 @@ import { el, isolated } from './dom.js';
 import { formatExactBytes, formatNumber } from './format.js';
 
 const SCALARS = ['count', 'min', 'max', 'std', 'median', 'p01', 'p99', 'entropy'];
-const WIDE = new Set(['measures.device', 'measures.dataSize', 'measures.uploadSize']);
+const WIDE = new Set([
+  'measures.device',
+  'measures.dataSize',
+  'measures.uploadSize',
+  'measures.modalityMean',
+]);
 
 /** The card of measures. */
 export function measuresSection(result) {
@@ -14,7 +19,12 @@ export function measuresSection(result) {
     { class: 'card', 'aria-labelledby': 'measures-heading' },
     el('h2', { id: 'measures-heading', i18n: 'measures.heading' }),
     statistics.kind === 'no-pixel-data' && el('p', { class: 'notice', i18n: 'measures.noPixels' }),
-    el('div', { class: 'averages' }, average('before', result.average_before_normalization), average('after', result.average_after_normalization)),
+    el(
+      'div',
+      { class: 'averages' },
+      average('before', result.average_before_normalization),
+      average('after', result.average_after_normalization),
+    ),
     definitions([...facts(result), ...scalars(statistics), ...inContext(statistics)]),
   );
 }
@@ -24,7 +34,11 @@ function average(which, value) {
     'div',
     { class: 'average', data: { average: which } },
     el('span', { class: 'average-name', i18n: `measures.${which}` }),
-    el('span', { class: 'average-value', title: value ?? null }, formatNumber(value, which === 'after' ? 6 : 4)),
+    el(
+      'span',
+      { class: 'average-value', title: value ?? null },
+      formatNumber(value, which === 'after' ? 6 : 4),
+    ),
     el('span', { class: 'quiet', i18n: `measures.${which}Hint` }),
   );
 }
@@ -42,7 +56,10 @@ function facts(result) {
 }
 
 function scalars(statistics) {
-  return SCALARS.filter((name) => name in statistics).map((name) => [`measures.${name}`, exact(statistics[name])]);
+  return SCALARS.filter((name) => name in statistics).map((name) => [
+    `measures.${name}`,
+    exact(statistics[name]),
+  ]);
 }
 
 // What only some images have: units, padding, values that are no numbers.

@@ -44,7 +44,17 @@ export class MetadataTable {
         el(
           'table',
           { class: 'metadata', 'aria-labelledby': 'metadata-heading' },
-          el('thead', {}, el('tr', {}, columns.map((name) => el('th', { scope: 'col', class: `metadata-${name}`, i18n: `metadata.${name}` })))),
+          el(
+            'thead',
+            {},
+            el(
+              'tr',
+              {},
+              columns.map((name) =>
+                el('th', { scope: 'col', class: `metadata-${name}`, i18n: `metadata.${name}` }),
+              ),
+            ),
+          ),
           this.#body,
         ),
       ),
@@ -67,7 +77,8 @@ export class MetadataTable {
   #lines() {
     const words = { bulk: t('metadata.bulk') };
     const needle = this.#search.value.trim().toLowerCase();
-    if (needle === '') return [...lines(this.#dataset, this.#keywords, words, (path) => this.#open.has(path))];
+    if (needle === '')
+      return [...lines(this.#dataset, this.#keywords, words, (path) => this.#open.has(path))];
     const everything = lines(this.#dataset, this.#keywords, words, () => true);
     return [...everything].filter((line) => matches(line, needle)).map((line) => ({ ...line, found: true }));
   }
@@ -76,7 +87,10 @@ export class MetadataTable {
   render() {
     const all = this.#lines();
     const shown = all.slice(0, this.#limit);
-    fill(this.#body, shown.map((line) => (line.item === undefined ? this.#elementRow(line) : itemRow(line))));
+    fill(
+      this.#body,
+      shown.map((line) => (line.item === undefined ? this.#elementRow(line) : itemRow(line))),
+    );
     this.#more.hidden = shown.length === all.length;
     const elements = all.filter((line) => line.item === undefined).length;
     setText(this.#count, elements === 0 ? 'metadata.none' : 'metadata.count', { count: elements });
@@ -86,10 +100,20 @@ export class MetadataTable {
     return el(
       'tr',
       { data: { tag: line.tag } },
-      el('td', { class: 'metadata-tag' }, indent(line), el('code', {}, formatTag(line.tag)), line.found && line.depth > 0 && pathOf(line)),
+      el(
+        'td',
+        { class: 'metadata-tag' },
+        indent(line),
+        el('code', {}, formatTag(line.tag)),
+        line.found && line.depth > 0 && pathOf(line),
+      ),
       el('td', { class: 'metadata-vr' }, line.vr),
       el('td', { class: 'metadata-name' }, nameOf(line)),
-      el('td', { class: `metadata-value${line.binary ? ' binary' : ''}` }, line.items === null ? valueOf(line.text) : this.#sequence(line)),
+      el(
+        'td',
+        { class: `metadata-value${line.binary ? ' binary' : ''}` },
+        line.items === null ? valueOf(line.text) : this.#sequence(line),
+      ),
     );
   }
 
@@ -135,16 +159,22 @@ function pathOf(line) {
 }
 
 function nameOf(line) {
-  if (line.keyword) return line.keyword.replace(/([a-z0-9])([A-Z])/g, '$1 $2').replace(/([A-Z]+)([A-Z][a-z])/g, '$1 $2');
+  if (line.keyword)
+    return line.keyword.replace(/([a-z0-9])([A-Z])/g, '$1 $2').replace(/([A-Z]+)([A-Z][a-z])/g, '$1 $2');
   return el('span', { class: 'quiet', i18n: isPrivate(line.tag) ? 'metadata.private' : 'metadata.unnamed' });
 }
 
 function valueOf(text) {
   if (text.length <= LONG) return isolated(text);
   const value = isolated(`${text.slice(0, LONG)}…`);
-  const whole = button('metadata.whole', null, () => {
-    value.textContent = text;
-    whole.remove();
-  }, { class: 'link-button' });
+  const whole = button(
+    'metadata.whole',
+    null,
+    () => {
+      value.textContent = text;
+      whole.remove();
+    },
+    { class: 'link-button' },
+  );
   return [value, ' ', whole];
 }

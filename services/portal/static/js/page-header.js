@@ -24,7 +24,9 @@ export class PageHeader {
 
   #markLanguage() {
     for (const code of LANGUAGES) {
-      document.getElementById(`language-${code}`).setAttribute('aria-pressed', String(code === currentLanguage()));
+      document
+        .getElementById(`language-${code}`)
+        .setAttribute('aria-pressed', String(code === currentLanguage()));
     }
   }
 

@@ -33,7 +33,8 @@ async function refresh(asked) {
   } catch (error) {
     throw new NetworkError('refresh', { cause: error });
   }
-  if (response.status >= 500 || response.status === 429) throw new NetworkError(`refresh: ${response.status}`);
+  if (response.status >= 500 || response.status === 429)
+    throw new NetworkError(`refresh: ${response.status}`);
   if (!response.ok) return false;
   localStorage.setItem(STAMP, String(Date.now()));
   return true;

@@ -6,7 +6,27 @@ import { button, el, icon } from './dom.js';
 const TEXT_DELAY = 350;
 const FIELDS = ['q', 'state', 'modality', 'device', 'from', 'to'];
 const STATES = ['received', 'processed', 'failed'];
-const MODALITIES = ['CR', 'CT', 'DX', 'ES', 'IO', 'IVUS', 'MG', 'MR', 'NM', 'OP', 'OT', 'PT', 'PX', 'RF', 'SC', 'SM', 'SR', 'US', 'XA'];
+const MODALITIES = [
+  'CR',
+  'CT',
+  'DX',
+  'ES',
+  'IO',
+  'IVUS',
+  'MG',
+  'MR',
+  'NM',
+  'OP',
+  'OT',
+  'PT',
+  'PX',
+  'RF',
+  'SC',
+  'SM',
+  'SR',
+  'US',
+  'XA',
+];
 
 /** Events: `change` whenever the filters do; `values` are those in force, by field. */
 export class ResultsFilters extends EventTarget {
@@ -33,22 +53,49 @@ export class ResultsFilters extends EventTarget {
         el('option', { value: '', i18n: 'filter.anyState' }),
         STATES.map((state) => el('option', { value: state, i18n: `state.${state}` })),
       ),
-      modality: el('input', { type: 'text', list: 'modalities', maxlength: 16, size: 8, autocapitalize: 'characters' }),
+      modality: el('input', {
+        type: 'text',
+        list: 'modalities',
+        maxlength: 16,
+        size: 8,
+        autocapitalize: 'characters',
+      }),
       device: el('input', { type: 'text', maxlength: 128 }),
       from: el('input', { type: 'date' }),
       to: el('input', { type: 'date' }),
     };
     this.element = el(
       'form',
-      { class: 'filters', role: 'search', i18nLabel: 'filter.heading', on: { submit: (event) => this.#submit(event) } },
+      {
+        class: 'filters',
+        role: 'search',
+        i18nLabel: 'filter.heading',
+        on: { submit: (event) => this.#submit(event) },
+      },
       FIELDS.map((name) =>
-        el('label', { class: `field field-${name}` }, el('span', { i18n: `filter.${name}` }), this.#inputs[name]),
+        el(
+          'label',
+          { class: `field field-${name}` },
+          el('span', { i18n: `filter.${name}` }),
+          this.#inputs[name],
+        ),
       ),
-      el('datalist', { id: 'modalities' }, MODALITIES.map((value) => el('option', { value }))),
+      el(
+        'datalist',
+        { id: 'modalities' },
+        MODALITIES.map((value) => el('option', { value })),
+      ),
       this.#reset,
-      el('button', { type: 'submit', class: 'visually-hidden' }, icon('search'), el('span', { i18n: 'filter.apply' })),
+      el(
+        'button',
+        { type: 'submit', class: 'visually-hidden' },
+        icon('search'),
+        el('span', { i18n: 'filter.apply' }),
+      ),
     );
-    this.element.addEventListener('input', (event) => this.#soon(event.target.matches('select') ? 0 : TEXT_DELAY));
+    this.element.addEventListener('input', (event) =>
+      this.#soon(event.target.matches('select') ? 0 : TEXT_DELAY),
+    );
   }
 
   #submit(event) {

@@ -32,10 +32,26 @@ export class ResultsList {
     this.#table = el(
       'table',
       { class: 'results', 'aria-labelledby': 'results-heading' },
-      el('thead', {}, el('tr', {}, columns(user.staff).map(([key, className]) => el('th', { class: className, scope: 'col', i18n: key })))),
+      el(
+        'thead',
+        {},
+        el(
+          'tr',
+          {},
+          columns(user.staff).map(([key, className]) =>
+            el('th', { class: className, scope: 'col', i18n: key }),
+          ),
+        ),
+      ),
       this.#body,
     );
-    this.element = el('div', { class: 'results-list' }, this.#table, this.#message, el('div', { class: 'list-foot' }, this.#count, this.#more));
+    this.element = el(
+      'div',
+      { class: 'results-list' },
+      this.#table,
+      this.#message,
+      el('div', { class: 'list-foot' }, this.#count, this.#more),
+    );
   }
 
   /** Load the first page anew (the filters changed). */
@@ -75,7 +91,8 @@ export class ResultsList {
     const last = fresh.at(-1)?.file_id;
     const anchor = cursor === null ? -1 : this.#results.findIndex((result) => result.file_id === last);
     const known = new Set(fresh.map((result) => result.file_id));
-    const below = anchor < 0 ? [] : this.#results.slice(anchor + 1).filter((result) => !known.has(result.file_id));
+    const below =
+      anchor < 0 ? [] : this.#results.slice(anchor + 1).filter((result) => !known.has(result.file_id));
     this.#results = [...fresh, ...below];
     if (below.length === 0) this.#cursor = cursor;
   }
@@ -94,7 +111,10 @@ export class ResultsList {
   }
 
   async #fetch(cursor, signal) {
-    const page = await request(withQuery('/api/results', { ...this.#filters.parameters, limit: PAGE, cursor }), { signal });
+    const page = await request(
+      withQuery('/api/results', { ...this.#filters.parameters, limit: PAGE, cursor }),
+      { signal },
+    );
     this.#onRows(page.results);
     return page;
   }
@@ -119,7 +139,8 @@ export class ResultsList {
 
   /** Bring the rows in line with the results; those that did not change stay, and so does the focus. */
   render({ everything = false } = {}) {
-    const focused = this.#body.contains(document.activeElement) && document.activeElement.closest('tr').dataset.fileId;
+    const focused =
+      this.#body.contains(document.activeElement) && document.activeElement.closest('tr').dataset.fileId;
     if (everything) this.#rows.clear();
     const rows = new Map(this.#results.map((result) => [result.file_id, this.#row(result)]));
     let place = this.#body.firstElementChild;
@@ -151,7 +172,9 @@ export class ResultsList {
     this.#message.hidden = !empty;
     this.#more.hidden = this.#cursor === null;
     this.#count.hidden = empty;
-    setText(this.#count, this.#cursor === null ? 'list.allShown' : 'list.someShown', { count: this.#results.length });
+    setText(this.#count, this.#cursor === null ? 'list.allShown' : 'list.someShown', {
+      count: this.#results.length,
+    });
     if (!empty) return;
     const key = this.#filters.active ? 'list.noMatch' : 'list.nothingYet';
     fill(

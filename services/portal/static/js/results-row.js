@@ -15,7 +15,12 @@ const STATE_MARKS = {
 /** A state as a coloured word with an icon, so that colour is never the only sign. */
 export function stateBadge(state) {
   const [iconName, tone] = STATE_MARKS[state] ?? ['info', 'quiet'];
-  return el('span', { class: `badge tone-${tone}`, data: { state } }, icon(iconName), el('span', { i18n: `state.${state}` }));
+  return el(
+    'span',
+    { class: `badge tone-${tone}`, data: { state } },
+    icon(iconName),
+    el('span', { i18n: `state.${state}` }),
+  );
 }
 
 /** The columns: [translation key, class, cell content of (result, user)]; staff see one more. */
@@ -27,13 +32,21 @@ export function columns(staff) {
     ['list.before', 'column-number', (result) => number(result.average_before_normalization)],
     ['list.after', 'column-number', (result) => number(result.average_after_normalization)],
     ['list.size', 'column-number column-size', (result) => formatBytes(result.size_bytes)],
-    ['list.received', 'column-time', (result) => el('time', { datetime: result.received_at }, formatTime(result.received_at))],
+    [
+      'list.received',
+      'column-time',
+      (result) => el('time', { datetime: result.received_at }, formatTime(result.received_at)),
+    ],
     ...(staff ? [['list.owner', 'column-owner', ownerCell]] : []),
   ];
 }
 
 function number(value) {
-  return el('span', value === null || value === undefined ? {} : { title: String(value) }, formatNumber(value));
+  return el(
+    'span',
+    value === null || value === undefined ? {} : { title: String(value) },
+    formatNumber(value),
+  );
 }
 
 function fileCell(result) {
@@ -70,7 +83,11 @@ export function resultRow(result, user) {
     'tr',
     { data: { fileId: result.file_id, state: result.state } },
     columns(user.staff).map(([, className, cell], index) =>
-      el(index === 0 ? 'th' : 'td', { class: className, scope: index === 0 ? 'row' : null }, cell(result, user)),
+      el(
+        index === 0 ? 'th' : 'td',
+        { class: className, scope: index === 0 ? 'row' : null },
+        cell(result, user),
+      ),
     ),
   );
 }

@@ -9,8 +9,20 @@ import { signIn } from './session.js';
 /** `onSignedIn()` follows a success; `ended` says why the reader is asked again. */
 export function signInView({ ended = false, onSignedIn }) {
   const error = el('p', { class: 'notice bad', role: 'alert', hidden: true });
-  const username = el('input', { name: 'username', autocomplete: 'username', required: true, maxlength: 150, autocapitalize: 'none', spellcheck: 'false' });
-  const password = el('input', { name: 'password', type: 'password', autocomplete: 'current-password', required: true });
+  const username = el('input', {
+    name: 'username',
+    autocomplete: 'username',
+    required: true,
+    maxlength: 150,
+    autocapitalize: 'none',
+    spellcheck: 'false',
+  });
+  const password = el('input', {
+    name: 'password',
+    type: 'password',
+    autocomplete: 'current-password',
+    required: true,
+  });
   const submit = el('button', { type: 'submit', class: 'button primary wide', i18n: 'signIn.submit' });
 
   async function onSubmit(event) {

@@ -97,7 +97,9 @@ export class UploadPanel {
       this.#queue.add(files);
       this.#notice.hidden = unreadable === 0 && files.length > 0;
       if (this.#notice.hidden) return;
-      setText(this.#notice, unreadable > 0 ? 'upload.unreadable' : 'upload.nothingDropped', { count: unreadable });
+      setText(this.#notice, unreadable > 0 ? 'upload.unreadable' : 'upload.nothingDropped', {
+        count: unreadable,
+      });
       announce(this.#notice.textContent);
     });
   }

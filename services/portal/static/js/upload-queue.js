@@ -97,7 +97,9 @@ export class UploadQueue extends EventTarget {
 
   #fillSlots() {
     const running = this.items.filter((item) => item.phase === 'sending' || item.phase === 'checking').length;
-    const next = this.items.filter((item) => item.phase === 'waiting').slice(0, Math.max(this.#slots - running, 0));
+    const next = this.items
+      .filter((item) => item.phase === 'waiting')
+      .slice(0, Math.max(this.#slots - running, 0));
     for (const item of next) this.#run(item);
     if (running + next.length === 0) this.dispatchEvent(new CustomEvent('idle'));
   }
@@ -121,7 +123,10 @@ export class UploadQueue extends EventTarget {
   #failed(item, error) {
     if (error.name === 'AbortError') {
       this.#move(item, 'cancelled');
-    } else if (error instanceof NetworkError || (error instanceof ApiError && (error.passing || error.status === 401))) {
+    } else if (
+      error instanceof NetworkError ||
+      (error instanceof ApiError && (error.passing || error.status === 401))
+    ) {
       item.problem = error;
       this.#move(item, 'interrupted');
     } else if (error instanceof ApiError) {

@@ -41,7 +41,10 @@ export class UploadRow {
         'div',
         { class: 'upload-head' },
         isolated(item.file.name, { class: 'upload-name', title: item.file.name }),
-        el('span', { class: 'upload-size', i18n: ['upload.size', { size: () => formatBytes(item.file.size) }] }),
+        el('span', {
+          class: 'upload-size',
+          i18n: ['upload.size', { size: () => formatBytes(item.file.size) }],
+        }),
       ),
       el('div', { class: 'upload-body' }, this.#progress, this.#mark, this.#detail),
       this.#actions,
@@ -75,9 +78,11 @@ export class UploadRow {
 
   #statusText() {
     const { phase, sent, file, problem } = this.#item;
-    if (phase === 'sending') return ['upload.sending', { percent: () => formatPercent(file.size ? sent / file.size : 0) }];
+    if (phase === 'sending')
+      return ['upload.sending', { percent: () => formatPercent(file.size ? sent / file.size : 0) }];
     if (phase === 'refused') return ['upload.refused', { reason: () => errorText(problem) }];
-    if (phase === 'interrupted') return ['upload.interrupted', { reason: () => (problem ? errorText(problem) : '') }];
+    if (phase === 'interrupted')
+      return ['upload.interrupted', { reason: () => (problem ? errorText(problem) : '') }];
     return [`upload.${phase}`];
   }
 

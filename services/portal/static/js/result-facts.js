@@ -1,0 +1,83 @@
+// What a result's page says about the file itself: its heading, and the small print below.
+
+import { ApiError, NetworkError, request, resultPaths } from './api.js';
+import { el, icon, isolated } from './dom.js';
+import { formatTime } from './format.js';
+import { t } from './i18n.js';
+import { stateBadge } from './results-row.js';
+
+/** The heading: name, state, download, when and whose. */
+export function resultHeading(result, user) {
+  const owner = result.owner?.id ?? result.owner_id;
+  const facts = [
+    ['result.received', formatTime(result.received_at, { seconds: true })],
+    result.processed_at && ['result.processedAt', formatTime(result.processed_at, { seconds: true })],
+    user.staff &&
+      owner !== undefined && [
+        'result.owner',
+        owner === user.user_id ? t('list.ownerYou') : t('list.ownerOther', { id: String(owner) }),
+      ],
+  ].filter(Boolean);
+  return el(
+    'header',
+    { class: 'result-head' },
+    el('h1', { tabindex: -1 }, isolated(result.file_name || result.file_id)),
+    stateBadge(result.state),
+    el(
+      'a',
+      {
+        class: 'button',
+        href: resultPaths(result.file_id).file,
+        download: result.file_name || '',
+        on: { click: renewFirst },
+      },
+      icon('download'),
+      el('span', { i18n: 'result.download' }),
+    ),
+    el(
+      'dl',
+      { class: 'facts' },
+      facts.map(([key, value]) => el('div', {}, el('dt', { i18n: key }), el('dd', {}, value))),
+    ),
+  );
+}
+
+// A download is a navigation that nothing can repeat: make sure of the session before it starts.
+async function renewFirst(event) {
+  const link = event.currentTarget;
+  if (link.dataset.sure === 'yes') {
+    delete link.dataset.sure;
+    return;
+  }
+  event.preventDefault();
+  try {
+    await request('/api/auth/me');
+    link.dataset.sure = 'yes';
+    link.click();
+  } catch (error) {
+    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+  }
+}
+
+/** What support asks for. */
+export function technicalSection(result) {
+  const facts = [
+    ['technical.fileId', result.file_id],
+    ['technical.sha256', result.sha256],
+    ['technical.transferSyntax', result.transfer_syntax_uid],
+    ['technical.attempts', result.attempts],
+    ['technical.trace', result.trace_id],
+  ].filter(([, value]) => value !== null && value !== undefined);
+  return el(
+    'details',
+    { class: 'technical' },
+    el('summary', { i18n: 'technical.heading' }),
+    el(
+      'dl',
+      { class: 'facts' },
+      facts.map(([key, value]) =>
+        el('div', {}, el('dt', { i18n: key }), el('dd', {}, el('code', {}, value))),
+      ),
+    ),
+  );
+}

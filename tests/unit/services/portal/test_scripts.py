@@ -1,0 +1,204 @@
+"""The portal's modules that decide things, run in Chromium without any server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route
+
+from services.portal.app import STATIC
+from services.portal.assets import CONTENT_TYPES
+from tests.chromium import chromium
+
+pytestmark = pytest.mark.browser
+ORIGIN = "http://portal.test"
+
+# A queue whose requests are answered by hand: `answers[name]` is {resolve, reject, onProgress, signal}.
+QUEUE = """
+    const { UploadQueue } = await import('/js/upload-queue.js');
+    const { ApiError, NetworkError } = await import('/js/api.js');
+    const answers = {};
+    const queue = new UploadQueue((file, control) => new Promise((resolve, reject) => {
+        answers[file.name] = { resolve, reject, ...control };
+        control.signal.addEventListener('abort', () => reject(new DOMException('', 'AbortError')));
+    }), 2);
+    const settled = () => new Promise((resolve) => setTimeout(resolve));
+    const phases = () => queue.items.map((item) => item.phase);
+    const files = (...names) => names.map((name) => new File(['content'], name));
+"""
+
+
+def serve(route: Route) -> None:
+    path = route.request.url.removeprefix(f"{ORIGIN}/")
+    if path == "":
+        route.fulfill(content_type="text/html", body="<div id=announcements></div>")
+        return
+    file = STATIC / path
+    route.fulfill(content_type=CONTENT_TYPES[file.suffix], body=file.read_bytes())
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with chromium() as browser:
+        made = browser.new_page(locale="en-US")
+        made.route(f"{ORIGIN}/**", serve)
+        made.goto(f"{ORIGIN}/")
+        yield made
+
+
+def run(page: Page, body: str) -> Any:
+    return page.evaluate(f"async () => {{ {body} }}")
+
+
+def test_no_more_requests_run_than_there_are_slots(page: Page) -> None:
+    before, after = run(
+        page,
+        QUEUE
+        + """
+        queue.add(files('a', 'b', 'c'));
+        const before = phases();
+        answers.a.resolve({ id: '1', state: 'accepted' });
+        await settled();
+        return [before, phases()];
+        """,
+    )
+    assert before == ["sending", "sending", "waiting"]
+    assert after == ["accepted", "sending", "sending"]
+
+
+def test_each_answer_leads_to_its_phase(page: Page) -> None:
+    assert run(
+        page,
+        QUEUE
+        + """
+        queue.add(files('a', 'b', 'c', 'd', 'e'));
+        answers.a.resolve({ id: '1', state: 'accepted', duplicate: true });
+        answers.b.reject(new ApiError(422, { code: 'not-dicom' }));
+        await settled();
+        answers.c.reject(new NetworkError('gone'));
+        answers.d.reject(new ApiError(503, { code: 'unavailable' }));
+        await settled();
+        answers.e.onProgress(7);
+        return phases();
+        """,
+    ) == ["duplicate", "refused", "interrupted", "interrupted", "checking"]
+
+
+def test_a_result_that_comes_before_the_answer_is_not_lost(page: Page) -> None:
+    assert run(
+        page,
+        QUEUE
+        + """
+        queue.add(files('a'));
+        queue.learn('1', 'received');
+        queue.learn('1', 'processed');
+        answers.a.resolve({ id: '1', state: 'accepted' });
+        await settled();
+        const early = phases();
+        queue.learn('1', 'failed'); // a late event of the past: processed stands
+        return [...early, ...phases(), queue.busy];
+        """,
+    ) == ["processed", "processed", False]
+
+
+def test_what_was_cancelled_can_be_sent_again(page: Page) -> None:
+    assert run(
+        page,
+        QUEUE
+        + """
+        queue.add(files('a', 'b', 'c'));
+        queue.cancelAll();
+        await settled();
+        const cancelled = phases();
+        queue.retry(queue.items[0]);
+        answers.a.resolve({ id: '1', state: 'accepted' });
+        await settled();
+        queue.clearFinished();
+        return [cancelled, queue.items.length];
+        """,
+    ) == [["cancelled", "cancelled", "cancelled"], 0]
+
+
+def test_lines_of_a_header(page: Page) -> None:
+    lines = run(
+        page,
+        """
+        const { lines, matches, formatTag } = await import('/js/dicom-json.js');
+        const dataset = {
+            '00100010': { vr: 'PN', Value: [{ Alphabetic: 'A^B', Ideographic: 'C' }] },
+            '00081140': { vr: 'SQ', Value: [{ '00081155': { vr: 'UI', Value: ['1.2'] } }] },
+            '00280030': { vr: 'DS', Value: [0.5, null, 0.25] },
+            '7FE00010': { vr: 'OW', BulkDataURI: 'bulk/7FE00010' },
+            '60023000': { vr: 'OW' },
+        };
+        const keywords = { '00100010': 'PatientName', '60xx3000': 'OverlayData' };
+        const all = [...lines(dataset, keywords, { bulk: 'elsewhere' }, () => true)];
+        const found = (needle) => all.filter((line) => matches(line, needle)).map((line) => line.tag);
+        return {
+            texts: all.map(
+                (line) => line.item ?? `${formatTag(line.tag)} ${line.keyword} ${line.text}`.trim(),
+            ),
+            depths: all.map((line) => line.depth),
+            found: [found('(0010,0010)'), found('patient name'), found('a^b'), found('1.2')],
+        };
+        """,
+    )
+    assert lines["texts"] == [
+        "(0008,1140)",
+        1,
+        "(0008,1155)  1.2",
+        "(0010,0010) PatientName A^B=C",
+        "(0028,0030)  0.5 \\  \\ 0.25",
+        "(6002,3000) OverlayData",
+        "(7FE0,0010)  elsewhere",
+    ]
+    assert lines["depths"] == [0, 1, 2, 0, 0, 0, 0]
+    assert lines["found"] == [["00100010"], ["00100010"], ["00100010"], ["00081155"]]
+
+
+def test_numbers_and_sizes_follow_the_language(page: Page) -> None:
+    shown = run(
+        page,
+        """
+        const { useLanguage, t } = await import('/js/i18n.js');
+        const { formatNumber, formatBytes } = await import('/js/format.js');
+        const shown = {};
+        for (const language of ['es', 'en']) {
+            await useLanguage(language);
+            shown[language] = [
+                formatNumber(12345.678901), formatNumber(null), formatNumber(0.00000012), formatBytes(0),
+                formatBytes(1536), t('list.loaded', { count: 1 }), t('list.loaded', { count: 2 }),
+                t('no.such.key'),
+            ];
+        }
+        return shown;
+        """,
+    )
+    assert shown["en"] == [
+        "12,345.6789",
+        "—",
+        "1.2E-7",
+        "0 B",
+        "1.5 KiB",
+        "1 result loaded.",
+        "2 results loaded.",
+        "no.such.key",
+    ]
+    assert shown["es"][:5] == ["12.345,6789", "—", "1,2E-7", "0 B", "1,5 KiB"]
+
+
+def test_the_local_day_is_asked_for_as_instants(page: Page) -> None:
+    parameters = run(
+        page,
+        """
+        const { ResultsFilters } = await import('/js/results-filters.js');
+        const query = '?from=2026-03-01&to=2026-03-31&modality=ct';
+        const filters = new ResultsFilters(query, new AbortController().signal);
+        const { from, to, modality } = filters.parameters;
+        const [first, end] = [new Date(from), new Date(to)];
+        return [modality, first.getDate(), first.getHours(), end.getDate(), from.at(-1)];
+        """,
+    )
+    assert parameters == ["CT", 1, 0, 1, "Z"]
