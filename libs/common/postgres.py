@@ -30,9 +30,6 @@ _TRANSIENT = (
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
-    # Not migrated yet: `/readyz` says so.
-    asyncpg.InvalidSchemaNameError,
-    asyncpg.UndefinedTableError,
     ConnectionError,
     TimeoutError,
 )
