@@ -9,12 +9,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, BinaryIO
 
 from libs.dicom.faults import DicomFault
 from libs.dicom.image import Image, Words
-from libs.dicom.measure import BINS, METHOD_VERSION, FrameTotal, Measures, json_number, measure_cells
+from libs.dicom.measure import (
+    BINS,
+    METHOD_VERSION,
+    FrameTotal,
+    Measures,
+    Total,
+    exact,
+    json_number,
+    measure_cells,
+    quotient,
+)
 from libs.dicom.pixels import AnalysisLimits, PixelSource, open_pixels
 from libs.dicom.render import Sampler, thumbnail
 from libs.dicom.transform import FunctionalGroups, lut, padding, rescale
@@ -134,7 +143,7 @@ def _statistics(measures: Measures, image: Image) -> dict[str, Any]:
         },
         "frames": image.frames,
         "frame_means": [
-            float(Fraction(frame.total) / frame.count) if frame.count else None
+            quotient(frame.total, frame.count) if frame.count else None
             for frame in measures.frames[:FRAME_MEANS_KEPT]
         ],
         "modality": _modality(measures, image),
@@ -152,14 +161,15 @@ def _modality(measures: Measures, image: Image) -> dict[str, Any] | None:
         return {"mean": total / measures.count, "unit": item.text("ModalityLUTType") or None}
     groups = FunctionalGroups(image.attributes)
     totals = measures.frames if groups.vary else [FrameTotal(measures.total, measures.count)]
-    total_in_units, unit = Fraction(0), ""
+    total_in_units: Total = 0
+    unit = ""
     for index, frame in enumerate(totals):
         found = rescale(image.attributes, groups, index)
         if found is None:
             return None
         scale, unit = found
-        total_in_units += Fraction(scale.slope) * frame.total + Fraction(scale.intercept) * frame.count
-    return {"mean": json_number(total_in_units / measures.count), "unit": unit or None}
+        total_in_units += exact(scale.slope) * frame.total + exact(scale.intercept) * frame.count
+    return {"mean": json_number(quotient(total_in_units, measures.count)), "unit": unit or None}
 
 
 def _padding(measures: Measures, image: Image) -> dict[str, Any] | None:
@@ -168,10 +178,9 @@ def _padding(measures: Measures, image: Image) -> dict[str, Any] | None:
     if span is None:
         return None
     count = measures.count - measures.padding.count
-    total = Fraction(measures.total) - Fraction(measures.padding.total)
     return {
         "low": span.low,
         "high": span.high,
         "count": measures.padding.count,
-        "mean_without": float(total / count) if count else None,
+        "mean_without": quotient(measures.total - measures.padding.total, count) if count else None,
     }

@@ -49,6 +49,11 @@ class Distribution:
     values: NDArray[np.int64]
     counts: NDArray[np.int64]
 
+    @property
+    def total(self) -> int:
+        """Exact sum; fewer than 2**47 values of 16 bits stay within 64 bits."""
+        return int(np.dot(self.values, self.counts))
+
 
 @dataclass(frozen=True, slots=True)
 class Measures:
@@ -73,7 +78,7 @@ class Measures:
     @property
     def mean(self) -> float:
         """The mean, rounded once."""
-        return float(Fraction(self.total) / self.count)
+        return quotient(self.total, self.count)
 
     @property
     def normalized_mean(self) -> float:
@@ -81,13 +86,13 @@ class Measures:
 
         It equals (sum − n·min) / (n·(max − min)), so no second array is needed.
         """
-        low, span = Fraction(self.minimum), Fraction(self.maximum) - Fraction(self.minimum)
-        return float((self.total - self.count * low) / (self.count * span)) if span else 0.0
+        low, span = exact(self.minimum), exact(self.maximum) - exact(self.minimum)
+        return quotient(self.total - self.count * low, self.count * span) if span else 0.0
 
     @property
     def entropy(self) -> float:
         """The Shannon entropy of the histogram in bits, 0 to 8."""
-        shares = np.array([bin_count for bin_count in self.histogram if bin_count]) / self.count
+        shares = np.array([*filter(None, self.histogram)]) / self.count
         return max(0.0, float(-(shares * np.log2(shares)).sum()))
 
 
@@ -102,12 +107,15 @@ def measure_cells(
     totals = [FrameTotal() for _ in range(frames)]
     for frame, words in blocks:
         found = np.bincount(words)
-        part = _distribution(found, layout)
-        totals[frame].total += int(np.dot(part.values, part.counts))
         totals[frame].count += words.size
+        if frames > 1:  # a single frame's sum is that of the image
+            totals[frame].total += _distribution(found, layout).total
         counts, fewer = (counts, found) if counts.size >= found.size else (found, counts)
         counts[: fewer.size] += fewer
-    return summarize(_distribution(counts, layout), tuple(totals), padding)
+    distribution = _distribution(counts, layout)
+    if frames == 1:
+        totals[0].total = distribution.total
+    return summarize(distribution, tuple(totals), padding)
 
 
 def _distribution(counts: NDArray[np.int64], layout: Layout) -> Distribution:
@@ -164,7 +172,18 @@ def _percentiles(distribution: Distribution, count: int) -> tuple[float, ...]:
 
 def interpolate(low: Number, high: Number, part: int) -> float:
     """Go `part` hundredths of the way from `low` to `high`, rounded once."""
-    return float(Fraction(low) + (Fraction(high) - Fraction(low)) * part / 100)
+    start = exact(low)
+    return quotient(start * 100 + (exact(high) - start) * part, 100)
+
+
+def exact(number: Number) -> Total:
+    """Give a finite number as an integer where it is one: arithmetic with fractions is slow."""
+    return int(number) if number == int(number) else Fraction(number)
+
+
+def quotient(dividend: Total, divisor: Total) -> float:
+    """Divide, rounding once: Python rounds the quotient of two integers correctly, however long they are."""
+    return float(dividend / divisor)
 
 
 def _inside(distribution: Distribution, span: Span | None) -> FrameTotal:
@@ -172,7 +191,7 @@ def _inside(distribution: Distribution, span: Span | None) -> FrameTotal:
         return FrameTotal()
     inside = (distribution.values >= span.low) & (distribution.values <= span.high)
     values, counts = distribution.values[inside], distribution.counts[inside]
-    return FrameTotal(int(np.dot(values, counts)), int(counts.sum()))
+    return FrameTotal(Distribution(values, counts).total, int(counts.sum()))
 
 
 def json_number(value: Any) -> float | None:
