@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.common.errors import ConfigurationError
 
+_HTTP_URL = r"^https?://[^/\s]+"
+
 
 class CommonSettings(BaseSettings):
     """Read from the environment by upper-case field name; an empty value counts as unset."""
@@ -21,10 +23,14 @@ class CommonSettings(BaseSettings):
         8080, ge=0, le=65535, description="Port the HTTP server listens on; 0 picks a free one."
     )
     public_url: str | None = Field(
-        None, description="URL under which browsers reach the portal; unset: http://HOST:PORT."
+        None,
+        pattern=_HTTP_URL,
+        description="URL under which browsers reach the portal; unset: http://HOST:PORT.",
     )
     auth_jwks_url: str | None = Field(
-        None, description="Where access-token keys are fetched; unset: PUBLIC_URL + /api/auth/jwks.json."
+        None,
+        pattern=_HTTP_URL,
+        description="Where access-token keys are fetched; unset: PUBLIC_URL + /api/auth/jwks.json.",
     )
     data_dir: Path = Field(Path("var"), description="Folder of everything that is kept on disk.")
     database_url: SecretStr | None = Field(
@@ -48,7 +54,9 @@ class CommonSettings(BaseSettings):
     keyring_file: Path | None = Field(
         None, description="File with the key-encryption keys; unset: DATA_DIR/keyring.json."
     )
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: str = Field(
+        "INFO", pattern="^(?i:DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
+    )
     log_format: str = Field("json", pattern="^(json|text)$", description="`json` or `text`.")
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="OTLP/HTTP endpoint for traces; unset: no export."
@@ -63,7 +71,8 @@ class CommonSettings(BaseSettings):
     @property
     def base_url(self) -> str:
         """PUBLIC_URL without a trailing slash, or the address listened on."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     @property
     def jwks_url(self) -> str:
