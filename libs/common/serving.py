@@ -73,18 +73,33 @@ async def serve(
         try:
             await runner.setup()
             await web.SockSite(runner, listener).start()
-            if on_ready is not None:
-                await on_ready()
-            waiting = asyncio.create_task(stop.wait())
-            ends: list[asyncio.Future[Any]] = [waiting, app[FATAL]]
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            waiting.cancel()
+            await _until_stopped(stop, app[FATAL], on_ready)
             log.info("stopping: running work gets %g s", settings.shutdown_timeout)
         finally:
             app[DRAINING].set()
             await runner.cleanup()
             listener.close()
     return 1 if app[FATAL].done() else 0
+
+
+async def _until_stopped(
+    stop: asyncio.Event, fatal: asyncio.Future[str], on_ready: Callable[[], Awaitable[None]] | None
+) -> None:
+    """Return at `stop` or `fatal`, also while `on_ready` still runs. Raises what `on_ready` raises."""
+
+    async def stay() -> None:
+        if on_ready is not None:
+            await on_ready()
+        await stop.wait()
+
+    staying, waiting = asyncio.create_task(stay()), asyncio.create_task(stop.wait())
+    ends: list[asyncio.Future[Any]] = [staying, waiting, fatal]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    staying.cancel()
+    await asyncio.wait([staying])
+    if not staying.cancelled():
+        staying.result()
 
 
 def run(settings_model: type[S], create: Callable[[S], web.Application]) -> int:
