@@ -7,6 +7,7 @@ from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import Any
 from uuid import UUID
 
 from libs.common import outbox
@@ -74,11 +75,7 @@ class Intake:
         key = file_key(file_id)
         async with self._slots, self._storage.writer(key) as writer:
             await self._write(writer, chunks)
-            header, sha256 = await self._read_header(writer)
-            file = _describe(file_id, owner_id, file_name, writer.size, sha256, header)
-            await writer.commit(
-                {"file_name": file.file_name, "dicom": header.dicom_json, "warnings": list(header.warnings)}
-            )
+            file = await self._commit(writer, file_id, owner_id, file_name)
         if await self._record(file):
             self._wake()
             return Accepted(file_id, duplicate=False)
@@ -113,15 +110,30 @@ class Intake:
                 raise TooLarge(f"The file is larger than the {limit} bytes that this server accepts.")
             await writer.write(chunk)
 
-    async def _read_header(self, writer: ObjectWriter) -> tuple[Header, str]:
-        """The header, and the SHA-256 of everything, off the event loop. Raises InvalidContent."""
+    async def _commit(
+        self, writer: ObjectWriter, file_id: UUID, owner_id: UserId, file_name: str | None
+    ) -> StoredFile:
+        """Read the header and seal, in one hop off the event loop. Raises InvalidContent."""
+        described: list[StoredFile] = []
 
-        def parse() -> tuple[Header, str]:
-            with writer.plaintext() as stream:
-                return read_header(stream, writer.size, self._limits.header), writer.sha256
+        def describe() -> dict[str, Any]:
+            header = self._read_header(writer)
+            file = _describe(file_id, owner_id, file_name, writer.size, writer.sha256, header)
+            described.append(file)
+            return {
+                "file_name": file.file_name,
+                "dicom": header.dicom_json,
+                "warnings": list(header.warnings),
+            }
 
+        await writer.commit(describe)
+        return described[0]
+
+    def _read_header(self, writer: ObjectWriter) -> Header:
+        """Blocking. Raises InvalidContent."""
         try:
-            header, sha256 = await asyncio.to_thread(parse)
+            with writer.plaintext() as stream:
+                header = read_header(stream, writer.size, self._limits.header)
         except DicomFault as fault:
             raise InvalidContent(fault.detail, code=fault.code) from fault
         limit = self._limits.max_decoded_bytes
@@ -131,7 +143,7 @@ class Intake:
                 "that this server decodes.",
                 code="too-large-when-decoded",
             )
-        return header, sha256
+        return header
 
     async def _accept_again(self, file: StoredFile) -> Accepted:
         """The same bytes: the first id, queued again if they had failed. Raises Conflict for other bytes."""

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from libs.common.encryption import SEGMENT_BYTES, DecryptingReader
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, StorageError, TooLarge, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
 from libs.common.keyring import Keyring
-from libs.common.storage import FileStorage, Storage
+from libs.common.storage import FileStorage, ObjectWriter, Storage
 
 SIZES = [0, 1, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 2 * SEGMENT_BYTES, 2 * SEGMENT_BYTES + 5]
 MARKER = b"PATIENT^SECRET^1234567890"
@@ -35,7 +36,7 @@ class Harness:
 
 def file_harness(root: Path) -> Harness:
     def path(key: ObjectKey) -> Path:
-        return next(root.glob(f"???/{key}"))
+        return next(root.glob(f"??/{key}"))
 
     def alter(key: ObjectKey, change: Callable[[bytes], bytes]) -> None:
         path(key).write_bytes(change(path(key).read_bytes()))
@@ -185,6 +186,31 @@ async def test_leaving_without_commit_discards(harness: Harness, key: ObjectKey)
             await fail_half_way(data)
     assert not await harness.storage.exists(key)
     assert harness.at_rest() == []
+
+
+async def test_a_function_describes_what_was_written_or_nothing_is_kept(
+    harness: Harness, key: ObjectKey
+) -> None:
+    def refuse() -> dict[str, Any]:
+        raise ZeroDivisionError
+
+    for data in (b"small", content(2 * SEGMENT_BYTES)):
+        async with harness.storage.writer(key) as writer:
+            await writer.write(data)
+            with pytest.raises(ZeroDivisionError):
+                await writer.commit(refuse)
+        assert harness.at_rest() == []
+        async with harness.storage.writer(key) as writer:
+            await writer.write(data)
+
+            def describe(writer: ObjectWriter = writer) -> dict[str, Any]:
+                with writer.plaintext() as stream:
+                    return {"first": stream.read(1).hex()}
+
+            await writer.commit(describe)
+        trailer = await harness.storage.read_trailer(key)
+        assert (trailer["first"], trailer["size"]) == (data[:1].hex(), len(data))
+        await harness.storage.delete(key)
 
 
 async def test_an_abandoned_replacement_leaves_the_older_object(storage: Storage, key: ObjectKey) -> None:

@@ -7,12 +7,15 @@ ObjectCorrupt. A key that no object can have is ObjectNotFound too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
 from libs.common.ids import ObjectKey
+
+Describe = Callable[[], Mapping[str, Any]]
+"""Gives the trailer of an object whose bytes are all written; may read them back with `plaintext`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,11 @@ class ObjectWriter(Protocol):
     def plaintext(self) -> BinaryIO:
         """Open what was written so far, for a worker thread; no copy while it is under one segment."""
 
-    async def commit(self, trailer: Mapping[str, Any]) -> None:
+    async def commit(self, trailer: Mapping[str, Any] | Describe) -> None:
         """Seal with `trailer` (JSON-serialisable; `size` and `sha256` are added) and make it visible.
 
+        A function is called in the worker thread that seals, which spares its work a hop of its own; what it
+        raises passes through, and nothing becomes visible.
         Returns when it is durable, if it was opened so. Raises TooLarge for an absurd trailer.
         """
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 from libs.common.encryption import Sealer, SegmentReader, read_segment
 from libs.common.errors import StorageError
 from libs.common.keyring import Keyring
+from libs.common.storage.contract import Describe
 from libs.common.storage.folder import Folder
 
 
@@ -43,11 +44,13 @@ class Draft:
         self._write(self.sealer.segments())
         self._usable = True
 
-    def commit(self, trailer: Mapping[str, Any]) -> None:
+    def commit(self, trailer: Mapping[str, Any] | Describe) -> None:
         """Seal, write, fsync if durable, and publish."""
         if self.sealer.full:
             self.flush()
         self.require_usable()
+        if callable(trailer):
+            trailer = trailer()
         self._usable = False
         descriptor, temporary = self._write(self.sealer.finish(trailer))
         if self._durable:

@@ -14,7 +14,7 @@ from libs.common.errors import ObjectCorrupt, ObjectNotFound
 from libs.common.ids import ObjectKey
 from libs.common.keyring import Keyring
 from libs.common.storage.blocking import in_thread, unavailable
-from libs.common.storage.contract import ChildAccess, ObjectReader, ObjectWriter
+from libs.common.storage.contract import ChildAccess, Describe, ObjectReader, ObjectWriter
 from libs.common.storage.draft import Draft
 from libs.common.storage.folder import STALE_AFTER, Folder
 
@@ -151,7 +151,7 @@ class _FileWriter:
     def plaintext(self) -> BinaryIO:
         return self._draft.plaintext()
 
-    async def commit(self, trailer: Mapping[str, Any]) -> None:
+    async def commit(self, trailer: Mapping[str, Any] | Describe) -> None:
         await self._storage.run(self._draft.commit, trailer)
 
 

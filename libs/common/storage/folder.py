@@ -1,7 +1,7 @@
 """Where the `file:` store keeps objects, and how one appears there: whole, at once, durable. All blocking.
 
-<root>/<last three hex digits of the file id>/<key>     objects; a UUIDv7 ends in random bits
-<root>/.tmp/<key>.<random>                              objects being written, ciphertext as well
+<root>/<last two hex digits of the file id>/<key>     objects; a UUIDv7 ends in random bits
+<root>/.tmp/<key>.<random>                            objects being written, ciphertext as well
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STALE_AFTER = timedelta(hours=24)
 
 _KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[a-z]{1,24})?")
 _UUID_LENGTH = 36
-_SHARD_DIGITS = 3
+_SHARD_DIGITS = 2
 
 
 class Folder:

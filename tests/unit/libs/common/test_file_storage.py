@@ -58,7 +58,7 @@ async def test_objects_lie_in_private_shards_named_by_the_random_end_of_the_id(
     file_id = new_file_id()
     await storage.put(file_key(file_id), b"file", {})
     await storage.put(thumbnail_key(file_id), b"thumbnail", {}, durable=False)
-    shard = root / str(file_id)[-3:]
+    shard = root / str(file_id)[-2:]
     assert sorted(files(root)) == [shard / str(file_id), shard / f"{file_id}.thumbnail"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in files(root)} == {0o600}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (root, shard, root / ".tmp")} == {0o700}
@@ -105,7 +105,7 @@ async def test_durable_means_file_before_name_and_every_new_folder(
     await storage.ready()
     syncs = Syncs(root, monkeypatch)
     file_id = new_file_id()
-    shard = str(file_id)[-3:]
+    shard = str(file_id)[-2:]
     await storage.put(thumbnail_key(file_id), b"x", {}, durable=False)
     assert syncs.log == [f"rename {shard}/{file_id}.thumbnail"]
 
