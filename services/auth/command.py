@@ -43,11 +43,14 @@ def create_user(arguments: Sequence[str], settings: AuthSettings | None = None) 
 
 
 def _read_password() -> str:
-    """One line. Raises ConfigurationError when two typed ones differ."""
+    """One line. Raises ConfigurationError when two typed ones differ, or none was."""
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
-    password = getpass.getpass("Password: ")
-    if getpass.getpass("Password again: ") != password:
+    try:
+        password, again = getpass.getpass("Password: "), getpass.getpass("Password again: ")
+    except EOFError as error:
+        raise ConfigurationError("No password was given; nothing was made.") from error
+    if again != password:
         raise ConfigurationError("The two passwords differ; nothing was made.")
     return password
 
