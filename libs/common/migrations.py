@@ -5,7 +5,9 @@ Every schema keeps its own record in `<schema>.schema_migration`. `libs.common.r
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +18,11 @@ import asyncpg
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.postgres import Connection, Database
 from libs.common.roles import grant_access, prepare_schema, set_search_path
+
+log = logging.getLogger(__name__)
+
+SCHEMA_POLL = 1.0
+"""Seconds between looks at a database that lacks its schema."""
 
 _FILE_NAME = re.compile(r"(?P<version>\d{4})_[a-z0-9_]+\.sql")
 _LOCK_KEY = 0x6463_6D6D_6967  # "dcmmig": advisory locks are named by number, within one database
@@ -163,3 +170,16 @@ async def require_current(database: Database, source: Source) -> None:
         raise Unavailable(
             f"Schema {source.schema} lacks {', '.join(missing)}: run `python -m services migrate`."
         )
+
+
+async def wait_until_current(database: Database, source: Source) -> None:
+    """Wait for the database and its schema; services start in any order."""
+    told = ""
+    while True:
+        try:
+            return await require_current(database, source)
+        except Unavailable as error:
+            if error.detail != told:
+                log.warning("%s waits: %s", source.schema, error.detail)
+                told = error.detail
+        await asyncio.sleep(SCHEMA_POLL)

@@ -13,7 +13,7 @@ from libs.common.bus.topology import INGEST_OUTCOMES
 from libs.common.errors import Unavailable
 from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.memory import keep_large_buffers
-from libs.common.migrations import Source, require_current
+from libs.common.migrations import Source, require_current, wait_until_current
 from libs.common.openapi import add_operations
 from libs.common.outbox import OutboxRelay
 from libs.common.resources import service_database, service_storage, standalone
@@ -62,11 +62,16 @@ def install(app: web.Application, settings: IngestSettings, *, exclusive: bool =
         app[INTAKE] = Intake(
             storage, database, limits(settings), concurrency=settings.max_concurrent_uploads, wake=relay.wake
         )
-        await app[BUS].subscribe(INGEST_OUTCOMES, Outcomes(database), concurrency=OUTCOME_CONCURRENCY)
+
+        async def consume_and_relay() -> None:
+            await wait_until_current(database, SOURCE)
+            await app[BUS].subscribe(INGEST_OUTCOMES, Outcomes(database), concurrency=OUTCOME_CONCURRENCY)
+            await relay.run()
+
         async with (
             relay.admitted(),
             supervise(app, "storage sweep", sweep(storage)),
-            supervise(app, "outbox relay", relay.run()),
+            supervise(app, "outbox relay", consume_and_relay()),
         ):
             yield
             await relay.stop(settings.shutdown_timeout)

@@ -47,7 +47,8 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
             telemetry,
             metrics,
         )
-        async with supervise(app, "decoder start", pool.run()):
+        app[READINESS]["decoders"] = pool.ready
+        async with supervise(app, "decoders", pool.run()):
             await app[BUS].subscribe(
                 PROCESSOR_FILES, handler, concurrency=settings.worker_slots * DELIVERIES_PER_SLOT
             )

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 
 from pebble import ProcessExpired, ProcessPool
 
+from libs.common.errors import Unavailable
 from libs.common.storage import ChildAccess
 from libs.dicom.analysis import AnalysisLimits
 from services.processor import child
 from services.processor.child import Measured, Refused
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 0.5
+"""Between looks at whether the children are still there."""
 
 
 class DecoderCrashed(Exception):
@@ -30,27 +38,55 @@ class DecoderPool:
         self.slots = slots
         self._timeout = timeout
         self._limits = limits
+        self._memory_bytes = memory_bytes
+        self._pool = self._make()
+        self._endings: set[asyncio.Task[None]] = set()
+
+    def _make(self) -> ProcessPool:
         # spawn: a forked copy would share this process's threads' locks and its keys
-        self._pool = ProcessPool(
-            max_workers=slots,
+        return ProcessPool(
+            max_workers=self.slots,
             context=multiprocessing.get_context("spawn"),
             initializer=child.prepare,
-            initargs=[memory_bytes],
+            initargs=[self._memory_bytes],
         )
+
+    def _working(self) -> ProcessPool:
+        """The pool, or a new one: pebble gives up for good when an idle child dies or none can be started."""
+        if not self._pool.active:
+            log.error("the decoder processes broke down and are started anew")
+            ending = asyncio.create_task(asyncio.to_thread(_end, self._pool), name="end of broken decoders")
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            self._pool = self._make()
+        return self._pool
 
     async def run(self) -> None:
-        """Start every child now, so that the first file does not wait for imports; then wait for ever."""
-        futures = [self._pool.schedule(child.ready) for _ in range(self.slots)]
-        await asyncio.gather(*map(asyncio.wrap_future, futures))
-        await asyncio.Event().wait()
+        """Start every child now, and again when all were lost: no file waits for imports. Never returns."""
+        while True:
+            pool = self._working()
+            futures = [pool.schedule(child.ready) for _ in range(self.slots)]
+            await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+            while pool.active:
+                await asyncio.sleep(WATCH_SECONDS)
+
+    async def ready(self) -> None:
+        """Raises Unavailable while no child can be had."""
+        if not self._pool.active:
+            raise Unavailable("The decoder processes are started anew.")
 
     async def measure(self, access: ChildAccess) -> Measured | Refused:
-        """Measure one object in a child. Raises DecoderCrashed or DecodeTimeout; cancelling ends it."""
-        future = self._pool.schedule(
-            child.measure_object, args=[access.path, access.data_key, self._limits], timeout=self._timeout
-        )
+        """Measure one object in a child; cancelling ends it.
+
+        Raises DecoderCrashed, DecodeTimeout, or Unavailable when all children are lost: no fault of the file.
+        """
         try:
+            future = self._working().schedule(
+                child.measure_object, args=[access.path, access.data_key, self._limits], timeout=self._timeout
+            )
             return await asyncio.wrap_future(future)
+        except BrokenProcessPool as error:
+            raise Unavailable("The decoder processes are started anew.") from error
         except ProcessExpired as error:
             raise DecoderCrashed(f"the decoder ended with code {error.exitcode}") from error
         except (FutureTimeoutError, TimeoutError) as error:
@@ -58,5 +94,9 @@ class DecoderPool:
 
     async def close(self) -> None:
         """End every child; running work is cut (the caller has drained before)."""
-        self._pool.stop()
-        await asyncio.to_thread(self._pool.join)
+        await asyncio.gather(asyncio.to_thread(_end, self._pool), *self._endings)
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()
+    pool.join()

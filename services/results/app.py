@@ -13,7 +13,7 @@ from aiohttp import web
 from libs.common.bus.topology import RESULTS_FILES
 from libs.common.errors import Unavailable
 from libs.common.keys import BUS, READINESS, TELEMETRY
-from libs.common.migrations import Source, require_current
+from libs.common.migrations import Source, require_current, wait_until_current
 from libs.common.openapi import add_operations
 from libs.common.postgres import Database
 from libs.common.resources import service_database, service_storage, standalone
@@ -33,7 +33,6 @@ SCHEMA = "results"
 SOURCE = Source(SCHEMA, Path(__file__).parent / "migrations")
 CONCURRENCY = 128
 """Events handled at once: two batches, one that commits and one that gathers."""
-SCHEMA_POLL = 1.0
 PRUNE_SECONDS = 600.0
 
 
@@ -66,7 +65,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
         current = asyncio.Event()
 
         async def consume() -> None:
-            await schema_current(database)
+            await wait_until_current(database, SOURCE)
             current.set()
             await app[BUS].subscribe(RESULTS_FILES, handler, concurrency=CONCURRENCY)
             await prune_for_ever(database, retention)
@@ -92,19 +91,6 @@ def create(settings: ResultsSettings) -> web.Application:
     app = standalone("results", settings)
     install(app, settings)
     return app
-
-
-async def schema_current(database: Database) -> None:
-    """Wait for the database and its schema; services start in any order."""
-    told = ""
-    while True:
-        try:
-            return await require_current(database, SOURCE)
-        except Unavailable as error:
-            if error.detail != told:
-                log.warning("results waits: %s", error.detail)
-                told = error.detail
-        await asyncio.sleep(SCHEMA_POLL)
 
 
 async def prune_for_ever(database: Database, retention: timedelta) -> None:

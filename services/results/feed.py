@@ -48,6 +48,11 @@ class Subscription:
         self._queue.append(change)
         self._ready.set()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether changes are queued."""
+        return bool(self._queue)
+
     def end(self) -> None:
         """Let the stream end after what is queued already."""
         self._ended = True

@@ -102,6 +102,8 @@ class Stream:
                 async with asyncio.timeout(self._heartbeat):
                     taken = await subscription.take()
             except TimeoutError:
+                if subscription.waiting:
+                    continue  # offered between the timer and this line
                 # Nothing waits, so all up to the feed's position was sent: an idle client's cursor moves on.
                 after = max(after, self._feed.position or after)
                 await self._write(f": still here\n{_mark(after)}")

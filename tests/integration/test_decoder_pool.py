@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from libs.common.encryption import HEADER_BYTES
+from libs.common.errors import Unavailable
 from libs.common.ids import file_key, new_file_id
 from libs.common.keyring import Keyring
 from libs.common.storage import ChildAccess, FileStorage
@@ -165,3 +166,24 @@ async def test_an_image_too_big_for_the_memory_limit(store: Store, make_pool: Ma
     assert isinstance(refused, Refused)
     assert refused.reason in ("memory-limit", "decode-failed", "pixel-data-invalid")
     assert isinstance(await pool.measure(await store(ct_instance(seed=2))), Measured)
+
+
+async def test_a_decoder_killed_while_idle_costs_nothing(store: Store, make_pool: MakePool) -> None:
+    """By the kernel short of memory, say; all of them, then one of two."""
+    pool = make_pool(slots=2)
+    running = await started(pool)
+    access = await store(ct_instance())
+    for victims in (2, 1, 2):
+        assert isinstance(await pool.measure(access), Measured)
+        await eventually(lambda: len(decoders()) == 2)
+        for pid in sorted(decoders())[:victims]:
+            os.kill(pid, signal.SIGKILL)
+
+        async def measured() -> bool:
+            try:
+                return isinstance(await pool.measure(access), Measured)
+            except (Unavailable, DecoderCrashed):
+                return False  # what a bus tries again
+
+        await eventually(measured, 20)
+    running.cancel()
