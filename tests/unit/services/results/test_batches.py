@@ -71,6 +71,20 @@ async def test_a_single_item_waits_no_longer_than_it_must() -> None:
     assert commits.batches == [[1], [2]]
 
 
+async def test_steady_traffic_gathers_for_longer_than_a_single_item_waits() -> None:
+    commits = Commits()
+    batcher = Batcher(commits, size=2, wait=0, interval=60)
+    async with running(batcher):
+        await batcher.submit(Item(1))
+        second = asyncio.create_task(batcher.submit(Item(2)))
+        for _ in range(20):
+            await asyncio.sleep(0)  # all that a batcher without an interval needs to commit it
+        assert commits.batches == [[1]]
+        await batcher.submit(Item(3))
+        await second
+    assert commits.batches == [[1], [2, 3]]
+
+
 async def test_submit_returns_only_after_the_commit() -> None:
     commits = Commits()
     commits.open.clear()
