@@ -315,3 +315,8 @@ HTML = (
     + b" " * 100
     + b"</body></html>"
 )
+
+
+def many_frames(number: str) -> bytes:
+    """State a Number of Frames in an object without pixel data, where no length contradicts it."""
+    return instance({"Modality": "SR", "NumberOfFrames": number}, b"")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -24,6 +25,9 @@ from services.ingest.models import StoredFile
 
 SCHEMA = "ingest"
 SOURCE = "/ingest"
+SLOT_SECONDS = 30.0
+LARGEST_DIMENSION = 2**31 - 1
+"""Rows, Columns (US) and Number of Frames (IS) of a sound header are far below; tables hold 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Accepted:
     """A file that will be processed; `duplicate` when the owner had sent the same bytes before."""
 
     id: UUID
+    file_name: str
     duplicate: bool
 
 
@@ -73,15 +78,28 @@ class Intake:
         self._check_extension(file_name)
         file_id = new_file_id()
         key = file_key(file_id)
-        async with self._slots, self._storage.writer(key) as writer:
+        async with self._slot(), self._storage.writer(key) as writer:
             await self._write(writer, chunks)
             file = await self._commit(writer, file_id, owner_id, file_name)
         if await self._record(file):
             self._wake()
-            return Accepted(file_id, duplicate=False)
+            return Accepted(file_id, file.file_name, duplicate=False)
         # Looked up only now: nearly every file is new, and for those the question would be wasted.
         await self._storage.delete(key)
         return await self._accept_again(file)
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        """Raises Unavailable when too many other uploads go on for too long."""
+        try:
+            async with asyncio.timeout(SLOT_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise Unavailable("Too many uploads are under way; try again in a moment.") from error
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     async def _record(self, file: StoredFile) -> bool:
         """Row and event, atomically; False when the owner has the bytes or the SOP Instance UID already."""
@@ -136,6 +154,11 @@ class Intake:
                 header = read_header(stream, writer.size, self._limits.header)
         except DicomFault as fault:
             raise InvalidContent(fault.detail, code=fault.code) from fault
+        if max(header.rows or 0, header.columns or 0, header.frames or 0) > LARGEST_DIMENSION:
+            raise InvalidContent(
+                "The header states more rows, columns or frames than any image has; export the file again.",
+                code="invalid-dimensions",
+            )
         limit = self._limits.max_decoded_bytes
         if header.decoded_bytes is not None and header.decoded_bytes > limit:
             raise InvalidContent(
@@ -162,7 +185,7 @@ class Intake:
                 await outbox.enqueue(connection, SCHEMA, _received(twin))
         if queued:
             self._wake()
-        return Accepted(twin.id, duplicate=True)
+        return Accepted(twin.id, twin.file_name, duplicate=True)
 
 
 def _received(file: StoredFile) -> Event:

@@ -12,6 +12,7 @@ from libs.common.errors import (
     InvalidContent,
     InvalidRequest,
     NotFound,
+    RequestError,
     RequestTimeout,
     TooLarge,
     UnsupportedType,
@@ -43,13 +44,15 @@ async def upload_files(request: web.Request) -> web.Response:
         request, max_bytes=settings.max_request_bytes, idle_timeout=settings.upload_idle_timeout
     )
     files: list[UploadedFile] = []
-    async for part in body.parts():
-        if len(files) >= settings.max_request_files:
-            raise TooLarge(
-                f"More than {settings.max_request_files} files in one request; those before are accepted.",
-                **UploadAnswer(files=files).to_json(),
-            )
-        files.append(await _receive(intake, part, owner))
+    try:
+        async for part in body.parts():
+            if len(files) >= settings.max_request_files:
+                raise TooLarge(f"More than {settings.max_request_files} files in one request.")
+            files.append(await _receive(intake, part, owner))
+    except RequestError as error:
+        # What was accepted before the request went wrong stays accepted: say so.
+        error.members.update(UploadAnswer(files=files).to_json())
+        raise
     if not files:
         raise InvalidRequest('The body holds no file: name each form field "file".')
     return _answer(files)
@@ -66,7 +69,10 @@ async def _receive(intake: Intake, part: Part, owner: UserId) -> UploadedFile:
         refusal = Problem(code=error.code, title=error.title, status=error.status, detail=error.detail)
         return UploadedFile(id=None, file_name=name, state="rejected", problem=refusal)
     return UploadedFile(
-        id=accepted.id, file_name=name, state="accepted", duplicate=True if accepted.duplicate else None
+        id=accepted.id,
+        file_name=name or accepted.file_name,
+        state="accepted",
+        duplicate=True if accepted.duplicate else None,
     )
 
 
@@ -89,8 +95,9 @@ async def list_files(request: web.Request) -> web.Response:
     owner = _visible_owner(principal(request))
     query = parse_query(request, FileListQuery)
     async with request.app[DATABASE].connection() as connection:
-        files = await store.list_files(connection, owner, query.cursor, query.limit)
-    more = len(files) == query.limit
+        found = await store.list_files(connection, owner, query.cursor, query.limit + 1)
+    files = found[: query.limit]
+    more = len(found) > query.limit
     return json_response(FileList(files=files, next_cursor=str(files[-1].id) if more else None))
 
 
@@ -100,12 +107,17 @@ async def get_file(request: web.Request) -> web.Response:
     try:
         file_id = UUID(request.match_info["id"])
     except ValueError as error:
-        raise InvalidRequest("A file id is a UUID.") from error
+        raise _unknown() from error
     async with request.app[DATABASE].connection() as connection:
         file = await store.get_file(connection, file_id, owner)
     if file is None:
-        raise NotFound("You have no file with this id.")
+        raise _unknown()
     return json_response(file)
+
+
+def _unknown() -> NotFound:
+    """What is no id is as unknown as an id of nobody."""
+    return NotFound("You have no file with this id.")
 
 
 OPERATIONS = (

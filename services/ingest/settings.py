@@ -23,7 +23,10 @@ class IngestSettings(CommonSettings):
     )
     max_request_files: int = Field(1000, ge=1, description="Largest number of files in one request.")
     max_concurrent_uploads: int = Field(
-        64, ge=1, description="Files written at the same time; each takes about 2 MiB of memory."
+        128,
+        ge=1,
+        description="Files received at the same time, each in about 2 MiB of memory; others wait 30 s, "
+        "then get 503.",
     )
     upload_idle_timeout: float = Field(
         60.0, gt=0, description="Seconds without a byte after which an upload is cut off."

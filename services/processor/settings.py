@@ -25,7 +25,10 @@ class ProcessorSettings(CommonSettings):
         description="Deliveries of one file, lost workers included, before it fails as `worker-lost`.",
     )
     decoder_crash_attempts: int = Field(
-        2, ge=1, description="Crashes of the decoder on one file before it fails as `decoder-crashed`."
+        2,
+        ge=1,
+        description="Attempts at a file after which one more crash of the decoder fails it as "
+        "`decoder-crashed`.",
     )
     decode_timeout: float = Field(600.0, gt=0, description="Seconds that decoding one file may take.")
     decode_memory_bytes: int = Field(
