@@ -57,8 +57,10 @@ def create(overrides: dict[str, Any], embedded: EmbeddedPostgres | None) -> web.
     app[ADMIN] = auth_settings.admin_username
     auth.install(app, auth_settings)
     results.install(app, load(ResultsSettings))
-    processor.install(app, load(ProcessorSettings))
-    ingest.install(app, load(IngestSettings), exclusive=common.amqp_url is None)
+    processor_settings = load(ProcessorSettings)
+    processor.install(app, processor_settings)
+    slots = processor.concurrency(processor_settings) if common.amqp_url is None else None
+    ingest.install(app, load(IngestSettings), in_process_slots=slots)
     # Its routes take every path that is left.
     portal.install(app, load(PortalSettings))
     return app

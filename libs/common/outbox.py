@@ -55,11 +55,12 @@ class OutboxRelay:
         in_flight: int = 100,
         lease: float = 30.0,
         poll: float = 1.0,
-        exclusive: bool = False,
+        in_process_slots: int | None = None,
     ) -> None:
         """`in_flight` events at once; `lease` and `poll` in seconds.
 
-        `exclusive` (in-process bus): one relay for the whole database, which takes over all leases at start.
+        `in_process_slots` (in-process bus): one relay for the whole database, which takes over all leases at
+        start; so many events at once can have been in the hands of the handler that attempts protect from.
         """
         self._database = database
         self._bus = bus
@@ -68,7 +69,7 @@ class OutboxRelay:
         self._in_flight = in_flight
         self._lease = lease
         self._poll = poll
-        self._lock = OutboxLock(database, schema) if exclusive else None
+        self._lock = None if in_process_slots is None else OutboxLock(database, schema, in_process_slots)
         self._token = uuid4()
         self._settlement = Settlement(database, self._store, self._token, telemetry.metrics)
         self._work = asyncio.Event()

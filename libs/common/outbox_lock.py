@@ -22,8 +22,9 @@ INTERVAL = 1.0
 class OutboxLock:
     """A session advisory lock on a connection of its own; its holder takes over every lease at start."""
 
-    def __init__(self, database: Database, schema: str) -> None:
-        """One lock per schema of the database."""
+    def __init__(self, database: Database, schema: str, slots: int) -> None:
+        """One lock per schema of the database; `slots` as the relay's `in_process_slots`."""
+        self._slots = slots
         self._database = database
         self._store = OutboxStore(schema)
         self._key = f"{schema}.outbox relay"
@@ -59,7 +60,7 @@ class OutboxLock:
                 async with self._database.connection() as connection:
                     await self._acquire(connection)
                     if not self._acquired.is_set():
-                        await self._store.take_over(connection)
+                        await self._store.take_over(connection, self._slots)
                         self._acquired.set()
                     await self._hold(connection)
             except Unavailable as error:

@@ -48,7 +48,12 @@ _STATEMENTS = {
         WHERE id = ANY($2::bigint[]) AND token = $1 AND {pending}
     """,
     "take_over": """
-        UPDATE {table} SET token = NULL, leased_until = NULL, due_at = now()
+        WITH begun AS (
+            SELECT id FROM {table} WHERE {pending} AND token IS NOT NULL ORDER BY id LIMIT $1
+        )
+        UPDATE {table} SET token = NULL, leased_until = NULL, due_at = now(),
+            attempts = CASE WHEN token IS NULL OR id IN (SELECT id FROM begun) THEN attempts
+                            ELSE greatest(attempts - 1, 0) END
         WHERE {pending} AND (token IS NOT NULL OR due_at > now())
     """,
     "replay": """
@@ -131,9 +136,13 @@ class OutboxStore:
         """Give rows back, due after `delay` seconds; the dispatch does not count as an attempt."""
         await connection.execute(self._sql["release"], token, ids, delay)
 
-    async def take_over(self, connection: Connection) -> None:
-        """End every lease and every delay: only for the one process that may run, at its start."""
-        await connection.execute(self._sql["take_over"])
+    async def take_over(self, connection: Connection, begun: int) -> None:
+        """End every lease and every delay: only for the one process that may run, at its start.
+
+        Work begins oldest first, so the `begun` oldest leased rows keep their attempt: one of them may have
+        ended the process. The others only waited.
+        """
+        await connection.execute(self._sql["take_over"], begun)
 
     async def replay(self, connection: Connection) -> int:
         """Make dead rows pending again, from the first attempt on; how many."""

@@ -33,8 +33,8 @@ OUTCOME_CONCURRENCY = 8
 SWEEP_SECONDS = 3600.0
 
 
-def install(app: web.Application, settings: IngestSettings, *, exclusive: bool = False) -> None:
-    """Put the ingest service onto `app`; `exclusive` when its relay feeds the in-process bus."""
+def install(app: web.Application, settings: IngestSettings, *, in_process_slots: int | None = None) -> None:
+    """Put the ingest service onto `app`; `in_process_slots` as OutboxRelay has it, None with RabbitMQ."""
     database = service_database(settings, SCHEMA)
     storage = service_storage(settings)
     app[SETTINGS] = settings
@@ -54,10 +54,12 @@ def install(app: web.Application, settings: IngestSettings, *, exclusive: bool =
             app[BUS],
             SCHEMA,
             app[TELEMETRY],
-            in_flight=settings.outbox_in_flight_in_process if exclusive else settings.outbox_in_flight,
+            in_flight=settings.outbox_in_flight
+            if in_process_slots is None
+            else settings.outbox_in_flight_in_process,
             lease=settings.outbox_lease,
             poll=settings.outbox_poll,
-            exclusive=exclusive,
+            in_process_slots=in_process_slots,
         )
         app[INTAKE] = Intake(
             storage, database, limits(settings), concurrency=settings.max_concurrent_uploads, wake=relay.wake

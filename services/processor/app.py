@@ -49,13 +49,16 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         )
         app[READINESS]["decoders"] = pool.ready
         async with supervise(app, "decoders", pool.run()):
-            await app[BUS].subscribe(
-                PROCESSOR_FILES, handler, concurrency=settings.worker_slots * DELIVERIES_PER_SLOT
-            )
+            await app[BUS].subscribe(PROCESSOR_FILES, handler, concurrency=concurrency(settings))
             yield
         await pool.close()
 
     app.cleanup_ctx.append(resources)
+
+
+def concurrency(settings: ProcessorSettings) -> int:
+    """How many files are under way at once."""
+    return settings.worker_slots * DELIVERIES_PER_SLOT
 
 
 def create(settings: ProcessorSettings) -> web.Application:

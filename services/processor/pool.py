@@ -67,7 +67,7 @@ class DecoderPool:
             pool = self._working()
             futures = [pool.schedule(child.ready) for _ in range(self.slots)]
             await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
-            while pool.active:
+            while pool.active:  # noqa: ASYNC110 - pebble tells nobody
                 await asyncio.sleep(WATCH_SECONDS)
 
     async def ready(self) -> None:

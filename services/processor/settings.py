@@ -30,7 +30,11 @@ class ProcessorSettings(CommonSettings):
         description="Attempts at a file after which one more crash of the decoder fails it as "
         "`decoder-crashed`.",
     )
-    decode_timeout: float = Field(600.0, gt=0, description="Seconds that decoding one file may take.")
+    decode_timeout: float = Field(
+        300.0,
+        gt=0,
+        description="Seconds that decoding one file may take; a broker waits 1800 s for the four of a slot.",
+    )
     decode_memory_bytes: int = Field(
         1024 * MIB, ge=256 * MIB, description="Private memory that one decoder process may take, in bytes."
     )

@@ -65,7 +65,7 @@ async def relaying(
     in_flight: int = 100,
     lease: float = 30.0,
     poll: float = 30.0,
-    exclusive: bool = False,
+    in_process_slots: int | None = None,
     stop_timeout: float = 5.0,
 ) -> AsyncIterator[OutboxRelay]:
     """A running relay; stopped as a service stops it."""
@@ -74,7 +74,14 @@ async def relaying(
     if handler is not None:
         await bus.subscribe(QUEUE, handler, concurrency=1000)
     relay = OutboxRelay(
-        database, bus, "ingest", telemetry, in_flight=in_flight, lease=lease, poll=poll, exclusive=exclusive
+        database,
+        bus,
+        "ingest",
+        telemetry,
+        in_flight=in_flight,
+        lease=lease,
+        poll=poll,
+        in_process_slots=in_process_slots,
     )
     async with relay.admitted():
         running = asyncio.create_task(relay.run())
@@ -354,17 +361,34 @@ async def test_an_exclusive_relay_is_the_only_one_and_takes_over_every_lease(
             "UPDATE ingest.outbox SET token = gen_random_uuid(), attempts = 3, "
             "leased_until = now() + interval '1 hour'"
         )
-    async with relaying(database, dispatched, exclusive=True):
+    async with relaying(database, dispatched, in_process_slots=2):
         await eventually(all_published(database, 1))
         second = OutboxRelay(
-            database, InProcessBus(make_telemetry()), "ingest", make_telemetry(), exclusive=True
+            database, InProcessBus(make_telemetry()), "ingest", make_telemetry(), in_process_slots=2
         )
         with pytest.raises(ConfigurationError, match="Another process already works on this database"):
             async with second.admitted():
                 pytest.fail("admitted twice")
     assert dispatched.deliveries == [Delivery(event, 4)]
-    async with relaying(database, dispatched, exclusive=True):
+    async with relaying(database, dispatched, in_process_slots=2):
         await put(database)
+
+
+async def test_only_what_can_have_begun_counts_an_attempt_when_the_process_is_lost(
+    database: Database,
+) -> None:
+    """Rows are leased by the thousand; those that only waited are no suspects."""
+    dispatched = opened()
+    events = await put(database, 6)
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE ingest.outbox SET token = gen_random_uuid(), attempts = 4, "
+            "leased_until = now() + interval '1 hour'"
+        )
+    async with relaying(database, dispatched, in_process_slots=2):
+        await eventually(all_published(database, 6))
+    attempts = {str(d.event.id): d.attempt for d in dispatched.deliveries}
+    assert [attempts[str(event.id)] for event in events] == [5, 5, 4, 4, 4, 4]
 
 
 async def test_an_exclusive_relay_takes_a_lost_lock_again(database: Database) -> None:
@@ -376,7 +400,7 @@ async def test_an_exclusive_relay_takes_a_lost_lock_again(database: Database) ->
             found = await connection.fetch("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
             return [row["pid"] for row in found]
 
-    async with relaying(database, dispatched, exclusive=True) as relay:
+    async with relaying(database, dispatched, in_process_slots=2) as relay:
         (first,) = await holders()
         async with database.connection() as connection:
             await connection.execute("SELECT pg_terminate_backend($1)", first)
