@@ -32,12 +32,16 @@ migrate: .venv/.ready-run ## bring the database of DATABASE_ADMIN_URL or DATABAS
 ## Checking
 
 .PHONY: test
-test: lint test-tools ## lint, then every test but the large ones
-	$(python) -m pytest -m "not large" $(ARGS)
+test: lint test-tools ## lint, then every test but the large and the long ones
+	$(python) -m pytest -m "not large and not faults" $(ARGS)
 
 .PHONY: test-large
 test-large: .venv/.ready-test test-tools ## gigabyte-sized inputs
 	$(python) -m pytest -m large $(ARGS)
+
+.PHONY: test-faults
+test-faults: .venv/.ready-test test-tools ## long proofs that faults lose nothing
+	$(python) -m pytest -m faults $(ARGS)
 
 .PHONY: lint
 lint: .venv/.ready-test ## ruff, mypy --strict, import-linter

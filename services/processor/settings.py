@@ -20,7 +20,7 @@ class ProcessorSettings(CommonSettings):
         description="Decoder processes side by side; unset: one per core.",
     )
     max_attempts: int = Field(
-        5,
+        10,
         ge=1,
         description="Deliveries of one file, lost workers included, before it fails as `worker-lost`.",
     )
