@@ -101,7 +101,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     route, method, started = _route_of(request), request.method, time.perf_counter()
     status = CLIENT_GONE
     metrics.http_in_flight.inc()
-    with telemetry.tracer.start_as_current_span(
+    with telemetry.span(
         f"{method} {route}",
         context=context_of(request.headers.get("traceparent")),
         kind=SpanKind.SERVER,

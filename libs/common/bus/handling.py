@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
@@ -47,7 +47,7 @@ class Handling:
         """`system` and `exchange` name the bus in spans, e.g. rabbitmq and dicom.events."""
         self.queue = subscription.queue
         self._handler = handler
-        self._tracer = telemetry.tracer
+        self._telemetry = telemetry
         self._metrics = telemetry.metrics
         self._system = system
         self._exchange = exchange
@@ -83,11 +83,10 @@ class Handling:
         """Count a decision, also one that was made without calling the handler."""
         self._metrics.bus_outcomes.labels(self.queue, OUTCOMES[type(decision)]).inc()
 
-    @contextmanager
-    def _span(self, delivery: Delivery, traceparent: str | None) -> Iterator[Span]:
+    def _span(self, delivery: Delivery, traceparent: str | None) -> AbstractContextManager[Span]:
         event = delivery.event
         destination = f"{self._exchange}:{event.type}:{self.queue}"
-        with self._tracer.start_as_current_span(
+        return self._telemetry.span(
             f"process {destination}",
             context=context_of(traceparent or event.traceparent),
             kind=SpanKind.CONSUMER,
@@ -100,9 +99,7 @@ class Handling:
                 "dicom.delivery.attempt": delivery.attempt,
             },
             record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            yield span
+        )
 
     def _log(self, delivery: Delivery, decision: Decision, error: BaseException) -> None:
         facts = (self.queue, delivery.event.type, delivery.event.id, delivery.attempt)
@@ -119,7 +116,7 @@ class Handling:
 def publishing(telemetry: Telemetry, event: Event, *, system: str, exchange: str) -> Iterator[None]:
     """A PRODUCER span around one publish, child of the event's `traceparent`, and the count of successes."""
     destination = f"{exchange}:{event.type}"
-    with telemetry.tracer.start_as_current_span(
+    with telemetry.span(
         f"publish {destination}",
         # Without a traceparent of its own the event belongs to whatever runs now.
         context=None if event.traceparent is None else context_of(event.traceparent),
@@ -132,7 +129,6 @@ def publishing(telemetry: Telemetry, event: Event, *, system: str, exchange: str
             "messaging.message.id": str(event.id),
         },
         record_exception=False,
-        set_status_on_exception=False,
     ) as span:
         try:
             yield
