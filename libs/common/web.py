@@ -50,7 +50,7 @@ def check_origin(request: web.Request) -> None:
     if origin is None:
         if request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none"):
             return
-    elif origin == _origin_of(request.app[BASE_URL]) or urlsplit(origin).netloc == request.host:
+    elif origin == _origin_of(request.app[BASE_URL]) or origin.partition("://")[2] == request.host:
         return
     raise PermissionDenied("This page may not act for you: the request came from another origin.")
 
@@ -131,7 +131,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             access_log.info(
                 "%s %s %s",
                 method,
-                request.path,
+                request.rel_url.raw_path,
                 status,
                 extra={
                     "fields": {
