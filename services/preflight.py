@@ -13,8 +13,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aio_pika
 import asyncpg
-from aio_pika.exceptions import AMQPError
+from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
+from aiormq.exceptions import ProtocolSyntaxError
 
+from libs.common.bus.rabbitmq_connection import amqp_url
 from libs.common.errors import ConfigurationError
 
 CONNECT_TIMEOUT = 5.0
@@ -97,12 +99,23 @@ async def check_roles(url: str, roles: tuple[str, ...]) -> None:
 async def check_broker(url: str) -> None:
     """See that AMQP_URL leads to a broker that lets us in. Raises ConfigurationError."""
     server = Server.of(url)
+    amqp_url(url)
     # It logs failures at length; the one sentence below says it all.
     chatter = logging.getLogger("aiormq.connection")
     level = chatter.level
     chatter.setLevel(logging.CRITICAL)
     try:
         connection = await aio_pika.connect(url, timeout=CONNECT_TIMEOUT)
+    except (AuthenticationError, ProbableAuthenticationError) as error:
+        raise ConfigurationError(
+            f"Correct AMQP_URL: RabbitMQ at {server.address} does not let user {server.user or 'guest'} in."
+        ) from error
+    except ProtocolSyntaxError as error:
+        # What the client makes of a connection that the broker closes instead of opening.
+        raise ConfigurationError(
+            f"Correct AMQP_URL: RabbitMQ at {server.address} has no virtual host {server.database or '/'!r} "
+            f"for user {server.user or 'guest'}."
+        ) from error
     except (AMQPError, OSError, ValueError) as error:
         raise ConfigurationError(
             f"Start RabbitMQ at {server.address}, or correct or unset AMQP_URL: "

@@ -4,6 +4,7 @@ DicomSystemError
 ├── RequestError                     the caller can mend it
 │   ├── InvalidRequest               400 invalid-request
 │   ├── NotAuthenticated             401 not-authenticated
+│   │   ├── WrongCredentials         401 wrong-credentials
 │   │   ├── TokenExpired             401 token-expired
 │   │   └── TokenInvalid             401 token-invalid
 │   ├── PermissionDenied             403 permission-denied
@@ -63,6 +64,13 @@ class NotAuthenticated(RequestError):
     status = 401
     code = "not-authenticated"
     title = "Sign in first"
+
+
+class WrongCredentials(NotAuthenticated):
+    """User name or password are wrong, or the account is closed (the cases are not told apart)."""
+
+    code = "wrong-credentials"
+    title = "Wrong credentials"
 
 
 class TokenExpired(NotAuthenticated):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -19,5 +20,32 @@ VERIFIER = web.AppKey("verifier", TokenVerifier)
 READINESS = web.AppKey("readiness", dict[str, Check])
 DRAINING = web.AppKey("draining", asyncio.Event)
 """Set at the start of shutdown: long answers (server-sent events) end themselves."""
+
+
+@dataclass
+class Running:
+    """How many requests are being answered now."""
+
+    _count: int = 0
+    _idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def begin(self) -> None:
+        """A request begins."""
+        self._count += 1
+        self._idle.clear()
+
+    def end(self) -> None:
+        """A request ends."""
+        self._count -= 1
+        if self._count == 0:
+            self._idle.set()
+
+    async def ended(self) -> None:
+        """Wait until none is being answered."""
+        if self._count:
+            await self._idle.wait()
+
+
+RUNNING = web.AppKey("running", Running)
 FATAL = web.AppKey("fatal", asyncio.Future[str])
 """Resolved by the first background task that dies; the process then stops."""

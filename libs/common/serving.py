@@ -15,11 +15,13 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from libs.common.errors import ConfigurationError
-from libs.common.keys import DRAINING, FATAL
+from libs.common.keys import DRAINING, FATAL, RUNNING
 from libs.common.settings import CommonSettings, load_settings
 from libs.common.telemetry import configure_logging
 
 log = logging.getLogger(__name__)
+LATE_SECONDS = 1.0
+"""What requests that did not end in time get on top."""
 S = TypeVar("S", bound=CommonSettings)
 
 
@@ -68,18 +70,34 @@ async def serve(
     on_ready: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
     """Serve on `listener` until a signal or a dead background task; then drain. Returns the exit code."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=settings.shutdown_timeout)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LATE_SECONDS)
     async with stop_signals() as stop:
         try:
             await runner.setup()
             await web.SockSite(runner, listener).start()
             await _until_stopped(stop, app[FATAL], on_ready)
             log.info("stopping: running work gets %g s", settings.shutdown_timeout)
+            await _drain(app, runner, settings.shutdown_timeout)
         finally:
             app[DRAINING].set()
             await runner.cleanup()
             listener.close()
     return 1 if app[FATAL].done() else 0
+
+
+async def _drain(app: web.Application, runner: web.AppRunner, timeout: float) -> None:
+    """Take no new connections; let running requests end, uploads above all.
+
+    aiohttp's own shutdown throws away what still arrives, so that an upload could never end.
+    """
+    app[DRAINING].set()
+    for site in list(runner.sites):
+        await site.stop()
+    try:
+        async with asyncio.timeout(timeout):
+            await app[RUNNING].ended()
+    except TimeoutError:
+        log.warning("requests cut off: not ended within %g s", timeout)
 
 
 async def _until_stopped(

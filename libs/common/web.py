@@ -101,6 +101,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     route, method, started = _route_of(request), request.method, time.perf_counter()
     status = CLIENT_GONE
     metrics.http_in_flight.inc()
+    running = request.app[keys.RUNNING]
+    running.begin()
     with telemetry.span(
         f"{method} {route}",
         context=context_of(request.headers.get("traceparent")),
@@ -115,6 +117,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             response = await handler(request)
             status = response.status
+            if request.app[DRAINING].is_set():
+                response.force_close()
             return response
         except web.HTTPException as error:
             status = error.status
@@ -122,6 +126,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         finally:
             elapsed = time.perf_counter() - started
             metrics.http_in_flight.dec()
+            running.end()
             metrics.http_requests.labels(method, route, status).inc()
             metrics.http_duration.labels(method, route).observe(elapsed)
             span.set_attribute("http.response.status_code", status)
@@ -195,6 +200,7 @@ def create_app(settings: CommonSettings, telemetry: Telemetry) -> web.Applicatio
     app[keys.TELEMETRY] = telemetry
     app[READINESS] = {}
     app[DRAINING] = asyncio.Event()
+    app[keys.RUNNING] = keys.Running()
     app[BASE_URL] = settings.base_url
     health: set[Handler] = {livez, readyz, metrics}
     app[PUBLIC] = health
@@ -212,7 +218,11 @@ def json_response(
     """Answer with JSON."""
     value = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
     return web.Response(
-        body=orjson.dumps(value), status=status, headers=headers, content_type="application/json"
+        body=orjson.dumps(value),
+        status=status,
+        # Medical facts and tokens: no cache on the way may keep them.
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})},
+        content_type="application/json",
     )
 
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from libs.common.errors import NotAuthenticated
+from libs.common.errors import NotAuthenticated, WrongCredentials
 from libs.common.ids import UserId, new_uuid
 from libs.common.postgres import Connection, Database
 from services.auth import rotation, store
@@ -48,12 +48,12 @@ class Sessions:
         self._grace = timedelta(seconds=settings.refresh_grace_seconds)
 
     async def sign_in(self, username: str, password: str) -> Grant:
-        """Begin a session. Raises NotAuthenticated, which never tells what was wrong, or Unavailable."""
+        """Begin a session. Raises WrongCredentials, which never tells what was wrong, or Unavailable."""
         signer = await self._key.signer()
         account = await self._find(username)
         matches = await self._passwords.verify(None if account is None else account.password, password)
         if account is None or not account.is_active or not matches:
-            raise NotAuthenticated(WRONG_CREDENTIALS)
+            raise WrongCredentials(WRONG_CREDENTIALS)
         renewed = None
         if self._passwords.outdated(account.password):
             renewed = await self._passwords.hash(password)
@@ -61,7 +61,7 @@ class Sessions:
         async with self._database.transaction() as connection:
             identity = await store.get_identity(connection, account.id)
             if identity is None:
-                raise NotAuthenticated(WRONG_CREDENTIALS)
+                raise WrongCredentials(WRONG_CREDENTIALS)
             await store.note_login(connection, account.id)
             if renewed is not None:
                 await store.replace_hash(connection, account.id, account.password, renewed)

@@ -90,6 +90,9 @@ class UploadBody:
         return chunk
 
     async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
+        if self._bytes > self._max_bytes:
+            # Also where the part that went over the limit was refused on its own.
+            raise self._too_large()
         try:
             async with asyncio.timeout(self._idle_timeout):
                 return await read()
@@ -98,4 +101,4 @@ class UploadBody:
                 f"No byte arrived for {self._idle_timeout:g} s; send the file again."
             ) from error
         except _BROKEN as error:
-            raise InvalidRequest(f"The body is broken ({type(error).__name__}): send it again.") from error
+            raise InvalidRequest("The body is broken: send it again.") from error

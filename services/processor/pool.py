@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+import signal
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from libs.common.errors import Unavailable
 from libs.common.storage import ChildAccess
@@ -39,17 +40,26 @@ class DecoderPool:
         self._timeout = timeout
         self._limits = limits
         self._memory_bytes = memory_bytes
+        self._starting: list[ProcessFuture[int]] = []
         self._pool = self._make()
         self._endings: set[asyncio.Task[None]] = set()
 
     def _make(self) -> ProcessPool:
         # spawn: a forked copy would share this process's threads' locks and its keys
-        return ProcessPool(
+        pool = ProcessPool(
             max_workers=self.slots,
             context=multiprocessing.get_context("spawn"),
             initializer=child.prepare,
             initargs=[self._memory_bytes],
         )
+        # A terminal's Ctrl-C reaches the children too, even while they import: the pool's threads, and so all
+        # that they start, inherit this mask; `child.prepare` ignores the signal for good.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._starting = [pool.schedule(child.ready) for _ in range(self.slots)]
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pool
 
     def _working(self) -> ProcessPool:
         """The pool, or a new one: pebble gives up for good when an idle child dies or none can be started."""
@@ -65,15 +75,14 @@ class DecoderPool:
         """Start every child now, and again when all were lost: no file waits for imports. Never returns."""
         while True:
             pool = self._working()
-            futures = [pool.schedule(child.ready) for _ in range(self.slots)]
-            await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+            await asyncio.gather(*map(asyncio.wrap_future, self._starting), return_exceptions=True)
             while pool.active:  # noqa: ASYNC110 - pebble tells nobody
                 await asyncio.sleep(WATCH_SECONDS)
 
     async def ready(self) -> None:
         """Raises Unavailable while no child can be had."""
-        if not self._pool.active:
-            raise Unavailable("The decoder processes are started anew.")
+        if not self._pool.active or not all(future.done() for future in self._starting):
+            raise Unavailable("The decoder processes are being started.")
 
     async def measure(self, access: ChildAccess) -> Measured | Refused:
         """Measure one object in a child; cancelling ends it.

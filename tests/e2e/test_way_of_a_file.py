@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from pydicom.data import get_testdata_file
 
 from tests.builders import ct_instance, ct_pixels
 from tests.e2e.conftest import NewUser, System
-from tests.e2e.processes import Client
+from tests.e2e.processes import Client, client_of, embedded, one_url, start_all, stop_all
 from tests.waiting import eventually
 
 
@@ -195,3 +196,39 @@ async def test_a_broad_sample_ends_processed(new_user: NewUser) -> None:
         assert result["state"] == "processed", (name, result["failure"])
         without_pixels = result["statistics"]["kind"] == "no-pixel-data"
         assert (result["average_before_normalization"] is None) == without_pixels, name
+
+
+async def test_an_upload_under_way_ends_before_the_process_does(tmp_path: Path) -> None:
+    process = embedded(tmp_path / "var")
+    await start_all([process])
+    content = ct_instance(rows=900, columns=900, seed=31)
+    async with client_of(one_url(process)) as client:
+        await client.login()
+        half = asyncio.Event()
+        rest = asyncio.Event()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield content[:1_200_000]
+            half.set()
+            await rest.wait()
+            yield content[1_200_000:]
+
+        upload = asyncio.create_task(client.upload_raw(body()))
+        await half.wait()
+        folder = tmp_path / "var" / "dicom_file"
+        await eventually(lambda: any(p.is_file() for p in folder.rglob("*")))
+        stopping = asyncio.create_task(asyncio.to_thread(process.stop))
+        await eventually(lambda: "stopping" in process.output())
+        rest.set()
+        status, answer = await upload
+        assert status == 202, answer
+        assert await stopping == 0
+    assert "Traceback" not in process.output()
+    process.start()
+    try:
+        await process.ready()
+        async with client_of(one_url(process)) as client:
+            await client.login()
+            assert (await client.ended(answer["files"][0]["id"]))["state"] == "processed"
+    finally:
+        stop_all([process])

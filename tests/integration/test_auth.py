@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[2]
 Client = TestClient[web.Request, web.Application]
 Start = Callable[..., Awaitable[Client]]
 ADMIN = {"username": "admin", "password": "first password"}
-WRONG = {"detail": "Wrong user name or password.", "status": 401, "code": "not-authenticated"}
+WRONG = {"detail": "Wrong user name or password.", "status": 401, "code": "wrong-credentials"}
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ async def test_groups_and_permissions_are_in_the_token(start: Start, sql: Connec
         (b'{"username":"admin","password":""}', 400, "invalid-request"),
         (json.dumps({"username": "admin", "password": "x" * 1025}).encode(), 400, "invalid-request"),
         (json.dumps({"username": "x" * 151, "password": "x"}).encode(), 400, "invalid-request"),
-        (b'{"username":"admin","password":"\\u0000"}', 401, "not-authenticated"),
+        (b'{"username":"admin","password":"\\u0000"}', 401, "wrong-credentials"),
         (b" " * 16_385, 413, "too-large"),
     ],
     ids=lambda value: str(value)[:40],

@@ -9,7 +9,7 @@ import signal
 import pytest
 from aiohttp import web
 
-from libs.common.keys import DRAINING, FATAL
+from libs.common.keys import DRAINING, FATAL, RUNNING, Running
 from libs.common.serving import bind, serve
 from libs.common.settings import CommonSettings
 
@@ -19,6 +19,7 @@ SETTINGS = CommonSettings(host="127.0.0.1", port=0, shutdown_timeout=1.0)
 def application() -> web.Application:
     app = web.Application()
     app[DRAINING] = asyncio.Event()
+    app[RUNNING] = Running()
     app[FATAL] = asyncio.get_running_loop().create_future()
     return app
 
