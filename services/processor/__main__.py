@@ -1,8 +1,9 @@
 """`python -m services.processor`: one pool of workers, with AMQP_URL and KEYRING_FILE."""
 
-from libs.common.serving import run
-from services.processor.app import create
-from services.processor.settings import ProcessorSettings
-
 if __name__ == "__main__":
+    # Inside the guard: decoder processes import this module anew, and need nothing of it.
+    from libs.common.serving import run
+    from services.processor.app import create
+    from services.processor.settings import ProcessorSettings
+
     raise SystemExit(run(ProcessorSettings, create))
