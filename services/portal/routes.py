@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import web
 
 from libs.common.errors import NotFound
@@ -9,6 +11,8 @@ from libs.common.web import PUBLIC
 from services.portal.assets import Asset
 from services.portal.keys import ASSETS
 
+# A page's address has no extension and no hidden folder: what looks like a file is one that is not here.
+FILE = re.compile(r"/\.|\.[A-Za-z0-9]+$")
 # Paths that belong to the other services: an unknown one of these is a 404 problem, never the page.
 OTHERS = r"(?:api|dicom-web|livez|readyz|metrics)(?:/|$)"
 
@@ -51,6 +55,8 @@ def _send(request: web.Request, asset: Asset, cache_control: str) -> web.Respons
 
 async def page(request: web.Request) -> web.Response:
     """The one HTML page; its script reads the address and shows the view."""
+    if FILE.search(request.path):
+        raise NotFound("No such file in the portal.")
     return _send(request, request.app[ASSETS].index, REVALIDATE)
 
 

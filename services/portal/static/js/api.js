@@ -19,7 +19,7 @@ export class ApiError extends Error {
 
   /** Whether the same request may succeed later. */
   get passing() {
-    return this.status >= 500 || this.status === 429 || this.status === 408;
+    return this.status >= 500 || [408, 429, 499].includes(this.status); // 499: the connection broke
   }
 }
 

@@ -2,9 +2,9 @@
 
 let loading = null;
 
-/** Keywords by tag, e.g. {"00100010": "PatientName"}; empty when they cannot be had. */
-export function loadKeywords() {
-  loading ??= fetch(new URL('../dicom-keywords.json', import.meta.url)).then(
+/** Names by tag, e.g. {"00100010": "Patient's Name"}; empty when they cannot be had. */
+export function loadNames() {
+  loading ??= fetch(new URL('../attribute-names.json', import.meta.url)).then(
     (response) => (response.ok ? response.json() : {}),
     () => {
       loading = null;

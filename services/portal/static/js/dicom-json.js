@@ -27,10 +27,10 @@ function oneValue(value) {
 }
 
 /**
- * The lines of a dataset, depth first: {path, tag, vr, keyword, text, depth, items?} for an element,
+ * The lines of a dataset, depth first: {path, tag, vr, name, text, depth, items?} for an element,
  * {path, item, depth} for an item of a sequence. `isOpen(path)` decides which sequences are entered.
  */
-export function* lines(dataset, keywords, words, isOpen, depth = 0, prefix = '') {
+export function* lines(dataset, names, words, isOpen, depth = 0, prefix = '') {
   for (const tag of Object.keys(dataset).sort()) {
     const element = dataset[tag] ?? {};
     const path = `${prefix}/${tag}`;
@@ -40,7 +40,7 @@ export function* lines(dataset, keywords, words, isOpen, depth = 0, prefix = '')
       path,
       tag,
       vr: element.vr ?? '',
-      keyword: keywords[tag] ?? keywords[repeating(tag)] ?? '',
+      name: names[tag] ?? names[repeating(tag)] ?? '',
       text: sequence ? '' : valueText(element, words),
       binary: BINARY.has(element.vr),
       depth,
@@ -49,7 +49,7 @@ export function* lines(dataset, keywords, words, isOpen, depth = 0, prefix = '')
     if (items === null || !isOpen(path)) continue;
     for (const [index, item] of items.entries()) {
       yield { path: `${path}/${index}`, item: index + 1, depth: depth + 1 };
-      yield* lines(item ?? {}, keywords, words, isOpen, depth + 2, `${path}/${index}`);
+      yield* lines(item ?? {}, names, words, isOpen, depth + 2, `${path}/${index}`);
     }
   }
 }
@@ -59,13 +59,21 @@ function repeating(tag) {
   return /^(50|60)/.test(tag) ? `${tag.slice(0, 2)}xx${tag.slice(4)}` : tag;
 }
 
-/** Whether a line contains `needle` (lower case): in its tag (from four digits on), keyword or value. */
+/** Whether a line contains `needle` (lower case): in its tag (from four digits on), name or value. */
 export function matches(line, needle) {
   if (line.item !== undefined) return false;
   const digits = needle.replace(/[(),\s]/g, '');
   return (
     (/^[0-9a-f]{4,8}$/.test(digits) && line.tag.toLowerCase().includes(digits)) ||
-    line.keyword.toLowerCase().includes(needle.replace(/\s/g, '')) ||
+    (plain(needle) !== '' && plain(line.name).includes(plain(needle))) ||
     line.text.toLowerCase().includes(needle)
   );
+}
+
+// Letters and digits only, without the genitive, so that "PatientName" finds "Patient's Name" too.
+function plain(name) {
+  return name
+    .toLowerCase()
+    .replace(/['’]s\b/g, '')
+    .replace(/[^\p{L}\p{N}]/gu, '');
 }

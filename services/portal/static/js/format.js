@@ -29,10 +29,10 @@ export function formatBytes(bytes) {
   return `${new Intl.NumberFormat(currentLanguage(), { maximumFractionDigits: digits }).format(value)} ${UNITS[power]}`;
 }
 
-/** Bytes in binary units followed by the exact count. */
-export function formatExactBytes(bytes) {
-  if (bytes === null || bytes === undefined || bytes < 1024) return formatBytes(bytes);
-  return t('format.exactBytes', { size: formatBytes(bytes), bytes });
+/** Bytes in binary units and, where that rounds, the exact count: the parts between which a line may break. */
+export function exactBytesParts(bytes) {
+  const exact = bytes >= 1024 ? [t('format.exactBytes', { bytes })] : [];
+  return [formatBytes(bytes), ...exact];
 }
 
 /** A moment in local time; "—" for none. */

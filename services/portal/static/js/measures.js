@@ -1,9 +1,11 @@
 // The numbers of a result, in the order a reader asks for them.
 
 import { el, isolated } from './dom.js';
-import { formatExactBytes, formatNumber } from './format.js';
+import { exactBytesParts, formatNumber } from './format.js';
+import { deviceName } from './results-row.js';
 
 const SCALARS = ['count', 'min', 'max', 'std', 'median', 'p01', 'p99', 'entropy'];
+const LONG = 12; // characters of a mean that fit in large print
 const WIDE = new Set([
   'measures.device',
   'measures.dataSize',
@@ -14,45 +16,57 @@ const WIDE = new Set([
 /** The card of measures. */
 export function measuresSection(result) {
   const statistics = result.statistics ?? {};
+  const pixels = statistics.kind !== 'no-pixel-data';
   return el(
     'section',
     { class: 'card', 'aria-labelledby': 'measures-heading' },
     el('h2', { id: 'measures-heading', i18n: 'measures.heading' }),
-    statistics.kind === 'no-pixel-data' && el('p', { class: 'notice', i18n: 'measures.noPixels' }),
-    el(
-      'div',
-      { class: 'averages' },
-      average('before', result.average_before_normalization),
-      average('after', result.average_after_normalization),
-    ),
-    definitions([...facts(result), ...scalars(statistics), ...inContext(statistics)]),
+    pixels
+      ? el(
+          'div',
+          { class: 'averages' },
+          average('before', result.average_before_normalization),
+          average('after', result.average_after_normalization),
+        )
+      : el('p', { class: 'notice', i18n: 'measures.noPixels' }),
+    definitions([...facts(result, pixels), ...scalars(statistics), ...inContext(statistics)]),
   );
 }
 
 function average(which, value) {
+  const text = formatNumber(value, which === 'after' ? 6 : 4);
   return el(
     'div',
     { class: 'average', data: { average: which } },
     el('span', { class: 'average-name', i18n: `measures.${which}` }),
     el(
       'span',
-      { class: 'average-value', title: value ?? null },
-      formatNumber(value, which === 'after' ? 6 : 4),
+      { class: `average-value number${text.length > LONG ? ' long' : ''}`, title: value ?? null },
+      text,
     ),
     el('span', { class: 'quiet', i18n: `measures.${which}Hint` }),
   );
 }
 
-function facts(result) {
+function facts(result, pixels) {
   const size = result.rows && result.columns ? `${result.columns} × ${result.rows}` : '—';
   return [
-    ['measures.device', isolated(result.device_name || '—')],
+    ['measures.device', deviceName(result.device_name)],
     ['measures.modality', result.modality ?? '—'],
-    ['measures.dimensions', size],
-    ['measures.frames', formatNumber(result.frames)],
-    ['measures.dataSize', formatExactBytes(result.data_size)],
-    ['measures.uploadSize', formatExactBytes(result.size_bytes)],
-  ];
+    pixels && ['measures.dimensions', number(size)],
+    pixels && ['measures.frames', number(formatNumber(result.frames))],
+    pixels && ['measures.dataSize', bytesOf(result.data_size)],
+    ['measures.uploadSize', bytesOf(result.size_bytes)],
+  ].filter(Boolean);
+}
+
+// A line may break between a size and its exact count, never inside either.
+function bytesOf(bytes) {
+  return exactBytesParts(bytes).flatMap((part, index) => (index > 0 ? [' ', number(part)] : [number(part)]));
+}
+
+function number(text, attributes = {}) {
+  return el('span', { class: 'number', ...attributes }, text);
 }
 
 function scalars(statistics) {
@@ -75,7 +89,7 @@ function inContext({ modality, padding, nonfinite, method_version: version }) {
 }
 
 function exact(value) {
-  return el('span', { title: value ?? null }, formatNumber(value));
+  return number(formatNumber(value), { title: value ?? null });
 }
 
 function definitions(entries) {

@@ -10,7 +10,7 @@ const LONG = 240; // characters of a value shown at once
 /** `element` is the card; it keeps its search and open sequences over a switch of language. */
 export class MetadataTable {
   #dataset;
-  #keywords;
+  #names;
   #open = new Set();
   #limit = BATCH;
   #timer = 0;
@@ -19,9 +19,9 @@ export class MetadataTable {
   #body = el('tbody');
   #more = button('metadata.more', null, () => this.#showMore());
 
-  constructor(dataset, keywords) {
+  constructor(dataset, names) {
     this.#dataset = dataset;
-    this.#keywords = keywords;
+    this.#names = names;
     this.#search.addEventListener('input', () => {
       clearTimeout(this.#timer);
       this.#timer = setTimeout(() => this.#restart(), 150);
@@ -78,8 +78,8 @@ export class MetadataTable {
     const words = { bulk: t('metadata.bulk') };
     const needle = this.#search.value.trim().toLowerCase();
     if (needle === '')
-      return [...lines(this.#dataset, this.#keywords, words, (path) => this.#open.has(path))];
-    const everything = lines(this.#dataset, this.#keywords, words, () => true);
+      return [...lines(this.#dataset, this.#names, words, (path) => this.#open.has(path))];
+    const everything = lines(this.#dataset, this.#names, words, () => true);
     return [...everything].filter((line) => matches(line, needle)).map((line) => ({ ...line, found: true }));
   }
 
@@ -126,7 +126,7 @@ export class MetadataTable {
       { type: 'button', class: 'toggle', 'aria-expanded': String(open), data: { path: line.path } },
       icon('chevron'),
       el('span', { i18n: ['metadata.items', { count }] }),
-      el('span', { class: 'visually-hidden' }, ` ${line.keyword || formatTag(line.tag)}`),
+      el('span', { class: 'visually-hidden' }, ` ${line.name || formatTag(line.tag)}`),
     );
     toggle.addEventListener('click', () => {
       if (!this.#open.delete(line.path)) this.#open.add(line.path);
@@ -159,8 +159,7 @@ function pathOf(line) {
 }
 
 function nameOf(line) {
-  if (line.keyword)
-    return line.keyword.replace(/([a-z0-9])([A-Z])/g, '$1 $2').replace(/([A-Z]+)([A-Z][a-z])/g, '$1 $2');
+  if (line.name) return line.name;
   return el('span', { class: 'quiet', i18n: isPrivate(line.tag) ? 'metadata.private' : 'metadata.unnamed' });
 }
 

@@ -1,16 +1,26 @@
 // Problem codes and failure reasons in the reader's words, with the server's own sentence as the small print.
 
 import { NetworkError } from './api.js';
-import { hasText, t } from './i18n.js';
+import { currentLanguage, hasText, t } from './i18n.js';
 
 /** One sentence for a problem code. Codes that this release does not know get a general sentence. */
 export function problemText(code) {
   return hasText(`problem.${code}`) ? t(`problem.${code}`) : t('problem.unknown', { code });
 }
 
+/** The server's own sentence: for readers of English, and for codes that this release does not know. */
+export function problemDetail({ code, detail }) {
+  return currentLanguage() === 'en' || !hasText(`problem.${code}`) ? (detail ?? '') : '';
+}
+
+/** Whether this release has a sentence for why processing failed. */
+export function knowsFailure(reason) {
+  return hasText(`failure.${reason}`);
+}
+
 /** One sentence for why processing failed. */
 export function failureText(reason) {
-  return hasText(`failure.${reason}`) ? t(`failure.${reason}`) : t('failure.unknown', { reason });
+  return knowsFailure(reason) ? t(`failure.${reason}`) : t('failure.unknown', { reason });
 }
 
 /** One sentence for anything that `request` throws. */

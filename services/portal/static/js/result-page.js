@@ -2,14 +2,14 @@
 
 import { listAddress } from './addresses.js';
 import { ApiError, NetworkError, request, resultPaths } from './api.js';
+import { loadNames } from './attribute-names.js';
 import { button, el, fill, icon, isolated } from './dom.js';
 import { frameMeansSection } from './frame-means.js';
 import { histogramSection } from './histogram.js';
 import { t } from './i18n.js';
-import { loadKeywords } from './keywords.js';
 import { measuresSection } from './measures.js';
 import { MetadataTable } from './metadata.js';
-import { errorText, failureText } from './problems.js';
+import { errorText, failureText, knowsFailure } from './problems.js';
 import { protectedImage } from './protected-image.js';
 import { resultHeading, technicalSection } from './result-facts.js';
 
@@ -27,7 +27,7 @@ export function resultView({ user, live, uploads }, fileId, signal, renamed) {
     try {
       result = await request(resultPaths(fileId).self, { signal });
       uploads.queue.learn(result.file_id, result.state);
-      metadata = new MetadataTable(result.raw_data ?? {}, await loadKeywords());
+      metadata = new MetadataTable(result.raw_data ?? {}, await loadNames());
       if (signal.aborted) return;
       show();
       renamed();
@@ -104,7 +104,10 @@ function failureSection(result) {
       'div',
       {},
       el('p', {}, el('strong', {}, failureText(reason)), ' ', el('code', {}, reason)),
-      result.failure?.detail && el('p', { class: 'quiet', lang: 'en' }, result.failure.detail),
+      // For a known reason the server's sentence says the same again, in English.
+      !knowsFailure(reason) &&
+        result.failure?.detail &&
+        el('p', { class: 'quiet', lang: 'en' }, result.failure.detail),
     ),
   );
 }

@@ -2,7 +2,9 @@
 
 import { withQuery } from './api.js';
 import { button, el, icon } from './dom.js';
+import { setText } from './i18n.js';
 
+const NARROW = '(max-width: 40rem)'; // as in filters.css: the form folds away
 const TEXT_DELAY = 350;
 const FIELDS = ['q', 'state', 'modality', 'device', 'from', 'to'];
 const STATES = ['received', 'processed', 'failed'];
@@ -32,6 +34,8 @@ const MODALITIES = [
 export class ResultsFilters extends EventTarget {
   #inputs = {};
   #timer = 0;
+  #form;
+  #inForce = el('span', { class: 'filters-in-force', hidden: true });
   #reset = button('filter.reset', 'close', () => this.set({}));
 
   /** `query`: the address bar's search string. After `signal`, what is still being typed counts no more. */
@@ -42,6 +46,7 @@ export class ResultsFilters extends EventTarget {
     const given = new URLSearchParams(query);
     for (const name of FIELDS) this.#inputs[name].value = given.get(name) ?? '';
     this.#apply();
+    this.#fold(signal);
   }
 
   #build() {
@@ -64,7 +69,7 @@ export class ResultsFilters extends EventTarget {
       from: el('input', { type: 'date' }),
       to: el('input', { type: 'date' }),
     };
-    this.element = el(
+    this.#form = el(
       'form',
       {
         class: 'filters',
@@ -93,9 +98,25 @@ export class ResultsFilters extends EventTarget {
         el('span', { i18n: 'filter.apply' }),
       ),
     );
-    this.element.addEventListener('input', (event) =>
+    this.#form.addEventListener('input', (event) =>
       this.#soon(event.target.matches('select') ? 0 : TEXT_DELAY),
     );
+    this.element = el(
+      'details',
+      { class: 'filters-box' },
+      el('summary', {}, el('span', { i18n: 'filter.heading' }), ' ', this.#inForce),
+      this.#form,
+    );
+  }
+
+  // Wide pages always show the form; narrow ones show results first, and the form on demand.
+  #fold(signal) {
+    const narrow = window.matchMedia(NARROW);
+    const follow = () => {
+      this.element.open = !narrow.matches;
+    };
+    narrow.addEventListener('change', follow, { signal });
+    follow();
   }
 
   #submit(event) {
@@ -112,6 +133,8 @@ export class ResultsFilters extends EventTarget {
   #apply() {
     this.values = Object.fromEntries(FIELDS.map((name) => [name, this.#inputs[name].value.trim()]));
     this.#reset.hidden = !this.active;
+    this.#inForce.hidden = !this.active;
+    setText(this.#inForce, 'filter.inForce', { count: Object.values(this.values).filter(Boolean).length });
   }
 
   #changed() {

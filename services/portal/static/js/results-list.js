@@ -4,7 +4,7 @@ import { announce } from './announce.js';
 import { ApiError, NetworkError, request, withQuery } from './api.js';
 import { button, el, fill } from './dom.js';
 import { setText, t } from './i18n.js';
-import { errorText } from './problems.js';
+import { errorText, problemDetail } from './problems.js';
 import { columns, resultRow } from './results-row.js';
 
 const PAGE = 50;
@@ -188,8 +188,8 @@ export class ResultsList {
     this.#message.hidden = false;
     fill(
       this.#message,
-      el('p', { class: 'tone-bad', role: 'alert' }, errorText(error)),
-      error.detail && el('p', { class: 'quiet', lang: 'en' }, error.detail),
+      el('p', { class: 'tone-bad', role: 'alert', i18n: ['format.text', { text: () => errorText(error) }] }),
+      el('p', { class: 'quiet', lang: 'en', i18n: ['format.text', { text: () => problemDetail(error) }] }),
       button('list.retry', 'retry', () => this.load()),
     );
   }

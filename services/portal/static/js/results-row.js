@@ -23,6 +23,13 @@ export function stateBadge(state) {
   );
 }
 
+/** A device as the server names it; "unknown" stands for a file that names none. */
+export function deviceName(name, attributes = {}) {
+  return name === 'unknown'
+    ? el('span', { ...attributes, i18n: 'list.unknownDevice' })
+    : isolated(name || '—', attributes);
+}
+
 /** The columns: [translation key, class, cell content of (result, user)]; staff see one more. */
 export function columns(staff) {
   return [
@@ -66,7 +73,7 @@ function fileCell(result) {
         { href: resultAddress(result.file_id), 'data-route': true, class: 'row-link' },
         isolated(result.file_name || result.file_id),
       ),
-      isolated(result.device_name || '—', { class: 'quiet' }),
+      deviceName(result.device_name, { class: 'quiet' }),
     ),
   );
 }

@@ -4,7 +4,7 @@ import { resultAddress } from './addresses.js';
 import { button, el, fill, icon, isolated } from './dom.js';
 import { formatBytes, formatPercent } from './format.js';
 import { setText } from './i18n.js';
-import { errorText } from './problems.js';
+import { errorText, problemDetail } from './problems.js';
 
 const TONES = {
   waiting: ['clock', 'quiet'],
@@ -27,7 +27,7 @@ export class UploadRow {
   #progress = el('progress', { max: 1, value: 0 });
   #status = el('span');
   #mark = el('span', { class: 'upload-status' });
-  #detail = el('p', { class: 'upload-detail', lang: 'en', hidden: true });
+  #detail = el('p', { class: 'upload-detail', lang: 'en' });
   #actions = el('div', { class: 'upload-actions' });
 
   constructor(item, queue) {
@@ -59,7 +59,7 @@ export class UploadRow {
 
   /** Show the item as it is now. */
   update() {
-    const { phase, sent, file } = this.#item;
+    const { phase, sent, file, problem } = this.#item;
     if (phase === 'sending') this.#progress.value = file.size ? sent / file.size : 0;
     setText(this.#status, ...this.#statusText());
     if (phase === this.#shown) return; // progress only
@@ -71,8 +71,7 @@ export class UploadRow {
     this.#progress.hidden = !['waiting', 'sending', 'checking'].includes(phase);
     if (phase === 'checking') this.#progress.removeAttribute('value'); // the server works; nobody knows how long
     if (phase === 'waiting') this.#progress.value = 0;
-    this.#detail.textContent = phase === 'refused' ? this.#item.problem.detail : '';
-    this.#detail.hidden = this.#detail.textContent === '';
+    setText(this.#detail, 'format.text', { text: () => (phase === 'refused' ? problemDetail(problem) : '') });
     this.#showActions(phase);
   }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from pydicom._dicom_dict import DicomDictionary
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 
 from libs.common import errors
 from libs.common.events import FailureReason
@@ -96,8 +96,12 @@ NEVER_SENT = {"configuration", "rejected-message", "undelivered"}
 def test_every_problem_code_has_a_sentence(language: str) -> None:
     codes = {kind.code for kind in subclasses(errors.DicomSystemError)} - NEVER_SENT
     faults = re.compile(r'DicomFault\(\s*"([a-z-]+)"')
+    given = re.compile(r'\bcode="([a-z-]+)"')
     for path in (ROOT / "libs" / "dicom").glob("*.py"):
         codes.update(faults.findall(path.read_text()))
+    for path in (ROOT / "services").rglob("*.py"):
+        codes.update(given.findall(path.read_text()))
+    codes |= {"wrong-credentials", "invalid-dimensions", "client-gone", "request-timeout"}
     assert {code for code in codes if f"problem.{code}" not in dictionary(language)} == set()
 
 
@@ -107,6 +111,8 @@ def test_every_failure_reason_has_a_sentence(language: str) -> None:
 
 
 def test_the_names_of_dicom_attributes_are_those_of_the_standard() -> None:
-    names: dict[str, str] = json.loads((STATIC / "dicom-keywords.json").read_text())
-    known = {f"{tag:08X}": entry[4] for tag, entry in DicomDictionary.items() if entry[4]}
+    names: dict[str, str] = json.loads((STATIC / "attribute-names.json").read_text())
+    known = {f"{tag:08X}": entry[2] for tag, entry in DicomDictionary.items() if entry[4]}
     assert {tag: name for tag, name in names.items() if "x" not in tag} == known
+    repeated = {tag: name for tag, name in names.items() if "x" in tag}
+    assert repeated == {tag: RepeatersDictionary[tag][2] for tag in repeated}

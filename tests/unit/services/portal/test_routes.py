@@ -28,13 +28,24 @@ async def client() -> AsyncIterator[Client]:
         yield made
 
 
-@pytest.mark.parametrize("path", ["/", "/results/0190-anything", "/no/such/view", "/apiary", "/index.php"])
+@pytest.mark.parametrize("path", ["/", "/results/0190-anything", "/no/such/view", "/apiary", "/v1.2/view"])
 async def test_every_other_address_is_the_page(client: Client, path: str) -> None:
     answer = await client.get(path)
     assert answer.status == 200
     assert answer.content_type == "text/html"
     assert "Sistema de procesamiento DICOM" in await answer.text()
     assert answer.headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/js/nope.js", "/css/x.css", "/index.php", "/results/a/b.woff2", "/.env", "/.git/config", "/js%2Ejs"],
+)
+async def test_what_looks_like_a_file_is_not_the_page(client: Client, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status == 404
+    assert answer.content_type == "application/problem+json"
+    assert "Content-Security-Policy" in answer.headers
 
 
 @pytest.mark.parametrize(
@@ -91,7 +102,7 @@ async def test_a_known_entity_tag_saves_the_body(client: Client) -> None:
 
 async def test_bodies_travel_compressed_when_the_client_can(client: Client) -> None:
     version = client.app[ASSETS].version
-    url = client.make_url(f"/static/{version}/dicom-keywords.json")
+    url = client.make_url(f"/static/{version}/attribute-names.json")
     async with ClientSession(auto_decompress=False) as session:
         async with session.get(url, headers={"Accept-Encoding": "gzip"}) as small:
             assert small.headers["Content-Encoding"] == "gzip"

@@ -133,15 +133,15 @@ def test_lines_of_a_header(page: Page) -> None:
             '7FE00010': { vr: 'OW', BulkDataURI: 'bulk/7FE00010' },
             '60023000': { vr: 'OW' },
         };
-        const keywords = { '00100010': 'PatientName', '60xx3000': 'OverlayData' };
-        const all = [...lines(dataset, keywords, { bulk: 'elsewhere' }, () => true)];
+        const names = { '00100010': "Patient's Name", '60xx3000': 'Overlay Data' };
+        const all = [...lines(dataset, names, { bulk: 'elsewhere' }, () => true)];
         const found = (needle) => all.filter((line) => matches(line, needle)).map((line) => line.tag);
         return {
             texts: all.map(
-                (line) => line.item ?? `${formatTag(line.tag)} ${line.keyword} ${line.text}`.trim(),
+                (line) => line.item ?? `${formatTag(line.tag)} ${line.name} ${line.text}`.trim(),
             ),
             depths: all.map((line) => line.depth),
-            found: [found('(0010,0010)'), found('patient name'), found('a^b'), found('1.2')],
+            found: ['(0010,0010)', 'patient name', 'patientname', "patient's", "'", 'a^b', '1.2'].map(found),
         };
         """,
     )
@@ -149,13 +149,13 @@ def test_lines_of_a_header(page: Page) -> None:
         "(0008,1140)",
         1,
         "(0008,1155)  1.2",
-        "(0010,0010) PatientName A^B=C",
+        "(0010,0010) Patient's Name A^B=C",
         "(0028,0030)  0.5 \\  \\ 0.25",
-        "(6002,3000) OverlayData",
+        "(6002,3000) Overlay Data",
         "(7FE0,0010)  elsewhere",
     ]
     assert lines["depths"] == [0, 1, 2, 0, 0, 0, 0]
-    assert lines["found"] == [["00100010"], ["00100010"], ["00100010"], ["00081155"]]
+    assert lines["found"] == [["00100010"]] * 4 + [[], ["00100010"], ["00081155"]]
 
 
 def test_numbers_and_sizes_follow_the_language(page: Page) -> None:
