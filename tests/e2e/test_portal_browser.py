@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from pydicom.data import get_testdata_file
 
-from tests.builders import ct_instance, truncated
+from tests.builders import ct_instance, encapsulated_instance, truncated
 from tests.chromium import chromium
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import Portal
@@ -109,7 +109,12 @@ def test_what_cannot_be_used_says_why(new_reader: NewReader, tmp_path: Path) -> 
     )
     expect(reader.expect_upload("notes.dcm", "refused")).to_contain_text("No es un archivo DICOM")
     expect(reader.expect_upload("empty", "refused")).to_contain_text("El archivo está vacío")
-    reader.expect_upload("cut.dcm", "refused")
+    cut = reader.expect_upload("cut.dcm", "refused")
+    expect(cut.locator(".upload-detail")).to_be_hidden()  # the server's sentence is English
+    reader.page.get_by_role("button", name="EN", exact=True).click()
+    expect(cut.locator(".upload-detail")).not_to_be_empty()
+    reader.page.get_by_role("button", name="ES", exact=True).click()
+    expect(cut.locator(".upload-detail")).to_be_hidden()
     expect(reader.page.locator("#announcements")).to_contain_text("con problemas: 3")
     expect(reader.page.locator(".results-list .empty")).to_contain_text("Todavía no hay archivos")
 
@@ -121,6 +126,72 @@ def test_what_cannot_be_used_says_why(new_reader: NewReader, tmp_path: Path) -> 
     )
     expect(reader.expect_upload("again.dcm", "duplicate")).to_contain_text("Ya lo había subido")
     expect(reader.expect_upload("other.dcm", "refused")).to_contain_text("el original no cambia")
+
+
+def test_a_failure_is_said_once(new_reader: NewReader, tmp_path: Path) -> None:
+    reader = new_reader()
+    page = reader.page
+    name = f"broken-{secrets.token_hex(4)}.dcm"
+    reader.upload(written(tmp_path / name, encapsulated_instance([b"", secrets.token_bytes(600)])))
+    reader.expect_upload(name, "failed")
+    reader.open_result(name)
+    notice = page.locator(".notice.bad")
+    expect(notice.locator("p")).to_have_text(["Los datos de píxel no se pueden descomprimir. decode-failed"])
+    expect(page.locator(".average")).to_have_count(0)
+    page.get_by_role("button", name="EN", exact=True).click()
+    expect(notice.locator("p")).to_have_text(["The pixel data cannot be decoded. decode-failed"])
+
+
+def test_an_unnamed_device_is_called_unknown_in_the_language_of_the_page(
+    new_reader: NewReader, tmp_path: Path
+) -> None:
+    reader = new_reader()
+    seed = secrets.randbits(32)
+    content = ct_instance(8, 8, seed=seed, Manufacturer=None, ManufacturerModelName=None, StationName=None)
+    reader.upload(written(tmp_path / "nameless.dcm", content))
+    reader.expect_upload("nameless.dcm", "processed")
+    expect(reader.result_row("nameless.dcm")).to_contain_text("desconocido")
+    reader.open_result("nameless.dcm")
+    expect(reader.measure("device")).to_have_text("desconocido")
+    reader.page.get_by_role("button", name="EN", exact=True).click()
+    expect(reader.measure("device")).to_have_text("unknown")
+
+
+def test_a_phone_shows_whole_values_and_results_before_filters(new_reader: NewReader) -> None:
+    reader = new_reader()
+    page = reader.page
+    page.set_viewport_size({"width": 375, "height": 812})
+    reader.upload(sample("CT_small.dcm"), sample("rtplan.dcm"))
+    for name in ("CT_small.dcm", "rtplan.dcm"):
+        reader.expect_upload(name, "processed")
+    search = page.get_by_label("Buscar")
+    expect(search).to_be_hidden()
+    page.locator(".filters-box > summary").focus()
+    page.keyboard.press("Enter")
+    expect(search).to_be_visible()
+    search.fill("rtplan")
+    expect(page.locator(".results tbody tr")).to_have_count(1)
+    expect(page.locator(".filters-in-force")).to_have_text("1 activo")
+    page.get_by_role("button", name="Quitar filtros").click()
+
+    reader.open_result("CT_small.dcm")
+    uid = page.locator('#metadata [data-tag="00080018"]')
+    expect(uid.locator(".metadata-name")).to_have_text("SOP Instance UID")
+    expect(uid.locator(".metadata-vr")).to_be_hidden()
+    value = uid.locator(".metadata-value").bounding_box()
+    assert value is not None
+    assert value["width"] > 250
+    heights = page.locator(".measures .number").evaluate_all(
+        "(numbers) => numbers.map((number) => number.getClientRects().length)"
+    )
+    assert set(heights) == {1}
+    assert page.evaluate("document.documentElement.scrollWidth") == 375
+    page.get_by_role("link", name="Volver a los resultados").click()
+
+    reader.open_result("rtplan.dcm")
+    expect(page.get_by_text("no contiene datos de píxel")).to_be_visible()
+    expect(page.locator(".average")).to_have_count(0)
+    assert reader.troubles == []
 
 
 def test_text_from_files_never_becomes_markup(new_reader: NewReader, tmp_path: Path) -> None:

@@ -21,14 +21,15 @@ export function measuresSection(result) {
     'section',
     { class: 'card', 'aria-labelledby': 'measures-heading' },
     el('h2', { id: 'measures-heading', i18n: 'measures.heading' }),
-    pixels
-      ? el(
-          'div',
-          { class: 'averages' },
-          average('before', result.average_before_normalization),
-          average('after', result.average_after_normalization),
-        )
-      : el('p', { class: 'notice', i18n: 'measures.noPixels' }),
+    !pixels && el('p', { class: 'notice', i18n: 'measures.noPixels' }),
+    pixels &&
+      result.state !== 'failed' && // the notice above says what became of them
+      el(
+        'div',
+        { class: 'averages' },
+        average('before', result.average_before_normalization),
+        average('after', result.average_after_normalization),
+      ),
     definitions([...facts(result, pixels), ...scalars(statistics), ...inContext(statistics)]),
   );
 }
