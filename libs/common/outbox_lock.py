@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from libs.common.ending import end_task
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.outbox_store import OutboxStore
 from libs.common.postgres import Connection, Database
@@ -42,9 +43,8 @@ class OutboxLock:
                 keeper.result()
             yield
         finally:
-            keeper.cancel()
             acquired.cancel()
-            await asyncio.wait({keeper, acquired})
+            await end_task(keeper)
             if not keeper.cancelled():
                 keeper.exception()  # raised above or in `watch`
 
@@ -64,7 +64,8 @@ class OutboxLock:
                         self._acquired.set()
                     await self._hold(connection)
             except Unavailable as error:
-                if not self._acquired.is_set():
+                task = asyncio.current_task()
+                if not self._acquired.is_set() or (task is not None and task.cancelling()):
                     raise
                 log.warning("outbox lock lost: %s", error.detail)
                 await asyncio.sleep(INTERVAL)

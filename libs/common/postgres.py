@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
@@ -103,9 +103,21 @@ class Database:
         try:
             with _while_using(connection):
                 yield connection
-        finally:
-            with _while_using(connection):
-                await pool.release(connection)
+        except BaseException:
+            # What a broken connection's release raises must not take the place of this, least of all of a
+            # cancellation: the task would go on.
+            with suppress(Unavailable):
+                await self._release(pool, connection)
+            raise
+        await self._release(pool, connection)
+
+    async def _release(
+        self, pool: asyncpg.Pool[asyncpg.Record], connection: PoolConnectionProxy[asyncpg.Record]
+    ) -> None:
+        """Give a connection back. Raises Unavailable."""
+        with _while_using(connection):
+            # Without a bound it waits for ever for a server that no longer answers a cancellation.
+            await pool.release(connection, timeout=self._timeout)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from libs.common.ending import end_task
 from libs.common.keys import FATAL
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,6 @@ async def supervise(
         yield task
     finally:
         leaving = True
-        task.cancel()
-        await asyncio.wait([task])
+        await end_task(task)
         if not task.cancelled() and (error := task.exception()) is not None and not fatal.done():
             log.error("background task %s failed while stopping", name, exc_info=error)

@@ -397,7 +397,10 @@ async def test_an_exclusive_relay_takes_a_lost_lock_again(database: Database) ->
 
     async def holders() -> list[int]:
         async with database.connection() as connection:
-            found = await connection.fetch("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted")
+            found = await connection.fetch(
+                "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
+                "(SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
             return [row["pid"] for row in found]
 
     async with relaying(database, dispatched, in_process_slots=2) as relay:
@@ -408,7 +411,7 @@ async def test_an_exclusive_relay_takes_a_lost_lock_again(database: Database) ->
         async def again() -> bool:
             return bool(await holders()) and await holders() != [first]
 
-        await eventually(again)
+        await eventually(again, 30)
         await put(database)
         relay.wake()
         await eventually(all_published(database, 1))
