@@ -72,7 +72,7 @@ async def me(request: web.Request) -> web.Response:
         last_name=found.last_name,
         email=found.email,
     )
-    return json_response(answer, headers={"Cache-Control": "no-store"})
+    return json_response(answer)
 
 
 async def jwks(request: web.Request) -> web.Response:
@@ -170,7 +170,7 @@ def _answer(request: web.Request, grant: Grant, *, cookie: bool) -> web.Response
             refresh_token=grant.refresh_token,
         )
     )
-    response = json_response(answer.model_dump(exclude_none=True), headers={"Cache-Control": "no-store"})
+    response = json_response(answer.model_dump(exclude_none=True))
     if cookie:
         secure = request.app[SETTINGS].base_url.startswith("https://")
         for name, value, path, seconds in (

@@ -35,7 +35,6 @@ from services.results.models import (
 from services.results.visibility import parse_file_id, unknown, visible_owner
 
 # Header data of patients: no cache between here and the reader keeps it.
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 async def list_results(request: web.Request) -> web.Response:
@@ -53,7 +52,6 @@ async def list_results(request: web.Request) -> web.Response:
             results=[ResultSummary.model_validate(ResultSummary.values_of(dict(row))) for row in page],
             next_cursor=encode_page(page[-1]["file_id"]) if more else None,
         ),
-        headers=NO_STORE,
     )
 
 
@@ -62,7 +60,7 @@ async def get_summary(request: web.Request) -> web.Response:
     owner_id = visible_owner(principal(request))
     async with request.app[DATABASE].connection() as connection:
         counts = await queries.count_states(connection, owner_id)
-    return json_response(Summary(**counts, total=sum(counts.values())), headers=NO_STORE)
+    return json_response(Summary(**counts, total=sum(counts.values())))
 
 
 async def get_result(request: web.Request) -> web.Response:
@@ -78,7 +76,7 @@ async def get_result(request: web.Request) -> web.Response:
     # JSON goes from the database to the caller as the text that it is.
     for name in ("warnings", "statistics", "raw_data"):
         body[name] = None if row[name] is None else orjson.Fragment(row[name])
-    return json_response(body, headers=NO_STORE)
+    return json_response(body)
 
 
 async def list_changes(request: web.Request) -> web.Response:
@@ -102,7 +100,7 @@ async def list_changes(request: web.Request) -> web.Response:
         )
         for change in page.changes
     ]
-    return json_response(ChangeList(changes=entries, next=encode_position(page.next)), headers=NO_STORE)
+    return json_response(ChangeList(changes=entries, next=encode_position(page.next)))
 
 
 OPERATIONS = (
