@@ -17,7 +17,7 @@ from libs.common.migrations import Source, require_current, wait_until_current
 from libs.common.openapi import add_operations
 from libs.common.outbox import OutboxRelay
 from libs.common.resources import service_database, service_storage, standalone
-from libs.common.storage import FileStorage
+from libs.common.storage import Storage
 from libs.common.tasks import supervise
 from libs.dicom.header import HeaderLimits
 from services.ingest.handlers import Outcomes
@@ -104,7 +104,7 @@ def limits(settings: IngestSettings) -> Limits:
     )
 
 
-async def sweep(storage: FileStorage) -> None:
+async def sweep(storage: Storage) -> None:
     """Remove, at start and every hour, what uploads cut off by a crash left behind."""
     while True:
         try:

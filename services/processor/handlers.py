@@ -76,8 +76,8 @@ class Received:
         started = datetime.now(UTC)
         with self._tracer.start_as_current_span("decode"), self._metrics.timed(data.transfer_syntax_uid):
             try:
-                access = await self._storage.child_access(ObjectKey(data.storage_key))
-                result = await self._pool.measure(access)
+                async with self._storage.child_access(ObjectKey(data.storage_key)) as access:
+                    result = await self._pool.measure(access)
             except ObjectNotFound as error:
                 result = Refused("object-missing", str(error))
             except ObjectCorrupt as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,7 +18,7 @@ from libs.common.encryption import SEGMENT_BYTES, DecryptingReader
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, StorageError, TooLarge, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
 from libs.common.keyring import Keyring
-from libs.common.storage import FileStorage, ObjectWriter, Storage
+from libs.common.storage import ChildAccess, FileStorage, ObjectWriter, Storage
 
 SIZES = [0, 1, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 2 * SEGMENT_BYTES, 2 * SEGMENT_BYTES + 5]
 MARKER = b"PATIENT^SECRET^1234567890"
@@ -83,6 +84,16 @@ async def read_all(storage: Storage, key: ObjectKey) -> bytes:
         return b"".join([chunk async for chunk in reader.chunks()])
     finally:
         await reader.close()
+
+
+def child_access_of(storage: Storage) -> Callable[[ObjectKey], Awaitable[ChildAccess]]:
+    """Its `child_access` as a function that only asks."""
+
+    async def ask(key: ObjectKey) -> ChildAccess:
+        async with storage.child_access(key) as access:
+            return access
+
+    return ask
 
 
 async def write_in_pieces(storage: Storage, key: ObjectKey, data: bytes, piece: int = 300_000) -> None:
@@ -253,7 +264,7 @@ async def test_an_absurd_trailer_stores_nothing(harness: Harness, key: ObjectKey
 
 
 async def test_what_is_not_there(storage: Storage, key: ObjectKey) -> None:
-    for attempt in (storage.open, storage.read_trailer, storage.child_access):
+    for attempt in (storage.open, storage.read_trailer, child_access_of(storage)):
         with pytest.raises(ObjectNotFound):
             await attempt(key)
     assert not await storage.exists(key)
@@ -265,7 +276,13 @@ async def test_what_is_not_there(storage: Storage, key: ObjectKey) -> None:
 )
 async def test_what_cannot_be_a_key(storage: Storage, name: str) -> None:
     key = ObjectKey(name.format(UUID(int=5)))
-    for attempt in (storage.open, storage.read_trailer, storage.child_access, storage.delete, storage.exists):
+    for attempt in (
+        storage.open,
+        storage.read_trailer,
+        child_access_of(storage),
+        storage.delete,
+        storage.exists,
+    ):
         with pytest.raises(ObjectNotFound):
             await attempt(key)
     with pytest.raises(ObjectNotFound):
@@ -302,11 +319,57 @@ async def test_racing_writers_of_one_key_leave_one_whole_object(harness: Harness
 async def test_the_child_reads_its_object_without_a_keyring(storage: Storage, key: ObjectKey) -> None:
     data = content(SEGMENT_BYTES + 5)
     await storage.put(key, data, {"n": 1})
-    access = await storage.child_access(key)
-    assert repr(access.data_key) not in repr(access)
-    with DecryptingReader(access.path, access.data_key) as reader:
-        assert reader.read() == data
-        assert reader.trailer()["n"] == 1
+    async with storage.child_access(key) as access:
+        assert repr(access.data_key) not in repr(access)
+        with DecryptingReader(access.path, access.data_key) as reader:
+            assert reader.read() == data
+            assert reader.trailer()["n"] == 1
+
+
+async def test_the_child_keeps_reading_what_was_replaced_or_deleted(storage: Storage, key: ObjectKey) -> None:
+    data = content(SEGMENT_BYTES + 5)
+    await storage.put(key, data, {})
+    async with storage.child_access(key) as access:
+        with DecryptingReader(access.path, access.data_key) as reader:
+            await storage.put(key, b"newer", {})
+            await storage.delete(key)
+            assert reader.read() == data
+
+
+async def test_every_object_is_listed_with_the_length_of_its_ciphertext(storage: Storage) -> None:
+    assert [found async for found in storage.keys()] == []
+    before = datetime.now(UTC) - timedelta(seconds=5)  # the store's clock may tick coarsely
+    expected = set()
+    for size in (0, 5, 2 * SEGMENT_BYTES):
+        file_id = new_file_id()
+        await storage.put(file_key(file_id), content(size), {})
+        await storage.put(thumbnail_key(file_id), b"thumbnail", {}, durable=False)
+        expected |= {file_key(file_id), thumbnail_key(file_id)}
+    await storage.put(file_key(file_id), content(size), {"replaced": True})
+    async with storage.writer(file_key(new_file_id())) as writer:
+        await writer.write(content(2 * SEGMENT_BYTES))
+        found = [found async for found in storage.keys()]
+    assert len(found) == len(expected)
+    assert {one.key for one in found} == expected
+    for one in found:
+        async with storage.child_access(one.key) as access:
+            assert one.size_bytes == Path(access.path).stat().st_size
+        assert before < one.modified_at < datetime.now(UTC) + timedelta(seconds=5)
+    await storage.delete(found[0].key)
+    assert {one.key async for one in storage.keys()} == expected - {found[0].key}
+
+
+async def test_a_listing_survives_deletions_on_its_way(storage: Storage) -> None:
+    for _ in range(20):
+        await storage.put(file_key(new_file_id()), b"x", {}, durable=False)
+    async for found in storage.keys():
+        await storage.delete(found.key)
+    assert [found async for found in storage.keys()] == []
+
+
+async def test_capacity_is_known_whole_or_not_at_all(storage: Storage) -> None:
+    capacity = await storage.capacity()
+    assert capacity is None or 0 <= capacity.free_bytes <= capacity.total_bytes
 
 
 @pytest.mark.parametrize(
@@ -335,7 +398,7 @@ async def test_another_object_in_its_place_is_corrupt(harness: Harness) -> None:
     await harness.storage.put(one, b"one", {})
     await harness.storage.put(other, b"other", {})
     harness.move(one, other)
-    for attempt in (harness.storage.open, harness.storage.read_trailer, harness.storage.child_access):
+    for attempt in (harness.storage.open, harness.storage.read_trailer, child_access_of(harness.storage)):
         with pytest.raises(ObjectCorrupt, match="Another object"):
             await attempt(other)
 

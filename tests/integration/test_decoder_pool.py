@@ -33,7 +33,8 @@ def store(tmp_path: Path) -> Store:
     async def put(content: bytes) -> ChildAccess:
         key = file_key(new_file_id())
         await storage.put(key, content, {"dicom": {}}, durable=False)
-        return await storage.child_access(key)
+        async with storage.child_access(key) as access:
+            return access
 
     return put
 

@@ -14,7 +14,6 @@ import pytest
 from aiohttp import ClientError, content_disposition_filename, parse_content_disposition
 
 from libs.common.ids import file_key, thumbnail_key
-from libs.common.storage import FileStorage
 from services.results.models import ResultList
 from tests.results_support import OWNER, STAFF, STRANGER, Results, running_results
 from tests.unit.services.results.events import failed, processed, received
@@ -279,9 +278,8 @@ async def test_erased_objects_are_not_there(results: Results, file_id: UUID) -> 
 async def test_a_flipped_bit_is_never_sent_as_the_file(
     results: Results, file_id: UUID, tmp_path: Path
 ) -> None:
-    assert isinstance(results.storage, FileStorage)
-    access = await results.storage.child_access(file_key(file_id))
-    path = Path(access.path)
+    async with results.storage.child_access(file_key(file_id)) as access:
+        path = Path(access.path)
     content = bytearray(path.read_bytes())
     content[2 * SEGMENT + 4096] ^= 1
     path.write_bytes(content)

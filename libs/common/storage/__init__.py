@@ -1,6 +1,21 @@
 """Encrypted object storage: the contract and its implementations."""
 
-from libs.common.storage.contract import ChildAccess, ObjectReader, ObjectWriter, Storage
+from libs.common.storage.contract import (
+    Capacity,
+    ChildAccess,
+    ObjectReader,
+    ObjectWriter,
+    Storage,
+    StoredObject,
+)
 from libs.common.storage.file import FileStorage
 
-__all__ = ["ChildAccess", "FileStorage", "ObjectReader", "ObjectWriter", "Storage"]
+__all__ = [
+    "Capacity",
+    "ChildAccess",
+    "FileStorage",
+    "ObjectReader",
+    "ObjectWriter",
+    "Storage",
+    "StoredObject",
+]

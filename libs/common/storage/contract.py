@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Protocol
 
 from libs.common.ids import ObjectKey
+
+STALE_AFTER = timedelta(hours=24)
+"""What an unfinished object nobody has written to for so long is: the leftover of a crash."""
 
 Describe = Callable[[], Mapping[str, Any]]
 """Gives the trailer of an object whose bytes are all written; may read them back with `plaintext`."""
@@ -24,6 +28,26 @@ class ChildAccess:
 
     path: str
     data_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One visible object, as a listing shows it; nothing of it is decrypted."""
+
+    key: ObjectKey
+    size_bytes: int
+    """Length of the container, that is of the ciphertext."""
+    modified_at: datetime
+    """When this version of the object became visible, or was written; UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """Room of the store."""
+
+    free_bytes: int
+    """What this process may still write."""
+    total_bytes: int
 
 
 class ObjectWriter(Protocol):
@@ -94,14 +118,26 @@ class Storage(Protocol):
     async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
         """Read the trailer alone."""
 
-    async def child_access(self, key: ObjectKey) -> ChildAccess:
-        """Path of the ciphertext and this object's data key."""
+    def child_access(self, key: ObjectKey) -> AbstractAsyncContextManager[ChildAccess]:
+        """Path of the ciphertext and this object's data key; the path is good within the block only."""
 
     async def delete(self, key: ObjectKey) -> None:
         """Remove for good; an object that is not there is no error."""
 
     async def exists(self, key: ObjectKey) -> bool:
         """Whether there is such an object; it is not read."""
+
+    def keys(self) -> AsyncIterator[StoredObject]:
+        """Every visible object, thumbnails included, in no order; memory use does not grow with their number.
+
+        What appears, is replaced or goes meanwhile may be listed or not; anything else is listed once.
+        """
+
+    async def sweep(self, older_than: timedelta = STALE_AFTER) -> int:
+        """Remove what crashes left unfinished; returns how many. Run it at start and now and then."""
+
+    async def capacity(self) -> Capacity | None:
+        """Free and total bytes; None where the store cannot tell."""
 
     async def ready(self) -> None:
         """Return if objects can be written now. Raises Unavailable saying what to do."""

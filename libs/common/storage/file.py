@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
@@ -14,9 +15,19 @@ from libs.common.errors import ObjectCorrupt, ObjectNotFound
 from libs.common.ids import ObjectKey
 from libs.common.keyring import Keyring
 from libs.common.storage.blocking import in_thread, unavailable
-from libs.common.storage.contract import ChildAccess, Describe, ObjectReader, ObjectWriter
+from libs.common.storage.contract import (
+    STALE_AFTER,
+    Capacity,
+    ChildAccess,
+    Describe,
+    ObjectReader,
+    ObjectWriter,
+    StoredObject,
+)
 from libs.common.storage.draft import Draft
-from libs.common.storage.folder import STALE_AFTER, Folder
+from libs.common.storage.folder import Folder
+
+_LISTED_AT_ONCE = 1000
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,14 +62,27 @@ class FileStorage:
     async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
         return await self.run(self._read_trailer, key)
 
-    async def child_access(self, key: ObjectKey) -> ChildAccess:
-        return await self.run(self._child_access, key)
+    @asynccontextmanager
+    async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:
+        yield await self.run(self._child_access, key)  # the object itself: nothing to release
 
     async def delete(self, key: ObjectKey) -> None:
         await self.run(self._delete, key)
 
     async def exists(self, key: ObjectKey) -> bool:
         return await self.run(self._exists, key)
+
+    async def keys(self) -> AsyncIterator[StoredObject]:
+        listing = self._folder.listing()
+        try:
+            while batch := await self.run(lambda: list(islice(listing, _LISTED_AT_ONCE))):
+                for found in batch:
+                    yield found
+        finally:
+            listing.close()
+
+    async def capacity(self) -> Capacity:
+        return await self.run(self._folder.capacity)
 
     async def ready(self) -> None:
         try:
@@ -67,7 +91,6 @@ class FileStorage:
             raise unavailable(error, str(self._folder.root)) from error
 
     async def sweep(self, older_than: timedelta = STALE_AFTER) -> int:
-        """Remove what crashes left in `.tmp`; returns how many files. Run it at start and now and then."""
         return await self.run(self._folder.sweep, older_than)
 
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -11,14 +11,15 @@ import errno
 import os
 import re
 import secrets
+import stat
 import time
-from datetime import timedelta
+from collections.abc import Generator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from libs.common.errors import ObjectNotFound
-
-STALE_AFTER = timedelta(hours=24)
-"""A file in `.tmp` that nobody has written to for so long is the leftover of a crash."""
+from libs.common.ids import ObjectKey
+from libs.common.storage.contract import Capacity, StoredObject
 
 _KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[a-z]{1,24})?")
 _UUID_LENGTH = 36
@@ -38,7 +39,7 @@ class Folder:
         """Path of an object. Raises ObjectNotFound for anything but an object key: none leads out of here."""
         if not _KEY.fullmatch(key):
             raise ObjectNotFound("This is not the key of an object.")
-        return self.root / key[_UUID_LENGTH - _SHARD_DIGITS : _UUID_LENGTH] / key
+        return self.root / shard_of(key) / key
 
     def require(self) -> None:
         """Raise OSError (ENOENT) if the store itself is gone: an unmounted disk is no missing object."""
@@ -93,6 +94,23 @@ class Folder:
                         removed += 1
         return removed
 
+    def listing(self) -> Generator[StoredObject, None, None]:
+        """Every object, shard by shard, as its folder is read. What does not lie where it belongs is none."""
+        self.require()
+        with os.scandir(self.root) as shards:
+            for shard in shards:
+                if shard.name == self._temporary.name or not shard.is_dir(follow_symlinks=False):
+                    continue
+                with os.scandir(shard.path) as entries:
+                    for entry in entries:
+                        if _KEY.fullmatch(entry.name) and shard.name == shard_of(entry.name):
+                            yield from _stored(entry)
+
+    def capacity(self) -> Capacity:
+        """Room of the file system, as far as this process's user may use it."""
+        told = os.statvfs(self.root)
+        return Capacity(told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize)
+
     def probe(self) -> None:
         """Raise OSError unless a file can be made and there is room."""
         self.prepare()
@@ -101,6 +119,20 @@ class Folder:
         path.unlink()
         if os.statvfs(self.root).f_bavail == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def shard_of(key: str) -> str:
+    """Name of the folder that an object lies in."""
+    return key[_UUID_LENGTH - _SHARD_DIGITS : _UUID_LENGTH]
+
+
+def _stored(entry: os.DirEntry[str]) -> Iterator[StoredObject]:
+    with contextlib.suppress(FileNotFoundError):  # deleted meanwhile
+        told = entry.stat(follow_symlinks=False)
+        if stat.S_ISREG(told.st_mode):
+            yield StoredObject(
+                ObjectKey(entry.name), told.st_size, datetime.fromtimestamp(told.st_mtime, UTC)
+            )
 
 
 def sync_folder(folder: Path) -> None:

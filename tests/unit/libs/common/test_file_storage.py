@@ -21,7 +21,7 @@ from libs.common.errors import DicomSystemError, StorageError, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
 from libs.common.keyring import Keyring
 from libs.common.storage import FileStorage
-from libs.common.storage.folder import STALE_AFTER
+from libs.common.storage.contract import STALE_AFTER
 
 LARGE = bytes(2 * SEGMENT_BYTES + 5)
 
@@ -226,9 +226,23 @@ async def test_ready_notices_a_full_disk(storage: FileStorage, monkeypatch: pyte
 async def test_a_vanished_store_is_unavailable_not_empty(
     storage: FileStorage, root: Path, key: ObjectKey
 ) -> None:
+
+    async def child_access(key: ObjectKey) -> None:
+        async with storage.child_access(key):
+            return
+
+    async def listed(_: ObjectKey) -> None:
+        assert [found async for found in storage.keys()] == []
+
+    async def capacity(_: ObjectKey) -> None:
+        await storage.capacity()
+
     await storage.put(key, b"x", {})
     root.rename(root.with_name("unmounted"))
-    attempts = (storage.open, storage.read_trailer, storage.child_access, storage.exists, storage.delete)
+    attempts = (
+        *(storage.open, storage.read_trailer, storage.exists, storage.delete),
+        *(child_access, listed, capacity),
+    )
     for attempt in attempts:
         with pytest.raises(Unavailable, match="is not there"):
             await attempt(key)
@@ -252,6 +266,29 @@ async def test_sweep_removes_old_leftovers_only(storage: FileStorage, root: Path
     assert len(files(root)) == 1
 
 
+async def test_only_objects_in_their_place_are_listed(storage: FileStorage, root: Path) -> None:
+    file_id = new_file_id()
+    await storage.put(file_key(file_id), b"object", {})
+    home = root / str(file_id)[-2:]
+    (root / ".tmp" / str(file_id)).write_bytes(b"unfinished")
+    (home / "lost+found").mkdir()
+    (home / "note.txt").write_bytes(b"")
+    (home / f"{file_id}.link").symlink_to(home / "note.txt")
+    elsewhere = root / ("00" if home.name != "00" else "01")
+    elsewhere.mkdir()
+    (elsewhere / str(file_id)).write_bytes(b"lies in the wrong shard: cannot be opened either")
+    (root / "plain").write_bytes(b"")
+    assert [found.key async for found in storage.keys()] == [file_key(file_id)]
+
+
+async def test_capacity_is_that_of_the_file_system(storage: FileStorage, root: Path) -> None:
+    await storage.ready()
+    told = os.statvfs(root)
+    capacity = await storage.capacity()
+    assert capacity.total_bytes == told.f_blocks * told.f_frsize
+    assert 0 < capacity.free_bytes <= capacity.total_bytes
+
+
 async def test_descriptors_are_closed_on_every_way_out(storage: FileStorage, key: ObjectKey) -> None:
     def descriptors() -> int:
         gc.collect()
@@ -260,7 +297,10 @@ async def test_descriptors_are_closed_on_every_way_out(storage: FileStorage, key
     async def every_way() -> None:
         await stream(storage, key, LARGE)
         await storage.read_trailer(key)
-        await storage.child_access(key)
+        async with storage.child_access(key):
+            pass
+        async for _ in storage.keys():
+            break
         reader = await storage.open(key)
         await reader.read(0, 10)
         await reader.close()
@@ -306,10 +346,10 @@ async def transfer(storage, mib):
     reader = await storage.open(key)
     assert sum([len(c) async for c in reader.chunks()]) == mib << 20
     await reader.close()
-    access = await storage.child_access(key)
-    with DecryptingReader(access.path, access.data_key) as stream:
-        while stream.read(700_000):
-            continue
+    async with storage.child_access(key) as access:
+        with DecryptingReader(access.path, access.data_key) as stream:
+            while stream.read(700_000):
+                continue
 
 async def main():
     storage = FileStorage(Path(sys.argv[1]), Keyring("key", {"key": bytes(32)}))
