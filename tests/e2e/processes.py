@@ -37,6 +37,8 @@ class Process:
     environment: Mapping[str, str]
     log: Path
     port: int = field(default_factory=free_port)
+    source: Path = ROOT
+    """Folder of the code that it runs."""
     _popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -56,7 +58,7 @@ class Process:
         with self.log.open("ab") as log:
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", self.module],
-                cwd=ROOT,
+                cwd=self.source,
                 env={**inherited, "HOST": "127.0.0.1", "PORT": str(self.port), **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

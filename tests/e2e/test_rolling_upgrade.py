@@ -1,0 +1,147 @@
+"""A rolling upgrade: the previous release's services beside the present ones, on one database and broker.
+
+The schema is the present one, as it is while old pods still run: migrations come before the roll-out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import numpy as np
+import pytest
+
+from tests import previous_release
+from tests.builders import ct_instance, ct_pixels
+from tests.e2e.conftest import System
+from tests.e2e.processes import PASSWORD, Client, Process, client_of, free_port, start_all, stop_all, urls_of
+from tests.fixtures_postgres import run_apart
+from tests.waiting import eventually
+
+OLD = ("ingest", "processor", "results")
+ROUND = 12
+"""Files sent at once, half to each release."""
+
+
+@pytest.fixture(scope="module")
+def old_processes(
+    separate_system: System, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Process]]:
+    """The previous release's services beside the running system, with the same settings."""
+    source = tmp_path_factory.mktemp("previous")
+    previous_release.extract(source)
+    old = {
+        name: replace(
+            separate_system.processes[name],
+            port=free_port(),
+            source=source,
+            log=source / f"{name}.log",
+            _popen=None,
+        )
+        for name in OLD
+    }
+    try:
+        run_apart(start_all(old.values()))
+        yield old
+    finally:
+        stop_all(old.values())
+
+
+def seeds() -> Iterator[int]:
+    """Numbers that no other test's files are made of."""
+    return iter(range(70_000, 80_000))
+
+
+async def metric(process: Process, name: str) -> float:
+    """A metric without labels of a running process."""
+    async with aiohttp.ClientSession() as session, session.get(f"{process.url}/metrics") as answer:
+        found = re.search(rf"^{name} (\S+)$", await answer.text(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+async def workers(database_url: str) -> set[str]:
+    """Names of the processors that have measured a file."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        rows = await connection.fetch(
+            "SELECT DISTINCT worker FROM results.processing_log WHERE outcome = 'processed'"
+        )
+    finally:
+        await connection.close()
+    return {row["worker"] for row in rows}
+
+
+async def send_round(clients: list[Client], numbers: Iterator[int]) -> dict[str, int]:
+    """Send ROUND files, to each release in turn; seed by file id."""
+    chosen = [next(numbers) for _ in range(ROUND)]
+    answers = await asyncio.gather(
+        *(clients[n % len(clients)].upload_raw(ct_instance(seed=n), f"{n}.dcm") for n in chosen)
+    )
+    assert {status for status, _ in answers} == {202}, answers
+    return {body["files"][0]["id"]: n for n, (_, body) in zip(chosen, answers, strict=True)}
+
+
+async def test_two_releases_side_by_side(separate_system: System, old_processes: dict[str, Process]) -> None:
+    new_processes = separate_system.processes
+    separate_system.create_user("upgrade")
+    old_urls = {**separate_system.urls, **urls_of(old_processes)}
+    async with client_of(separate_system.urls) as new, client_of(old_urls) as old:
+        for client in (new, old):
+            await client.login("upgrade", PASSWORD)
+        numbers = seeds()
+        sent: dict[str, int] = {}
+
+        async def both_have_worked() -> bool:
+            """Deliveries are shared out by the broker: send until each release had some."""
+            sent.update(await send_round([new, old], numbers))
+            summary = await new.all_ended(len(sent))
+            assert summary["processed"] == len(sent), summary
+            seen = {
+                int(name.rpartition("-")[2])
+                for name in await workers(separate_system.database_url("results"))
+            }
+            applied = [
+                await metric(of["results"], "results_batch_size_count")
+                for of in (old_processes, new_processes)
+            ]
+            return all(applied) and {old_processes["processor"].pid, new_processes["processor"].pid} <= seen
+
+        await eventually(both_have_worked, 60)
+        values = {n: ct_pixels(64, 64, seed=n).astype(np.float64) for n in sent.values()}
+        for reader in (new, old):
+            for file_id, n in sent.items():
+                result = await reader.ended(file_id)
+                assert result["file_name"] == f"{n}.dcm"
+                assert result["average_before_normalization"] == pytest.approx(values[n].mean(), rel=1e-12)
+                assert result["statistics"]["count"] == values[n].size
+                status, original = await reader.get(f"/api/results/{file_id}/file")
+                assert (status, original) == (200, ct_instance(seed=n))
+        await an_old_duplicate_is_known_to_the_new(old, new, numbers)
+    for process in old_processes.values():
+        assert "Traceback" not in process.output()
+
+
+async def an_old_duplicate_is_known_to_the_new(old: Client, new: Client, numbers: Iterator[int]) -> None:
+    """What one release accepted, the other tells apart: they share one truth."""
+    content = ct_instance(seed=next(numbers))
+    _, first = await old.upload_raw(content)
+    status, again = await new.upload_raw(content)
+    assert (status, again["files"][0]["id"]) == (202, first["files"][0]["id"])
+    assert again["files"][0]["duplicate"] is True
+    assert (await new.ended(first["files"][0]["id"]))["state"] == "processed"
+
+
+def test_the_previous_release_is_not_this_one(tmp_path: Path) -> None:
+    """Else the test above would prove nothing."""
+    previous_release.extract(tmp_path)
+    ours = {p.relative_to(previous_release.ROOT) for p in (previous_release.ROOT / "services").rglob("*.py")}
+    assert any(
+        not (tmp_path / path).exists()
+        or (tmp_path / path).read_bytes() != (previous_release.ROOT / path).read_bytes()
+        for path in ours
+    )
