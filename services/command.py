@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
                 # All five services and what they need: not for the commands below.
                 from services import running
 
-                settings = load_settings(AllInOneSettings)
+                settings = load_settings(AllInOneSettings, serves=True)
                 configure_logging(settings)
                 return running.run(settings)
             case ["migrate"]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from libs.common.settings import CommonSettings
+from libs.common.settings import CommonSettings, PostgresUrl
 
 DATABASE = "bddicomimage"
 
@@ -12,7 +12,7 @@ DATABASE = "bddicomimage"
 class AllInOneSettings(CommonSettings):
     """DATABASE_URL may log in as any user that can assume the services' roles."""
 
-    database_admin_url: SecretStr | None = Field(
+    database_admin_url: PostgresUrl | None = Field(
         None,
         description="postgresql:// URL of a superuser, or of the database's owner with CREATEROLE, for "
         "migrations; unset: DATABASE_URL.",

@@ -123,7 +123,7 @@ async def _until_stopped(
 def run(settings_model: type[S], create: Callable[[S], web.Application]) -> int:
     """The body of a service's `__main__`: settings, application, exit code."""
     try:
-        settings = load_settings(settings_model)
+        settings = load_settings(settings_model, serves=True)
         configure_logging(settings)
         listener = bind(settings.host, settings.port)
 

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from libs.common.errors import ConfigurationError
+from libs.common.tls_rules import trusting, unprotected
 
 _HTTP_URL = r"^https?://[^/\s]+"
 
 
+def _trust_ca_file(url: SecretStr, info: ValidationInfo) -> SecretStr:
+    return SecretStr(trusting(url.get_secret_value(), info.data.get("tls_ca_file")))
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(_trust_ca_file)]
+"""A postgresql:// URL; one that verifies the server and names no CA does so with TLS_CA_FILE."""
+
+
 class CommonSettings(BaseSettings):
-    """Read from the environment by upper-case field name; an empty value counts as unset."""
+    """Read from the environment by upper-case field name, or from files in SECRETS_DIR.
+
+    An empty value counts as unset.
+    """
 
     model_config = SettingsConfigDict(env_prefix="", env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -25,7 +40,27 @@ class CommonSettings(BaseSettings):
     public_url: str | None = Field(
         None,
         pattern=_HTTP_URL,
-        description="URL under which browsers reach the portal; unset: http://HOST:PORT.",
+        description="URL under which browsers reach the portal; unset: http://HOST:PORT, "
+        "https:// with TLS_CERT_FILE.",
+    )
+    tls_cert_file: Path | None = Field(
+        None,
+        description="PEM file with this process's certificate and its chain, read anew when it changes; set: "
+        "HTTPS only.",
+    )
+    tls_key_file: Path | None = Field(None, description="PEM file with the private key of TLS_CERT_FILE.")
+    tls_ca_file: Path | None = Field(
+        None,
+        description="PEM file with the CAs that RabbitMQ, PostgreSQL, MongoDB, the token keys and the OTLP "
+        "endpoint are verified with, read anew for each connection; unset: the system's.",
+    )
+    require_tls: bool = Field(
+        False, description="Refuse to start when a configured connection would be plaintext or unverified."
+    )
+    secrets_dir: Path | None = Field(
+        None,
+        description="Folder of files that give settings, e.g. `database_url`: the name is the setting's in "
+        "lower case; the environment wins.",
     )
     auth_jwks_url: str | None = Field(
         None,
@@ -33,7 +68,7 @@ class CommonSettings(BaseSettings):
         description="Where access-token keys are fetched; unset: PUBLIC_URL + /api/auth/jwks.json.",
     )
     data_dir: Path = Field(Path("var"), description="Folder of everything that is kept on disk.")
-    database_url: SecretStr | None = Field(
+    database_url: PostgresUrl | None = Field(
         None,
         description="postgresql:// URL of this service's own role; unset: embedded, in one process only.",
     )
@@ -58,6 +93,9 @@ class CommonSettings(BaseSettings):
         "INFO", pattern="^(?i:DEBUG|INFO|WARNING|ERROR)$", description="DEBUG, INFO, WARNING or ERROR."
     )
     log_format: str = Field("json", pattern="^(json|text)$", description="`json` or `text`.")
+    build_revision: str | None = Field(
+        None, description="Revision of the source an image was built from; shown in `dicom_build_info`."
+    )
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="OTLP/HTTP endpoint for traces; unset: no export."
     )
@@ -68,11 +106,26 @@ class CommonSettings(BaseSettings):
         30.0, gt=0, description="Seconds that running requests and events get to finish at shutdown."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_empty(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # The environment's are dropped already; files are empty, too.
+        return {name: value for name, value in values.items() if value != ""}
+
+    @model_validator(mode="after")
+    def _certificate_with_key(self) -> Self:
+        if self.tls_cert_file is not None and self.tls_key_file is None:
+            raise ValueError("TLS_KEY_FILE: set it as well, to the private key of TLS_CERT_FILE")
+        if self.tls_key_file is not None and self.tls_cert_file is None:
+            raise ValueError("TLS_CERT_FILE: set it as well, to the certificate of TLS_KEY_FILE")
+        return self
+
     @property
     def base_url(self) -> str:
         """PUBLIC_URL without a trailing slash, or the address listened on."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+        scheme = "http" if self.tls_cert_file is None else "https"
+        return (self.public_url or f"{scheme}://{host}:{self.port}").rstrip("/")
 
     @property
     def jwks_url(self) -> str:
@@ -97,10 +150,39 @@ class CommonSettings(BaseSettings):
 S = TypeVar("S", bound=CommonSettings)
 
 
-def load_settings(model: type[S]) -> S:
-    """Read the environment. Raises ConfigurationError naming every wrong variable."""
+def load_settings(model: type[S], *, serves: bool = False) -> S:
+    """Read the environment and SECRETS_DIR. Raises ConfigurationError naming every wrong variable.
+
+    `serves` says that the process is about to listen, which REQUIRE_TLS lets it do with a certificate only.
+    """
     try:
-        return model()
+        settings = _read(model, os.environ.get("SECRETS_DIR") or None)
     except ValidationError as error:
-        wrong = "; ".join(f"{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"Wrong setting: {wrong}.") from error
+        raise ConfigurationError(f"Wrong setting: {'; '.join(map(_line, error.errors()))}.") from error
+    if settings.require_tls and (wrong := unprotected(settings, serves=serves)):
+        listed = "; ".join(f"{name.upper()}: {what}" for name, what in wrong.items())
+        raise ConfigurationError(f"REQUIRE_TLS forbids plaintext and unverified connections: {listed}.")
+    return settings
+
+
+def _read(model: type[S], secrets_dir: str | None) -> S:
+    if secrets_dir is None:
+        return model()
+    if not Path(secrets_dir).is_dir():
+        raise ConfigurationError(f"Make the folder {secrets_dir}, or correct SECRETS_DIR: there is none.")
+    try:
+        with warnings.catch_warnings():
+            # Only warned of otherwise: a setting that cannot be read must not pass for one that is not set.
+            warnings.simplefilter("error", UserWarning)
+            return model(_secrets_dir=secrets_dir)
+    except ValidationError:
+        raise
+    except (OSError, SettingsError, UserWarning) as error:
+        # A decoding error would quote the secret.
+        reason = error.__cause__ if isinstance(error.__cause__, OSError) else error
+        raise ConfigurationError(f"Make the files in SECRETS_DIR readable ({reason}).") from None
+
+
+def _line(error: ErrorDetails) -> str:
+    text = error["msg"].removeprefix("Value error, ")
+    return f"{'_'.join(map(str, error['loc'])).upper()}: {text}" if error["loc"] else text
