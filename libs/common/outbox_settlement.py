@@ -8,9 +8,9 @@ from uuid import UUID
 
 from libs.common.backoff import backoff
 from libs.common.errors import Unavailable
+from libs.common.metrics import Metrics
 from libs.common.outbox_store import GivenUp, OutboxStore
 from libs.common.postgres import Database
-from libs.common.telemetry import Metrics
 
 log = logging.getLogger(__name__)
 

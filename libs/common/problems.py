@@ -12,6 +12,8 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from libs.common.errors import DicomSystemError, InvalidRequest, Unavailable
+from libs.common.keys import TELEMETRY
+from libs.common.telemetry import current_trace_id
 
 log = logging.getLogger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -19,14 +21,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PREPARED = web.RequestKey("prepared", bool)
 CLIENT_GONE = 499
 """Not registered, but what gateways log for a caller that hung up."""
+REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+"""Statuses that are about who asks or how often: many of them are an attack, or a broken client."""
 _HTTP_CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-type"}
 
 
 def problem(
     status: int, code: str, title: str, detail: str, members: dict[str, Any] | None = None
 ) -> web.Response:
-    """Build an `application/problem+json` answer; `members` are extension members (RFC 9457 3.2)."""
+    """Build an `application/problem+json` answer; `members` are extension members (RFC 9457 3.2).
+
+    Inside a span, `trace_id` says where the log and the trace tell more.
+    """
     body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+    if (trace_id := current_trace_id()) is not None:
+        body["trace_id"] = trace_id
     return web.Response(
         body=orjson.dumps({**(members or {}), **body}),
         status=status,
@@ -83,6 +92,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
             raise
         return _of_http(error, request)
     except DicomSystemError as error:
+        if error.status in REFUSALS:
+            request.app[TELEMETRY].metrics.http_refusals.labels(error.code).inc()
         if request.get(PREPARED):
             raise
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 
 import orjson
@@ -16,59 +16,17 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Tracer
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector
-from prometheus_client import ProcessCollector as OsProcessCollector
 
+from libs.common import semconv
+from libs.common.metrics import Metrics
 from libs.common.settings import CommonSettings
+from libs.common.version import VERSION
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _PROPAGATOR = TraceContextTextMapPropagator()
 _IDS = RandomIdGenerator()
-
-
-class Metrics:
-    """The metrics that all services share; a service adds its own to `registry`.
-
-    No label ever holds a uid, a user or a name: those have no bound.
-    """
-
-    def __init__(self) -> None:
-        """A registry of its own, so that two applications in one process do not collide."""
-        self.registry = registry = CollectorRegistry()
-        OsProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
-        self.http_requests = Counter(
-            "http_server_requests_total", "HTTP requests", ["method", "route", "status"], registry=registry
-        )
-        self.http_duration = Histogram(
-            "http_server_request_duration_seconds",
-            "Time to answer",
-            ["method", "route"],
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.http_in_flight = Gauge("http_server_active_requests", "Running requests", registry=registry)
-        self.bus_published = Counter("bus_published_total", "Events published", ["type"], registry=registry)
-        self.bus_received = Counter("bus_received_total", "Events received", ["queue"], registry=registry)
-        self.bus_outcomes = Counter(
-            "bus_outcomes_total",
-            "Handled events: ack, retry, dead or cancelled",
-            ["queue", "outcome"],
-            registry=registry,
-        )
-        self.bus_duration = Histogram(
-            "bus_handling_seconds", "Time in the handler", ["queue"], buckets=SECONDS, registry=registry
-        )
-        self.bus_in_flight = Gauge("bus_in_flight", "Events being handled", ["queue"], registry=registry)
-        self.outbox_pending = Gauge("outbox_pending", "Outbox rows not yet published", registry=registry)
-        self.outbox_oldest_seconds = Gauge(
-            "outbox_oldest_seconds", "Age of the oldest unpublished outbox row", registry=registry
-        )
-        self.outbox_published = Counter("outbox_published_total", "Outbox rows published", registry=registry)
-        self.outbox_dead = Counter("outbox_dead_total", "Outbox rows given up", registry=registry)
+_NOTHING = nullcontext()
 
 
 class _IdsOnly(AbstractContextManager[Span]):
@@ -113,7 +71,10 @@ class Telemetry:
         self._recording = recording = span_exporter is not None or endpoint is not None
         self._provider = TracerProvider(
             sampler=ParentBasedTraceIdRatio(settings.otel_traces_sampler_arg) if recording else ALWAYS_OFF,
-            resource=Resource.create({"service.name": f"dicom-{service}"}),
+            resource=Resource.create(
+                {semconv.SERVICE_NAME: f"dicom-{service}", semconv.SERVICE_VERSION: VERSION},
+                schema_url=semconv.SCHEMA_URL,
+            ),
             shutdown_on_exit=False,
         )
         if span_exporter is not None:
@@ -125,8 +86,10 @@ class Telemetry:
             exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
             self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self.service = service
-        self.tracer: Tracer = self._provider.get_tracer("dicom-processing-system")
-        self.metrics = Metrics()
+        self._tracer = self._provider.get_tracer(
+            "dicom-processing-system", VERSION, schema_url=semconv.SCHEMA_URL
+        )
+        self.metrics = Metrics(service, settings.build_revision)
 
     def span(
         self,
@@ -140,13 +103,21 @@ class Telemetry:
         """A span that is current within the block; `context` None: a child of the current one."""
         if not self._recording:
             return _IdsOnly(context)
-        return self.tracer.start_as_current_span(
+        return self._tracer.start_as_current_span(
             name,
             context=context,
             kind=kind,
             attributes=attributes,
             record_exception=record_exception,
             set_status_on_exception=record_exception,
+        )
+
+    def detail(self, name: str, **attributes: str | int) -> AbstractContextManager[object]:
+        """A span inside the current one, for whoever looks closer; nothing unless spans are recorded."""
+        if not trace.get_current_span().is_recording():
+            return _NOTHING
+        return self._tracer.start_as_current_span(
+            name, attributes=attributes, record_exception=False, set_status_on_exception=False
         )
 
     def close(self) -> None:
@@ -165,6 +136,16 @@ def current_traceparent() -> str | None:
 def context_of(traceparent: str | None) -> Context:
     """The context to start a child span in; an empty one for None or a malformed value (W3C: restart)."""
     return Context() if traceparent is None else _PROPAGATOR.extract({"traceparent": traceparent}, Context())
+
+
+@contextmanager
+def within(traceparent: str | None) -> Iterator[None]:
+    """Have the log lines of the block carry the trace of `traceparent`; no span is made."""
+    token = attach(context_of(traceparent))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 def current_trace_id() -> str | None:

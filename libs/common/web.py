@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, ValidationError
 
-from libs.common import keys, tokens
+from libs.common import keys, semconv, tokens
 from libs.common.errors import InvalidRequest, NotAuthenticated, PermissionDenied, Unavailable
 from libs.common.problems import CLIENT_GONE, Handler, invalid_request, note_prepared, problems
 from libs.common.settings import CommonSettings
@@ -98,20 +98,21 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """One server span, one access log line and the RED metrics of each request."""
     telemetry = request.app[keys.TELEMETRY]
     metrics = telemetry.metrics
-    route, method, started = _route_of(request), request.method, time.perf_counter()
+    route, started = _route_of(request), time.perf_counter()
+    method = request.method if request.method in semconv.KNOWN_METHODS else semconv.OTHER_METHOD
     status = CLIENT_GONE
     metrics.http_in_flight.inc()
     running = request.app[keys.RUNNING]
     running.begin()
     with telemetry.span(
-        f"{method} {route}",
+        f"{method} {route}" if method == request.method else f"HTTP {route}",
         context=context_of(request.headers.get("traceparent")),
         kind=SpanKind.SERVER,
         attributes={
-            "http.request.method": method,
-            "http.route": route,
-            "url.path": request.path,
-            "url.scheme": request.scheme,
+            semconv.HTTP_REQUEST_METHOD: method,
+            semconv.HTTP_ROUTE: route,
+            semconv.URL_PATH: request.path,
+            semconv.URL_SCHEME: request.scheme,
         },
     ) as span:
         try:
@@ -129,8 +130,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             running.end()
             metrics.http_requests.labels(method, route, status).inc()
             metrics.http_duration.labels(method, route).observe(elapsed)
-            span.set_attribute("http.response.status_code", status)
+            span.set_attribute(semconv.HTTP_RESPONSE_STATUS_CODE, status)
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                span.set_attribute(semconv.ERROR_TYPE, str(status))
                 span.set_status(StatusCode.ERROR)
             user = request.get(PRINCIPAL)
             access_log.info(

@@ -57,7 +57,7 @@ class Received:
         self._pool = pool
         self._attempts = attempts
         self._worker = worker
-        self._tracer = telemetry.tracer
+        self._telemetry = telemetry
         self._metrics = metrics
 
     async def __call__(self, delivery: Delivery) -> None:
@@ -74,7 +74,7 @@ class Received:
 
     async def _measure(self, data: FileReceived, delivery: Delivery) -> EventData:
         started = datetime.now(UTC)
-        with self._tracer.start_as_current_span("decode"), self._metrics.timed(data.transfer_syntax_uid):
+        with self._telemetry.detail("decode"), self._metrics.timed(data.transfer_syntax_uid):
             try:
                 async with self._storage.child_access(ObjectKey(data.storage_key)) as access:
                     result = await self._pool.measure(access)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from libs.common.telemetry import SECONDS
+from libs.common.metrics import SECONDS
 
 # The registered transfer syntaxes are few, but the header's value is the sender's: others share one label.
 _KNOWN = frozenset(

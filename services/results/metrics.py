@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from libs.common.telemetry import SECONDS
+from libs.common.metrics import SECONDS
 
 
 class ResultsMetrics:

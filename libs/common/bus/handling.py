@@ -1,7 +1,8 @@
 """One handler call under its span, metrics and log line, the same for every bus.
 
-Attribute names follow the OpenTelemetry semantic conventions for messaging; written by hand because the
-instrumentation of the client library still emits outdated names.
+Span names and attributes follow the OpenTelemetry semantic conventions for messaging (and for RabbitMQ:
+`{exchange}:{routing key}` is where producers send, `{exchange}:{routing key}:{queue}` where consumers take);
+written by hand because the instrumentation of the client library still emits outdated names.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
+from libs.common import semconv
 from libs.common.bus.contract import (
     Ack,
     Dead,
@@ -25,11 +28,36 @@ from libs.common.bus.contract import (
     decide,
 )
 from libs.common.events import Event
+from libs.common.metrics import preset
 from libs.common.telemetry import Telemetry, context_of
 
 log = logging.getLogger(__name__)
 
 OUTCOMES: dict[type[Decision], str] = {Ack: "ack", Retry: "retry", Dead: "dead", Leave: "cancelled"}
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """The bus, as spans name it: e.g. rabbitmq, dicom.events, and the broker's address where there is one."""
+
+    system: str
+    exchange: str
+    address: str | None = None
+    port: int | None = None
+
+    def attributes(self, event: Event, destination: str) -> dict[str, str | int]:
+        """What the spans of sending and of processing `event` have in common."""
+        found: dict[str, str | int] = {
+            semconv.MESSAGING_SYSTEM: self.system,
+            semconv.MESSAGING_DESTINATION_NAME: destination,
+            semconv.MESSAGING_MESSAGE_ID: str(event.id),
+        }
+        if self.address is not None:
+            found[semconv.MESSAGING_RABBITMQ_DESTINATION_ROUTING_KEY] = event.type
+            found[semconv.SERVER_ADDRESS] = self.address
+            if self.port is not None:
+                found[semconv.SERVER_PORT] = self.port
+        return found
 
 
 class Handling:
@@ -40,29 +68,30 @@ class Handling:
         subscription: Subscription,
         handler: Handler,
         telemetry: Telemetry,
-        *,
-        system: str,
-        exchange: str,
+        carrier: Carrier,
     ) -> None:
-        """`system` and `exchange` name the bus in spans, e.g. rabbitmq and dicom.events."""
+        """`carrier` is what the subscription is on."""
         self.queue = subscription.queue
         self._handler = handler
         self._telemetry = telemetry
         self._metrics = telemetry.metrics
-        self._system = system
-        self._exchange = exchange
+        self._carrier = carrier
+        preset(telemetry.metrics.bus_outcomes, (self.queue,), OUTCOMES.values())
         self._in_flight = telemetry.metrics.bus_in_flight.labels(self.queue)
         self._received = telemetry.metrics.bus_received.labels(self.queue)
         self._duration = telemetry.metrics.bus_duration.labels(self.queue)
 
-    async def run(self, delivery: Delivery, *, traceparent: str | None = None) -> Decision:
+    async def run(
+        self, delivery: Delivery, *, traceparent: str | None = None, tag: int | None = None
+    ) -> Decision:
         """Call the handler. A cancellation (or the end of the process) is counted and raised, never decided.
 
-        `traceparent` is what travelled beside the event; it falls back on the event's own.
+        `traceparent` is what travelled beside the event; it falls back on the event's own. `tag` is the
+        delivery tag of RabbitMQ.
         """
         self._received.inc()
         started = time.perf_counter()
-        with self._in_flight.track_inprogress(), self._span(delivery, traceparent) as span:
+        with self._in_flight.track_inprogress(), self._span(delivery, traceparent, tag) as span:
             try:
                 await self._handler(delivery)
                 decision = decide(None, delivery.attempt)
@@ -83,21 +112,23 @@ class Handling:
         """Count a decision, also one that was made without calling the handler."""
         self._metrics.bus_outcomes.labels(self.queue, OUTCOMES[type(decision)]).inc()
 
-    def _span(self, delivery: Delivery, traceparent: str | None) -> AbstractContextManager[Span]:
+    def _span(
+        self, delivery: Delivery, traceparent: str | None, tag: int | None
+    ) -> AbstractContextManager[Span]:
         event = delivery.event
-        destination = f"{self._exchange}:{event.type}:{self.queue}"
+        destination = f"{self._carrier.exchange}:{event.type}:{self.queue}"
+        attributes = self._carrier.attributes(event, destination)
+        attributes[semconv.MESSAGING_OPERATION_NAME] = attributes[semconv.MESSAGING_OPERATION_TYPE] = (
+            "process"
+        )
+        attributes["dicom.delivery.attempt"] = delivery.attempt
+        if tag is not None:
+            attributes[semconv.MESSAGING_RABBITMQ_MESSAGE_DELIVERY_TAG] = tag
         return self._telemetry.span(
             f"process {destination}",
             context=context_of(traceparent or event.traceparent),
             kind=SpanKind.CONSUMER,
-            attributes={
-                "messaging.system": self._system,
-                "messaging.destination.name": destination,
-                "messaging.operation.name": "process",
-                "messaging.operation.type": "process",
-                "messaging.message.id": str(event.id),
-                "dicom.delivery.attempt": delivery.attempt,
-            },
+            attributes=attributes,
             record_exception=False,
         )
 
@@ -113,21 +144,18 @@ class Handling:
 
 
 @contextmanager
-def publishing(telemetry: Telemetry, event: Event, *, system: str, exchange: str) -> Iterator[None]:
+def publishing(telemetry: Telemetry, event: Event, carrier: Carrier) -> Iterator[None]:
     """A PRODUCER span around one publish, child of the event's `traceparent`, and the count of successes."""
-    destination = f"{exchange}:{event.type}"
+    destination = f"{carrier.exchange}:{event.type}"
+    attributes = carrier.attributes(event, destination)
+    attributes[semconv.MESSAGING_OPERATION_NAME] = "publish"
+    attributes[semconv.MESSAGING_OPERATION_TYPE] = "send"
     with telemetry.span(
         f"publish {destination}",
         # Without a traceparent of its own the event belongs to whatever runs now.
         context=None if event.traceparent is None else context_of(event.traceparent),
         kind=SpanKind.PRODUCER,
-        attributes={
-            "messaging.system": system,
-            "messaging.destination.name": destination,
-            "messaging.operation.name": "publish",
-            "messaging.operation.type": "send",
-            "messaging.message.id": str(event.id),
-        },
+        attributes=attributes,
         record_exception=False,
     ) as span:
         try:
@@ -140,5 +168,5 @@ def publishing(telemetry: Telemetry, event: Event, *, system: str, exchange: str
 
 def _mark_failed(span: Span, error: BaseException) -> None:
     # Only the kind of error: exception texts may quote what must not leave the system.
-    span.set_attribute("error.type", type(error).__qualname__)
+    span.set_attribute(semconv.ERROR_TYPE, type(error).__qualname__)
     span.set_status(Status(StatusCode.ERROR))

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from itertools import count
 
 from libs.common.bus.contract import Ack, Dead, Delivery, Handler, Leave, Retry, Subscription
-from libs.common.bus.handling import Handling, publishing
+from libs.common.bus.handling import Carrier, Handling, publishing
 from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable, Undelivered
 from libs.common.events import Event
@@ -49,6 +49,7 @@ class InProcessBus:
         """`drain_timeout` in seconds bounds how long `drain` waits for running handlers."""
         self._telemetry = telemetry
         self._topology = topology
+        self._carrier = Carrier(_SYSTEM, topology.exchange)
         self._drain_timeout = drain_timeout
         self._subscribers: dict[str, _Subscriber] = {}
         self._draining = asyncio.Event()
@@ -58,9 +59,7 @@ class InProcessBus:
         """Register the handler of a subscription: at most `concurrency` calls at once per nesting depth."""
         if subscription.queue in self._subscribers:
             raise ValueError(f"{subscription.queue} already has a handler")
-        handling = Handling(
-            subscription, handler, self._telemetry, system=_SYSTEM, exchange=self._topology.exchange
-        )
+        handling = Handling(subscription, handler, self._telemetry, self._carrier)
         self._subscribers[subscription.queue] = _Subscriber(handling, concurrency)
 
     async def publish(self, event: Event, *, attempt: int = 1) -> None:
@@ -70,7 +69,7 @@ class InProcessBus:
         no handler yet and once the bus drains.
         """
         subscribers = self._subscribers_of(event.type)
-        with publishing(self._telemetry, event, system=_SYSTEM, exchange=self._topology.exchange):
+        with publishing(self._telemetry, event, self._carrier):
             tasks = [asyncio.create_task(self._dispatch(s, event, attempt)) for s in subscribers]
             if _depth.get() == 0:
                 self._track(tasks)

@@ -7,8 +7,8 @@ import logging
 
 from libs.common.bus.background import Background
 from libs.common.bus.contract import Handler, Subscription
-from libs.common.bus.handling import Handling, publishing
-from libs.common.bus.rabbitmq_connection import Connection
+from libs.common.bus.handling import Carrier, Handling, publishing
+from libs.common.bus.rabbitmq_connection import Connection, amqp_url
 from libs.common.bus.rabbitmq_consumer import Consumer
 from libs.common.bus.rabbitmq_message import properties_of
 from libs.common.bus.rabbitmq_publisher import Publisher
@@ -45,6 +45,8 @@ class RabbitMQBus:
         """
         self._telemetry = telemetry
         self._topology = topology
+        address = amqp_url(url)
+        self._carrier = Carrier(_SYSTEM, topology.exchange, address.host, address.port)
         self._publish_timeout = publish_timeout
         self._drain_timeout = drain_timeout
         self._watchdog = watchdog
@@ -65,7 +67,7 @@ class RabbitMQBus:
         `attempt` is not used: queues count deliveries by themselves.
         """
         exchange = self._topology.exchange
-        with publishing(self._telemetry, event, system=_SYSTEM, exchange=exchange):
+        with publishing(self._telemetry, event, self._carrier):
             properties = properties_of(event, event.traceparent or current_traceparent())
             await self._events.publish(event.to_json(), properties, exchange=exchange, routing_key=event.type)
 
@@ -79,9 +81,7 @@ class RabbitMQBus:
             self._to_consume,
             Publisher(self._to_publish, timeout=self._publish_timeout),
             self._topology,
-            Handling(
-                subscription, handler, self._telemetry, system=_SYSTEM, exchange=self._topology.exchange
-            ),
+            Handling(subscription, handler, self._telemetry, self._carrier),
             concurrency=concurrency,
             watchdog=self._watchdog,
         )

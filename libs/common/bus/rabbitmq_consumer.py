@@ -20,6 +20,7 @@ from libs.common.bus.rabbitmq_session import Session
 from libs.common.bus.topology import Topology, dead_queue, retry_queue
 from libs.common.errors import Reject, Unavailable
 from libs.common.events import parse_event
+from libs.common.telemetry import within
 
 log = logging.getLogger(__name__)
 
@@ -156,11 +157,14 @@ class Consumer:
         try:
             event = parse_event(incoming.body)
         except Reject as error:
-            log.error("%s: unreadable message %s: %s", self._queue, incoming.message_id, error)
+            with within(incoming.traceparent):
+                log.error("%s: unreadable message %s: %s", self._queue, incoming.message_id, error)
             decision = Dead(error.detail)
             self._handling.note(decision)
             return decision
-        return await self._handling.run(Delivery(event, incoming.attempt), traceparent=incoming.traceparent)
+        return await self._handling.run(
+            Delivery(event, incoming.attempt), traceparent=incoming.traceparent, tag=incoming.tag
+        )
 
     async def _put_off(self, session: Session, body: bytes, properties: Basic.Properties, queue: str) -> bool:
         """Store a copy in `queue`; True once confirmed. Until then the delivery stays unacknowledged."""

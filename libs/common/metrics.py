@@ -1,0 +1,116 @@
+"""The Prometheus metrics that all services share; a service adds its own to the same registry.
+
+No label ever holds a uid, a user, a name or a path: those have no bound, and some tell of patients.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector
+from prometheus_client import ProcessCollector as OsProcessCollector
+
+from libs.common.version import VERSION
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+# Nearly every connection is had at once; what counts is how many wait.
+_ACQUIRE_SECONDS = (0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Pool(Protocol):
+    """Anything that lends connections."""
+
+    @property
+    def limit(self) -> int:
+        """Most connections it may have."""
+
+    @property
+    def connections(self) -> int:
+        """Open now."""
+
+    @property
+    def idle(self) -> int:
+        """Open, and lent to nobody."""
+
+
+class Metrics:
+    """One registry per application, so that two in one process do not collide."""
+
+    def __init__(self, service: str, revision: str | None = None) -> None:
+        """`service` and `revision` (of the source the image was built from) are told as build info."""
+        self.registry = registry = CollectorRegistry()
+        OsProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        Gauge(
+            "dicom_build_info",
+            "Always 1; the labels say what runs",
+            ["service", "version", "revision", "python"],
+            registry=registry,
+        ).labels(service, VERSION, revision or "unknown", platform.python_version()).set(1)
+        self.http_requests = Counter(
+            "http_server_requests_total", "HTTP requests", ["method", "route", "status"], registry=registry
+        )
+        self.http_duration = Histogram(
+            "http_server_request_duration_seconds",
+            "Time to answer",
+            ["method", "route"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.http_in_flight = Gauge("http_server_active_requests", "Running requests", registry=registry)
+        self.http_refusals = Counter(
+            "http_refusals_total",
+            "Requests refused for who asks or how often (401, 403, 429), by problem code",
+            ["code"],
+            registry=registry,
+        )
+        self.bus_published = Counter("bus_published_total", "Events published", ["type"], registry=registry)
+        self.bus_received = Counter("bus_received_total", "Events received", ["queue"], registry=registry)
+        self.bus_outcomes = Counter(
+            "bus_outcomes_total",
+            "Handled events: ack, retry, dead or cancelled",
+            ["queue", "outcome"],
+            registry=registry,
+        )
+        self.bus_duration = Histogram(
+            "bus_handling_seconds", "Time in the handler", ["queue"], buckets=SECONDS, registry=registry
+        )
+        self.bus_in_flight = Gauge("bus_in_flight", "Events being handled", ["queue"], registry=registry)
+        self.outbox_pending = Gauge("outbox_pending", "Outbox rows not yet published", registry=registry)
+        self.outbox_oldest_seconds = Gauge(
+            "outbox_oldest_seconds", "Age of the oldest unpublished outbox row", registry=registry
+        )
+        self.outbox_published = Counter("outbox_published_total", "Outbox rows published", registry=registry)
+        self.outbox_dead = Counter("outbox_dead_total", "Outbox rows given up", registry=registry)
+        self._pool_connections = Gauge(
+            "database_pool_connections", "Open PostgreSQL connections", ["pool", "state"], registry=registry
+        )
+        self._pool_limit = Gauge(
+            "database_pool_limit", "Most PostgreSQL connections of the pool", ["pool"], registry=registry
+        )
+        self._acquire = Histogram(
+            "database_acquire_seconds",
+            "Time until a PostgreSQL connection was had, or was not",
+            ["pool"],
+            buckets=_ACQUIRE_SECONDS,
+            registry=registry,
+        )
+
+    def watch_pool(self, name: str, pool: Pool) -> Histogram:
+        """Show `pool` as `name`, asked at each scrape; returns where to observe the time of each loan."""
+        self._pool_connections.labels(name, "idle").set_function(lambda: pool.idle)
+        self._pool_connections.labels(name, "used").set_function(lambda: pool.connections - pool.idle)
+        self._pool_limit.labels(name).set_function(lambda: pool.limit)
+        return self._acquire.labels(name)
+
+
+def preset(counter: Counter, *values: Iterable[str]) -> None:
+    """Begin every combination of label `values` at 0: what appears with its first event shows no increase."""
+    combinations: list[tuple[str, ...]] = [()]
+    for choices in map(tuple, values):
+        combinations = [(*one, choice) for one in combinations for choice in choices]
+    for one in combinations:
+        counter.labels(*one)
