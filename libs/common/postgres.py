@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +13,7 @@ import orjson
 from asyncpg.pool import PoolConnectionProxy
 
 from libs.common.errors import ConfigurationError, Unavailable
+from libs.common.metrics import Metrics
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
@@ -51,11 +53,19 @@ class Database:
     """A lazily filled connection pool; `open` needs no server, so services start in any order."""
 
     def __init__(
-        self, url: str, *, role: str | None = None, size: int, timeout: float, application_name: str
+        self,
+        url: str,
+        *,
+        role: str | None = None,
+        size: int,
+        timeout: float,
+        application_name: str,
+        metrics: Metrics | None = None,
     ) -> None:
         """`size` connections at most; `timeout` in seconds bounds waiting for one, and each statement.
 
-        `role` is assumed right after login, for a pool that logs in as somebody else.
+        `role` is assumed right after login, for a pool that logs in as somebody else. `metrics` show the pool
+        as `application_name`.
         Raises ConfigurationError for anything but a postgresql:// URL.
         """
         require_url(url)
@@ -71,6 +81,22 @@ class Database:
             "server_settings": settings,
         }
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._acquire_seconds = None if metrics is None else metrics.watch_pool(application_name, self)
+
+    @property
+    def limit(self) -> int:
+        """Most connections the pool may have."""
+        return self._size
+
+    @property
+    def connections(self) -> int:
+        """Open now."""
+        return 0 if self._pool is None else self._pool.get_size()
+
+    @property
+    def idle(self) -> int:
+        """Open, and lent to nobody."""
+        return 0 if self._pool is None else self._pool.get_idle_size()
 
     async def open(self) -> None:
         """Make the pool, without connecting."""
@@ -98,8 +124,13 @@ class Database:
         pool = self._pool
         if pool is None:
             raise Unavailable("PostgreSQL is not available: the connection pool is closed.")
-        with _while_connecting(self._timeout):
-            connection = await pool.acquire(timeout=self._timeout)
+        started = time.perf_counter()
+        try:
+            with _while_connecting(self._timeout):
+                connection = await pool.acquire(timeout=self._timeout)
+        finally:
+            if self._acquire_seconds is not None:
+                self._acquire_seconds.observe(time.perf_counter() - started)
         try:
             with _while_using(connection):
                 yield connection

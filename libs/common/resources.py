@@ -10,6 +10,7 @@ from libs.common.bus.rabbitmq import RabbitMQBus
 from libs.common.errors import ConfigurationError
 from libs.common.keyring import Keyring
 from libs.common.keys import BUS, READINESS, TELEMETRY, VERIFIER
+from libs.common.metrics import Metrics
 from libs.common.postgres import Database
 from libs.common.settings import CommonSettings
 from libs.common.storage import FileStorage
@@ -19,8 +20,11 @@ from libs.common.tokens import TokenVerifier
 from libs.common.web import create_app
 
 
-def service_database(settings: CommonSettings, role: str) -> Database:
-    """The service's own pool, not yet opened. Raises ConfigurationError without DATABASE_URL."""
+def service_database(settings: CommonSettings, role: str, metrics: Metrics | None = None) -> Database:
+    """The service's own pool, not yet opened; `metrics` show it.
+
+    Raises ConfigurationError without DATABASE_URL.
+    """
     if settings.database_url is None:
         raise ConfigurationError(
             f"Set DATABASE_URL to this service's own role, e.g. postgresql://{role}:…@host/bddicomimage."
@@ -31,6 +35,7 @@ def service_database(settings: CommonSettings, role: str) -> Database:
         size=settings.database_pool_size,
         timeout=settings.database_timeout,
         application_name=role,
+        metrics=metrics,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from libs.common.jwks import FetchKeys
-from libs.common.keys import READINESS, VERIFIER
+from libs.common.keys import READINESS, TELEMETRY, VERIFIER
 from libs.common.resources import service_database
 from libs.common.tasks import supervise
 from libs.common.telemetry import Telemetry
@@ -25,7 +25,8 @@ from services.auth.store import SOURCE
 
 def install(app: web.Application, settings: AuthSettings) -> None:
     """Put the auth service onto `app`. Raises ConfigurationError without a database."""
-    database, passwords = service_database(settings, SOURCE.schema), make_passwords(settings)
+    metrics = app[TELEMETRY].metrics
+    database, passwords = service_database(settings, SOURCE.schema, metrics), make_passwords(settings)
     key = SigningKey(database)
     bootstrap = Bootstrap(database, passwords, key, settings)
     app[SETTINGS] = settings

@@ -35,7 +35,8 @@ SWEEP_SECONDS = 3600.0
 
 def install(app: web.Application, settings: IngestSettings, *, in_process_slots: int | None = None) -> None:
     """Put the ingest service onto `app`; `in_process_slots` as OutboxRelay has it, None with RabbitMQ."""
-    database = service_database(settings, SCHEMA)
+    telemetry = app[TELEMETRY]
+    database = service_database(settings, SCHEMA, telemetry.metrics)
     storage = service_storage(settings)
     app[SETTINGS] = settings
     app[DATABASE] = database
@@ -53,7 +54,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
             database,
             app[BUS],
             SCHEMA,
-            app[TELEMETRY],
+            telemetry,
             in_flight=settings.outbox_in_flight
             if in_process_slots is None
             else settings.outbox_in_flight_in_process,

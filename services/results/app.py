@@ -38,9 +38,10 @@ PRUNE_SECONDS = 600.0
 
 def install(app: web.Application, settings: ResultsSettings) -> None:
     """Put the results service onto `app`."""
-    database = service_database(settings, SCHEMA)
+    telemetry = app[TELEMETRY]
+    database = service_database(settings, SCHEMA, telemetry.metrics)
     storage = service_storage(settings)
-    metrics = ResultsMetrics(app[TELEMETRY].metrics.registry)
+    metrics = ResultsMetrics(telemetry.metrics.registry)
     app[SETTINGS] = settings
     app[DATABASE] = database
     app[STORAGE] = storage
