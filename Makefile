@@ -33,7 +33,7 @@ migrate: .venv/.ready-run ## bring the database of DATABASE_ADMIN_URL or DATABAS
 
 .PHONY: test
 test: lint test-tools ## lint, then every test but the large and the long ones
-	$(python) -m pytest -m "not large and not faults" $(ARGS)
+	$(python) -m pytest -m "not large and not faults and not deploy" $(ARGS)
 
 .PHONY: test-large
 test-large: .venv/.ready-test test-tools ## gigabyte-sized inputs
@@ -42,6 +42,11 @@ test-large: .venv/.ready-test test-tools ## gigabyte-sized inputs
 .PHONY: test-faults
 test-faults: .venv/.ready-test test-tools ## long proofs that faults lose nothing
 	$(python) -m pytest -m faults $(ARGS)
+
+.PHONY: test-deploy
+test-deploy: .venv/.ready-test test-tools ## build the images, run compose.yml and the manifests in podman (as root)
+	@infra/machine/deploy-tools.sh
+	$(python) -m pytest -m deploy $(ARGS)
 
 .PHONY: lint
 lint: .venv/.ready-test ## ruff, mypy --strict, import-linter
