@@ -1,0 +1,1 @@
+"""What surrounds the services: images, manifests, monitoring, and the programs that prepare them."""
