@@ -163,7 +163,7 @@ def _panel(kind: str, given: Json, names: Mapping[str, Mapping[str, str]]) -> Js
 
 
 def _steps(look: float | None = None, bad: float | None = None, *, below: bool = False) -> list[Json]:
-    """From where on a value is worth a look, and bad; `below`: the low ones are. No level: it only informs."""
+    """From where on a value is worth a look, and bad; `below`: the low ones are. No level: it informs."""
     if look is None and bad is None:
         return [_step(BLUE, None)]
     if not below:
