@@ -23,6 +23,7 @@ from libs.dicom.header import HeaderLimits
 from services.ingest.handlers import Outcomes
 from services.ingest.intake import SCHEMA, Intake, Limits
 from services.ingest.keys import DATABASE, INTAKE, SETTINGS
+from services.ingest.metrics import IngestMetrics
 from services.ingest.routes import OPERATIONS
 from services.ingest.settings import IngestSettings
 
@@ -38,6 +39,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
     telemetry = app[TELEMETRY]
     database = service_database(settings, SCHEMA, telemetry.metrics)
     storage = service_storage(settings)
+    metrics = IngestMetrics(telemetry.metrics.registry)
     app[SETTINGS] = settings
     app[DATABASE] = database
     add_operations(app, prefix="/api/files", title="Ingest", operations=OPERATIONS)
@@ -63,7 +65,13 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
             in_process_slots=in_process_slots,
         )
         app[INTAKE] = Intake(
-            storage, database, limits(settings), concurrency=settings.max_concurrent_uploads, wake=relay.wake
+            storage,
+            database,
+            limits(settings),
+            telemetry,
+            metrics,
+            concurrency=settings.max_concurrent_uploads,
+            wake=relay.wake,
         )
 
         async def consume_and_relay() -> None:

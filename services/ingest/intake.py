@@ -17,10 +17,11 @@ from libs.common.events import Event, new_event
 from libs.common.ids import ObjectKey, UserId, file_key, new_file_id
 from libs.common.postgres import Database
 from libs.common.storage import ObjectWriter, Storage
-from libs.common.telemetry import current_traceparent
+from libs.common.telemetry import Telemetry, current_traceparent
 from libs.dicom.faults import DicomFault
 from libs.dicom.header import Header, HeaderLimits, read_header
 from services.ingest import store
+from services.ingest.metrics import IngestMetrics
 from services.ingest.models import StoredFile
 
 SCHEMA = "ingest"
@@ -57,6 +58,8 @@ class Intake:
         storage: Storage,
         database: Database,
         limits: Limits,
+        telemetry: Telemetry,
+        metrics: IngestMetrics,
         *,
         concurrency: int,
         wake: Callable[[], None],
@@ -65,6 +68,8 @@ class Intake:
         self._storage = storage
         self._database = database
         self._limits = limits
+        self._telemetry = telemetry
+        self._metrics = metrics
         self._slots = asyncio.Semaphore(concurrency)
         self._wake = wake
 
@@ -75,6 +80,15 @@ class Intake:
 
         Raises UnsupportedType, TooLarge, InvalidContent, Conflict (all leave nothing behind) or Unavailable.
         """
+        try:
+            accepted = await self._take(chunks, file_name, owner_id)
+        except Exception as error:
+            self._metrics.failed(error)
+            raise
+        self._metrics.ended("duplicate" if accepted.duplicate else "accepted")
+        return accepted
+
+    async def _take(self, chunks: AsyncIterable[bytes], file_name: str | None, owner_id: UserId) -> Accepted:
         self._check_extension(file_name)
         file_id = new_file_id()
         key = file_key(file_id)
@@ -105,9 +119,10 @@ class Intake:
         """Row and event, atomically; False when the owner has the bytes or the SOP Instance UID already."""
         event, asked = _received(file), False
         try:
-            async with self._database.connection() as connection:
-                asked = True
-                return await store.accept_file(connection, file, event)
+            with self._telemetry.detail("accept file"):
+                async with self._database.connection() as connection:
+                    asked = True
+                    return await store.accept_file(connection, file, event)
         except Unavailable:
             # Once asked, the database may have accepted the file before it was lost: the object must stay.
             if not asked:
@@ -123,10 +138,13 @@ class Intake:
 
     async def _write(self, writer: ObjectWriter, chunks: AsyncIterable[bytes]) -> None:
         limit = self._limits.max_file_bytes
-        async for chunk in chunks:
-            if writer.size + len(chunk) > limit:
-                raise TooLarge(f"The file is larger than the {limit} bytes that this server accepts.")
-            await writer.write(chunk)
+        try:
+            async for chunk in chunks:
+                if writer.size + len(chunk) > limit:
+                    raise TooLarge(f"The file is larger than the {limit} bytes that this server accepts.")
+                await writer.write(chunk)
+        finally:
+            self._metrics.received_bytes.inc(writer.size)
 
     async def _commit(
         self, writer: ObjectWriter, file_id: UUID, owner_id: UserId, file_name: str | None
@@ -135,7 +153,8 @@ class Intake:
         described: list[StoredFile] = []
 
         def describe() -> dict[str, Any]:
-            header = self._read_header(writer)
+            with self._metrics.header_seconds.time():
+                header = self._read_header(writer)
             file = _describe(file_id, owner_id, file_name, writer.size, writer.sha256, header)
             described.append(file)
             return {
@@ -144,7 +163,8 @@ class Intake:
                 "warnings": list(header.warnings),
             }
 
-        await writer.commit(describe)
+        with self._telemetry.detail("commit object"):
+            await writer.commit(describe)
         return described[0]
 
     def _read_header(self, writer: ObjectWriter) -> Header:

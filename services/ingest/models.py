@@ -64,13 +64,15 @@ class UploadedFile(BaseModel):
 
 
 class UploadAnswer(BaseModel):
-    """Answer to an upload: one entry per file."""
+    """Answer to an upload: one entry per file, and the trace that tells of all of them."""
 
     files: list[UploadedFile]
+    trace_id: str | None = Field(None, pattern="^[0-9a-f]{32}$", description="W3C trace id of the upload")
 
     def to_json(self) -> dict[str, Any]:
-        """As sent: `duplicate` and `problem` only where they say something, `id` always."""
-        return {"files": [{"id": None, **f.model_dump(mode="json", exclude_none=True)} for f in self.files]}
+        """As sent: `duplicate`, `problem` and `trace_id` only where they say something, `id` always."""
+        files = [{"id": None, **f.model_dump(mode="json", exclude_none=True)} for f in self.files]
+        return {"files": files, **({} if self.trace_id is None else {"trace_id": self.trace_id})}
 
 
 class FileList(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from aiohttp import web
@@ -20,6 +21,7 @@ from libs.common.errors import (
 from libs.common.ids import UserId
 from libs.common.openapi import Operation
 from libs.common.problems import problem
+from libs.common.telemetry import current_trace_id
 from libs.common.tokens import Principal
 from libs.common.web import json_response, parse_query, principal
 from services.ingest import store
@@ -51,7 +53,7 @@ async def upload_files(request: web.Request) -> web.Response:
             files.append(await _receive(intake, part, owner))
     except RequestError as error:
         # What was accepted before the request went wrong stays accepted: say so.
-        error.members.update(UploadAnswer(files=files).to_json())
+        error.members.update(_upload_answer(files))
         raise
     if not files:
         raise InvalidRequest('The body holds no file: name each form field "file".')
@@ -78,12 +80,16 @@ async def _receive(intake: Intake, part: Part, owner: UserId) -> UploadedFile:
 
 def _answer(files: list[UploadedFile]) -> web.Response:
     """202 when anything was accepted; else the first problem that is no conflict, else the conflict."""
-    answer = UploadAnswer(files=files).to_json()
+    answer = _upload_answer(files)
     problems = [f.problem for f in files if f.problem is not None]
     if len(problems) < len(files):
         return json_response(answer, status=202)
     first = next((p for p in problems if p.status != Conflict.status), problems[0])
     return problem(first.status, first.code, first.title, first.detail, answer)
+
+
+def _upload_answer(files: list[UploadedFile]) -> dict[str, Any]:
+    return UploadAnswer(files=files, trace_id=current_trace_id()).to_json()
 
 
 def _visible_owner(caller: Principal) -> UserId | None:

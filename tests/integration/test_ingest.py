@@ -15,10 +15,13 @@ from libs.common.events import FileFailed, FileReceived, new_event, parse_event
 from libs.common.ids import UserId
 from libs.common.keyring import Keyring
 from libs.common.postgres import Database
+from libs.common.settings import CommonSettings
 from libs.common.storage import FileStorage
+from libs.common.telemetry import Telemetry
 from libs.dicom.header import HeaderLimits
 from services.ingest.handlers import Outcomes
 from services.ingest.intake import Accepted, Intake, Limits
+from services.ingest.metrics import IngestMetrics
 from tests.builders import ct_instance
 from tests.fixtures_postgres import OpenDatabase
 
@@ -44,13 +47,23 @@ class Kit:
             header=HeaderLimits(),
         )
         storage = FileStorage(self.root, Keyring.create(folder / "keyring.json"))
-        self.intake = Intake(storage, database, limits, concurrency=8, wake=self.wake)
+        telemetry = Telemetry("ingest", CommonSettings())
+        self.registry = telemetry.metrics.registry
+        metrics = IngestMetrics(self.registry)
+        self.intake = Intake(storage, database, limits, telemetry, metrics, concurrency=8, wake=self.wake)
 
     def wake(self) -> None:
         self.woken += 1
 
     async def send(self, content: bytes, name: str | None = "a.dcm", owner: UserId = OWNER) -> Accepted:
         return await self.intake.receive(pieces(content), name, owner)
+
+    def counted(self) -> dict[str, float]:
+        """Files by outcome, those that occurred."""
+        (counter,) = [m for m in self.registry.collect() if m.name == "ingest_files"]
+        found = {s.labels["outcome"]: s.value for s in counter.samples if s.name == "ingest_files_total"}
+        assert set(found) == {"accepted", "duplicate", "conflict", "rejected", "unavailable"}
+        return {outcome: value for outcome, value in found.items() if value}
 
     def objects(self) -> list[str]:
         return sorted(p.name for p in self.root.rglob("*") if p.is_file())
@@ -79,6 +92,9 @@ async def test_accepted_means_object_row_and_event(kit: Kit) -> None:
     assert event.owner_id == OWNER
     assert event.size_bytes == len(content)
     assert (event.rows, event.columns, event.decoded_bytes) == (600, 800, 960_000)
+    assert kit.counted() == {"accepted": 1}
+    assert kit.registry.get_sample_value("ingest_received_bytes_total") == len(content)
+    assert kit.registry.get_sample_value("ingest_header_seconds_count") == 1
 
 
 async def test_refusals_leave_nothing(kit: Kit, tmp_path: Path) -> None:
@@ -91,6 +107,7 @@ async def test_refusals_leave_nothing(kit: Kit, tmp_path: Path) -> None:
         await kit.send(ct_instance(rows=700, columns=900)[:-1000])
     assert kit.objects() == []
     assert await kit.events() == []
+    assert kit.counted() == {"rejected": 3}
 
 
 async def test_strict_extensions(tmp_path: Path, open_database: OpenDatabase) -> None:
@@ -110,6 +127,7 @@ async def test_a_sender_that_vanishes_leaves_nothing(kit: Kit) -> None:
     with pytest.raises(ConnectionResetError):
         await kit.intake.receive(broken(), "a.dcm", OWNER)
     assert kit.objects() == []
+    assert kit.counted() == {}
 
 
 async def test_many_at_once_are_one(kit: Kit) -> None:
@@ -134,6 +152,7 @@ async def test_conflict_leaves_the_first_untouched(kit: Kit) -> None:
     assert kit.objects() == sorted([str(first.id), str(winner.id)])
     other = await kit.send(ct_instance(seed=4, sop_instance_uid="1.2.3.4"), owner=UserId(8))
     assert not other.duplicate
+    assert kit.counted() == {"accepted": 3, "conflict": 10}
 
 
 async def test_a_failed_file_is_queued_again_once(kit: Kit) -> None:
@@ -158,6 +177,7 @@ async def test_a_failed_file_is_queued_again_once(kit: Kit) -> None:
     events = await kit.events()
     assert len(events) == 2
     assert events[0] == events[1]
+    assert kit.counted() == {"accepted": 1, "duplicate": 21}
 
 
 async def test_only_failures_are_listened_to(kit: Kit) -> None:
@@ -176,4 +196,5 @@ async def test_no_database_means_not_accepted(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         await kit.send(ct_instance())
     assert kit.objects() == []
+    assert kit.counted() == {"unavailable": 1}
     await database.close()
