@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import aiohttp
 import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
+from libs.common.certificates import client_context
 from libs.common.errors import TokenInvalid, Unavailable
 
 FetchKeys = Callable[[], Awaitable[bytes]]
@@ -22,9 +24,10 @@ MAX_DOCUMENT_BYTES = 65536
 class HttpKeys:
     """Fetch the key set over HTTP."""
 
-    def __init__(self, url: str, *, timeout: float = 5.0) -> None:
-        """`url` is AUTH_JWKS_URL; `timeout` is in seconds, for the whole request."""
+    def __init__(self, url: str, *, timeout: float = 5.0, ca_file: Path | None = None) -> None:
+        """`url` is AUTH_JWKS_URL, `ca_file` TLS_CA_FILE; `timeout` is in seconds, for the whole request."""
         self._url = url
+        self._ca_file = ca_file
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
 
@@ -33,7 +36,9 @@ class HttpKeys:
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
-            async with self._session.get(self._url, allow_redirects=False) as response:
+            # Keys are fetched every few minutes: each time with the CAs of that time.
+            verified = client_context(self._ca_file) if self._url.lower().startswith("https:") else True
+            async with self._session.get(self._url, allow_redirects=False, ssl=verified) as response:
                 if response.status != 200:
                     raise Unavailable(f"The token keys at {self._url} answer with status {response.status}.")
                 document = bytearray()
@@ -42,7 +47,9 @@ class HttpKeys:
                     if len(document) > MAX_DOCUMENT_BYTES:
                         raise Unavailable(f"The token keys at {self._url} are too long.")
                 return bytes(document)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise Unavailable(f"The certificate at {self._url} is refused; see TLS_CA_FILE.") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Unavailable(f"The token keys at {self._url} cannot be fetched.") from error
 
     async def close(self) -> None:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from libs.common.bus.rabbitmq import RabbitMQBus
 from libs.common.errors import ConfigurationError
+from libs.common.jwks import HttpKeys
 from libs.common.keyring import Keyring
 from libs.common.keys import BUS, READINESS, TELEMETRY, VERIFIER
 from libs.common.metrics import Metrics
@@ -55,7 +56,7 @@ def standalone(service: str, settings: CommonSettings) -> web.Application:
             f"(`python -m services`), not {service} alone."
         )
     app = create_app(settings, Telemetry(service, settings))
-    verifier = app[VERIFIER] = TokenVerifier(settings.jwks_url)
+    verifier = app[VERIFIER] = TokenVerifier(HttpKeys(settings.jwks_url, ca_file=settings.tls_ca_file))
 
     async def verification(_: web.Application) -> AsyncIterator[None]:
         await verifier.open()
@@ -76,6 +77,7 @@ def add_rabbitmq(app: web.Application, name: str, settings: CommonSettings, url:
             url,
             app[TELEMETRY],
             name=name,
+            ca_file=settings.tls_ca_file,
             publish_timeout=settings.amqp_publish_timeout,
             drain_timeout=settings.shutdown_timeout,
         )

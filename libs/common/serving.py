@@ -18,6 +18,7 @@ from libs.common.errors import ConfigurationError
 from libs.common.keys import DRAINING, FATAL, RUNNING
 from libs.common.settings import CommonSettings, load_settings
 from libs.common.telemetry import configure_logging
+from libs.common.tls import SERVER_TLS
 
 log = logging.getLogger(__name__)
 LATE_SECONDS = 1.0
@@ -74,7 +75,7 @@ async def serve(
     async with stop_signals() as stop:
         try:
             await runner.setup()
-            await web.SockSite(runner, listener).start()
+            await web.SockSite(runner, listener, ssl_context=app.get(SERVER_TLS)).start()
             await _until_stopped(stop, app[FATAL], on_ready)
             log.info("stopping: running work gets %g s", settings.shutdown_timeout)
             await _drain(app, runner, settings.shutdown_timeout)

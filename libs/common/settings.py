@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError, Validati
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from libs.common.certificates import read_ca_file
 from libs.common.errors import ConfigurationError
 from libs.common.tls_rules import trusting, unprotected
 
@@ -151,7 +152,7 @@ S = TypeVar("S", bound=CommonSettings)
 
 
 def load_settings(model: type[S], *, serves: bool = False) -> S:
-    """Read the environment and SECRETS_DIR. Raises ConfigurationError naming every wrong variable.
+    """Read the environment and SECRETS_DIR, and TLS_CA_FILE. Raises ConfigurationError naming what is wrong.
 
     `serves` says that the process is about to listen, which REQUIRE_TLS lets it do with a certificate only.
     """
@@ -159,6 +160,8 @@ def load_settings(model: type[S], *, serves: bool = False) -> S:
         settings = _read(model, os.environ.get("SECRETS_DIR") or None)
     except ValidationError as error:
         raise ConfigurationError(f"Wrong setting: {'; '.join(map(_line, error.errors()))}.") from error
+    if settings.tls_ca_file is not None:
+        read_ca_file(settings.tls_ca_file)
     if settings.require_tls and (wrong := unprotected(settings, serves=serves)):
         listed = "; ".join(f"{name.upper()}: {what}" for name, what in wrong.items())
         raise ConfigurationError(f"REQUIRE_TLS forbids plaintext and unverified connections: {listed}.")

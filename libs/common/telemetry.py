@@ -22,6 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from libs.common import semconv
 from libs.common.metrics import Metrics
 from libs.common.settings import CommonSettings
+from libs.common.tls_rules import system_ca_file
 from libs.common.version import VERSION
 
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -83,7 +84,12 @@ class Telemetry:
             # Half a second of imports that most development starts need not pay.
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-            exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")
+            # Left to itself it trusts the CAs of a Python package, not the system's.
+            trusted = settings.tls_ca_file or system_ca_file()
+            exporter = OTLPSpanExporter(
+                endpoint=f"{endpoint.rstrip('/')}/v1/traces",
+                certificate_file=None if trusted is None else str(trusted),
+            )
             self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self.service = service
         self._tracer = self._provider.get_tracer(

@@ -21,6 +21,7 @@ from libs.common.errors import InvalidRequest, NotAuthenticated, PermissionDenie
 from libs.common.problems import CLIENT_GONE, Handler, invalid_request, note_prepared, problems
 from libs.common.settings import CommonSettings
 from libs.common.telemetry import Telemetry, context_of
+from libs.common.tls import add_tls
 from libs.common.tokens import Principal
 
 DRAINING = keys.DRAINING
@@ -208,6 +209,7 @@ def create_app(settings: CommonSettings, telemetry: Telemetry) -> web.Applicatio
     app[PUBLIC] = health
     app.on_response_prepare.append(note_prepared)
     app.cleanup_ctx.extend([_telemetry, _fatal])
+    add_tls(app, settings)
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 
 from libs.common.bus.background import Background
 from libs.common.bus.contract import Handler, Subscription
@@ -38,8 +39,9 @@ class RabbitMQBus:
         publish_timeout: float = 10.0,
         drain_timeout: float = 30.0,
         watchdog: float = 30.0,
+        ca_file: Path | None = None,
     ) -> None:
-        """`name` is what the broker shows, e.g. the service's; times in seconds.
+        """`name` is what the broker shows, e.g. the service's; times in seconds; `ca_file` is TLS_CA_FILE.
 
         Raises ConfigurationError for a URL that no broker can mend. Call inside a running event loop.
         """
@@ -51,8 +53,12 @@ class RabbitMQBus:
         self._drain_timeout = drain_timeout
         self._watchdog = watchdog
         self._background = Background()
-        self._to_publish = Connection(url, f"{name} publishes", topology, timeout=publish_timeout)
-        self._to_consume = Connection(url, f"{name} consumes", topology, timeout=publish_timeout)
+        self._to_publish = Connection(
+            url, f"{name} publishes", topology, timeout=publish_timeout, ca_file=ca_file
+        )
+        self._to_consume = Connection(
+            url, f"{name} consumes", topology, timeout=publish_timeout, ca_file=ca_file
+        )
         self._events = Publisher(self._to_publish, timeout=publish_timeout)
         self._consumers: dict[str, Consumer] = {}
         self._consuming: list[asyncio.Task[None]] = []

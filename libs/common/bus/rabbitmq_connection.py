@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
@@ -18,12 +20,16 @@ from yarl import URL
 
 from libs.common.backoff import backoff
 from libs.common.bus.topology import Topology
+from libs.common.certificates import client_context
 from libs.common.errors import ConfigurationError, Unavailable
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 20
 """Seconds; a peer that vanished without a word is noticed after about three of them."""
+
+TLS_OPTIONS = ("cafile", "capath", "cadata", "certfile", "keyfile", "no_verify_ssl")
+"""What the client library would read from the URL, and does not once it is given a context."""
 
 CLOSE_TIMEOUT = 5.0
 """Seconds for the closing handshake; a broker that blocks publishers does not read it."""
@@ -36,8 +42,19 @@ def amqp_url(url: str) -> URL:
     """Check the URL and set the heartbeat. Raises ConfigurationError, without the password-bearing URL."""
     parsed = URL(url)
     if parsed.scheme not in ("amqp", "amqps") or not parsed.host:
-        raise ConfigurationError("AMQP_URL must have the form amqp://user:password@host:5672/vhost.")
+        raise ConfigurationError(
+            "AMQP_URL must have the form amqp://user:password@host:5672/vhost, or amqps:// with TLS."
+        )
+    if own := [name for name in TLS_OPTIONS if name in parsed.query]:
+        raise ConfigurationError(
+            f"Remove {', '.join(own)} from AMQP_URL: the broker is always verified, with TLS_CA_FILE."
+        )
     return parsed.update_query({"heartbeat": str(HEARTBEAT), **parsed.query})
+
+
+def amqp_context(url: URL, ca_file: Path | None) -> ssl.SSLContext | None:
+    """How to verify the broker of an amqps:// URL; None for amqp://. Raises OSError."""
+    return client_context(ca_file) if url.scheme == "amqps" else None
 
 
 @contextmanager
@@ -63,15 +80,23 @@ def reason_of(error: BaseException) -> str:
     """One line, without the URL."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is refused, {error.verify_message.rstrip('.')}"
     return str(error).rstrip(".") or type(error).__name__
 
 
 class Connection:
     """Keeps one connection open for as long as `run` runs."""
 
-    def __init__(self, url: str, name: str, topology: Topology, *, timeout: float) -> None:
-        """`name` is shown by the broker; `timeout` in seconds bounds each step of connecting."""
+    def __init__(
+        self, url: str, name: str, topology: Topology, *, timeout: float, ca_file: Path | None
+    ) -> None:
+        """`name` is shown by the broker; `timeout` in seconds bounds each step of connecting.
+
+        `ca_file` (None: the system's CAs) verifies the broker of an amqps:// URL.
+        """
         self._url = amqp_url(url)
+        self._ca_file = ca_file
         self._name = name
         self._topology = topology
         self.timeout = timeout
@@ -83,19 +108,15 @@ class Connection:
         """Connect, declare the topology, wait until the connection is lost, and again, until cancelled."""
         failures = 0
         while True:
-            connection = aio_pika.Connection(self._url, client_properties={"connection_name": self._name})
             try:
-                await self._open(connection)
-                failures = 0
-                await self._lost(connection)
-                self._problem = "the connection was lost"
+                async with self._new() as connection:
+                    await self._open(connection)
+                    failures = 0
+                    await self._lost(connection)
+                    self._problem = "the connection was lost"
             except Unavailable as error:
                 failures += 1
                 self._problem = error.detail
-            finally:
-                self._up.clear()
-                self._connection = None
-                await _close(connection)
             delay = backoff(failures or 1)
             log.warning("%s: %s; trying again in %.1f s", self._name, self._problem, delay)
             await asyncio.sleep(delay)
@@ -138,6 +159,21 @@ class Connection:
                     f"A queue exists with other arguments; remove it once it is empty. {error.detail}"
                 ) from error
             raise
+
+    @asynccontextmanager
+    async def _new(self) -> AsyncIterator[aio_pika.Connection]:
+        """A connection that trusts the CAs of this moment, closed at the end. Raises Unavailable."""
+        with as_unavailable("cannot be reached"):
+            context = amqp_context(self._url, self._ca_file)
+        connection = aio_pika.Connection(
+            self._url, client_properties={"connection_name": self._name}, ssl_context=context
+        )
+        try:
+            yield connection
+        finally:
+            self._up.clear()
+            self._connection = None
+            await _close(connection)
 
     async def _open(self, connection: aio_pika.Connection) -> None:
         with as_unavailable("cannot be reached"):

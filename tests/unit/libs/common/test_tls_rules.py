@@ -10,13 +10,13 @@ from libs.common.errors import ConfigurationError
 from libs.common.settings import CommonSettings, load_settings
 from libs.common.tls_rules import system_ca_file, trusting
 from services.settings import AllInOneSettings
+from tests.certificates import Certificates
 
 DATABASE = "postgresql://auth:secretword@postgres/bddicomimage"
 GOOD = {
     "REQUIRE_TLS": "true",
     "TLS_CERT_FILE": "/run/certs/tls.crt",
     "TLS_KEY_FILE": "/run/certs/tls.key",
-    "TLS_CA_FILE": "/run/certs/ca.crt",
     "PUBLIC_URL": "https://dicom.example.org",
     "AUTH_JWKS_URL": "https://auth:8443/api/auth/jwks.json",
     "DATABASE_URL": f"{DATABASE}?sslmode=verify-full",
@@ -27,9 +27,14 @@ GOOD = {
 }
 
 
+@pytest.fixture(scope="module")
+def ca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Certificates(tmp_path_factory.mktemp("ca")).ca_file
+
+
 @pytest.fixture(autouse=True)
-def good(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in GOOD.items():
+def good(monkeypatch: pytest.MonkeyPatch, ca_file: Path) -> None:
+    for name, value in {**GOOD, "TLS_CA_FILE": str(ca_file)}.items():
         monkeypatch.setenv(name, value)
 
 
@@ -139,6 +144,18 @@ def test_without_a_ca_file_it_trusts_the_system() -> None:
     assert trusting(url, None) == (url if found is None else f"{url}&sslrootcert={found}")
 
 
-def test_the_settings_carry_it() -> None:
+def test_the_settings_carry_it(ca_file: Path) -> None:
     url = load_settings(AllInOneSettings).migration_url
-    assert url == f"{GOOD['DATABASE_ADMIN_URL']}&sslrootcert=/run/certs/ca.crt"
+    assert url == f"{GOOD['DATABASE_ADMIN_URL']}&sslrootcert={ca_file}"
+
+
+def test_authorities_that_cannot_be_read_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TLS_CA_FILE", str(tmp_path / "ca.crt"))
+    with pytest.raises(ConfigurationError, match=r"TLS_CA_FILE: .*ca\.crt cannot be read \(No such file"):
+        load_settings(CommonSettings)
+    for content in (b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+        (tmp_path / "ca.crt").write_bytes(content)
+        with pytest.raises(ConfigurationError, match=r"TLS_CA_FILE: .* holds no certificate in PEM form"):
+            load_settings(CommonSettings)
