@@ -8,6 +8,11 @@ missing=
 [ -n "${TEST_AMQP_URL:-}" ] || command -v rabbitmq-server >/dev/null || missing="$missing rabbitmq-server"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v dcmdump >/dev/null || missing="$missing dcmtk"
+# Node runs the validators of custom resources.
+command -v node >/dev/null || missing="$missing nodejs"
+command -v npm >/dev/null || missing="$missing npm"
 
 # shellcheck disable=SC2086 # a list of words
 [ -z "$missing" ] || infra/machine/packages.sh $missing
+infra/machine/kubectl.sh
+infra/machine/crd-schemas.sh

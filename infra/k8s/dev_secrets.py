@@ -1,0 +1,65 @@
+"""`python -m infra.k8s.dev_secrets`: the dev overlay's Secrets, from var/deploy, for `kubectl apply -f -`.
+
+Makes certificates and passwords there first, as `make up` does; both deployments can share them.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra import certificates, deployment_secrets
+
+NAMESPACE = "dicom"
+CERTIFICATES = ("auth", "ingest", "processor", "results", "portal", "postgres", "rabbitmq", "gateway")
+SECRETS = {
+    "auth-secrets": {"database_url": "auth_database_url", "admin_password": "admin_password"},
+    "ingest-secrets": {"database_url": "ingest_database_url", "amqp_url": "amqp_url"},
+    "processor-secrets": {"amqp_url": "amqp_url"},
+    "results-secrets": {"database_url": "results_database_url", "amqp_url": "amqp_url"},
+    "migrate-secrets": {
+        name: name for name in ("database_admin_url", "auth_password", "ingest_password", "results_password")
+    },
+    "keyring": {"keyring.json": "keyring.json"},
+    "postgres-secrets": {"postgres_password": "postgres_password"},
+    "rabbitmq-secrets": {"rabbitmq_definitions.json": "rabbitmq_definitions.json"},
+}
+"""The key in the Secret, and the file below var/deploy/secrets that fills it."""
+
+
+def manifests(secrets: Path, certs: Path) -> list[dict[str, Any]]:
+    """Every Secret, from the files in both folders. Raises OSError for a missing one."""
+    made = [
+        _secret(name, "Opaque", {key: secrets / file for key, file in files.items()})
+        for name, files in SECRETS.items()
+    ]
+    for name in CERTIFICATES:
+        files = {key: certs / name / key for key in ("tls.crt", "tls.key", "ca.crt")}
+        made.append(_secret(f"{name}-tls", "kubernetes.io/tls", files))
+    return made
+
+
+def _secret(name: str, kind: str, files: dict[str, Path]) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "type": kind,
+        "data": {key: base64.b64encode(path.read_bytes()).decode() for key, path in files.items()},
+    }
+
+
+def main() -> int:
+    """Make what is missing, then print the Secrets."""
+    certificates.make(certificates.FOLDER)
+    deployment_secrets.make(deployment_secrets.FOLDER)
+    yaml.safe_dump_all(manifests(deployment_secrets.FOLDER, certificates.FOLDER), sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
