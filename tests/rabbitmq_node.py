@@ -44,7 +44,7 @@ class RabbitMQNode:
         self._folder = folder
         self._name = f"test{secrets.token_hex(4)}@localhost"
         self._cookie = secrets.token_hex(16)
-        self.port, self._distribution_port, self._mapper_port = _free_ports(3)
+        self.port, self._distribution_port, self._mapper_port = free_ports(3)
         self._mapper: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -205,7 +205,8 @@ def _require_tools() -> None:
         )
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody has at this moment."""
     probes = [socket.socket() for _ in range(number)]
     try:
         for probe in probes:
