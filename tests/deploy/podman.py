@@ -26,11 +26,12 @@ def configuration() -> str:
     def limit(kind: int, wanted: int) -> str:
         hard = resource.getrlimit(kind)[1]
         possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        return f"{min(1024, possible)}:{possible}"
+        # Both the same: `kube play` of podman 4.3 takes one for the other.
+        return f"{possible}:{possible}"
 
     lines = [
         "[containers]",
-        f'default_ulimits = ["nofile={limit(resource.RLIMIT_NOFILE, 4096)}",'
+        f'default_ulimits = ["nofile={limit(resource.RLIMIT_NOFILE, 65536)}",'
         f' "nproc={limit(resource.RLIMIT_NPROC, 4096)}"]',
         "[engine]",
         # crun 1.8 of Debian 12 does not start containers under cgroups v1.

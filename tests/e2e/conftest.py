@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -42,6 +43,8 @@ class System:
     data_dir: Path
     database_url: Callable[[str], str]
     """By role."""
+    tls: ssl.SSLContext | None = None
+    """Where a private CA signed."""
 
     def create_user(self, name: str, *, staff: bool = False) -> None:
         """Make an account the way an operator does."""
@@ -53,6 +56,10 @@ class System:
             check=True,
             capture_output=True,
         )
+
+    def outputs(self) -> list[str]:
+        """What each process printed."""
+        return [process.output() for process in self.processes.values()]
 
 
 @pytest.fixture(scope="session")
@@ -120,12 +127,12 @@ NewUser = Callable[..., Awaitable[Client]]
 @pytest.fixture
 async def new_user(system: System) -> AsyncIterator[NewUser]:
     """Make an account with a new name and sign it in: `await new_user(staff=True)`."""
-    async with client_of(system.urls) as shared:
+    async with client_of(system.urls, system.tls) as shared:
 
         async def make(*, staff: bool = False) -> Client:
             name = f"user-{secrets.token_hex(4)}"
             await asyncio.to_thread(system.create_user, name, staff=staff)
-            client = Client(shared.session, system.urls)
+            client = Client(shared.session, system.urls, system.tls)
             await client.login(name, PASSWORD)
             return client
 

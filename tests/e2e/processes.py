@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -101,10 +102,13 @@ class Process:
 class Client:
     """The API as a program uses it: a bearer token and JSON."""
 
-    def __init__(self, session: aiohttp.ClientSession, urls: Mapping[str, str]) -> None:
-        """`urls` holds the base URL of `auth`, `ingest` and `results`."""
+    def __init__(
+        self, session: aiohttp.ClientSession, urls: Mapping[str, str], tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`urls` holds the base URL of `auth`, `ingest` and `results`; `tls` is how `session` verifies."""
         self.session = session
         self.urls = urls
+        self.tls = tls
         self.headers: dict[str, str] = {}
 
     async def login(self, username: str = ADMIN, password: str = PASSWORD) -> dict[str, Any]:
@@ -165,10 +169,10 @@ class Client:
 
 
 @asynccontextmanager
-async def client_of(urls: Mapping[str, str]) -> AsyncIterator[Client]:
-    """A client with a session of its own, not signed in."""
-    async with aiohttp.ClientSession() as session:
-        yield Client(session, urls)
+async def client_of(urls: Mapping[str, str], tls: ssl.SSLContext | None = None) -> AsyncIterator[Client]:
+    """A client with a session of its own, not signed in; `tls` where a private CA signed."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=tls or True)) as session:
+        yield Client(session, urls, tls)
 
 
 def embedded(data_dir: Path, **environment: str) -> Process:

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from yarl import URL
 
 from tests import builders
 from tests.builders import ct_instance
@@ -157,10 +158,11 @@ async def _expired(client: Client) -> None:
 async def test_a_client_that_hangs_up_leaves_nothing(client: Client, system: System) -> None:
     before = stored(system)
     content = ct_instance(rows=2000, columns=1000, seed=11)
-    host, port = client.urls["ingest"].removeprefix("http://").split(":")
-    _, writer = await asyncio.open_connection(host, int(port))
+    url = URL(client.urls["ingest"])
+    _, writer = await asyncio.open_connection(url.host, url.port, ssl=client.tls)
     head = (
-        f"POST /api/files HTTP/1.1\r\nHost: {host}\r\nAuthorization: {client.headers['Authorization']}\r\n"
+        f"POST /api/files HTTP/1.1\r\nHost: {url.host}\r\n"
+        f"Authorization: {client.headers['Authorization']}\r\n"
         f"Content-Type: application/dicom\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     writer.write(head.encode() + content[:2_000_000])
@@ -172,5 +174,5 @@ async def test_a_client_that_hangs_up_leaves_nothing(client: Client, system: Sys
     assert listed["files"] == []
     status, body = await client.upload_raw(io.BytesIO(content))
     assert status == 202, body
-    errors = [p.output() for p in system.processes.values() if "Traceback" in p.output()]
+    errors = [output for output in system.outputs() if "Traceback" in output]
     assert not errors, errors[0][-3000:]
