@@ -6,9 +6,10 @@ in an isolated child with a memory limit and a deadline.
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from libs.dicom.faults import DicomFault
@@ -24,6 +25,7 @@ from libs.dicom.measure import (
     measure_cells,
     quotient,
 )
+from libs.dicom.native import Block
 from libs.dicom.pixels import AnalysisLimits, PixelSource, open_pixels
 from libs.dicom.render import Sampler, thumbnail
 from libs.dicom.transform import FunctionalGroups, lut, padding, rescale
@@ -49,6 +51,24 @@ class Analysis:
     data_size: int | None
     statistics: dict[str, Any]
     thumbnail: bytes | None
+    measure_seconds: float = field(default=0.0, compare=False)
+    """Of the time it took, what was not reading and decoding."""
+
+
+class _Stopwatch:
+    """Sums up the seconds that the iterators it runs take."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def over(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        while True:
+            started = time.perf_counter()
+            block = next(blocks, None)
+            self.seconds += time.perf_counter() - started
+            if block is None:
+                return
+            yield block
 
 
 def analyse(stream: BinaryIO, limits: AnalysisLimits | None = None) -> Analysis:
@@ -90,8 +110,9 @@ def _analyse(transfer_syntax_uid: str, source: PixelSource | None) -> Analysis:
     if source is None:
         return Analysis(None, None, None, facts, None)
     image = source.image
+    started, decoding = time.perf_counter(), _Stopwatch()
     sampler = Sampler(image)
-    measures = _measure(source, sampler)
+    measures = _measure(source, sampler, decoding)
     if measures is None:
         facts |= {"count": 0, "nonfinite": image.frames * image.frame_values}
         return Analysis(None, None, image.data_size, facts, None)
@@ -99,20 +120,31 @@ def _analyse(transfer_syntax_uid: str, source: PixelSource | None) -> Analysis:
     facts |= _statistics(measures, image)
     if picture is None:
         facts["thumbnail_missing"] = reason
-    return Analysis(measures.mean, measures.normalized_mean, image.data_size, facts, picture)
+    return Analysis(
+        measures.mean,
+        measures.normalized_mean,
+        image.data_size,
+        facts,
+        picture,
+        time.perf_counter() - started - decoding.seconds,
+    )
 
 
-def _measure(source: PixelSource, sampler: Sampler) -> Measures | None:
+def _measure(source: PixelSource, sampler: Sampler, decoding: _Stopwatch) -> Measures | None:
     image, layout, span = source.image, source.layout, padding(source.image)
     if layout.cell <= 16:
-        return measure_cells(_pieces(source, sampler), layout, image.frames, span)
+        return measure_cells(_pieces(source, sampler, decoding), layout, image.frames, span)
     seen: list[Sampler | None] = [sampler]  # only the first pass feeds the thumbnail
-    return measure_wide(lambda: _pieces(source, seen.pop() if seen else None), layout, image.frames, span)
+    return measure_wide(
+        lambda: _pieces(source, seen.pop() if seen else None, decoding), layout, image.frames, span
+    )
 
 
-def _pieces(source: PixelSource, sampler: Sampler | None) -> Iterator[tuple[int, Words]]:
+def _pieces(
+    source: PixelSource, sampler: Sampler | None, decoding: _Stopwatch
+) -> Iterator[tuple[int, Words]]:
     """Give flat runs of cells, small enough for what measuring them takes on top."""
-    for block in source.blocks():
+    for block in decoding.over(source.blocks()):
         if sampler is not None:
             sampler.see(block)
         flat = block.words.reshape(-1)

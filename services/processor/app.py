@@ -17,6 +17,7 @@ from services.processor.handlers import Attempts, Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.pool import DecoderPool
 from services.processor.settings import ProcessorSettings
+from services.processor.usage import DecoderUsage
 
 # While one file of a slot is decoded, the next is fetched and the one before is published.
 DELIVERIES_PER_SLOT = 4
@@ -38,6 +39,8 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
                 max_frame_bytes=settings.max_frame_bytes, max_inflated_bytes=settings.max_inflated_bytes
             ),
         )
+        usage = DecoderUsage(pool)
+        telemetry.metrics.registry.register(usage)
         handler = Received(
             app[BUS],
             storage,
@@ -51,6 +54,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         async with supervise(app, "decoders", pool.run()):
             await app[BUS].subscribe(PROCESSOR_FILES, handler, concurrency=concurrency(settings))
             yield
+        telemetry.metrics.registry.unregister(usage)
         await pool.close()
 
     app.cleanup_ctx.append(resources)

@@ -10,8 +10,9 @@ import io
 import os
 import resource
 import signal
+import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from libs.common.encryption import DecryptingReader
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
@@ -31,6 +32,8 @@ class Measured:
 
     analysis: Analysis
     device_name: str
+    seconds: float = 0.0
+    """What it took of this process."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Refused:
     reason: FailureReason
     diagnosis: str
     """For the log of the processor only; it travels no further."""
+    seconds: float = 0.0
+    """What it took of this process."""
 
 
 def prepare(memory_bytes: int) -> None:
@@ -63,6 +68,12 @@ def ready() -> int:
 
 def measure_object(path: str, data_key: bytes, limits: AnalysisLimits) -> Measured | Refused:
     """Decrypt, decode and measure the object at `path`; a fault of the content is an answer."""
+    started = time.perf_counter()
+    result = _measure(path, data_key, limits)
+    return replace(result, seconds=time.perf_counter() - started)
+
+
+def _measure(path: str, data_key: bytes, limits: AnalysisLimits) -> Measured | Refused:
     try:
         with DecryptingReader(path, data_key) as raw, io.BufferedReader(raw, BUFFER_BYTES) as stream:
             device = device_name(raw.trailer().get("dicom", {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -73,8 +74,8 @@ class Received:
         await self._bus.publish(new_event(SOURCE, outcome, current_traceparent()))
 
     async def _measure(self, data: FileReceived, delivery: Delivery) -> EventData:
-        started = datetime.now(UTC)
-        with self._telemetry.detail("decode"), self._metrics.timed(data.transfer_syntax_uid):
+        started, clock = datetime.now(UTC), time.perf_counter()
+        with self._telemetry.detail("decode"):
             try:
                 async with self._storage.child_access(ObjectKey(data.storage_key)) as access:
                     result = await self._pool.measure(access)
@@ -83,14 +84,16 @@ class Received:
             except ObjectCorrupt as error:
                 result = Refused("object-corrupt", str(error))
             except DecodeTimeout:
-                result = Refused("decode-timeout", "the deadline passed")
+                result = Refused("decode-timeout", "the deadline passed", time.perf_counter() - clock)
             except DecoderCrashed as error:
                 if delivery.attempt < self._attempts.crashes:
                     raise
-                result = Refused("decoder-crashed", str(error))
+                result = Refused("decoder-crashed", str(error), time.perf_counter() - clock)
         if isinstance(result, Refused):
             log.warning("file %s failed: %s (%s)", data.file_id, result.reason, result.diagnosis)
+            self._metrics.refused(data.transfer_syntax_uid, result)
             return self._failed(data, delivery, result.reason, attempts=delivery.attempt)
+        self._metrics.measured(data.transfer_syntax_uid, result)
         return await self._processed(data, delivery, result, started)
 
     async def _processed(
@@ -102,7 +105,6 @@ class Received:
             key = thumbnail_key(data.file_id)
             # Not fsynced: a lost thumbnail can be made again from the file.
             await self._storage.put(key, analysis.thumbnail, {"media_type": "image/jpeg"}, durable=False)
-        self._metrics.measured.labels("processed", "").inc()
         return FileProcessed(
             file_id=data.file_id,
             owner_id=data.owner_id,
@@ -125,7 +127,7 @@ class Received:
     def _failed(
         self, data: FileReceived, delivery: Delivery, reason: FailureReason, *, attempts: int
     ) -> FileFailed:
-        self._metrics.measured.labels("failed", reason).inc()
+        self._metrics.failed(data.transfer_syntax_uid, reason)
         return FileFailed(
             file_id=data.file_id,
             owner_id=data.owner_id,

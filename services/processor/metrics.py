@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from libs.common.metrics import SECONDS
+from libs.common.events import FailureReason
+from libs.common.metrics import SECONDS, preset
+from services.processor.child import Measured, Refused
 
 # The registered transfer syntaxes are few, but the header's value is the sender's: others share one label.
 _KNOWN = frozenset(
@@ -21,30 +21,62 @@ _KNOWN = frozenset(
 
 
 class ProcessorMetrics:
-    """Outcomes, and the time to decode and measure by transfer syntax."""
+    """Outcomes, and the time and the bytes of each file by transfer syntax."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register with the process's registry."""
-        self.measured = Counter(
+        self._files = Counter(
             "processor_files_total",
             "Files ended, by outcome and reason",
             ["outcome", "reason"],
             registry=registry,
         )
-        self._seconds = Histogram(
+        self._files.labels("processed", "")
+        preset(self._files, ("failed",), get_args(FailureReason))
+        self._failures = Counter(
+            "processor_failures_total",
+            "Files that failed, by reason and transfer syntax",
+            ["reason", "transfer_syntax"],
+            registry=registry,
+        )
+        self._decode_seconds = Histogram(
             "processor_decode_seconds",
-            "Time to decode and measure one file",
+            "Time that one file takes of a decoder process: to read, decrypt, decode and measure it",
             ["transfer_syntax"],
             buckets=SECONDS,
             registry=registry,
         )
+        self._measure_seconds = Histogram(
+            "processor_measure_seconds",
+            "The part of processor_decode_seconds that goes into measures and thumbnail",
+            ["transfer_syntax"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self._decoded_bytes = Counter(
+            "processor_decoded_bytes_total",
+            "Bytes of pixel data, decoded",
+            ["transfer_syntax"],
+            registry=registry,
+        )
 
-    @contextmanager
-    def timed(self, transfer_syntax_uid: str) -> Iterator[None]:
-        """Time the block under its transfer syntax."""
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            label = transfer_syntax_uid if transfer_syntax_uid in _KNOWN else "other"
-            self._seconds.labels(label).observe(time.perf_counter() - started)
+    def measured(self, transfer_syntax_uid: str, result: Measured) -> None:
+        """One file was measured."""
+        label = _label(transfer_syntax_uid)
+        self._files.labels("processed", "").inc()
+        self._decode_seconds.labels(label).observe(result.seconds)
+        self._measure_seconds.labels(label).observe(result.analysis.measure_seconds)
+        self._decoded_bytes.labels(label).inc(result.analysis.data_size or 0)
+
+    def refused(self, transfer_syntax_uid: str, result: Refused) -> None:
+        """A decoder has tried one file, in vain."""
+        self._decode_seconds.labels(_label(transfer_syntax_uid)).observe(result.seconds)
+
+    def failed(self, transfer_syntax_uid: str, reason: FailureReason) -> None:
+        """One file ended as failed."""
+        self._files.labels("failed", reason).inc()
+        self._failures.labels(reason, _label(transfer_syntax_uid)).inc()
+
+
+def _label(transfer_syntax_uid: str) -> str:
+    return transfer_syntax_uid if transfer_syntax_uid in _KNOWN else "other"

@@ -37,12 +37,20 @@ class DecoderPool:
     def __init__(self, *, slots: int, timeout: float, memory_bytes: int, limits: AnalysisLimits) -> None:
         """`timeout` in seconds and `memory_bytes` hold for each child."""
         self.slots = slots
+        self.replaced = 0
+        """How many children were lost so far: crashed, hung, or ended from outside."""
+        self._scheduled = 0
         self._timeout = timeout
         self._limits = limits
         self._memory_bytes = memory_bytes
         self._starting: list[ProcessFuture[int]] = []
         self._pool = self._make()
         self._endings: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> int:
+        """Children that work on a file; more than those may be scheduled."""
+        return min(self._scheduled, self.slots)
 
     def _make(self) -> ProcessPool:
         # spawn: a forked copy would share this process's threads' locks and its keys
@@ -65,6 +73,7 @@ class DecoderPool:
         """The pool, or a new one: pebble gives up for good when an idle child dies or none can be started."""
         if not self._pool.active:
             log.error("the decoder processes broke down and are started anew")
+            self.replaced += self.slots
             ending = asyncio.create_task(asyncio.to_thread(_end, self._pool), name="end of broken decoders")
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
@@ -89,6 +98,7 @@ class DecoderPool:
 
         Raises DecoderCrashed, DecodeTimeout, or Unavailable when all children are lost: no fault of the file.
         """
+        self._scheduled += 1
         try:
             future = self._working().schedule(
                 child.measure_object, args=[access.path, access.data_key, self._limits], timeout=self._timeout
@@ -97,9 +107,13 @@ class DecoderPool:
         except BrokenProcessPool as error:
             raise Unavailable("The decoder processes are started anew.") from error
         except ProcessExpired as error:
+            self.replaced += 1
             raise DecoderCrashed(f"the decoder ended with code {error.exitcode}") from error
         except (FutureTimeoutError, TimeoutError) as error:
+            self.replaced += 1
             raise DecodeTimeout from error
+        finally:
+            self._scheduled -= 1
 
     async def close(self) -> None:
         """End every child; running work is cut (the caller has drained before)."""
