@@ -29,6 +29,10 @@ create-user: .venv/.ready-run ## make an account: NAME=ana, ARGS="--staff" or "-
 migrate: .venv/.ready-run ## bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
 	@exec $(python) -m services migrate
 
+.PHONY: reconcile
+reconcile: .venv/.ready-run ## see that every accepted file is in exactly one state (ARGS="--repair")
+	@exec $(python) -m services reconcile $(ARGS)
+
 .PHONY: certs
 certs: .venv/.ready-run ## make or renew the private CA and the certificates below var/deploy/certs (ARGS="--force")
 	@exec $(python) -m infra.certificates $(ARGS)

@@ -13,6 +13,7 @@ from libs.common.settings import load_settings
 from libs.common.telemetry import configure_logging
 from services import migrations, psql
 from services.embedded_access import embedded_url
+from services.embedded_postgres import SUPERUSER
 from services.preflight import prepare_data_dir
 from services.settings import AllInOneSettings
 
@@ -21,6 +22,8 @@ usage: python -m services            run all services, with what the environment
        python -m services migrate    bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
        python -m services create-user NAME [--staff] [--superuser]
                                      make an account; the password is asked for, or read from standard input
+       python -m services reconcile [--repair] [--json] …
+                                     see that every accepted file is in exactly one state (--help)
        python -m services psql …     open psql as the operator; further arguments are psql's
 """
 INTERRUPTED = 128 + signal.SIGINT
@@ -41,6 +44,8 @@ def main(arguments: Sequence[str]) -> int:
                 return migrate(load_settings(AllInOneSettings))
             case ["create-user", *rest]:
                 return create_user(load_settings(AllInOneSettings), rest)
+            case ["reconcile", *rest]:
+                return reconcile(rest)
             case ["psql", *rest]:
                 return psql.run(load_settings(AllInOneSettings), rest)
             case ["-h" | "--help"]:
@@ -70,6 +75,23 @@ def create_user(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
         return command.create_user(arguments, given)
 
 
+def reconcile(arguments: Sequence[str]) -> int:
+    """Compare rows, objects and events, on DATABASE_ADMIN_URL, else on the embedded PostgreSQL."""
+    from services.results import command
+
+    asked = command.parse(arguments)
+    try:
+        settings = load_settings(AllInOneSettings)
+        if settings.migration_url is not None:
+            return command.run(asked, settings, settings.migration_url)
+        with embedded_url(settings.data_dir, SUPERUSER) as url:
+            return command.run(asked, settings, url)
+    except ConfigurationError as error:
+        # Its exit codes say what was found; this one, that nothing was looked at.
+        sys.stderr.write(f"{error.detail}\n")
+        return command.NOT_DONE
+
+
 def migrate(settings: AllInOneSettings) -> int:
     """Migrate on its own, as a job before the services of a new release start. Returns the exit code."""
     url = settings.migration_url
@@ -78,5 +100,5 @@ def migrate(settings: AllInOneSettings) -> int:
             "Set DATABASE_ADMIN_URL or DATABASE_URL to the database to migrate; "
             "the embedded PostgreSQL is migrated at every start."
         )
-    migrations.run(url)
+    migrations.run(url, settings.role_passwords)
     return 0

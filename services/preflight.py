@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
+import ssl
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,10 +14,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aio_pika
 import asyncpg
+from aio_pika.abc import AbstractConnection
 from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
 from aiormq.exceptions import ProtocolSyntaxError
 
-from libs.common.bus.rabbitmq_connection import amqp_url
+from libs.common.bus.rabbitmq_connection import amqp_context, amqp_url
 from libs.common.errors import ConfigurationError
 
 CONNECT_TIMEOUT = 5.0
@@ -96,16 +98,24 @@ async def check_roles(url: str, roles: tuple[str, ...]) -> None:
             await connection.close()
 
 
-async def check_broker(url: str) -> None:
+async def check_broker(url: str, ca_file: Path | None) -> None:
     """See that AMQP_URL leads to a broker that lets us in. Raises ConfigurationError."""
+    async with broker(url, ca_file):
+        pass
+
+
+@contextlib.asynccontextmanager
+async def broker(url: str, ca_file: Path | None) -> AsyncIterator[AbstractConnection]:
+    """Lend a connection to the broker; `ca_file` as TLS_CA_FILE. Raises ConfigurationError."""
     server = Server.of(url)
-    amqp_url(url)
+    parsed = amqp_url(url)
     # It logs failures at length; the one sentence below says it all.
     chatter = logging.getLogger("aiormq.connection")
     level = chatter.level
     chatter.setLevel(logging.CRITICAL)
     try:
-        connection = await aio_pika.connect(url, timeout=CONNECT_TIMEOUT)
+        context = amqp_context(parsed, ca_file)
+        connection = await aio_pika.connect(url, timeout=CONNECT_TIMEOUT, ssl_context=context)
     except (AuthenticationError, ProbableAuthenticationError) as error:
         raise ConfigurationError(
             f"Correct AMQP_URL: RabbitMQ at {server.address} does not let user {server.user or 'guest'} in."
@@ -123,7 +133,8 @@ async def check_broker(url: str) -> None:
         ) from error
     finally:
         chatter.setLevel(level)
-    await connection.close()
+    async with connection:
+        yield connection
 
 
 def prepare_data_dir(path: Path) -> None:
@@ -144,6 +155,8 @@ def _reason(error: BaseException) -> str:
         return f"no answer within {CONNECT_TIMEOUT:g} s"
     if isinstance(error, socket.gaierror):
         return "unknown host name"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused"
     return type(error).__name__

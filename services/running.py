@@ -58,7 +58,7 @@ def postgresql(settings: AllInOneSettings) -> Iterator[tuple[str, EmbeddedPostgr
 async def prepare(settings: AllInOneSettings, database_url: str, *, embedded: bool) -> None:
     """Try what was configured, and bring the schemas up to date. Raises ConfigurationError."""
     if settings.amqp_url is not None:
-        await check_broker(settings.amqp_url.get_secret_value())
+        await check_broker(settings.amqp_url.get_secret_value(), settings.tls_ca_file)
     admin_url = None if embedded else settings.migration_url
     await bring_up_to_date(admin_url or database_url)
     if not embedded:

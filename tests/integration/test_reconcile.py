@@ -1,0 +1,415 @@
+"""The reconciliation on real PostgreSQL, storage and RabbitMQ: each discrepancy made, found and mended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import aio_pika
+import asyncpg
+import orjson
+import pytest
+
+from libs.common.bus.topology import PROCESSOR_FILES, TOPOLOGY, dead_queue
+from libs.common.events import FileReceived, new_event, parse_event
+from libs.common.ids import UserId, file_key, thumbnail_key
+from libs.common.keyring import Keyring
+from libs.common.postgres import Connection, Database
+from libs.common.storage import FileStorage
+from libs.dicom.header import HeaderLimits
+from services.ingest.intake import Intake, Limits
+from services.ingest.metrics import IngestMetrics
+from services.results import command
+from services.results.reconcile import Finding, Options, Reconciliation
+from tests.builders import ct_instance
+from tests.bus_support import make_telemetry
+from tests.fixtures_postgres import OpenDatabase
+from tests.results_support import Results, running_results
+from tests.unit.services.results.events import failed, processed
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
+OWNER = UserId(7)
+TWO_DAYS = 2 * 86_400.0
+
+
+@dataclass
+class World:
+    """Ingest and results on one database and one folder, and an operator's connection."""
+
+    folder: Path
+    storage: FileStorage
+    intake: Intake
+    results: Results
+    operator: Database
+    sql: Connection
+    url: str
+    seed: int = 0
+
+    async def accept(self) -> UUID:
+        """Accept a file; its event is published, so nothing waits."""
+        self.seed += 1
+        content = ct_instance(seed=self.seed)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield content
+
+        accepted = await self.intake.receive(pieces(), f"{self.seed}.dcm", OWNER)
+        await self.sql.execute("UPDATE ingest.outbox SET published_at = now() - interval '1 minute'")
+        return accepted.id
+
+    async def announced(self, file_id: UUID) -> list[FileReceived]:
+        """What the outbox says of a file, oldest first."""
+        rows = await self.sql.fetch(
+            "SELECT event::text FROM ingest.outbox WHERE event->>'subject' = $1 ORDER BY id", str(file_id)
+        )
+        data = [parse_event(row[0]).data for row in rows]
+        return [one for one in data if isinstance(one, FileReceived)]
+
+    async def process(self, file_id: UUID) -> UUID:
+        """Have a file received and processed, with a thumbnail."""
+        (data, *_) = await self.announced(file_id)
+        await self.storage.put(thumbnail_key(file_id), b"JPEG", {}, durable=False)
+        await self.results.publish(new_event("/ingest", data), processed(file_id, OWNER))
+        return file_id
+
+    async def look(self, **options: bool | float) -> list[Finding]:
+        """Reconcile; every file counts as old unless `older_than` says otherwise."""
+        backlog = bool(options.pop("backlog", False))
+        chosen = Options(**{"older_than": 0.0, **options})  # type: ignore[arg-type]
+        run = Reconciliation(self.operator, self.storage, chosen, backlog=backlog)
+        found = [finding async for finding in run.findings()]
+        assert run.tally.found.total() == len(found)
+        return found
+
+    async def kinds(self, **options: bool | float) -> set[tuple[str, str]]:
+        """Kind and subject of each finding."""
+        return {(finding.kind, finding.subject) for finding in await self.look(**options)}
+
+    def path(self, key: str) -> Path:
+        """Where an object lies."""
+        (found,) = (self.folder / "dicom_file").glob(f"*/{key}")
+        return found
+
+    def make_old(self, key: str) -> None:
+        """Have an object be two days old."""
+        then = time.time() - TWO_DAYS
+        os.utime(self.path(key), (then, then))
+
+
+@pytest.fixture
+async def world(
+    tmp_path: Path, open_database: OpenDatabase, role_url: Callable[[str], str], database_url: str
+) -> AsyncIterator[World]:
+    async with (
+        running_results(role_url("results"), tmp_path) as results,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        storage = FileStorage(tmp_path / "dicom_file", Keyring.load(tmp_path / "keyring.json"))
+        limits = Limits(
+            max_file_bytes=3_000_000,
+            max_decoded_bytes=1 << 30,
+            accepted_extensions=frozenset(),
+            header=HeaderLimits(),
+        )
+        telemetry = make_telemetry()
+        intake = Intake(
+            storage,
+            await open_database("ingest"),
+            limits,
+            telemetry,
+            IngestMetrics(telemetry.metrics.registry),
+            concurrency=2,
+            wake=lambda: None,
+        )
+        operator = Database(database_url, size=2, timeout=10.0, application_name="reconcile")
+        await operator.open()
+        stack.push_async_callback(operator.close)
+        sql = await asyncpg.connect(database_url)
+        stack.push_async_callback(sql.close)
+        yield World(tmp_path, storage, intake, results, operator, sql, database_url)
+
+
+async def test_a_system_at_rest_is_consistent(world: World) -> None:
+    for _ in range(3):
+        await world.process(await world.accept())
+    assert await world.look() == []
+
+
+async def test_files_under_way_are_not_judged(world: World) -> None:
+    file_id = await world.accept()
+    assert await world.look(older_than=30.0) == []
+    await world.sql.execute("UPDATE ingest.upload_dicomfile SET uploaded_at = now() - interval '1 day'")
+    # Its event was passed on a minute ago.
+    assert await world.look(older_than=300.0) == []
+    await world.sql.execute("UPDATE ingest.outbox SET published_at = NULL")
+    assert await world.look() == []
+    await world.sql.execute("UPDATE ingest.outbox SET published_at = now() - interval '1 minute'")
+    assert await world.look(backlog=True) == []
+    assert await world.kinds(older_than=30.0) == {("not-in-results", str(file_id))}
+
+
+async def test_a_file_that_results_lost_is_queued_again_as_it_was(world: World) -> None:
+    lost, _ = await world.accept(), await world.process(await world.accept())
+    (original,) = await world.announced(lost)
+    assert await world.look() == [Finding("not-in-results", str(lost))]
+    assert await world.look(repair=True) == [Finding("not-in-results", str(lost), repaired=True)]
+    assert await world.announced(lost) == [original, original]
+    # Now it is on its way.
+    assert await world.look() == []
+
+
+async def test_a_received_file_that_nobody_works_on_is_queued_again(world: World) -> None:
+    stalled = await world.accept()
+    (data,) = await world.announced(stalled)
+    await world.results.publish(new_event("/ingest", data))
+    assert await world.kinds(repair=True) == {("stalled", str(stalled))}
+    assert len(await world.announced(stalled)) == 2
+
+
+async def test_a_lost_thumbnail_and_a_lost_header_are_made_again(world: World) -> None:
+    first, second = [await world.process(await world.accept()) for _ in range(2)]
+    await world.storage.delete(thumbnail_key(first))
+    await world.sql.execute(
+        "UPDATE results.upload_dicomresult SET raw_data = NULL WHERE file_id = $1", second
+    )
+    expected = {("thumbnail-missing", str(first)), ("header-missing", str(second))}
+    assert await world.kinds(repair=True) == expected
+    for file_id in (first, second):
+        assert len(await world.announced(file_id)) == 2
+        await world.process(file_id)
+    await world.sql.execute("UPDATE ingest.outbox SET published_at = now() - interval '1 minute'")
+    assert await world.look() == []
+
+
+async def test_ingest_is_told_of_a_failure_it_missed(world: World) -> None:
+    file_id = await world.accept()
+    (data,) = await world.announced(file_id)
+    await world.results.publish(new_event("/ingest", data), failed(file_id, OWNER))
+    assert await world.look(repair=True) == [Finding("failure-not-noted", str(file_id), repaired=True)]
+    assert await world.look() == []
+    assert await world.sql.fetchval("SELECT failed_at IS NOT NULL FROM ingest.upload_dicomfile")
+
+
+async def test_a_lost_object_is_a_loss_and_stays_one(world: World) -> None:
+    gone, broken = [await world.process(await world.accept()) for _ in range(2)]
+    never_seen = await world.accept()
+    world.path(str(gone)).unlink()
+    world.path(str(never_seen)).unlink()
+    with world.path(str(broken)).open("r+b") as file:
+        file.seek(-20, os.SEEK_END)
+        file.write(bytes(20))
+    expected = {
+        ("object-missing", str(gone)),
+        ("object-missing", str(never_seen)),
+        ("not-in-results", str(never_seen)),
+    }
+    # A broken object is there; whoever opens it finds out.
+    assert await world.kinds() == expected
+    await world.sql.execute(
+        "UPDATE results.upload_dicomresult SET raw_data = NULL WHERE file_id = $1", broken
+    )
+    found = await world.look(repair=True)
+    assert {(f.kind, f.subject) for f in found} == expected | {("object-corrupt", str(broken))}
+    assert {f.kind for f in found if f.repaired} == {"not-in-results"}
+
+
+async def test_a_row_that_ingest_lost_is_made_from_the_result(world: World) -> None:
+    file_id, unknown = [await world.process(await world.accept()) for _ in range(2)]
+    before = await world.sql.fetchrow("SELECT * FROM ingest.upload_dicomfile WHERE id = $1", file_id)
+    await world.sql.execute("DELETE FROM ingest.upload_dicomfile")
+    await world.sql.execute(
+        "UPDATE results.upload_dicomresult SET received_at = NULL WHERE file_id = $1", unknown
+    )
+    expected = {("result-without-file", str(file_id)), ("result-without-file", str(unknown))}
+    found = await world.look(repair=True)
+    assert {(f.kind, f.subject) for f in found} == expected
+    assert [f.subject for f in found if f.repaired] == [str(file_id)]
+    after = await world.sql.fetchrow("SELECT * FROM ingest.upload_dicomfile WHERE id = $1", file_id)
+    assert before is not None
+    assert after is not None
+    differing = {name for name in before.keys() if before[name] != after[name]}
+    assert differing <= {"uploaded_at", "decoded_bytes"}
+    # Its objects belong to a result, so they are no orphans.
+    world.make_old(str(unknown))
+    assert await world.kinds(delete_orphans=True) == {("result-without-file", str(unknown))}
+
+
+async def test_given_up_events_are_replayed(world: World) -> None:
+    file_id = await world.accept()
+    await world.sql.execute(
+        "UPDATE ingest.outbox SET published_at = NULL, dead_at = now(), dead_reason = 'no such thing'"
+    )
+    assert await world.kinds() == {("outbox-dead", str(file_id)), ("not-in-results", str(file_id))}
+    (found,) = await world.look(repair=True)
+    assert (found.kind, found.repaired) == ("outbox-dead", True)
+    assert "no such thing" in (found.detail or "")
+    assert await world.look() == []
+    assert len(await world.announced(file_id)) == 1
+
+
+async def test_orphans_go_only_when_asked_for_and_old(world: World) -> None:
+    kept, orphan = await world.process(await world.accept()), await world.process(await world.accept())
+    keys = (str(orphan), str(thumbnail_key(orphan)))
+    for schema_table, column in (
+        ("ingest.upload_dicomfile", "id"),
+        ("results.upload_dicomresult", "file_id"),
+    ):
+        await world.sql.execute(f"DELETE FROM {schema_table} WHERE {column} = $1", orphan)
+    assert await world.look(repair=True, delete_orphans=True) == []
+    for key in (*keys, str(kept)):
+        world.make_old(key)
+    assert await world.kinds(repair=True) == {("orphan-object", key) for key in keys}
+    assert all(f.repaired for f in await world.look(delete_orphans=True))
+    assert await world.look() == []
+    assert await world.storage.exists(file_key(kept))
+
+
+async def test_more_than_a_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every file and object is looked at once, wherever the pages end."""
+    monkeypatch.setattr("services.results.reconcile.PAGE", 3)
+    lost = [await world.accept() for _ in range(7)]
+    assert [f.subject for f in await world.look(repair=True)] == sorted(map(str, lost))
+    run = Reconciliation(world.operator, world.storage, Options(), backlog=False)
+    assert [finding async for finding in run.findings()] == []
+    assert (run.tally.files, run.tally.objects, run.tally.young_objects) == (7, 7, 0)
+
+
+UPLOAD = """
+import asyncio, sys
+from pathlib import Path
+from libs.common.keyring import Keyring
+from libs.common.postgres import Database
+from libs.common.storage import FileStorage
+from libs.dicom.header import HeaderLimits
+from services.ingest.intake import Intake, Limits
+from services.ingest.metrics import IngestMetrics
+from tests.builders import ct_instance
+from tests.bus_support import make_telemetry
+
+async def pieces():
+    yield ct_instance(seed=99)
+
+async def main(folder, url):
+    storage = FileStorage(folder / "dicom_file", Keyring.load(folder / "keyring.json"))
+    database = Database(url, size=1, timeout=60.0, application_name="upload")
+    await database.open()
+    limits = Limits(3_000_000, 1 << 30, frozenset(), HeaderLimits())
+    telemetry = make_telemetry()
+    metrics = IngestMetrics(telemetry.metrics.registry)
+    intake = Intake(storage, database, limits, telemetry, metrics, concurrency=1, wake=lambda: None)
+    await intake.receive(pieces(), "a.dcm", 7)
+
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """URL of a PostgreSQL that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"postgresql://ingest@127.0.0.1:{listener.getsockname()[1]}/bddicomimage"
+
+
+async def test_killed_between_object_and_row(world: World, silent_server: str) -> None:
+    objects = world.folder / "dicom_file"
+
+    def kill_in_between() -> str:
+        process = subprocess.Popen([sys.executable, "-c", UPLOAD, str(world.folder), silent_server], cwd=ROOT)
+        try:
+            (key,) = wait_until(lambda: [p.name for p in objects.glob("[0-9a-f][0-9a-f]/*")], 30)
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+        return key
+
+    key = await asyncio.to_thread(kill_in_between)
+    assert await world.look(repair=True, delete_orphans=True) == []
+    world.make_old(key)
+    assert await world.kinds(delete_orphans=True) == {("orphan-object", key)}
+    assert not await world.storage.exists(file_key(UUID(key)))
+
+
+def reconcile(*arguments: str, module: str = "services.results", **environment: str) -> tuple[int, list[str]]:
+    """The command as an operator runs it: exit code and the lines of its output."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, "reconcile", *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, (done.stdout + done.stderr).splitlines()
+
+
+async def declare_and_send(url: str, *bodies: bytes, to: str) -> aio_pika.abc.AbstractConnection:
+    """Declare the topology and put messages into one queue."""
+    connection = await aio_pika.connect(url)
+    channel = await connection.channel()
+    for queue in TOPOLOGY.queues():
+        await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+    for body in bodies:
+        await channel.default_exchange.publish(aio_pika.Message(body, delivery_mode=2), to)
+    return connection
+
+
+async def test_the_command_with_a_broker_whose_message_is_purged(world: World, amqp_url: str) -> None:
+    """A file whose message waits is under way; once the message is purged, nobody works on it."""
+    stalled = await world.accept()
+    (data,) = await world.announced(stalled)
+    await world.results.publish(new_event("/ingest", data))
+    environment = {"DATABASE_ADMIN_URL": world.url, "DATA_DIR": str(world.folder), "AMQP_URL": amqp_url}
+
+    async def run(*arguments: str) -> tuple[int, list[str]]:
+        return await asyncio.to_thread(reconcile, *arguments, "--older-than", "0s", **environment)
+
+    async with await declare_and_send(amqp_url, b"{}", to=PROCESSOR_FILES.queue) as connection:
+        code, lines = await run("--json")
+        summary = orjson.loads(lines[-1])
+        assert (code, summary["waiting_messages"], summary["found"]) == (0, 1, {}), lines
+        channel = await connection.channel()
+        await (await channel.declare_queue(PROCESSOR_FILES.queue, passive=True)).purge()
+        await channel.default_exchange.publish(
+            aio_pika.Message(b"nonsense", delivery_mode=2), dead_queue(PROCESSOR_FILES.queue)
+        )
+        code, lines = await run("--repair")
+    assert code == 1, lines
+    assert any(line.startswith(f"stalled              {stalled}  [repaired]") for line in lines), lines
+    assert any(line.startswith("dead-letters         processor.files.dead  (1 messages)") for line in lines)
+    assert len(await world.announced(stalled)) == 2
+
+
+async def test_the_command_says_when_data_are_lost(world: World) -> None:
+    file_id = await world.process(await world.accept())
+    world.path(str(file_id)).unlink()
+    environment = {"DATABASE_ADMIN_URL": world.url, "DATA_DIR": str(world.folder)}
+    code, lines = await asyncio.to_thread(reconcile, module="services", **environment)
+    assert code == 2
+    assert lines[-1].startswith("DATA ARE LOST")
+
+
+def test_a_wrong_argument_is_not_taken_for_a_loss(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.reconcile(["--older-than", "soon"])
+    assert ended.value.code == command.NOT_DONE
+    assert "'soon' is no time; write 90s, 30m, 2h or 1d" in capsys.readouterr().err
+
+
+def test_a_command_that_could_not_look_says_so(tmp_path: Path, role_url: Callable[[str], str]) -> None:
+    Keyring.create(tmp_path / "keyring.json")
+    code, lines = reconcile(DATABASE_ADMIN_URL=role_url("results"), DATA_DIR=str(tmp_path))
+    assert (code, len(lines)) == (command.NOT_DONE, 1)
+    assert "more rights" in lines[0]
