@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,6 +12,7 @@ import asyncpg
 
 from libs.common.errors import ConfigurationError
 from libs.common.migrations import Source, migrate
+from libs.common.roles import set_passwords
 from services.preflight import Server, explaining_failures
 
 SOURCES = tuple(
@@ -19,14 +21,27 @@ SOURCES = tuple(
 """In the order in which people's unqualified table names are looked up."""
 
 
-async def bring_up_to_date(admin_url: str) -> list[str]:
+async def bring_up_to_date(admin_url: str, role_passwords: Mapping[str, str] | None = None) -> list[str]:
     """Make the database if it is missing, then apply what is missing in it; answers the names applied.
 
-    Raises ConfigurationError in one sentence when the server, the login or its rights do not do.
+    Roles in `role_passwords` get these passwords, the others keep what they have. Raises ConfigurationError
+    in one sentence when the server, the login or its rights do not do.
     """
     with explaining_failures(Server.of(admin_url), "DATABASE_ADMIN_URL or DATABASE_URL"):
         await create_database(admin_url)
-        return await migrate(admin_url, SOURCES)
+        applied = await migrate(admin_url, SOURCES)
+        if role_passwords:
+            await give_passwords(admin_url, role_passwords)
+        return applied
+
+
+async def give_passwords(admin_url: str, role_passwords: Mapping[str, str]) -> None:
+    """Let roles that exist log in with these passwords. Raises ConfigurationError and asyncpg's errors."""
+    connection = await asyncpg.connect(admin_url, timeout=10)
+    try:
+        await set_passwords(connection, role_passwords)
+    finally:
+        await connection.close()
 
 
 async def create_database(admin_url: str) -> None:
@@ -54,7 +69,7 @@ async def create_database(admin_url: str) -> None:
         await connection.close()
 
 
-def run(admin_url: str) -> None:
+def run(admin_url: str, role_passwords: Mapping[str, str]) -> None:
     """Migrate and say what was done."""
-    applied = asyncio.run(bring_up_to_date(admin_url))
+    applied = asyncio.run(bring_up_to_date(admin_url, role_passwords))
     sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")

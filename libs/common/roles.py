@@ -6,9 +6,16 @@ superuser or by the database's owner with CREATEROLE, on PostgreSQL 15 and later
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import asyncpg
+
+from libs.common.errors import ConfigurationError
 
 OPERATOR = "operator"
 """May read every schema; the role behind `make psql`."""
@@ -20,13 +27,15 @@ _RACES = (
     asyncpg.InternalServerError,  # "tuple concurrently updated"
 )
 _RACE_ATTEMPTS = 10
+_SCRAM_ITERATIONS = 4096
+"""PostgreSQL's own number; the passwords are random, not chosen."""
 
 
 async def grant_access(connection: asyncpg.Connection[asyncpg.Record], services: Sequence[str]) -> None:
     """Make the roles that are missing and give them, and nobody else, the right to connect."""
     roles = [*services, OPERATOR]
     for role in roles:
-        await _make_role_once(connection, role)
+        await _despite_races(partial(_make_role, connection, role))
     database = await connection.fetchval("SELECT quote_ident(current_database())")
     names = ", ".join(f'"{role}"' for role in roles)
     async with connection.transaction():
@@ -53,10 +62,35 @@ async def set_search_path(connection: asyncpg.Connection[asyncpg.Record], schema
     await connection.execute(f"ALTER DATABASE {database} SET search_path = {names}, public")
 
 
-async def _make_role_once(connection: asyncpg.Connection[asyncpg.Record], role: str) -> None:
+async def set_passwords(connection: asyncpg.Connection[asyncpg.Record], passwords: Mapping[str, str]) -> None:
+    """Give roles the passwords that they log in with; what the server sees and logs are verifiers.
+
+    Raises ConfigurationError for a password that is not printable ASCII.
+    """
+    for role, password in passwords.items():
+        statement = f"ALTER ROLE \"{role}\" PASSWORD '{scram_verifier(role, password)}'"
+        await _despite_races(partial(connection.execute, statement))
+
+
+def scram_verifier(role: str, password: str, salt: bytes | None = None) -> str:
+    """What PostgreSQL keeps of a password: SCRAM-SHA-256$iterations:salt$stored key:server key (RFC 5803).
+
+    Raises ConfigurationError unless it is printable ASCII, which needs no preparation (RFC 4013).
+    """
+    if not (password.isascii() and password.isprintable()):
+        raise ConfigurationError(f"Use printable ASCII characters only in the password of role {role}.")
+    salt = secrets.token_bytes(16) if salt is None else salt
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ITERATIONS)
+    stored_key = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server_key = hmac.digest(salted, b"Server Key", "sha256")
+    encoded = [base64.b64encode(part).decode() for part in (salt, stored_key, server_key)]
+    return f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{encoded[0]}${encoded[1]}:{encoded[2]}"
+
+
+async def _despite_races(work: Callable[[], Awaitable[object]]) -> None:
     for left in reversed(range(_RACE_ATTEMPTS)):
         try:
-            await _make_role(connection, role)
+            await work()
         except _RACES:
             if left == 0:
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.migrations import Source, migrate, require_current
 from libs.common.postgres import Database
+from libs.common.roles import scram_verifier
+from services.migrations import bring_up_to_date
 from tests.fixtures_postgres import PostgresServer
 
 ADMIN = "test_admin"
@@ -204,3 +207,30 @@ async def test_require_current_asks_for_what_is_missing(
     later.unlink()
     await require_current(database, ingest)  # an older release on a newer schema goes on
     await database.close()
+
+
+async def test_given_passwords_let_roles_log_in_and_missing_ones_change_nothing(
+    postgres_server: PostgresServer,
+) -> None:
+    """By the verifiers themselves: the test server may trust everybody."""
+    with postgres_server.database() as name:
+        url = postgres_server.url(name)
+        kept = "SELECT rolname, rolpassword FROM pg_authid WHERE rolname IN ('auth', 'ingest', 'results')"
+        async with connected(url) as connection:
+            await bring_up_to_date(url)
+            before = {row["rolname"]: row["rolpassword"] for row in await connection.fetch(kept)}
+            try:
+                assert await bring_up_to_date(url, {"ingest": "first"}) == []
+                await bring_up_to_date(url, {"ingest": "second one'\\"})
+                after = {row["rolname"]: row["rolpassword"] for row in await connection.fetch(kept)}
+                assert {**after, "ingest": before["ingest"]} == before
+                salt = base64.b64decode(after["ingest"].split("$")[1].split(":")[1])
+                assert after["ingest"] == scram_verifier("ingest", "second one'\\", salt)
+                with pytest.raises(
+                    ConfigurationError, match="printable ASCII characters only in the password of role ingest"
+                ):
+                    await bring_up_to_date(url, {"ingest": "contraseña"})
+            finally:
+                verifier = before["ingest"]
+                given = "NULL" if verifier is None else f"'{verifier}'"
+                await connection.execute(f"ALTER ROLE ingest PASSWORD {given}")
