@@ -23,6 +23,11 @@ def new_file_id() -> FileId:
     return FileId(new_uuid())
 
 
+def began_at(file_id: UUID) -> float:
+    """When a UUIDv7 was drawn, in seconds since 1970 (its first 48 bits count milliseconds)."""
+    return (file_id.int >> 80) / 1000.0
+
+
 def file_key(file_id: UUID) -> ObjectKey:
     """Object key of the uploaded file."""
     return ObjectKey(str(file_id))

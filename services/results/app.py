@@ -26,6 +26,7 @@ from services.results.keys import DATABASE, FEED, SETTINGS, STORAGE
 from services.results.metrics import ResultsMetrics
 from services.results.routes import OPERATIONS
 from services.results.settings import ResultsSettings
+from services.results.waiting import show_waiting
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
         batcher = Batcher(Recorder(database, metrics))
-        handler = FileEvents(storage, batcher)
+        handler = FileEvents(storage, batcher, telemetry)
         retention = timedelta(hours=settings.change_feed_retention_hours)
         current = asyncio.Event()
 
@@ -75,11 +76,16 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             await current.wait()
             await feed.run()
 
+        async def look() -> None:
+            await current.wait()
+            await show_waiting(database, metrics)
+
         await database.open()
         async with (
             supervise(app, "results batches", batcher.run()),
             supervise(app, "results change feed", follow()),
             supervise(app, "results subscription", consume()),
+            supervise(app, "results waiting files", look()),
         ):
             yield
         await database.close()

@@ -6,20 +6,23 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
 from libs.common.bus.contract import Delivery
 from libs.common.errors import Reject, StorageError
 from libs.common.events import FileReceived
-from libs.common.ids import ObjectKey
+from libs.common.ids import ObjectKey, began_at
 from libs.common.postgres import Database
 from libs.common.storage import Storage
+from libs.common.telemetry import Telemetry
 from services.results import store
 from services.results.batches import Batcher
 from services.results.facts import Report, report_of
 from services.results.metrics import ResultsMetrics
 from services.results.outcomes import fold
+from services.results.store import Applied
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +36,11 @@ _FAULTY = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg
 class FileEvents:
     """Handles `received`, `processed` and `failed`; returns when the effect is committed."""
 
-    def __init__(self, storage: Storage, batcher: Batcher[Report]) -> None:
+    def __init__(self, storage: Storage, batcher: Batcher[Report], telemetry: Telemetry) -> None:
         """`batcher` commits with `Recorder`."""
         self._storage = storage
         self._batcher = batcher
+        self._telemetry = telemetry
 
     async def __call__(self, delivery: Delivery) -> None:
         """Apply one event. Raises Reject for content that cannot be stored, else what is worth a retry."""
@@ -44,7 +48,9 @@ class FileEvents:
         trailer = None
         if isinstance(data, FileReceived):
             trailer = await self._trailer(ObjectKey(data.storage_key), delivery.attempt)
-        await self._batcher.submit(report_of(delivery.event, trailer))
+        report = report_of(delivery.event, trailer)
+        with self._telemetry.detail("store result"):
+            await self._batcher.submit(report)
 
     async def _trailer(self, key: ObjectKey, attempt: int) -> Mapping[str, Any] | None:
         """Read the sealed trailer; None once it is clear that this object cannot be read.
@@ -73,10 +79,31 @@ class Recorder:
         try:
             async with self._database.transaction() as connection:
                 await store.lock_files(connection, [report.facts.file_id for report in reports])
-                if await store.apply_facts(connection, fold(report.facts for report in reports)):
+                applied = await store.apply_facts(connection, fold(report.facts for report in reports))
+                if any(row.changed for row in applied):
                     await store.notify(connection)
                 await store.log_attempts(connection, [report.entry for report in reports])
         except _FAULTY as error:
             raise Reject(f"cannot be stored: {type(error).__name__}") from error
         self._metrics.batch_size.observe(len(reports))
         self._metrics.batch_seconds.observe(time.perf_counter() - started)
+        self._count(reports, applied)
+
+    def _count(self, reports: Sequence[Report], applied: Sequence[Applied]) -> None:
+        stored, metrics = time.time(), self._metrics
+        for row in applied:
+            if row.changed and row.state != "received":
+                metrics.files.labels(row.state).inc()
+                if row.first:
+                    # An outcome may overtake its `received`; then the file's id tells when the upload began.
+                    accepted = (
+                        began_at(row.file_id) if row.received_at is None else row.received_at.timestamp()
+                    )
+                    metrics.file_seconds.observe(max(stored - accepted, 0.0))
+        if len(applied) == len(reports):
+            return
+        effective, seen = {row.file_id for row in applied}, set[UUID]()
+        for report in reports:
+            if report.facts.file_id not in effective or report.entry.event_id in seen:
+                metrics.repeated_events.labels(report.entry.event).inc()
+            seen.add(report.entry.event_id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.common.postgres import Connection
@@ -13,8 +15,11 @@ CHANNEL = "results_change"
 
 # `precedence` is the rule of outcomes.py: the higher one replaces, equals change nothing. A header only fills
 # what is still unknown. `changed_at = now()` marks exactly the rows whose result this transaction changed.
+# `before` sees the rows as they were.
 _APPLY = """
-    WITH applied AS (
+    WITH before AS (
+        SELECT file_id, precedence FROM results.upload_dicomresult WHERE file_id = ANY ($1)
+    ), applied AS (
         INSERT INTO results.upload_dicomresult AS held (
             file_id, owner_id, trace_id, state, precedence,
             file_name, raw_data, warnings, size_bytes, sha256, sop_class_uid, sop_instance_uid,
@@ -82,13 +87,14 @@ _APPLY = """
             excluded.precedence > held.precedence
             OR (held.received_at IS NULL AND excluded.received_at IS NOT NULL)
             OR (held.raw_data IS NULL AND excluded.raw_data IS NOT NULL))
-        RETURNING file_id, owner_id, state, changed_at
+        RETURNING file_id, owner_id, state, changed_at, received_at
     ), fed AS (
         INSERT INTO results.change_feed (file_id, owner_id, state, changed_at)
         SELECT file_id, owner_id, state, changed_at FROM applied WHERE changed_at = now()
-        RETURNING file_id
     )
-    SELECT count(*) FROM fed
+    SELECT file_id, applied.state, applied.received_at, applied.changed_at = now() AS changed,
+        coalesce(before.precedence, 0) = 0 AS first
+    FROM applied LEFT JOIN before USING (file_id)
 """
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
 _LOG = """
@@ -98,6 +104,19 @@ _LOG = """
         $7::timestamptz[], $8::text[], $9::text[])
     ON CONFLICT (event_id) DO NOTHING
 """
+
+
+class Applied(NamedTuple):
+    """A row that was made or completed."""
+
+    file_id: UUID
+    state: str
+    received_at: datetime | None
+    changed: bool
+    """Whether the result changed, not only what is known of the header."""
+    first: bool
+    """Whether the file had no outcome before."""
+
 
 _NO_HEADER = (None,) * len(Header._fields)
 _NO_OUTCOME = (None,) * len(Outcome._fields)
@@ -114,10 +133,10 @@ async def lock_files(connection: Connection, file_ids: Iterable[UUID]) -> None:
     await connection.execute(_LOCK, keys)
 
 
-async def apply_facts(connection: Connection, facts: Sequence[Facts]) -> int:
-    """Make or complete the rows of `facts`, at most one per file, in order; how many results changed.
+async def apply_facts(connection: Connection, facts: Sequence[Facts]) -> list[Applied]:
+    """Make or complete the rows of `facts`, at most one per file, in order; those that were.
 
-    Each change gets a row in the change feed.
+    Each change of a result gets a row in the change feed.
     """
     rows = [
         (
@@ -131,8 +150,7 @@ async def apply_facts(connection: Connection, facts: Sequence[Facts]) -> int:
         )
         for known in facts
     ]
-    changed: int = await connection.fetchval(_APPLY, *zip(*rows, strict=True))
-    return changed
+    return [Applied(*row) for row in await connection.fetch(_APPLY, *zip(*rows, strict=True))]
 
 
 async def log_attempts(connection: Connection, entries: Sequence[LogEntry]) -> None:
