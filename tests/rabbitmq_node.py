@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.certificates import Files
+
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """The server itself; the script in PATH changes to the system's user and data folder first."""
 
@@ -25,10 +27,21 @@ CALL_TIMEOUT = 20.0
 _ERLANG_FLAGS = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
 
 _CONFIGURATION = """
-listeners.tcp.1 = 127.0.0.1:{port}
+{listener}
 disk_free_limit.absolute = 1MB
 log.console = false
 log.file.level = warning
+"""
+
+_PLAINTEXT = "listeners.tcp.1 = 127.0.0.1:{port}"
+_TLS_ONLY = """
+listeners.tcp = none
+listeners.ssl.1 = 127.0.0.1:{port}
+ssl_options.certfile = {certificate}
+ssl_options.keyfile = {key}
+ssl_options.versions.1 = tlsv1.3
+ssl_options.versions.2 = tlsv1.2
+ssl_options.verify = verify_none
 """
 
 
@@ -39,9 +52,10 @@ class NodeError(RuntimeError):
 class RabbitMQNode:
     """One node on 127.0.0.1. Must be started from the main thread, whose end it does not survive."""
 
-    def __init__(self, folder: Path) -> None:
-        """`folder` is private and empty; everything of the node lies there."""
+    def __init__(self, folder: Path, tls: Files | None = None) -> None:
+        """`folder` is private and empty; everything of the node lies there. With `tls` it takes TLS only."""
         self._folder = folder
+        self._tls = tls
         self._name = f"test{secrets.token_hex(4)}@localhost"
         self._cookie = secrets.token_hex(16)
         self.port, self._distribution_port, self._mapper_port = free_ports(3)
@@ -56,11 +70,16 @@ class RabbitMQNode:
 
     def url(self, vhost: str = "/") -> str:
         """AMQP URL of a virtual host."""
-        return f"amqp://guest:guest@127.0.0.1:{self.port}/{quote(vhost, safe='')}"
+        scheme = "amqp" if self._tls is None else "amqps"
+        return f"{scheme}://guest:guest@127.0.0.1:{self.port}/{quote(vhost, safe='')}"
 
     def start(self) -> None:
         """Start, or start again with the same data; return when the node takes connections."""
         self.launch()
+        self.await_running()
+
+    def await_running(self) -> None:
+        """Wait until a launched node takes connections."""
         deadline = time.monotonic() + START_TIMEOUT
         while not self.is_running():
             if time.monotonic() > deadline:
@@ -141,7 +160,12 @@ class RabbitMQNode:
             cookie.write_text(self._cookie)
             cookie.chmod(0o400)
         (self._folder / "enabled_plugins").write_text("[].")
-        (self._folder / "rabbitmq.conf").write_text(_CONFIGURATION.format(port=self.port))
+        (self._folder / "rabbitmq.conf").write_text(_CONFIGURATION.format(listener=self._listener()))
+
+    def _listener(self) -> str:
+        if self._tls is None:
+            return _PLAINTEXT.format(port=self.port)
+        return _TLS_ONLY.format(port=self.port, certificate=self._tls.certificate, key=self._tls.key)
 
     def _environment(self) -> dict[str, str]:
         folder = self._folder

@@ -6,6 +6,8 @@ PATH=$PATH:/usr/sbin:/sbin
 missing=
 
 [ -n "${TEST_AMQP_URL:-}" ] || command -v rabbitmq-server >/dev/null || missing="$missing rabbitmq-server"
+# The embedded PostgreSQL is built without TLS.
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v dcmdump >/dev/null || missing="$missing dcmtk"
 # Node runs the validators of custom resources.

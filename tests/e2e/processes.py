@@ -45,7 +45,11 @@ class Process:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    @property
+    def _tls(self) -> bool:
+        return "TLS_CERT_FILE" in self.environment
 
     @property
     def pid(self) -> int:
@@ -69,7 +73,9 @@ class Process:
 
     async def ready(self) -> None:
         """Wait until /readyz answers 200; fails with the log's end when the process dies."""
-        async with aiohttp.ClientSession() as session, asyncio.timeout(START_TIMEOUT):
+        verified = ssl.create_default_context(cafile=self.environment["TLS_CA_FILE"]) if self._tls else True
+        connector = aiohttp.TCPConnector(ssl=verified)
+        async with aiohttp.ClientSession(connector=connector) as session, asyncio.timeout(START_TIMEOUT):
             while True:
                 assert self._popen is not None
                 assert self._popen.poll() is None, f"{self.module} ended:\n{self.output()[-4000:]}"
@@ -195,11 +201,12 @@ def separate(
 ) -> dict[str, Process]:
     """auth, ingest, processor and results as processes of their own; `database_urls` has one per role."""
     auth_port = free_port()
+    scheme = "https" if "TLS_CERT_FILE" in environment else "http"
     common = {
         "AMQP_URL": amqp_url,
         "DATA_DIR": str(folder),
         "KEYRING_FILE": str(folder / "keyring.json"),
-        "AUTH_JWKS_URL": f"http://127.0.0.1:{auth_port}/api/auth/jwks.json",
+        "AUTH_JWKS_URL": f"{scheme}://127.0.0.1:{auth_port}/api/auth/jwks.json",
         "ADMIN_USERNAME": ADMIN,
         "ADMIN_PASSWORD": PASSWORD,
         **environment,

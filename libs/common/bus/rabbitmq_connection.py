@@ -80,8 +80,10 @@ def reason_of(error: BaseException) -> str:
     """One line, without the URL."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is refused, {error.verify_message.rstrip('.')}"
+    # The client library wraps what the connection raised.
+    for found in (error, error.__cause__):
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return f"its certificate is refused, {found.verify_message.rstrip('.')}"
     return str(error).rstrip(".") or type(error).__name__
 
 
