@@ -21,6 +21,8 @@ REGISTRY = "registry-1.docker.io"
 SUITE = "trixie"
 """Debian 13: Python 3.13, RabbitMQ 4.0, PostgreSQL 17, nginx 1.26, Prometheus 2.53."""
 MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
+CERTIFICATES = Path("/usr/local/share/ca-certificates")
+"""Where Debian keeps the authorities that its administrator trusts."""
 _LABEL = "org.dicom-test.recipe"
 _BOOTSTRAP = ["debootstrap", "--variant=minbase", "--include=ca-certificates", SUITE]
 
@@ -44,18 +46,27 @@ def make(podman: Podman) -> dict[str, str]:
     base = _digest(" ".join(_BOOTSTRAP).encode())
     if not _made(podman, "debian", base):
         _bootstrap(podman, base)
+    CERTIFICATES.mkdir(exist_ok=True)
+    trusted = [file.read_bytes() for file in sorted(CERTIFICATES.glob("*.crt"))]
     for name in NAMES:
         folder = IMAGES / name
-        recipe = _digest(
-            base.encode(),
-            *(part for file in sorted(folder.iterdir()) for part in (file.name.encode(), file.read_bytes())),
-        )
+        files = [
+            part for file in sorted(folder.iterdir()) for part in (file.name.encode(), file.read_bytes())
+        ]
+        recipe = _digest(base.encode(), *files, *trusted)
         if not _made(podman, name, recipe):
             podman(
-                "build", "--quiet", "--network=host", f"--label={_LABEL}={recipe}",
-                f"--tag={reference(name)}", f"--file={folder / 'Containerfile'}", str(folder),
+                "build",
+                "--quiet",
+                "--layers=false",
+                "--network=host",
+                f"--volume={CERTIFICATES}:/machine-certificates:ro",
+                f"--label={_LABEL}={recipe}",
+                f"--tag={reference(name)}",
+                f"--file={folder / 'Containerfile'}",
+                str(folder),
                 timeout=600,
-            )  # fmt: skip
+            )
     return {name: reference(name) for name in NAMES}
 
 
