@@ -33,8 +33,26 @@ migrate: .venv/.ready-run ## bring the database of DATABASE_ADMIN_URL or DATABAS
 reconcile: .venv/.ready-run ## see that every accepted file is in exactly one state (ARGS="--repair")
 	@exec $(python) -m services reconcile $(ARGS)
 
+.PHONY: doctor
+doctor: .venv/.ready-run ## check configuration, connections, certificates, clock, disk and queues (ARGS="--json")
+	@exec $(python) -m services doctor $(ARGS)
+
 .PHONY: certs
 certs: .venv/.ready-run ## make or renew the private CA and the certificates below var/deploy/certs (ARGS="--force")
+	@exec $(python) -m infra.certificates $(ARGS)
+
+## In containers (docker compose, or podman-compose)
+
+.PHONY: up
+up: .venv/.ready-run ## start everything in containers (ARGS="--tracing"; GATEWAY_HOST=, GATEWAY_PORT=)
+	@exec $(python) -m infra.up $(ARGS)
+
+.PHONY: down
+down: .venv/.ready-run ## stop the containers; data stay (ARGS=--volumes deletes them)
+	@exec $(python) -m infra.down $(ARGS)
+
+.PHONY: certs
+certs: .venv/.ready-run ## make or renew the private CA's certificates for the containers (ARGS=--force)
 	@exec $(python) -m infra.certificates $(ARGS)
 
 ## Checking

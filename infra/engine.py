@@ -1,0 +1,90 @@
+"""The program that runs infra/compose.yml: docker compose, or podman-compose."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from libs.common.errors import ConfigurationError
+
+FILE = Path(__file__).parent / "compose.yml"
+ENVIRONMENT_FILE = FILE.with_name(".env")
+"""Read by both programs whenever they work on FILE."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """`command` as it is typed, e.g. ("docker", "compose")."""
+
+    command: tuple[str, ...]
+
+    @property
+    def is_podman(self) -> bool:
+        """Whether containers belong to Podman, without a daemon of root's."""
+        return self.command[-1].endswith("podman-compose")
+
+    @property
+    def shown(self) -> str:
+        """What people type."""
+        return f"{' '.join(self.command)} -f {FILE.relative_to(FILE.parent.parent)}"
+
+    def run(self, *arguments: str) -> None:
+        """Run with its output shown. Raises ConfigurationError when it fails."""
+        done = subprocess.run(self._line(arguments), env=self._environment(), check=False)  # noqa: S603
+        if done.returncode != 0:
+            raise ConfigurationError(
+                f"`{self.shown} {' '.join(arguments)}` failed ({done.returncode}): its own words are above."
+            )
+
+    def ask(self, *arguments: str, timeout: float) -> tuple[bool, str]:
+        """Run quietly; whether it succeeded within `timeout` seconds, and what it said."""
+        try:
+            done = subprocess.run(  # noqa: S603
+                self._line(arguments),
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=timeout,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False, f"no answer within {timeout:g} s"
+        return done.returncode == 0, done.stdout.strip()
+
+    def _line(self, arguments: Sequence[str]) -> list[str]:
+        return [*self.command, "-f", str(FILE), *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        # Podman's own image format has no health checks.
+        return {**os.environ, "BUILDAH_FORMAT": "docker"} if self.is_podman else dict(os.environ)
+
+
+def find_engine(environment: Mapping[str, str] = os.environ) -> Engine:
+    """COMPOSE if it is set, else docker compose, else podman-compose. Raises ConfigurationError."""
+    if given := environment.get("COMPOSE"):
+        return Engine(tuple(given.split()))
+    found = []
+    if shutil.which("docker"):
+        if _works("docker", "compose", "version") and _works("docker", "info"):
+            return Engine(("docker", "compose"))
+        found.append("docker is here, but its compose plugin or its daemon is not")
+    if shutil.which("podman-compose"):
+        if shutil.which("podman"):
+            return Engine(("podman-compose",))
+        found.append("podman-compose is here, but podman is not")
+    raise ConfigurationError(
+        "Install Docker with its compose plugin, or podman and podman-compose, or set COMPOSE to the command"
+        f"{''.join(f' ({reason})' for reason in found)}."
+    )
+
+
+def _works(*command: str) -> bool:
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)  # noqa: S603
+    return done.returncode == 0

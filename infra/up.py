@@ -1,0 +1,186 @@
+"""`python -m infra.up`: start infra/compose.yml, with everything that it needs made on the way.
+
+May be run again at any time: what exists is kept, what has changed is replaced.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+
+from infra import certificates, deployment_environment, deployment_secrets
+from infra.engine import ENVIRONMENT_FILE, Engine, find_engine
+from libs.common.errors import ConfigurationError
+
+READY_SECONDS = 300.0
+POLL_SECONDS = 1.0
+ASK_SECONDS = 15.0
+READY = ("python", "-m", "libs.common.probe", "/readyz")
+CHECKS: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(("auth", "ingest", "results", "portal", "processor"), READY),
+    "prometheus": (
+        "promtool", "check", "healthy", "--url=https://localhost:9090",
+        "--http.config.file=/etc/prometheus/client.yml",
+    ),
+    "alertmanager": (
+        "amtool", "--alertmanager.url=https://localhost:9093",
+        "--http.config.file=/etc/prometheus/client.yml", "alert", "query",
+    ),
+}  # fmt: skip
+"""What each container is asked; the others are asked by those that need them."""
+PAGES = ("/livez", "/", "/api/auth/jwks.json", "/grafana/api/health")
+"""What the gateway is asked, from outside."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Start everything and wait for it. Returns the exit code; what stops it is one sentence."""
+    parser = argparse.ArgumentParser(prog="make up", description="Start everything in containers.")
+    parser.add_argument("--mongodb", action="store_true", help="keep objects in MongoDB (first start only)")
+    parser.add_argument("--tracing", action="store_true", help="with OpenTelemetry collector and Jaeger")
+    parser.add_argument("--no-build", action="store_true", help="use the images that are there")
+    options = parser.parse_args(arguments)
+    try:
+        engine = find_engine()
+        values = prepare(engine, mongodb=options.mongodb, tracing=options.tracing)
+        port = int(values.get("GATEWAY_PORT", "8443"))
+        address = values.get("GATEWAY_ADDRESS", "0.0.0.0")  # noqa: S104 - the gateway is meant to be reached
+        if not Gateway(port).answers("/livez")[0]:
+            check_port(address, port)
+        if not options.no_build:
+            engine.run("build")
+        engine.run("up", "--detach", "--remove-orphans")
+        wait_until_ready(engine, port)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or 'A file'}: {error.strerror or error}\n")
+        return 1
+    tell(engine, values)
+    return 0
+
+
+def prepare(engine: Engine, *, mongodb: bool, tracing: bool) -> dict[str, str]:
+    """Make secrets, certificates and infra/.env where they are missing; returns what the last one holds.
+
+    Raises ConfigurationError and OSError.
+    """
+    before = deployment_environment.read(ENVIRONMENT_FILE)
+    environment = {**before, **{name: value for name, value in os.environ.items() if value}}
+    group = deployment_environment.group_of_secrets(podman=engine.is_podman)
+    say("secrets", deployment_secrets.make(deployment_secrets.FOLDER, mongodb=mongodb))
+    in_mongodb = deployment_secrets.uses_mongodb(deployment_secrets.FOLDER)
+    if mongodb and not in_mongodb:
+        raise ConfigurationError(
+            "This deployment keeps its objects in the volume `objects`, and they do not move by themselves: "
+            f"start without --mongodb, or, if there are none, delete {deployment_secrets.FOLDER}/storage_url."
+        )
+    say("certificates", certificates.make(certificates.FOLDER, environment=environment))
+    if os.geteuid() == 0:
+        for folder in (deployment_secrets.FOLDER, certificates.FOLDER):
+            deployment_environment.share(folder, group)
+    profiles = {name for name, wanted in (("mongodb", in_mongodb), ("tracing", tracing)) if wanted}
+    values = deployment_environment.updated(before, os.environ, profiles, group)
+    deployment_environment.write(ENVIRONMENT_FILE, values)
+    return values
+
+
+def check_port(address: str, port: int) -> None:
+    """See that the gateway can have its port. Raises ConfigurationError."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigurationError(
+                    f"Port {port} is in use: stop the program that has it, or choose another, which is "
+                    f"remembered: make up GATEWAY_PORT={port + 1000}"
+                ) from error
+            raise ConfigurationError(
+                f"The gateway cannot have port {port} of {address} ({error.strerror}): set GATEWAY_PORT or "
+                "GATEWAY_ADDRESS."
+            ) from error
+
+
+class Gateway:
+    """The only published port, as somebody on this machine reaches it."""
+
+    def __init__(self, port: int) -> None:
+        """The CA is the deployment's own."""
+        self._port = port
+        self._context = ssl.create_default_context(cafile=certificates.FOLDER / "ca" / "ca.crt")
+
+    def answers(self, path: str) -> tuple[bool, str]:
+        """Whether GET `path` gives 200, and what else it gave."""
+        connection = HTTPSConnection("localhost", self._port, timeout=ASK_SECONDS, context=self._context)
+        try:
+            connection.request("GET", path)
+            status = connection.getresponse().status
+        except (OSError, HTTPException) as error:
+            return False, str(error) or type(error).__name__
+        finally:
+            connection.close()
+        return status == HTTPStatus.OK, f"status {status}"
+
+
+def wait_until_ready(engine: Engine, port: int, seconds: float = READY_SECONDS) -> None:
+    """Ask until everybody has said once that they are ready. Raises ConfigurationError after `seconds`."""
+    gateway = Gateway(port)
+    checks: dict[str, Callable[[], tuple[bool, str]]] = {}
+    for service, command in CHECKS.items():
+        checks[service] = lambda service=service, command=command: engine.ask(  # type: ignore[misc]
+            "exec", "-T", service, *command, timeout=ASK_SECONDS
+        )
+    for path in PAGES:
+        checks[f"gateway {path}"] = lambda path=path: gateway.answers(path)  # type: ignore[misc]
+    deadline = time.monotonic() + seconds
+    sys.stdout.write("Waiting until everything is ready …\n")
+    sys.stdout.flush()
+    while True:
+        said = {name: answer for name, check in checks.items() if not (answer := check())[0]}
+        checks = {name: checks[name] for name in said}
+        if not checks:
+            return
+        if time.monotonic() > deadline:
+            listed = "\n".join(f"  {name}: {answer[-300:]}" for name, (_, answer) in said.items())
+            raise ConfigurationError(
+                f"Not ready within {seconds:g} s; it goes on starting. Look with `{engine.shown} ps` and "
+                f"`{engine.shown} logs NAME`:\n{listed}"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def say(what: str, made: Sequence[str]) -> None:
+    """One line about new files; never what is in them."""
+    if made:
+        sys.stdout.write(f"Made {what}: {', '.join(made)}\n")
+
+
+def tell(engine: Engine, values: Mapping[str, str]) -> None:
+    """Where it is, whom to trust, how to sign in."""
+    host, port = values.get("GATEWAY_HOST", "localhost"), values.get("GATEWAY_PORT", "8443")
+    secrets: Path = deployment_secrets.FOLDER
+    sys.stdout.write(
+        f"""Ready: https://{host}:{port}/
+  trust     {certificates.FOLDER}/ca/ca.crt (import it into the browser; curl --cacert)
+  sign in   {values.get("ADMIN_USERNAME", "admin")}, with the password in {secrets}/admin_password
+  Grafana   https://{host}:{port}/grafana/ as admin, with the password in {secrets}/grafana_admin_password
+  keep      a copy of {secrets}/keyring.json in another place: without it no stored file can be read
+  more      {engine.shown} up --detach --scale processor=4
+            make down
+"""
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
