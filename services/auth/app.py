@@ -17,6 +17,7 @@ from services.auth import routes
 from services.auth.bootstrap import Bootstrap
 from services.auth.credentials import Passwords
 from services.auth.keys import SESSIONS, SETTINGS, SIGNING_KEY
+from services.auth.metrics import AuthMetrics
 from services.auth.sessions import Sessions
 from services.auth.settings import AuthSettings
 from services.auth.signing_key import SigningKey
@@ -31,7 +32,7 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     bootstrap = Bootstrap(database, passwords, key, settings)
     app[SETTINGS] = settings
     app[SIGNING_KEY] = key
-    app[SESSIONS] = Sessions(database, passwords, key, settings)
+    app[SESSIONS] = Sessions(database, passwords, key, settings, AuthMetrics(metrics.registry))
     app[READINESS]["auth"] = bootstrap.ready
     routes.add_routes(app)
 

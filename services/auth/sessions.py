@@ -6,11 +6,12 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from libs.common.errors import NotAuthenticated, WrongCredentials
+from libs.common.errors import NotAuthenticated, Unavailable, WrongCredentials
 from libs.common.ids import UserId, new_uuid
 from libs.common.postgres import Connection, Database
 from services.auth import rotation, store
 from services.auth.credentials import Passwords
+from services.auth.metrics import AuthMetrics
 from services.auth.models import Account, Identity, Session, normal_username
 from services.auth.rotation import Decision, RefreshToken
 from services.auth.settings import AuthSettings
@@ -37,22 +38,41 @@ class Sessions:
     """The use cases of a session; each is one transaction, and none holds a connection while hashing."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, key: SigningKey, settings: AuthSettings
+        self,
+        database: Database,
+        passwords: Passwords,
+        key: SigningKey,
+        settings: AuthSettings,
+        metrics: AuthMetrics,
     ) -> None:
         """All of them are shared with the rest of the service."""
         self._database = database
         self._passwords = passwords
         self._key = key
+        self._metrics = metrics
         self._lifetime = timedelta(seconds=settings.access_token_seconds)
         self._session_seconds = settings.session_seconds
         self._grace = timedelta(seconds=settings.refresh_grace_seconds)
 
     async def sign_in(self, username: str, password: str) -> Grant:
         """Begin a session. Raises WrongCredentials, which never tells what was wrong, or Unavailable."""
+        try:
+            grant = await self._sign_in(username, password)
+        except Unavailable:
+            self._metrics.signed_in("busy")
+            raise
+        self._metrics.signed_in("ok")
+        return grant
+
+    async def _sign_in(self, username: str, password: str) -> Grant:
         signer = await self._key.signer()
         account = await self._find(username)
         matches = await self._passwords.verify(None if account is None else account.password, password)
-        if account is None or not account.is_active or not matches:
+        if account is None or not matches:
+            self._metrics.signed_in("wrong_credentials")
+            raise WrongCredentials(WRONG_CREDENTIALS)
+        if not account.is_active:
+            self._metrics.signed_in("inactive")
             raise WrongCredentials(WRONG_CREDENTIALS)
         renewed = None
         if self._passwords.outdated(account.password):
@@ -61,6 +81,7 @@ class Sessions:
         async with self._database.transaction() as connection:
             identity = await store.get_identity(connection, account.id)
             if identity is None:
+                self._metrics.signed_in("inactive")
                 raise WrongCredentials(WRONG_CREDENTIALS)
             await store.note_login(connection, account.id)
             if renewed is not None:
@@ -72,13 +93,24 @@ class Sessions:
 
     async def refresh(self, presented: str) -> Grant:
         """Exchange a refresh token. Raises NotAuthenticated; a token used before ends its session."""
+        try:
+            grant = await self._refresh(presented)
+        except Unavailable:
+            self._metrics.refreshed("busy")
+            raise
+        self._metrics.refreshed("ok")
+        return grant
+
+    async def _refresh(self, presented: str) -> Grant:
         signer, token = await self._key.signer(), rotation.decode(presented)
         if token is None:
+            self._metrics.refreshed("refused")
             raise NotAuthenticated(SESSION_OVER)
         async with self._database.transaction() as connection:
             session = await store.lock_session(connection, token.session_id)
             identity = None if session is None else await store.get_identity(connection, session.user_id)
             if session is None or identity is None:
+                self._metrics.refreshed("refused")
                 raise NotAuthenticated(SESSION_OVER)
             following = await self._follow(connection, session, token)
         # Raised after the commit, which may just have ended the session.
@@ -125,7 +157,10 @@ class Sessions:
                 return token.successor(session.rotation_salt)
             case Decision.REVOKE:
                 await store.revoke_session(connection, session.id)
+                self._metrics.refreshed("reused")
                 log.warning("a replaced refresh token came again: session of user %s ended", session.user_id)
+                return None
+        self._metrics.refreshed("refused")
         return None
 
     def _grant(

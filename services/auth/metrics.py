@@ -1,0 +1,41 @@
+"""Prometheus metrics of the auth service."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from prometheus_client import CollectorRegistry, Counter
+
+from libs.common.metrics import preset
+
+SignIn = Literal["ok", "wrong_credentials", "inactive", "busy"]
+Refresh = Literal["ok", "refused", "reused", "busy"]
+
+
+class AuthMetrics:
+    """How people sign in and stay signed in; who they are is nobody's label."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register on `registry`, once per process."""
+        self._sign_ins = Counter(
+            "auth_sign_ins_total",
+            "Attempts to sign in; inactive: the right password of a closed account, busy: answered with 503",
+            ["outcome"],
+            registry=registry,
+        )
+        preset(self._sign_ins, get_args(SignIn))
+        self._refreshes = Counter(
+            "auth_refreshes_total",
+            "Refresh tokens presented; reused: one that was used before, which ends its session",
+            ["outcome"],
+            registry=registry,
+        )
+        preset(self._refreshes, get_args(Refresh))
+
+    def signed_in(self, outcome: SignIn) -> None:
+        """Count one attempt."""
+        self._sign_ins.labels(outcome).inc()
+
+    def refreshed(self, outcome: Refresh) -> None:
+        """Count one token."""
+        self._refreshes.labels(outcome).inc()
