@@ -7,6 +7,7 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,8 @@ class Podman:
                 **os.environ,
                 "CONTAINERS_CONF": str(file),
                 "REAL_PODMAN": real,
-                "PATH": f"{BIN}:{os.environ['PATH']}",
+                # Beside Python: podman-compose.
+                "PATH": f"{BIN}:{Path(sys.executable).parent}:{os.environ['PATH']}",
             }
         )
 

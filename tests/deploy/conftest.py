@@ -1,0 +1,108 @@
+"""The deployment in podman: images, the compose file's project, and what of both is told at the end."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.deploy import product, stand_ins
+from tests.deploy.podman import Podman
+from tests.deploy.stack import Behind, Stack, behind_gateway
+from tests.e2e.conftest import client as client
+from tests.e2e.conftest import new_user as new_user
+from tests.e2e.processes import free_port
+
+FIGURES = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests measure is told at the end, not asserted."""
+    config.stash[FIGURES] = {}
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
+    """Print the figures."""
+    figures = config.stash[FIGURES]
+    if figures:
+        terminalreporter.section("figures of the deployment")
+        for name, value in figures.items():
+            terminalreporter.write_line(f"{name}: {value}")
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> dict[str, str]:
+    """Put a figure here and it is printed at the end."""
+    return pytestconfig.stash[FIGURES]
+
+
+@pytest.fixture(scope="session")
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Podman:
+    """Podman with a configuration of the session's own."""
+    return Podman.configured(tmp_path_factory.mktemp("podman"))
+
+
+@pytest.fixture(scope="session")
+def third_party(podman: Podman, figures: dict[str, str]) -> Mapping[str, str]:
+    """Stand-ins by name, made now if need be; empty where the real images can be had."""
+    if stand_ins.registry_reachable():
+        figures["third-party images"] = "from their registry"
+        return {}
+    made = stand_ins.make(podman)
+    figures["third-party images"] = f"stand-ins from Debian {stand_ins.SUITE}: {', '.join(made)}"
+    return made
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the product, where `make up` may write."""
+    return product.copy(tmp_path_factory.mktemp("deploy") / "product")
+
+
+@pytest.fixture(scope="session")
+def image_sizes(
+    podman: Podman, third_party: Mapping[str, str], checkout: Path, figures: dict[str, str]
+) -> dict[str, int]:
+    """Every image of the product, built; bytes by name."""
+    arguments = {"BASE_IMAGE": third_party["python"]} if third_party else {}
+    started = time.monotonic()
+    sizes = product.build(podman, checkout, arguments)
+    figures["building all images"] = f"{time.monotonic() - started:.0f} s"
+    base = podman.inspect(arguments["BASE_IMAGE"])[0]["Size"] if arguments else 0
+    for name, size in sizes.items():
+        figures[f"image {name}"] = f"{size / 1e6:.0f} MB, {(size - base) / 1e6:.0f} MB of them above the base"
+    return sizes
+
+
+@pytest.fixture(scope="session")
+def stack(
+    podman: Podman,
+    third_party: Mapping[str, str],
+    checkout: Path,
+    image_sizes: dict[str, int],
+    figures: dict[str, str],
+    request: pytest.FixtureRequest,
+) -> Iterator[Stack]:
+    """The compose file, up and ready; everything of it is gone afterwards, however the tests ended."""
+    images = {f"{name.upper()}_IMAGE": image for name, image in third_party.items() if name != "python"}
+    made = Stack(podman, checkout, f"dicom-test-{secrets.token_hex(3)}", free_port(), images)
+    try:
+        started = time.monotonic()
+        made.up()
+        figures["from up to ready"] = f"{time.monotonic() - started:.0f} s"
+        yield made
+    finally:
+        for name in made.ended_badly():
+            print(f"---- {name}\n{podman.logs(name)}")
+        made.remove()
+
+
+@pytest.fixture
+def system(stack: Stack) -> Behind:
+    """What the end-to-end scenarios call the system."""
+    return behind_gateway(stack)
