@@ -38,10 +38,12 @@ fi
 rm -f "$log"
 
 # Nor at the next boot of a machine that only wanted to test.
-case " $* " in
-*" rabbitmq-server "*)
-    if [ -d /run/systemd/system ]; then
-        $as_root systemctl disable --quiet rabbitmq-server
-    fi
-    ;;
-esac
+for service in rabbitmq-server prometheus; do
+    case " $* " in
+    *" $service "*)
+        if [ -d /run/systemd/system ]; then
+            $as_root systemctl disable --quiet "$service"
+        fi
+        ;;
+    esac
+done

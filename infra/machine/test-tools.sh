@@ -10,6 +10,8 @@ missing=
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v dcmdump >/dev/null || missing="$missing dcmtk"
+# promtool, which runs the rules, and Prometheus itself.
+command -v promtool >/dev/null || missing="$missing prometheus"
 # Node runs the validators of custom resources.
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
