@@ -3,13 +3,17 @@
 from libs.common.encryption.container import (
     HEADER_BYTES,
     OBJECT_ID_BYTES,
+    SEALED_SEGMENT_BYTES,
     SEGMENT_BYTES,
+    TRAILER_LENGTH_BYTES,
     DataCipher,
     container_bytes,
     segment_count,
+    segment_range,
+    segments_of,
 )
-from libs.common.encryption.header import Header, intact_header, new_header, unlock
-from libs.common.encryption.reader import ContainerFile, read_segment
+from libs.common.encryption.header import Header, intact_header, new_header, unlock, unlock_object
+from libs.common.encryption.reader import TAIL_BYTES, ContainerFile, read_segment, trailer_start
 from libs.common.encryption.rewrap import rewrap
 from libs.common.encryption.stream import DecryptingReader, SegmentReader
 from libs.common.encryption.writer import Sealer
@@ -17,7 +21,10 @@ from libs.common.encryption.writer import Sealer
 __all__ = [
     "HEADER_BYTES",
     "OBJECT_ID_BYTES",
+    "SEALED_SEGMENT_BYTES",
     "SEGMENT_BYTES",
+    "TAIL_BYTES",
+    "TRAILER_LENGTH_BYTES",
     "ContainerFile",
     "DataCipher",
     "DecryptingReader",
@@ -30,5 +37,9 @@ __all__ = [
     "read_segment",
     "rewrap",
     "segment_count",
+    "segment_range",
+    "segments_of",
+    "trailer_start",
     "unlock",
+    "unlock_object",
 ]

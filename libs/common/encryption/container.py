@@ -8,7 +8,7 @@ plaintext each, nonce = 7-byte prefix ‖ 4-byte counter ‖ 1 flag byte. An emp
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -41,6 +41,15 @@ Buffer = bytes | bytearray | memoryview
 def segment_count(size: int) -> int:
     """Segments of an object of `size` plaintext bytes; never 0."""
     return max(1, -(-size // SEGMENT_BYTES))
+
+
+def segments_of(start: int, stop: int) -> Iterator[tuple[int, slice]]:
+    """Segments that hold the plaintext bytes `start` to `stop`, and which bytes of each."""
+    while start < stop:
+        index, begin = divmod(start, SEGMENT_BYTES)
+        end = min(SEGMENT_BYTES, begin + stop - start)
+        yield index, slice(begin, end)
+        start += end - begin
 
 
 def body_bytes(size: int) -> int:

@@ -95,6 +95,14 @@ def unlock(block: bytes, keyring: Keyring) -> tuple[Header, bytes]:
     raise failures[0]
 
 
+def unlock_object(object_id: str, block: bytes, keyring: Keyring) -> tuple[Header, bytes]:
+    """The same, and raise ObjectCorrupt unless it is the header of this very object."""
+    header, data_key = unlock(block, keyring)
+    if header.object_id != object_id:
+        raise ObjectCorrupt(f"Another object lies in the place of object {object_id}.")
+    return header, data_key
+
+
 def _intact(block: bytes) -> list[Header]:
     copies = [copy for copy in parse_copies(block) if copy is not None]
     if not copies:

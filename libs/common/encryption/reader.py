@@ -19,7 +19,7 @@ from libs.common.encryption.container import (
 from libs.common.encryption.header import Header
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
 
-_TAIL_BYTES = 32 << 10
+TAIL_BYTES = 32 << 10
 """First guess at trailer and length, so that most trailers cost one read."""
 
 
@@ -64,19 +64,25 @@ class ContainerFile:
 
     def _read_trailer(self) -> dict[str, Any]:
         total = os.fstat(self._descriptor).st_size
-        if total < HEADER_BYTES + TAG_BYTES + TAG_BYTES + TRAILER_LENGTH_BYTES:
-            raise ObjectCorrupt("The object was cut: it is shorter than an empty one.")
-        start = max(HEADER_BYTES, total - _TAIL_BYTES)
-        tail = read_exactly(self._descriptor, total - start, start)
-        length = trailer_length(tail)
-        start = total - TRAILER_LENGTH_BYTES - length
-        if start < HEADER_BYTES + TAG_BYTES:
-            raise ObjectCorrupt("The object was cut: its trailer would reach into its header.")
-        if length + TRAILER_LENGTH_BYTES <= len(tail):
-            sealed = tail[-length - TRAILER_LENGTH_BYTES : -TRAILER_LENGTH_BYTES]
-        else:
-            sealed = read_exactly(self._descriptor, length, start)
-        return self._cipher.open_trailer(sealed, total)
+        start = max(HEADER_BYTES, total - TAIL_BYTES)
+        tail = read_exactly(self._descriptor, max(0, total - start), start)
+        begin = trailer_start(tail, total)
+        if begin < start:
+            tail = read_exactly(self._descriptor, total - begin, begin)
+        return self._cipher.open_trailer(tail[begin - total : -TRAILER_LENGTH_BYTES], total)
+
+
+def trailer_start(tail: bytes, total: int) -> int:
+    """Where the sealed trailer begins in a container of `total` bytes that ends with `tail`.
+
+    Raises ObjectCorrupt where no container of this length could have it.
+    """
+    if total < HEADER_BYTES + TAG_BYTES + TAG_BYTES + TRAILER_LENGTH_BYTES:
+        raise ObjectCorrupt("The object was cut: it is shorter than an empty one.")
+    start = total - TRAILER_LENGTH_BYTES - trailer_length(tail)
+    if start < HEADER_BYTES + TAG_BYTES:
+        raise ObjectCorrupt("The object was cut: its trailer would reach into its header.")
+    return start
 
 
 def read_segment(descriptor: int, cipher: DataCipher, index: int, size: int, *, last: bool) -> bytes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from libs.common.errors import Unavailable
 
@@ -28,7 +28,12 @@ async def in_thread(
     Cancellation waits for the thread: what it works on, a file descriptor above all, must not be closed and
     reused under it.
     """
-    future = asyncio.get_running_loop().run_in_executor(executor, partial(function, *args, **kwargs))
+    call = partial(function, *args, **kwargs)
+    return await finished(asyncio.get_running_loop().run_in_executor(executor, call))
+
+
+async def finished(future: asyncio.Future[T]) -> T:
+    """Wait for it even if cancelled meanwhile: it is not cancelled itself."""
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
@@ -38,6 +43,11 @@ async def in_thread(
         if not future.cancelled():
             future.exception()  # counts as retrieved: the cancellation is what the caller hears of
         raise
+
+
+async def finished_task(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work` to its end even if cancelled meanwhile: it is not cancelled itself."""
+    return await finished(asyncio.ensure_future(work))
 
 
 def unavailable(error: OSError, folder: str) -> Unavailable:

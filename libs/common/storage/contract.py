@@ -7,19 +7,34 @@ ObjectCorrupt. A key that no object can have is ObjectNotFound too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, Protocol
 
+from libs.common.errors import ObjectNotFound
 from libs.common.ids import ObjectKey
 
 STALE_AFTER = timedelta(hours=24)
 """What an unfinished object nobody has written to for so long is: the leftover of a crash."""
 
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[a-z]{1,24})?")
+
 Describe = Callable[[], Mapping[str, Any]]
 """Gives the trailer of an object whose bytes are all written; may read them back with `plaintext`."""
+
+
+def is_key(name: str) -> bool:
+    """Whether an object can have this key. No such key leads out of a folder."""
+    return _KEY.fullmatch(name) is not None
+
+
+def require_key(name: str) -> None:
+    """Raise ObjectNotFound for anything but an object key."""
+    if not is_key(name):
+        raise ObjectNotFound("This is not the key of an object.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +139,12 @@ class Storage(Protocol):
     async def delete(self, key: ObjectKey) -> None:
         """Remove for good; an object that is not there is no error."""
 
+    async def rewrap(self, key: ObjectKey) -> bool:
+        """Put the object's data key under the keyring's current key, in place; False if it is already.
+
+        A crash at any point leaves it readable with the old and the new key in the ring.
+        """
+
     async def exists(self, key: ObjectKey) -> bool:
         """Whether there is such an object; it is not read."""
 
@@ -141,3 +162,6 @@ class Storage(Protocol):
 
     async def ready(self) -> None:
         """Return if objects can be written now. Raises Unavailable saying what to do."""
+
+    async def close(self) -> None:
+        """Release connections; the store is of no use afterwards."""

@@ -10,8 +10,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar
 
-from libs.common.encryption import HEADER_BYTES, SEGMENT_BYTES, ContainerFile, Header, unlock
-from libs.common.errors import ObjectCorrupt, ObjectNotFound
+from libs.common.encryption import (
+    HEADER_BYTES,
+    SEGMENT_BYTES,
+    ContainerFile,
+    rewrap,
+    segments_of,
+    unlock_object,
+)
+from libs.common.errors import ObjectNotFound
 from libs.common.ids import ObjectKey
 from libs.common.keyring import Keyring
 from libs.common.storage.blocking import in_thread, unavailable
@@ -69,6 +76,9 @@ class FileStorage:
     async def delete(self, key: ObjectKey) -> None:
         await self.run(self._delete, key)
 
+    async def rewrap(self, key: ObjectKey) -> bool:
+        return await self.run(lambda: rewrap(self._folder.path(key), self._keyring))
+
     async def exists(self, key: ObjectKey) -> bool:
         return await self.run(self._exists, key)
 
@@ -93,6 +103,9 @@ class FileStorage:
     async def sweep(self, older_than: timedelta = STALE_AFTER) -> int:
         return await self.run(self._folder.sweep, older_than)
 
+    async def close(self) -> None:
+        return  # nothing stays open between two calls
+
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run disk work in a thread. The disk's errors become Unavailable, without paths: callers see it."""
         try:
@@ -110,16 +123,12 @@ class FileStorage:
 
     def _open(self, key: ObjectKey) -> ContainerFile:
         try:
-            return ContainerFile(self._folder.path(key), lambda block: self._unlock(key, block))
+            return ContainerFile(
+                self._folder.path(key), lambda block: unlock_object(key, block, self._keyring)
+            )
         except ObjectNotFound:
             self._folder.require()
             raise
-
-    def _unlock(self, key: ObjectKey, block: bytes) -> tuple[Header, bytes]:
-        header, data_key = unlock(block, self._keyring)
-        if header.object_id != key:
-            raise ObjectCorrupt(f"Another object lies in the place of object {key}.")
-        return header, data_key
 
     def _read_trailer(self, key: ObjectKey) -> dict[str, Any]:
         container = self._open(key)
@@ -134,7 +143,7 @@ class FileStorage:
         except FileNotFoundError as error:
             self._folder.require()
             raise ObjectNotFound("There is no such object.") from error
-        return ChildAccess(str(path), self._unlock(key, block)[1])
+        return ChildAccess(str(path), unlock_object(key, block, self._keyring)[1])
 
     def _delete(self, key: ObjectKey) -> None:
         path = self._folder.path(key)
@@ -206,20 +215,12 @@ class _FileReader:
         return await self._storage.run(lambda: b"".join(self._pieces(offset, offset + length)))
 
     async def chunks(self, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
-        stop = self.size if stop is None else min(stop, self.size)
-        position = start
-        while position < stop:
-            end = min(stop, (position // SEGMENT_BYTES + 1) * SEGMENT_BYTES)
-            yield await self.read(position, end - position)
-            position = end
+        for index, part in segments_of(start, self.size if stop is None else min(stop, self.size)):
+            yield await self.read(index * SEGMENT_BYTES + part.start, part.stop - part.start)
 
     async def close(self) -> None:
         self._container.close()
 
     def _pieces(self, start: int, stop: int) -> list[memoryview]:
         stop = min(stop, self.size)
-        pieces = []
-        for index in range(start // SEGMENT_BYTES, -(-stop // SEGMENT_BYTES) if start < stop else 0):
-            base = index * SEGMENT_BYTES
-            pieces.append(memoryview(self._container.segment(index))[max(0, start - base) : stop - base])
-        return pieces
+        return [memoryview(self._container.segment(index))[part] for index, part in segments_of(start, stop)]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import secrets
 import stat
 import time
@@ -17,11 +16,9 @@ from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from libs.common.errors import ObjectNotFound
 from libs.common.ids import ObjectKey
-from libs.common.storage.contract import Capacity, StoredObject
+from libs.common.storage.contract import Capacity, StoredObject, is_key, require_key
 
-_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[a-z]{1,24})?")
 _UUID_LENGTH = 36
 _SHARD_DIGITS = 2
 
@@ -37,8 +34,7 @@ class Folder:
 
     def path(self, key: str) -> Path:
         """Path of an object. Raises ObjectNotFound for anything but an object key: none leads out of here."""
-        if not _KEY.fullmatch(key):
-            raise ObjectNotFound("This is not the key of an object.")
+        require_key(key)
         return self.root / shard_of(key) / key
 
     def require(self) -> None:
@@ -103,7 +99,7 @@ class Folder:
                     continue
                 with os.scandir(shard.path) as entries:
                     for entry in entries:
-                        if _KEY.fullmatch(entry.name) and shard.name == shard_of(entry.name):
+                        if is_key(entry.name) and shard.name == shard_of(entry.name):
                             yield from _stored(entry)
 
     def capacity(self) -> Capacity:

@@ -1,0 +1,322 @@
+"""One GridFS bucket, through motor: what lies where in MongoDB. Knows ciphertext only.
+
+`objects.files` holds one document per revision of an object. `filename` is the object's key while the
+revision is visible; of several, the one with the highest `metadata.revision` is the object. `metadata.header`
+and `metadata.trailer` are the container's ends, `objects.chunks` what lies between, a quarter of a sealed
+segment each. `metadata.stale_since` marks what the sweep has to look after: unfinished uploads (`.tmp/…`),
+revisions that were replaced or deleted (`.gone/…`: without their header, so that nobody can decrypt them any
+more; who had opened them goes on reading), and replacements that a crash cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NewType
+
+from bson import Binary
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ASCENDING, DESCENDING, IndexModel, WriteConcern
+from pymongo.errors import ConfigurationError as WrongUrl
+from pymongo.errors import DuplicateKeyError, InvalidURI
+
+from libs.common.encryption import SEALED_SEGMENT_BYTES
+from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
+from libs.common.ids import ObjectKey, new_uuid
+from libs.common.storage.contract import StoredObject
+from libs.common.storage.mongodb import answering, connection_options
+
+CHUNKS_PER_SEGMENT = 4
+CHUNK_BYTES = SEALED_SEGMENT_BYTES // CHUNKS_PER_SEGMENT
+"""262 148 bytes: no segment shares a chunk with another."""
+INLINE_TRAILER_BYTES = 256 << 10
+"""Up to here the trailer lies in the document and costs no second read; documents are limited to 16 MiB."""
+_LISTED_AT_ONCE = 1000
+
+Document = dict[str, Any]
+RevisionId = NewType("RevisionId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of an object: the ends of its container, and how many bytes lie in chunks between."""
+
+    id: RevisionId
+    header: bytes
+    chunk_bytes: int
+    trailer: bytes
+    """Sealed trailer and its length; empty where they are too long, and end the chunks instead."""
+
+    @property
+    def container_bytes(self) -> int:
+        """Length of the whole container."""
+        return len(self.header) + self.chunk_bytes + len(self.trailer)
+
+    @property
+    def chunks(self) -> int:
+        """How many chunks there are."""
+        return -(-self.chunk_bytes // CHUNK_BYTES)
+
+
+class Bucket:
+    """All commands to MongoDB; safe for concurrent use. Any may raise Unavailable."""
+
+    def __init__(self, url: str, ca_file: Path | None) -> None:
+        """Nothing is connected yet. `ca_file` verifies the server's certificate; None: the system's CAs.
+
+        Raises ConfigurationError, without the URL: it may hold a password.
+        """
+        try:
+            self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+                url, **connection_options(url, ca_file), tz_aware=True, appname="dicom-processing-system"
+            )
+            database = self._client.get_default_database()
+        except (InvalidURI, WrongUrl, ValueError) as error:
+            raise ConfigurationError(
+                f"Correct STORAGE_URL, e.g. mongodb://user:password@host/dicom?tls=true: {error}."
+            ) from error
+        given = self._client.write_concern
+        if not given.acknowledged:
+            raise ConfigurationError("Remove w=0 from STORAGE_URL: every write must be acknowledged.")
+        # What the URL says about writes stands (a lone server without a journal, say).
+        durable = WriteConcern(w="majority", j=True, wtimeout=10_000) if given.is_server_default else given
+        files, chunks = database["objects.files"], database["objects.chunks"]
+        self._database = database
+        self._files = files.with_options(write_concern=durable)
+        self._chunks = chunks.with_options(write_concern=durable)
+        self._quick_files = files.with_options(write_concern=WriteConcern(w=1))
+        self._quick_chunks = chunks.with_options(write_concern=WriteConcern(w=1))
+        self._prepared = False
+
+    async def ready(self) -> None:
+        """Return if the server that takes writes answers and the indexes are there."""
+        with answering():
+            await self._prepare()
+            await self._database.command("ping")
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    async def begin(self, key: ObjectKey) -> RevisionId:
+        """Announce an upload, so that a sweep finds what a crash leaves of it."""
+        with answering():
+            await self._prepare()
+            revision = RevisionId(str(new_uuid()))
+            now = datetime.now(UTC)
+            await self._quick_files.insert_one(
+                {
+                    "_id": revision,
+                    "filename": _unfinished(revision),
+                    "length": 0,
+                    "chunkSize": CHUNK_BYTES,
+                    "uploadDate": now,
+                    "metadata": {"key": key, "stale_since": now},
+                }
+            )
+            return revision
+
+    async def still_writing(self, revision: RevisionId) -> None:
+        """Tell sweeps that an upload is alive."""
+        with answering():
+            alive = {"$set": {"metadata.stale_since": datetime.now(UTC)}}
+            await self._quick_files.update_one({"_id": revision}, alive)
+
+    async def add(self, revision: RevisionId, first: int, sealed: bytes, *, durable: bool) -> int:
+        """Append to an upload, from chunk `first`; returns the next. All calls but the last: segments."""
+        chunks = self._chunks if durable else self._quick_chunks
+        view = memoryview(sealed)
+        documents = [
+            {"files_id": revision, "n": first + n, "data": Binary(view[start : start + CHUNK_BYTES])}
+            for n, start in enumerate(range(0, len(view), CHUNK_BYTES))
+        ]
+        with answering():
+            await chunks.insert_many(documents)
+        return first + len(documents)
+
+    async def publish(self, key: ObjectKey, revision: Revision, *, durable: bool) -> None:
+        """Make an upload the object of this key, in one write; what it replaces is retired afterwards."""
+        files = self._files if durable else self._quick_files
+        with answering():
+            while True:
+                older = await self._revisions(key)
+                highest = max((found["metadata"]["revision"] for found in older), default=0)
+                change: Document = {
+                    "$set": {
+                        "filename": key,
+                        "length": revision.chunk_bytes,
+                        "uploadDate": datetime.now(UTC),
+                        "metadata.revision": highest + 1,
+                        "metadata.header": Binary(revision.header),
+                        "metadata.trailer": Binary(revision.trailer),
+                        "metadata.container_bytes": revision.container_bytes,
+                    }
+                }
+                if not older:
+                    change["$unset"] = {"metadata.stale_since": ""}
+                unfinished = {"_id": revision.id, "filename": _unfinished(revision.id)}
+                try:
+                    told = await files.update_one(unfinished, change)
+                except DuplicateKeyError:
+                    continue  # another writer of this key came first: replace that one
+                break
+            if told.matched_count == 0:
+                raise Unavailable("The upload was swept away as abandoned: send it again.")
+            await self._finish_replacement(key)
+
+    async def discard(self, revision: RevisionId) -> None:
+        """Remove an upload that was not published."""
+        with answering():
+            retired = await self._retire(revision, _unfinished(revision))
+            # Swept away, as it seemed abandoned: what was written since is nobody's.
+            if retired or await self._files.find_one({"_id": revision}, {"_id": 1}) is None:
+                await self._remove(revision)
+
+    async def find(self, key: ObjectKey) -> Revision | None:
+        """The object of this key."""
+        with answering():
+            found = await self._files.find_one(
+                {"filename": key}, sort=[("filename", DESCENDING), ("metadata.revision", DESCENDING)]
+            )
+        if found is None:
+            return None
+        metadata = found.get("metadata") or {}
+        return Revision(
+            found["_id"],
+            bytes(metadata.get("header", b"")),
+            found["length"],
+            bytes(metadata.get("trailer", b"")),
+        )
+
+    async def exists(self, key: ObjectKey) -> bool:
+        """Whether there is such an object."""
+        with answering():
+            return await self._files.find_one({"filename": key}, {"_id": 1}) is not None
+
+    async def read(self, revision: RevisionId, first: int, stop: int) -> bytes:
+        """Bytes of the chunks `first` to `stop` (exclusive). Raises ObjectCorrupt if one is missing."""
+        with answering():
+            found = await self._chunks.find(*_wanted(revision, first, stop)).sort("n").to_list(None)
+        return _joined(found, first, stop)
+
+    def read_blocking(self, revision: RevisionId, first: int, stop: int) -> bytes:
+        """The same for a worker thread: motor's `delegate` is PyMongo's own, synchronous collection."""
+        with answering():
+            found = list(self._chunks.delegate.find(*_wanted(revision, first, stop)).sort("n"))
+        return _joined(found, first, stop)
+
+    async def delete(self, key: ObjectKey) -> None:
+        """Make the object undecipherable and invisible; its ciphertext goes with a later sweep."""
+        with answering():
+            for found in await self._revisions(key):
+                await self._retire(found["_id"], key)
+
+    async def swap_header(self, revision: Revision, header: bytes) -> bool:
+        """Replace the header, if nobody else has meanwhile."""
+        with answering():
+            as_it_was = {"_id": revision.id, "metadata.header": Binary(revision.header)}
+            told = await self._files.update_one(as_it_was, {"$set": {"metadata.header": Binary(header)}})
+            return bool(told.matched_count)
+
+    async def listing(self) -> AsyncIterator[StoredObject]:
+        """Every object, in the order of keys; page by page, since no cursor lives as long as a backup."""
+        after = "/"  # keys begin with a hexadecimal digit, what is none with a dot
+        while True:
+            with answering():
+                page = await (
+                    self._files.find(
+                        {"filename": {"$gt": after, "$lt": "g"}},
+                        {"_id": 0, "filename": 1, "uploadDate": 1, "metadata.container_bytes": 1},
+                    )
+                    .sort([("filename", ASCENDING), ("metadata.revision", ASCENDING)])
+                    .limit(_LISTED_AT_ONCE)
+                    .to_list(None)
+                )
+            for found in {found["filename"]: found for found in page}.values():  # the highest revision
+                size = found["metadata"]["container_bytes"]
+                when = found["uploadDate"].astimezone(UTC)
+                yield StoredObject(ObjectKey(found["filename"]), size, when)
+            if len(page) < _LISTED_AT_ONCE:
+                return
+            after = page[-1]["filename"]
+
+    async def sweep(self, before: datetime) -> int:
+        """Remove what has been unfinished, replaced or deleted since `before`; returns how many."""
+        removed = 0
+        with answering():
+            await self._prepare()
+            stale = {"metadata.stale_since": {"$lt": before}}
+            async for found in self._files.find(stale, {"filename": 1}):
+                revision, name = found["_id"], found["filename"]
+                if not name.startswith("."):
+                    await self._finish_replacement(ObjectKey(name))
+                elif name == _gone(revision) or await self._retire(revision, name):
+                    await self._remove(revision)
+                    removed += 1
+        return removed
+
+    async def _prepare(self) -> None:
+        if self._prepared:
+            return
+        by_name = IndexModel([("filename", ASCENDING), ("metadata.revision", ASCENDING)], unique=True)
+        stale = IndexModel([("metadata.stale_since", ASCENDING)], sparse=True)
+        await self._quick_files.create_indexes([by_name, stale])
+        by_place = IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
+        await self._quick_chunks.create_indexes([by_place])
+        self._prepared = True
+
+    async def _revisions(self, key: ObjectKey) -> list[Document]:
+        """Id, number and `stale_since` of every visible revision, lowest first: mostly none or one."""
+        wanted = {"metadata.revision": 1, "metadata.stale_since": 1}
+        by_number = [("filename", ASCENDING), ("metadata.revision", ASCENDING)]
+        found: list[Document] = (
+            await self._files.find({"filename": key}, wanted).sort(by_number).to_list(None)
+        )
+        return found
+
+    async def _finish_replacement(self, key: ObjectKey) -> None:
+        """Retire all revisions but the highest; any number of writers may do so at once."""
+        found = await self._revisions(key)
+        if not found:
+            return
+        *older, highest = found
+        for revision in older:
+            await self._retire(revision["_id"], key)
+        if "stale_since" in highest["metadata"]:
+            done = {"$unset": {"metadata.stale_since": ""}}
+            await self._files.update_one({"_id": highest["_id"], "filename": key}, done)
+
+    async def _retire(self, revision: RevisionId, name: str) -> bool:
+        """Take name and keys from a revision called `name`; False if it is not called so any more."""
+        told = await self._files.update_one(
+            {"_id": revision, "filename": name},
+            {
+                "$set": {"filename": _gone(revision), "metadata.stale_since": datetime.now(UTC)},
+                "$unset": {"metadata.header": "", "metadata.trailer": "", "metadata.revision": ""},
+            },
+        )
+        return bool(told.matched_count)
+
+    async def _remove(self, revision: RevisionId) -> None:
+        await self._chunks.delete_many({"files_id": revision})
+        await self._files.delete_one({"_id": revision})  # last: it is what a sweep finds
+
+
+def _unfinished(revision: RevisionId) -> str:
+    return f".tmp/{revision}"
+
+
+def _gone(revision: RevisionId) -> str:
+    return f".gone/{revision}"
+
+
+def _wanted(revision: RevisionId, first: int, stop: int) -> tuple[Document, Document]:
+    return {"files_id": revision, "n": {"$gte": first, "$lt": stop}}, {"_id": 0, "n": 1, "data": 1}
+
+
+def _joined(found: Sequence[Document], first: int, stop: int) -> bytes:
+    if [chunk["n"] for chunk in found] != list(range(first, stop)):
+        raise ObjectCorrupt("The object was cut: chunks of it are missing.")
+    return b"".join(chunk["data"] for chunk in found)

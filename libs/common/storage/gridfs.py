@@ -1,0 +1,134 @@
+"""The `mongodb:` implementation: encrypted containers in a GridFS bucket; `bucket.py` says how they lie.
+
+Sealing and opening run in worker threads; what crosses the network is ciphertext.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
+from contextlib import ExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from libs.common.encryption import Sealer, unlock_object
+from libs.common.encryption.rewrap import plan
+from libs.common.errors import ObjectNotFound
+from libs.common.ids import ObjectKey
+from libs.common.keyring import Keyring
+from libs.common.storage.blocking import finished_task, in_thread, unavailable
+from libs.common.storage.bucket import CHUNKS_PER_SEGMENT, Bucket, Revision
+from libs.common.storage.contract import (
+    STALE_AFTER,
+    ChildAccess,
+    ObjectReader,
+    ObjectWriter,
+    StoredObject,
+    require_key,
+)
+from libs.common.storage.draft import write_all
+from libs.common.storage.gridfs_reader import GridFSReader, open_revision
+from libs.common.storage.gridfs_writer import GridFSWriter
+
+
+class GridFSStorage:
+    """Implements `Storage`. `capacity` is unknown: MongoDB tells nobody but its administrators."""
+
+    def __init__(self, bucket: Bucket, keyring: Keyring, executor: Executor | None = None) -> None:
+        """`executor` None: the event loop's own threads."""
+        self._bucket = bucket
+        self._keyring = keyring
+        self._executor = executor
+
+    @asynccontextmanager
+    async def writer(self, key: ObjectKey, *, durable: bool = True) -> AsyncIterator[ObjectWriter]:
+        require_key(key)
+        writer = GridFSWriter(self._bucket, key, Sealer(key, self._keyring), self._executor, durable=durable)
+        try:
+            yield writer
+        finally:
+            if writer.begun:
+                await finished_task(writer.discard())
+
+    async def put(
+        self, key: ObjectKey, data: bytes, trailer: Mapping[str, Any], *, durable: bool = True
+    ) -> None:
+        async with self.writer(key, durable=durable) as writer:
+            await writer.write(data)
+            await writer.commit(trailer)
+
+    async def open(self, key: ObjectKey) -> ObjectReader:
+        revision = await self._find(key)
+        opened = await open_revision(self._bucket, key, revision, self._keyring, self._executor)
+        reader = GridFSReader(self._bucket, revision.id, opened, self._executor)
+        await reader.prefetch()
+        return reader
+
+    async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
+        revision = await self._find(key)
+        return (await open_revision(self._bucket, key, revision, self._keyring, self._executor)).trailer
+
+    @asynccontextmanager
+    async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:
+        revision = await self._find(key)
+        data_key = unlock_object(key, revision.header, self._keyring)[1]
+        with ExitStack() as stack:
+            try:
+                spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="dicom-object-"))
+                await self._spool(revision, spool.fileno())
+            except OSError as error:
+                raise unavailable(error, tempfile.gettempdir()) from error
+            yield ChildAccess(spool.name, data_key)
+
+    async def delete(self, key: ObjectKey) -> None:
+        require_key(key)
+        await self._bucket.delete(key)
+
+    async def rewrap(self, key: ObjectKey) -> bool:
+        while True:
+            revision = await self._find(key)
+            unlock_object(key, revision.header, self._keyring)
+            header = bytearray(revision.header)
+            # In a document both copies change at once.
+            for offset, copy in plan(revision.header, self._keyring):
+                header[offset : offset + len(copy)] = copy
+            if header == revision.header:
+                return False
+            if await self._bucket.swap_header(revision, bytes(header)):
+                return True
+
+    async def exists(self, key: ObjectKey) -> bool:
+        require_key(key)
+        return await self._bucket.exists(key)
+
+    def keys(self) -> AsyncIterator[StoredObject]:
+        return self._bucket.listing()
+
+    async def sweep(self, older_than: timedelta = STALE_AFTER) -> int:
+        return await self._bucket.sweep(datetime.now(UTC) - older_than)
+
+    async def capacity(self) -> None:
+        return None
+
+    async def ready(self) -> None:
+        await self._bucket.ready()
+
+    async def close(self) -> None:
+        await self._bucket.close()
+
+    async def _find(self, key: ObjectKey) -> Revision:
+        require_key(key)
+        revision = await self._bucket.find(key)
+        if revision is None:
+            raise ObjectNotFound("There is no such object.")
+        return revision
+
+    async def _spool(self, revision: Revision, descriptor: int) -> None:
+        """Write the whole container, as it is, into a file that only this process's user may read."""
+        await in_thread(self._executor, write_all, descriptor, revision.header)
+        for first in range(0, revision.chunks, CHUNKS_PER_SEGMENT):
+            stop = min(first + CHUNKS_PER_SEGMENT, revision.chunks)
+            sealed = await self._bucket.read(revision.id, first, stop)
+            await in_thread(self._executor, write_all, descriptor, sealed)
+        await in_thread(self._executor, write_all, descriptor, revision.trailer)

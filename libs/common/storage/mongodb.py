@@ -1,0 +1,69 @@
+"""How MongoDB is connected to, and its errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs
+
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError, WTimeoutError
+
+from libs.common.errors import Unavailable
+
+_PATIENCE_MS = {
+    "serverSelectionTimeoutMS": 5_000,
+    "connectTimeoutMS": 5_000,
+    "socketTimeoutMS": 30_000,
+    "waitQueueTimeoutMS": 10_000,
+}
+"""A server that does not answer is an answer, too: 503, in a time that a caller still waits for."""
+
+_FORBIDDEN = {13, 18, 8000}
+_FULL = {14031}
+_UNCONFIRMED = {64, 100}
+
+
+def connection_options(url: str, ca_file: Path | None) -> dict[str, Any]:
+    """Timeouts that the URL does not give, and the CAs if it asks for TLS."""
+    scheme, _, rest = url.partition("://")
+    given = {name.lower(): values[-1] for name, values in parse_qs(rest.partition("?")[2]).items()}
+    options: dict[str, Any] = {name: ms for name, ms in _PATIENCE_MS.items() if name.lower() not in given}
+    options["readPreference"] = "primary"  # others may lag behind what was just written
+    tls = given.get("tls", given.get("ssl", str(scheme == "mongodb+srv")))
+    if ca_file is not None and tls.lower() == "true" and "tlscafile" not in given:
+        options["tlsCAFile"] = str(ca_file)
+    return options
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Turn what the driver raises into Unavailable, without addresses: callers see it."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise Unavailable(_sentence(error)) from error
+
+
+def _sentence(error: PyMongoError) -> str:
+    codes = _codes(error)
+    if codes & _FORBIDDEN:
+        return "MongoDB refuses access: check user, password and the role readWrite of STORAGE_URL."
+    if codes & _FULL:
+        return "MongoDB's disk is full: free some space."
+    if codes & _UNCONFIRMED or isinstance(error, WTimeoutError):
+        return "MongoDB could not make it durable on most of its servers: check the replica set."
+    if isinstance(error, ConnectionFailure):
+        if "certificate verify failed" in str(error).lower():
+            return "MongoDB's certificate does not verify: check TLS_CA_FILE and the host in STORAGE_URL."
+        return "MongoDB does not answer: check that it runs and that STORAGE_URL names it."
+    return f"MongoDB fails ({type(error).__name__}): look into its log."
+
+
+def _codes(error: PyMongoError) -> set[int]:
+    if isinstance(error, BulkWriteError):
+        details = error.details
+        told = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
+        return {one["code"] for one in told if "code" in one}
+    return {error.code} if isinstance(error, OperationFailure) and error.code is not None else set()

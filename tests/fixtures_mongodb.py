@@ -1,0 +1,52 @@
+"""MongoDB for tests: a stand-in for the session, and a database that is empty at the start of each test.
+
+TEST_MONGODB_URL (`mongodb://host/?options`) names a real server to use instead; the database is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pymongo
+import pytest
+
+from tests.mongodb_server import MongoServer
+
+Session = tuple[str, pymongo.MongoClient[Any]]
+
+
+@pytest.fixture(scope="session")
+def session_mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """URL of the session's database, and a client of it."""
+    name = f"test-{secrets.token_hex(6)}"
+    given = os.environ.get("TEST_MONGODB_URL", "")
+    server = None if given else MongoServer(tmp_path_factory.mktemp("mongodb"))
+    try:
+        if server is not None:
+            server.start()
+            url = server.url(name)
+        else:
+            url = urlsplit(given)._replace(path=f"/{name}").geturl()
+        with pymongo.MongoClient[Any](url) as client:
+            yield url, client
+            if server is None:
+                client.drop_database(name)
+    finally:
+        if server is not None:
+            server.kill()
+
+
+@pytest.fixture
+def mongodb_url(session_mongodb: Session) -> Iterator[str]:
+    """URL of an empty database."""
+    url, client = session_mongodb
+    yield url
+    for name in ("objects.files", "objects.chunks"):
+        collection = client.get_default_database()[name]
+        # Emptied, not dropped: making indexes takes the stand-in longer than most tests.
+        if collection.find_one({}, {"_id": 1}) is not None:
+            collection.delete_many({})
