@@ -13,6 +13,7 @@ from libs.common.bus.topology import TOPOLOGY
 from libs.common.events import CONTENT_TYPE, FileFailed, FileProcessed, FileReceived
 from libs.common.settings import CommonSettings
 from services.auth.settings import AuthSettings
+from services.doctor.settings import DoctorSettings
 from services.ingest.settings import IngestSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
@@ -28,6 +29,7 @@ SECTIONS: dict[str, type[CommonSettings]] = {
     "processor": ProcessorSettings,
     "results": ResultsSettings,
     "portal": PortalSettings,
+    "`python -m services doctor`": DoctorSettings,
 }
 EVENTS = (FileReceived, FileProcessed, FileFailed)
 
@@ -55,7 +57,8 @@ def settings_document() -> str:
     lines += ["Environment variables; an empty value counts as unset. `make run` obeys them all.", ""]
     lines += ["## All services", "", *_rows(common)]
     for title, model in SECTIONS.items():
-        own = {name: info for name, info in model.model_fields.items() if name not in common}
+        (inherited, *_) = (base for base in model.__mro__[1:] if issubclass(base, CommonSettings))
+        own = {name: info for name, info in model.model_fields.items() if name not in inherited.model_fields}
         if own:
             lines += ["", f"## {title}", "", *_rows(own)]
     return "\n".join(lines) + "\n"

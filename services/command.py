@@ -24,6 +24,8 @@ usage: python -m services            run all services, with what the environment
                                      make an account; the password is asked for, or read from standard input
        python -m services reconcile [--repair] [--json] …
                                      see that every accepted file is in exactly one state (--help)
+       python -m services doctor [--json]
+                                     check configuration, connections, certificates, clock, disk and queues
        python -m services psql …     open psql as the operator; further arguments are psql's
 """
 INTERRUPTED = 128 + signal.SIGINT
@@ -46,6 +48,11 @@ def main(arguments: Sequence[str]) -> int:
                 return create_user(load_settings(AllInOneSettings), rest)
             case ["reconcile", *rest]:
                 return reconcile(rest)
+            case ["doctor", *rest]:
+                # The settings of every service: not for the other commands.
+                from services.doctor.command import doctor
+
+                return doctor(rest)
             case ["psql", *rest]:
                 return psql.run(load_settings(AllInOneSettings), rest)
             case ["-h" | "--help"]:
