@@ -11,7 +11,7 @@ from libs.common.metrics import SECONDS, preset
 from services.processor.child import Measured, Refused
 
 # The registered transfer syntaxes are few, but the header's value is the sender's: others share one label.
-_KNOWN = frozenset(
+KNOWN_TRANSFER_SYNTAXES = frozenset(
     {
         "1.2.840.10008.1.2",
         *(f"1.2.840.10008.1.2.{n}" for n in ("1", "1.99", "2", "5", "8.1")),
@@ -79,4 +79,4 @@ class ProcessorMetrics:
 
 
 def _label(transfer_syntax_uid: str) -> str:
-    return transfer_syntax_uid if transfer_syntax_uid in _KNOWN else "other"
+    return transfer_syntax_uid if transfer_syntax_uid in KNOWN_TRANSFER_SYNTAXES else "other"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from libs.common import semconv
 from libs.common.keyring import Keyring
 from tests.builders import ct_instance
 from tests.e2e.processes import client_of, free_port, separate, start_all, stop_all, urls_of
@@ -25,6 +27,8 @@ class Span:
     trace: str
     id: str
     parent: str
+    schema: str
+    attributes: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,15 @@ async def receiver() -> AsyncIterator[Receiver]:
         for resource in message.resource_spans:
             names = {a.key: a.value.string_value for a in resource.resource.attributes}
             spans.extend(
-                Span(names["service.name"], s.name, s.trace_id.hex(), s.span_id.hex(), s.parent_span_id.hex())
+                Span(
+                    names["service.name"],
+                    s.name,
+                    s.trace_id.hex(),
+                    s.span_id.hex(),
+                    s.parent_span_id.hex(),
+                    scope.schema_url,
+                    {a.key: a.value.string_value or a.value.int_value for a in s.attributes},
+                )
                 for scope in resource.scope_spans
                 for s in scope.spans
             )
@@ -88,4 +100,29 @@ async def test_one_connected_trace_per_file(
     assert all(span.parent in ids for span in spans if span.parent), spans
     handled = [span.name for span in spans if span.name.startswith("process ")]
     assert len(handled) == 3, handled
-    assert "decode" in {span.name for span in spans}
+    details = {"decode", "accept file", "commit object", "store result"}
+    assert details <= {span.name for span in spans}
+    assert body["trace_id"] == result["trace_id"]
+    assert {span.schema for span in spans} == {semconv.SCHEMA_URL}
+    check_messaging(spans, int(amqp_url.split("/")[2].rpartition(":")[2]))
+
+
+def check_messaging(spans: list[Span], port: int) -> None:
+    """Names and attributes as the conventions for messaging, and those for RabbitMQ, want them."""
+    broker = {"messaging.system": "rabbitmq", "server.address": "127.0.0.1", "server.port": port}
+    by_name = {span.name: span.attributes for span in spans}
+    sent = by_name["publish dicom.events:dicom.file.received.v1"]
+    taken = by_name["process dicom.events:dicom.file.received.v1:processor.files"]
+    for attributes, destination, operation, kind in (
+        (sent, "dicom.events:dicom.file.received.v1", "publish", "send"),
+        (taken, "dicom.events:dicom.file.received.v1:processor.files", "process", "process"),
+    ):
+        expected = broker | {
+            "messaging.destination.name": destination,
+            "messaging.operation.name": operation,
+            "messaging.operation.type": kind,
+            "messaging.rabbitmq.destination.routing_key": "dicom.file.received.v1",
+        }
+        assert expected.items() <= attributes.items()
+    assert sent["messaging.message.id"] == taken["messaging.message.id"]
+    assert taken["messaging.rabbitmq.message.delivery_tag"] >= 1

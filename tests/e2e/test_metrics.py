@@ -1,0 +1,125 @@
+"""What the running system tells at /metrics: all that operators were promised, and nothing about people."""
+
+from __future__ import annotations
+
+import re
+
+from libs.common.events import EVENT_TYPES
+from services.processor.metrics import KNOWN_TRANSFER_SYNTAXES
+from tests.builders import ct_instance
+from tests.e2e.conftest import NewUser, System
+from tests.e2e.processes import Client
+from tests.exposition import Exposition
+
+# Dashboards, alerts and the autoscaler ask for these by name.
+PROMISED = {
+    "dicom_build_info",
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "http_server_requests_total",
+    "http_server_request_duration_seconds_bucket",
+    "http_server_active_requests",
+    "http_refusals_total",
+    "bus_published_total",
+    "bus_received_total",
+    "bus_outcomes_total",
+    "bus_handling_seconds_bucket",
+    "bus_in_flight",
+    "outbox_pending",
+    "outbox_oldest_seconds",
+    "outbox_published_total",
+    "outbox_dead_total",
+    "database_pool_connections",
+    "database_pool_limit",
+    "database_acquire_seconds_bucket",
+    "ingest_files_total",
+    "ingest_received_bytes_total",
+    "ingest_header_seconds_bucket",
+    "processor_files_total",
+    "processor_failures_total",
+    "processor_decode_seconds_bucket",
+    "processor_measure_seconds_bucket",
+    "processor_decoded_bytes_total",
+    "processor_slots",
+    "processor_slots_busy",
+    "processor_decoder_cpu_seconds_total",
+    "processor_decoder_resident_bytes",
+    "processor_decoder_restarts_total",
+    "results_file_seconds_bucket",
+    "results_files_total",
+    "results_repeated_events_total",
+    "results_waiting_files",
+    "results_oldest_waiting_seconds",
+    "results_batch_size_bucket",
+    "results_batch_seconds_bucket",
+    "results_feed_lag_seconds",
+    "results_sse_clients",
+    "auth_sign_ins_total",
+    "auth_refreshes_total",
+}
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-", re.IGNORECASE)
+UID = re.compile(r"\d+(\.\d+){5,}")
+
+
+async def scrape(client: Client, system: System) -> Exposition:
+    """Every process of the system, as one."""
+    texts = []
+    for process in system.processes.values():
+        async with client.session.get(f"{process.url}/metrics") as answer:
+            assert answer.status == 200
+            texts.append(await answer.text())
+    return Exposition.of(texts)
+
+
+async def test_everything_promised_and_no_label_about_a_file_or_a_person(
+    system: System, new_user: NewUser
+) -> None:
+    client = await new_user()
+    _, me = await client.get("/api/auth/me")
+    measured = ct_instance(sop_instance_uid="1.2.826.0.1.3680043.8.498.77")
+    failing = ct_instance(sop_instance_uid="1.2.826.0.1.3680043.8.498.78", BitsStored=99)
+    status, body = await client.upload(
+        ("Muster^Max.dcm", measured), ("b.dcm", failing), ("c.dcm", b"no image")
+    )
+    assert status == 202
+    ids = [file["id"] for file in body["files"] if file["id"] is not None]
+    for file_id in ids:
+        await client.ended(file_id)
+        await client.get(f"/api/files/{file_id}")
+    await client.get("/api/results/not-an-id")
+    async with client.session.get(f"{client.urls['auth']}/api/auth/me") as answer:
+        assert answer.status == 401
+
+    found = await scrape(client, system)
+    assert PROMISED - found.names == set()
+    assert found.undocumented == []
+    values = {value for sample in found.samples for value in sample.labels.values()}
+    for secret in (*ids, me["username"], "Muster", "3680043", body["trace_id"]):
+        assert not [value for value in values if secret in value]
+    assert not [value for value in values if UUID.search(value)]
+    assert {value for value in values if UID.search(value)} <= KNOWN_TRANSFER_SYNTAXES
+    assert {value for value in values if value.startswith("dicom.file.")} == set(EVENT_TYPES)
+    routes = {sample.labels["route"] for sample in found.samples if "route" in sample.labels}
+    assert "/api/files/{id}" in routes
+    assert len(routes) < 50
+
+
+async def test_every_file_is_counted_on_its_way(system: System, new_user: NewUser) -> None:
+    client = await new_user()
+    before = await scrape(client, system)
+    _, body = await client.upload(("a.dcm", content := ct_instance(rows=120, columns=100, seed=31)))
+    await client.ended(body["files"][0]["id"])
+    after = await scrape(client, system)
+
+    def more(name: str, **labels: str) -> float:
+        return after.value(name, **labels) - before.value(name, **labels)
+
+    assert more("ingest_files_total", outcome="accepted") == 1
+    assert more("ingest_received_bytes_total") == len(content)
+    assert more("processor_files_total", outcome="processed") == 1
+    assert more("processor_decoded_bytes_total") == 120 * 100 * 2
+    assert more("processor_decode_seconds_count") == 1
+    assert more("results_files_total", outcome="processed") == 1
+    assert more("results_file_seconds_count") == 1
+    assert more("results_file_seconds_bucket", le="60.0") == 1
+    assert more("bus_outcomes_total", queue="processor.files", outcome="ack") == 1

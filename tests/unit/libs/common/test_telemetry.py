@@ -1,0 +1,153 @@
+"""Spans, their sampling, and the trace ids in logs and problem documents."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tomllib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, TraceFlags
+
+from libs.common import semconv
+from libs.common.errors import PermissionDenied
+from libs.common.settings import CommonSettings
+from libs.common.telemetry import (
+    JsonFormatter,
+    Telemetry,
+    context_of,
+    current_trace_id,
+    current_traceparent,
+    within,
+)
+from libs.common.version import VERSION
+from libs.common.web import PUBLIC, create_app
+
+ROOT = Path(__file__).parents[4]
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+SAMPLED, UNSAMPLED = (f"00-{TRACE}-b7ad6b7169203331-{flags}" for flags in ("01", "00"))
+Client = TestClient[web.Request, web.Application]
+
+
+def spans(exporter: InMemorySpanExporter) -> list[str]:
+    return [span.name for span in exporter.get_finished_spans()]
+
+
+def run(telemetry: Telemetry, traceparent: str | None) -> str | None:
+    """One span with a detail; returns the `traceparent` that travels on."""
+    with telemetry.span("work", context=context_of(traceparent), kind=SpanKind.SERVER, attributes={}):
+        with telemetry.detail("part", count=3):
+            pass
+        return current_traceparent()
+
+
+@pytest.mark.parametrize(
+    ("share", "traceparent", "recorded"),
+    [
+        (0.0, None, False),
+        (1.0, None, True),
+        # Who began the trace has decided for all.
+        (0.0, SAMPLED, True),
+        (1.0, UNSAMPLED, False),
+    ],
+)
+def test_new_traces_are_sampled_by_setting(share: float, traceparent: str | None, recorded: bool) -> None:
+    exporter = InMemorySpanExporter()
+    telemetry = Telemetry("test", CommonSettings(otel_traces_sampler_arg=share), span_exporter=exporter)
+    passed_on = run(telemetry, traceparent)
+    assert spans(exporter) == (["part", "work"] if recorded else [])
+    assert passed_on is not None
+    assert int(passed_on[-2:], 16) & TraceFlags.SAMPLED == recorded
+    if traceparent is not None:
+        assert passed_on.split("-")[1] == TRACE
+    telemetry.close()
+
+
+def test_half_of_the_new_traces() -> None:
+    exporter = InMemorySpanExporter()
+    telemetry = Telemetry("test", CommonSettings(otel_traces_sampler_arg=0.5), span_exporter=exporter)
+    for _ in range(400):
+        run(telemetry, None)
+    # Whole traces or nothing of them; 400 draws stay within these bounds but for one run in 10^22.
+    assert spans(exporter).count("work") == spans(exporter).count("part")
+    assert 100 < spans(exporter).count("work") < 300
+    telemetry.close()
+
+
+def test_without_an_endpoint_ids_travel_and_nothing_is_recorded() -> None:
+    telemetry = Telemetry("test", CommonSettings())
+    first, second = run(telemetry, None), run(telemetry, None)
+    assert first is not None
+    assert second is not None
+    assert first.split("-")[1] != second.split("-")[1]
+    assert (run(telemetry, SAMPLED) or "").split("-")[1] == TRACE
+    telemetry.close()
+
+
+def test_spans_say_which_conventions_they_follow() -> None:
+    exporter = InMemorySpanExporter()
+    telemetry = Telemetry("test", CommonSettings(), span_exporter=exporter)
+    run(telemetry, None)
+    (part, _) = exporter.get_finished_spans()
+    assert part.instrumentation_scope is not None
+    assert part.instrumentation_scope.schema_url == part.resource.schema_url == semconv.SCHEMA_URL
+    assert part.resource.attributes[semconv.SERVICE_NAME] == "dicom-test"
+    assert part.resource.attributes[semconv.SERVICE_VERSION] == VERSION
+    telemetry.close()
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
+
+
+def test_lines_outside_of_spans_carry_the_trace_they_are_about() -> None:
+    record = logging.LogRecord("x", logging.ERROR, __file__, 1, "unreadable", None, None)
+    assert "trace_id" not in json.loads(JsonFormatter().format(record))
+    with within(SAMPLED):
+        assert json.loads(JsonFormatter().format(record))["trace_id"] == TRACE
+    assert current_trace_id() is None
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    settings = CommonSettings()
+    app = create_app(settings, Telemetry("test", settings))
+
+    async def refuse(_: web.Request) -> web.Response:
+        raise PermissionDenied("No.")
+
+    async def fail(_: web.Request) -> web.Response:
+        raise ZeroDivisionError
+
+    app.router.add_get("/refuse", refuse)
+    app.router.add_get("/fail", fail)
+    app[PUBLIC].update((refuse, fail))
+    async with TestClient(TestServer(app)) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("path", "status"), [("/refuse", 403), ("/fail", 500), ("/nowhere", 404)])
+async def test_problems_and_log_lines_name_the_trace(
+    client: Client, path: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    found: list[str | None] = []
+    caplog.set_level(logging.INFO)
+    # Handlers run where the line is written: the formatter sees the same span.
+
+    def note(record: logging.LogRecord) -> bool:
+        if not record.name.startswith("aiohttp"):
+            found.append(current_trace_id())
+        return True
+
+    caplog.handler.addFilter(note)
+    async with client.get(path, headers={"traceparent": SAMPLED}) as answer:
+        assert answer.status == status
+        assert (await answer.json())["trace_id"] == TRACE
+    access = [record for record in caplog.records if record.name == "access"]
+    assert [record.getMessage() for record in access] == [f"GET {path} {status}"]
+    assert found == [TRACE] * (2 if status == 500 else 1)
