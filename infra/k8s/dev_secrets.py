@@ -1,12 +1,15 @@
 """`python -m infra.k8s.dev_secrets`: the dev overlay's Secrets, from var/deploy, for `kubectl apply -f -`.
 
-Makes certificates and passwords there first, as `make up` does; both deployments can share them.
+Makes certificates and passwords there first, as `make up` does; both deployments can share them. `--mongodb`
+is for the components `mongodb` and `gridfs`.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +18,37 @@ import yaml
 from infra import certificates, deployment_secrets
 
 NAMESPACE = "dicom"
-CERTIFICATES = ("auth", "ingest", "processor", "results", "portal", "postgres", "rabbitmq", "gateway")
+CERTIFICATES = (
+    "auth",
+    "ingest",
+    "processor",
+    "results",
+    "portal",
+    "postgres",
+    "rabbitmq",
+    "mongodb",
+    "gateway",
+)
 SECRETS = {
     "auth-secrets": {"database_url": "auth_database_url", "admin_password": "admin_password"},
-    "ingest-secrets": {"database_url": "ingest_database_url", "amqp_url": "amqp_url"},
-    "processor-secrets": {"amqp_url": "amqp_url"},
-    "results-secrets": {"database_url": "results_database_url", "amqp_url": "amqp_url"},
+    "ingest-secrets": {
+        "database_url": "ingest_database_url",
+        "amqp_url": "amqp_url",
+        "storage_url": "storage_url",
+    },
+    "processor-secrets": {"amqp_url": "amqp_url", "storage_url": "storage_url"},
+    "results-secrets": {
+        "database_url": "results_database_url",
+        "amqp_url": "amqp_url",
+        "storage_url": "storage_url",
+    },
     "migrate-secrets": {
         name: name for name in ("database_admin_url", "auth_password", "ingest_password", "results_password")
     },
     "keyring": {"keyring.json": "keyring.json"},
+    "monitoring-secrets": {"password": "monitoring_password"},
     "postgres-secrets": {"postgres_password": "postgres_password"},
+    "mongodb-secrets": {"mongodb_password": "mongodb_password"},
     "rabbitmq-secrets": {"rabbitmq_definitions.json": "rabbitmq_definitions.json"},
 }
 """The key in the Secret, and the file below var/deploy/secrets that fills it."""
@@ -53,13 +76,16 @@ def _secret(name: str, kind: str, files: dict[str, Path]) -> dict[str, Any]:
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Make what is missing, then print the Secrets."""
+    parser = argparse.ArgumentParser(prog="python -m infra.k8s.dev_secrets")
+    parser.add_argument("--mongodb", action="store_true", help="keep new objects in MongoDB")
+    options = parser.parse_args(arguments)
     certificates.make(certificates.FOLDER)
-    deployment_secrets.make(deployment_secrets.FOLDER)
+    deployment_secrets.make(deployment_secrets.FOLDER, mongodb=options.mongodb)
     yaml.safe_dump_all(manifests(deployment_secrets.FOLDER, certificates.FOLDER), sys.stdout)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""`python -m infra.k8s.prometheus_rules`: the rules of infra/prometheus as a PrometheusRule of the operator."""
+"""`python -m infra.k8s.prometheus_rules`: the rules of infra/prometheus as a PrometheusRule."""
 
 from __future__ import annotations
 
