@@ -87,12 +87,16 @@ format: .venv/.ready-test ## format and sort imports
 	ruff format .
 
 .PHONY: docs
-docs: .venv/.ready-test ## write the generated documents (settings, AsyncAPI)
+docs: .venv/.ready-test ## write the generated documents (settings, AsyncAPI, dashboards)
 	$(python) -m docs.generate
 
 .PHONY: bench
 bench: .venv/.ready-test test-tools ## measure files per second, latency, CPU and memory
 	$(python) -m bench $(ARGS)
+
+.PHONY: autoscale
+autoscale: .venv/.ready-test ## simulate the autoscaler on traces of uploads; draws into bench/out (needs `make bench` first)
+	$(python) -m bench.autoscale $(ARGS)
 
 .PHONY: test-tools
 test-tools:

@@ -23,9 +23,12 @@ async def measure(name: str, folder: Path, files: int, connections: int) -> dict
     warm = [ct_instance(rows=512, columns=512, seed=files + number) for number in range(4 * connections)]
     async with SYSTEMS[name](folder) as system:
         await run_load(system.urls, warm, connections=connections)
-        before = system.usage()
+        before, written = system.usage(), await system.written()
         run = await run_load(system.urls, instances, connections=connections)
-        return figures(run, before, system.usage())
+        return figures(run, before, system.usage()) | {
+            f"postgresql_{kind}_kib_per_file": (now - written[kind]) / files / 1024
+            for kind, now in (await system.written()).items()
+        }
 
 
 def main() -> int:

@@ -41,6 +41,8 @@ def table(results: Mapping[str, Mapping[str, Any]]) -> str:
         ("upload p99 ms", "upload_p99_ms"),
         ("upload→result p50 ms", "result_p50_ms"),
         ("upload→result p99 ms", "result_p99_ms"),
+        ("PostgreSQL WAL KiB/file", "postgresql_wal_kib_per_file"),
+        ("PostgreSQL tables KiB/file", "postgresql_tables_kib_per_file"),
     ]
     lines = [["", *results]]
     lines += [[title, *(f"{found[key]:.1f}" for found in results.values())] for title, key in rows]

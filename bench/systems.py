@@ -9,8 +9,11 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
+
 from bench.accounting import Usage, descendant, usage_of
 from libs.common.keyring import Keyring
+from services import postgres_folder
 from services.embedded_postgres import EmbeddedPostgres
 from tests.e2e.processes import ROOT, embedded, one_url, separate, start_all, stop_all, urls_of
 from tests.rabbitmq_node import RabbitMQNode
@@ -22,6 +25,20 @@ class System:
 
     urls: Mapping[str, str]
     trees: Mapping[str, tuple[int, frozenset[int]]]
+    database: str
+    """URL of an administrator."""
+
+    async def written(self) -> dict[str, int]:
+        """Bytes that PostgreSQL has written so far: write-ahead log, and tables with their indexes."""
+        connection = await asyncpg.connect(self.database)
+        try:
+            wal = await connection.fetchval("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")
+            tables = await connection.fetchval(
+                "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relkind = 'r'"
+            )
+        finally:
+            await connection.close()
+        return {"wal": int(wal), "tables": int(tables)}
 
     def usage(self) -> dict[str, Usage]:
         """CPU and peak memory of each tree, now."""
@@ -38,7 +55,11 @@ async def embedded_system(folder: Path) -> AsyncIterator[System]:
         assert postgres is not None
         own = frozenset({postgres})
         yield System(
-            one_url(process), {"services": (process.pid, own), "postgresql": (postgres, frozenset())}
+            one_url(process),
+            {"services": (process.pid, own), "postgresql": (postgres, frozenset())},
+            postgres_folder.url(
+                postgres_folder.socket_folder(folder / "embedded"), "bddicomimage", "postgres"
+            ),
         )
     finally:
         stop_all([process])
@@ -68,6 +89,6 @@ async def separate_system(folder: Path) -> AsyncIterator[System]:
             trees = {name: (process.pid, frozenset[int]()) for name, process in processes.items()}
             trees["postgresql"] = (postgres.pid, frozenset())
             trees["rabbitmq"] = (rabbitmq.pid, frozenset())
-            yield System(urls_of(processes), trees)
+            yield System(urls_of(processes), trees, admin)
         finally:
             stop_all(processes.values())
