@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from libs.common.roles import OPERATOR
 from services import postgres_folder as folder
 from services.embedded_access import embedded_url
+from services.postgres_tunnel import through_tls
 from services.settings import AllInOneSettings
 
 
@@ -19,7 +20,8 @@ def run(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
         url, environment = without_password(settings.database_url.get_secret_value())
         # Whoever logs in, the session is the operator's.
         options = f"{os.environ.get('PGOPTIONS', '')} -c role={OPERATOR}".strip()
-        return _psql(url, arguments, {**environment, "PGOPTIONS": options})
+        with through_tls(url) as reachable:
+            return _psql(reachable, arguments, {**environment, "PGOPTIONS": options})
     with embedded_url(settings.data_dir, OPERATOR) as url:
         return _psql(url, arguments, {})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -28,6 +29,8 @@ from libs.common.postgres import Database
 from libs.common.settings import CommonSettings
 from libs.common.telemetry import Telemetry
 from libs.common.tls_rules import trusting
+from services.postgres_folder import binary
+from services.postgres_tunnel import through_tls
 from services.preflight import check_broker, check_roles
 from tests.builders import ct_instance
 from tests.certificates import Certificates, Files
@@ -208,6 +211,26 @@ async def test_the_pool_verifies_the_database(
     await database.close()
     with pytest.raises(ConfigurationError, match=reason):
         await check_roles(url, ())
+
+
+async def test_psql_verifies_the_database(deployment: Deployment) -> None:
+    url = deployment.database.url()
+    # More than the buffers on the way hold.
+    statements = "SELECT current_user; SELECT repeat('x', 5000000)"
+    told = await asyncio.to_thread(command, deployment, "psql", "-Atc", statements, DATABASE_URL=url)
+    assert told.split("\n")[0] == "operator"
+    assert len(told) > 5_000_000
+
+
+@WRONG
+def test_the_tunnel_of_psql_verifies_the_database(
+    deployment: Deployment, host: str, right_authority: bool, reason: str
+) -> None:
+    ca_file = (deployment.certificates if right_authority else deployment.foreign).ca_file
+    with through_tls(trusting(deployment.database.url().replace("127.0.0.1", host), ca_file)) as url:
+        done = subprocess.run([binary("psql"), "-c", "SELECT 1", url], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(f"its certificate is not trusted: .*({reason})", done.stderr), done.stderr
 
 
 async def test_another_authority_counts_from_the_next_connection_on(
