@@ -1,4 +1,4 @@
-"""`python -m docs.generate`: writes the parts of docs/ that are generated from the code."""
+"""`python -m docs.generate`: writes what of docs/ comes from the code, and the dashboards."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import yaml
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
+from infra.grafana import build as grafana
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.events import CONTENT_TYPE, FileFailed, FileProcessed, FileReceived
 from libs.common.settings import CommonSettings
@@ -129,7 +130,11 @@ def asyncapi_document() -> str:
 
 def documents() -> dict[Path, str]:
     """Every generated document by path."""
-    return {DOCS / "settings.md": settings_document(), DOCS / "asyncapi.yaml": asyncapi_document()}
+    return {
+        DOCS / "settings.md": settings_document(),
+        DOCS / "asyncapi.yaml": asyncapi_document(),
+        **grafana.documents(),
+    }
 
 
 if __name__ == "__main__":
