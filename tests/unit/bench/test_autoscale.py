@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ ways = st.sampled_from(sorted(OURS))
 def steady(kind: Kind, load: float, seconds: int, seed: int = 1) -> list[Arrival]:
     """Arrivals that keep `load` slots busy, in few bundles however short the files are."""
     bundle = max(1, round(2.0 / kind.seconds))
-    generator = arrivals.np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     found = arrivals.poisson(load / kind.seconds / bundle, [kind], seconds, generator)
     return [Arrival(one.at, one.service * bundle, bundle) for one in found]
 
