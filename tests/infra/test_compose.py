@@ -1,4 +1,4 @@
-"""infra/compose.yml: against the compose specification, and against what this system demands of every container."""
+"""infra/compose.yml: against the compose specification, and what this system demands of every container."""
 
 from __future__ import annotations
 
