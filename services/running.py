@@ -12,9 +12,10 @@ from urllib.parse import urlsplit, urlunsplit
 from aiohttp import web
 from pydantic import SecretStr
 
-from libs.common.errors import Unavailable
+from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.keyring import Keyring
 from libs.common.keys import READINESS
+from libs.common.resources import open_storage
 from libs.common.serving import bind, serve
 from services.app import ADMIN, create
 from services.embedded_postgres import EmbeddedPostgres
@@ -76,10 +77,28 @@ def overrides(settings: AllInOneSettings, database_url: str) -> dict[str, Any]:
 
 def prepare_keyring(settings: AllInOneSettings) -> None:
     """Make the first keyring. Never where objects exist: they need the one that is missing."""
-    fresh = not settings.storage_root.exists() or not any(settings.storage_root.iterdir())
-    if settings.keyring_file is None and fresh and not settings.keyring_path.exists():
+    missing = settings.keyring_file is None and not settings.keyring_path.exists()
+    if missing and not holds_objects(settings):
         Keyring.create(settings.keyring_path)
     Keyring.load(settings.keyring_path)
+
+
+def holds_objects(settings: AllInOneSettings) -> bool:
+    """Whether anything is stored already. Raises ConfigurationError where MongoDB does not say."""
+    if not settings.stores_in_mongodb:
+        return settings.storage_root.exists() and any(settings.storage_root.iterdir())
+
+    async def listed() -> bool:
+        storage = open_storage(settings, Keyring("none", {"none": bytes(32)}))  # a listing decrypts nothing
+        try:
+            async with contextlib.aclosing(storage.keys()) as keys:
+                return await anext(keys, None) is not None
+        except Unavailable as error:
+            raise ConfigurationError(error.detail) from error
+        finally:
+            await storage.close()
+
+    return asyncio.run(listed())
 
 
 async def announce(app: web.Application, settings: AllInOneSettings) -> None:

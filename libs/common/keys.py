@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from libs.common.bus.contract import Bus
+from libs.common.storage.metrics import StorageMetrics
 from libs.common.telemetry import Telemetry
 from libs.common.tokens import TokenVerifier
 
@@ -17,6 +18,7 @@ Check = Callable[[], Awaitable[None]]
 BUS = web.AppKey("bus", Bus)
 TELEMETRY = web.AppKey("telemetry", Telemetry)
 VERIFIER = web.AppKey("verifier", TokenVerifier)
+STORAGE_METRICS = web.AppKey("storage_metrics", StorageMetrics)
 READINESS = web.AppKey("readiness", dict[str, Check])
 DRAINING = web.AppKey("draining", asyncio.Event)
 """Set at the start of shutdown: long answers (server-sent events) end themselves."""

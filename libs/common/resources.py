@@ -10,11 +10,13 @@ from libs.common.bus.rabbitmq import RabbitMQBus
 from libs.common.errors import ConfigurationError
 from libs.common.jwks import HttpKeys
 from libs.common.keyring import Keyring
-from libs.common.keys import BUS, READINESS, TELEMETRY, VERIFIER
+from libs.common.keys import BUS, READINESS, STORAGE_METRICS, TELEMETRY, VERIFIER
 from libs.common.metrics import Metrics
 from libs.common.postgres import Database
 from libs.common.settings import CommonSettings
-from libs.common.storage import FileStorage
+from libs.common.storage import FileStorage, Storage
+from libs.common.storage.metered import MeteredStorage
+from libs.common.storage.metrics import StorageMetrics
 from libs.common.tasks import supervise
 from libs.common.telemetry import Telemetry
 from libs.common.tokens import TokenVerifier
@@ -40,9 +42,44 @@ def service_database(settings: CommonSettings, role: str, metrics: Metrics | Non
     )
 
 
-def service_storage(settings: CommonSettings) -> FileStorage:
-    """The object store. Raises ConfigurationError without a readable keyring."""
-    return FileStorage(settings.storage_root, Keyring.load(settings.keyring_path))
+def open_storage(settings: CommonSettings, keyring: Keyring) -> Storage:
+    """The object store that STORAGE_URL names. Raises ConfigurationError if it names none."""
+    if not settings.stores_in_mongodb:
+        return FileStorage(settings.storage_root, keyring)
+    # Only who keeps objects in MongoDB needs its driver.
+    try:
+        from libs.common.storage.bucket import Bucket
+        from libs.common.storage.gridfs import GridFSStorage
+    except ImportError as error:
+        raise ConfigurationError(
+            "Install the extra `gridfs`, or set STORAGE_URL to file:///folder."
+        ) from error
+    return GridFSStorage(Bucket(str(settings.storage_url), settings.tls_ca_file), keyring)
+
+
+def service_storage(settings: CommonSettings) -> Storage:
+    """The object store; close it. Raises ConfigurationError without a readable keyring."""
+    return open_storage(settings, Keyring.load(settings.keyring_path))
+
+
+def add_storage(app: web.Application, service: str, settings: CommonSettings) -> Storage:
+    """The object store as `service` uses it: measured, part of readiness, closed after what uses it.
+
+    Raises ConfigurationError without a readable keyring.
+    """
+    metrics = app.get(STORAGE_METRICS)
+    if metrics is None:
+        metrics = app[STORAGE_METRICS] = StorageMetrics(app[TELEMETRY].metrics.registry)
+    storage = MeteredStorage(service_storage(settings), metrics)
+    app[READINESS][f"{service} storage"] = storage.ready
+
+    async def objects(app: web.Application) -> AsyncIterator[None]:
+        async with supervise(app, f"{service} storage room", metrics.follow_room(storage)):
+            yield
+        await storage.close()
+
+    app.cleanup_ctx.append(objects)
+    return storage
 
 
 def standalone(service: str, settings: CommonSettings) -> web.Application:

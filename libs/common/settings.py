@@ -85,7 +85,11 @@ class CommonSettings(BaseSettings):
     )
     amqp_publish_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a publisher confirm.")
     storage_url: str | None = Field(
-        None, description="file:///folder for encrypted objects; unset: DATA_DIR/dicom_file."
+        None,
+        repr=False,  # may hold a password
+        description="Where encrypted objects are kept: file:///folder, or GridFS (extra `gridfs`) in "
+        "mongodb://user:password@host/database (w=majority&journal=true unless it says otherwise); unset: "
+        "DATA_DIR/dicom_file.",
     )
     keyring_file: Path | None = Field(
         None, description="File with the key-encryption keys; unset: DATA_DIR/keyring.json."
@@ -134,12 +138,19 @@ class CommonSettings(BaseSettings):
         return self.auth_jwks_url or f"{self.base_url}/api/auth/jwks.json"
 
     @property
+    def stores_in_mongodb(self) -> bool:
+        """Whether STORAGE_URL names MongoDB."""
+        return self.storage_url is not None and self.storage_url.startswith(("mongodb://", "mongodb+srv://"))
+
+    @property
     def storage_root(self) -> Path:
         """Folder of the `file:` object store. Raises ConfigurationError for other schemes."""
         if self.storage_url is None:
             return self.data_dir / "dicom_file"
         if not self.storage_url.startswith("file:"):
-            raise ConfigurationError("STORAGE_URL must start with file: (for example file:///var/lib/dicom).")
+            raise ConfigurationError(
+                "STORAGE_URL must start with file: or mongodb: (for example file:///var/lib/dicom)."
+            )
         return Path(self.storage_url.removeprefix("file:").removeprefix("//") or "/")
 
     @property

@@ -16,7 +16,7 @@ from libs.common.memory import keep_large_buffers
 from libs.common.migrations import Source, require_current, wait_until_current
 from libs.common.openapi import add_operations
 from libs.common.outbox import OutboxRelay
-from libs.common.resources import service_database, service_storage, standalone
+from libs.common.resources import add_storage, service_database, standalone
 from libs.common.storage import Storage
 from libs.common.tasks import supervise
 from libs.dicom.header import HeaderLimits
@@ -38,7 +38,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
     """Put the ingest service onto `app`; `in_process_slots` as OutboxRelay has it, None with RabbitMQ."""
     telemetry = app[TELEMETRY]
     database = service_database(settings, SCHEMA, telemetry.metrics)
-    storage = service_storage(settings)
+    storage = add_storage(app, "ingest", settings)
     metrics = IngestMetrics(telemetry.metrics.registry)
     app[SETTINGS] = settings
     app[DATABASE] = database
@@ -47,7 +47,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
     async def postgresql() -> None:
         await require_current(database, SOURCE)
 
-    app[READINESS].update({"ingest database": postgresql, "ingest storage": storage.ready})
+    app[READINESS]["ingest database"] = postgresql
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
         keep_large_buffers()

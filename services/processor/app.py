@@ -10,7 +10,7 @@ from aiohttp import web
 
 from libs.common.bus.topology import PROCESSOR_FILES
 from libs.common.keys import BUS, READINESS, TELEMETRY
-from libs.common.resources import service_storage, standalone
+from libs.common.resources import add_storage, standalone
 from libs.common.tasks import supervise
 from libs.dicom.analysis import AnalysisLimits
 from services.processor.handlers import Attempts, Received
@@ -25,10 +25,9 @@ DELIVERIES_PER_SLOT = 4
 
 def install(app: web.Application, settings: ProcessorSettings) -> None:
     """Put the processor service onto `app`."""
-    storage = service_storage(settings)
+    storage = add_storage(app, "processor", settings)
     telemetry = app[TELEMETRY]
     metrics = ProcessorMetrics(telemetry.metrics.registry)
-    app[READINESS]["processor storage"] = storage.ready
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
         pool = DecoderPool(

@@ -16,7 +16,7 @@ from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.migrations import Source, require_current, wait_until_current
 from libs.common.openapi import add_operations
 from libs.common.postgres import Database
-from libs.common.resources import service_database, service_storage, standalone
+from libs.common.resources import add_storage, service_database, standalone
 from libs.common.tasks import supervise
 from services.results import changes
 from services.results.batches import Batcher
@@ -41,7 +41,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
     """Put the results service onto `app`."""
     telemetry = app[TELEMETRY]
     database = service_database(settings, SCHEMA, telemetry.metrics)
-    storage = service_storage(settings)
+    storage = add_storage(app, "results", settings)
     metrics = ResultsMetrics(telemetry.metrics.registry)
     app[SETTINGS] = settings
     app[DATABASE] = database
@@ -58,7 +58,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
     async def postgresql() -> None:
         await require_current(database, SOURCE)
 
-    app[READINESS].update({"results database": postgresql, "results storage": storage.ready})
+    app[READINESS]["results database"] = postgresql
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
         batcher = Batcher(Recorder(database, metrics))

@@ -10,7 +10,7 @@ more; who had opened them goes on reading), and replacements that a crash cut of
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -220,7 +220,7 @@ class Bucket:
             told = await self._files.update_one(as_it_was, {"$set": {"metadata.header": Binary(header)}})
             return bool(told.matched_count)
 
-    async def listing(self) -> AsyncIterator[StoredObject]:
+    async def listing(self) -> AsyncGenerator[StoredObject, None]:
         """Every object, in the order of keys; page by page, since no cursor lives as long as a backup."""
         after = "/"  # keys begin with a hexadecimal digit, what is none with a dot
         while True:

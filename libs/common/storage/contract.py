@@ -8,7 +8,7 @@ ObjectCorrupt. A key that no object can have is ObjectNotFound too.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -148,10 +148,11 @@ class Storage(Protocol):
     async def exists(self, key: ObjectKey) -> bool:
         """Whether there is such an object; it is not read."""
 
-    def keys(self) -> AsyncIterator[StoredObject]:
+    def keys(self) -> AsyncGenerator[StoredObject, None]:
         """Every visible object, thumbnails included, in no order; memory use does not grow with their number.
 
-        What appears, is replaced or goes meanwhile may be listed or not; anything else is listed once.
+        What appears, is replaced or goes meanwhile may be listed or not; anything else is listed once. Close
+        it (`contextlib.aclosing`) unless it is read to its end.
         """
 
     async def sweep(self, older_than: timedelta = STALE_AFTER) -> int:

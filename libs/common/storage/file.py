@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -82,7 +82,7 @@ class FileStorage:
     async def exists(self, key: ObjectKey) -> bool:
         return await self.run(self._exists, key)
 
-    async def keys(self) -> AsyncIterator[StoredObject]:
+    async def keys(self) -> AsyncGenerator[StoredObject, None]:
         listing = self._folder.listing()
         try:
             while batch := await self.run(lambda: list(islice(listing, _LISTED_AT_ONCE))):

@@ -6,7 +6,7 @@ Sealing and opening run in worker threads; what crosses the network is ciphertex
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -102,7 +102,7 @@ class GridFSStorage:
         require_key(key)
         return await self._bucket.exists(key)
 
-    def keys(self) -> AsyncIterator[StoredObject]:
+    def keys(self) -> AsyncGenerator[StoredObject, None]:
         return self._bucket.listing()
 
     async def sweep(self, older_than: timedelta = STALE_AFTER) -> int:

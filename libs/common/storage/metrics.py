@@ -1,0 +1,87 @@
+"""How long the object store takes, how often it fails, and how full it is."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from libs.common.errors import ObjectCorrupt, Unavailable
+from libs.common.metrics import preset
+from libs.common.storage.contract import Storage
+
+OPERATIONS = ("write", "commit", "put", "open", "read", "read_trailer", "child_access", "delete", "exists")
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_ROOM_SECONDS = 15.0
+
+
+class StorageMetrics:
+    """One per registry, whatever the number of services that share it."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Every operation is there from the start, so that its first failure shows as an increase."""
+        seconds = Histogram(
+            "storage_operation_seconds",
+            "Time of a call to the object store; `write` is a segment of a large object",
+            ["operation"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        errors = Counter(
+            "storage_operation_errors_total",
+            "Calls to the object store that failed: unavailable or corrupt",
+            ["operation"],
+            registry=registry,
+        )
+        preset(errors, OPERATIONS)
+        # Looked up once: finding a label's child costs more than observing it.
+        self._children = {name: (seconds.labels(name), errors.labels(name)) for name in OPERATIONS}
+        self._registry = registry
+        self._room: tuple[Gauge, Gauge] | None = None
+
+    def timed(self, operation: str) -> Timing:
+        """Measure a block."""
+        return Timing(*self._children[operation])
+
+    async def follow_room(self, storage: Storage) -> None:
+        """Keep free and total bytes up to date. Not at each scrape: a disk that hangs would hold that up."""
+        while True:
+            try:
+                capacity = await storage.capacity()
+                if capacity is not None:
+                    self._show_room(capacity.free_bytes, capacity.total_bytes)
+            except Unavailable:
+                if self._room is not None:
+                    self._show_room(math.nan, math.nan)
+            await asyncio.sleep(_ROOM_SECONDS)
+
+    def _show_room(self, free: float, total: float) -> None:
+        if self._room is None:
+            # Not before it is known: 0 would read as a full disk.
+            self._room = (
+                Gauge("storage_free_bytes", "What may still be written", registry=self._registry),
+                Gauge("storage_size_bytes", "Size of what objects lie on", registry=self._registry),
+            )
+        self._room[0].set(free)
+        self._room[1].set(total)
+
+
+class Timing:
+    """Observes how long its block took, and whether the store failed in it."""
+
+    __slots__ = ("_errors", "_seconds", "_started")
+
+    def __init__(self, seconds: Histogram, errors: Counter) -> None:
+        """Children of one operation."""
+        self._seconds = seconds
+        self._errors = errors
+
+    def __enter__(self) -> None:
+        self._started = perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._seconds.observe(perf_counter() - self._started)
+        if kind is not None and issubclass(kind, (Unavailable, ObjectCorrupt)):
+            self._errors.inc()
