@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
+from pydantic import SecretStr
 
+from libs.common.errors import ConfigurationError
 from libs.common.migrations import Source, read_migrations
 from libs.common.outbox_store import OutboxStore
 from libs.common.postgres import Connection
@@ -29,17 +31,29 @@ MIGRATE = "Run `python -m services migrate`."
 
 
 def login(settings: DoctorSettings, role: str) -> tuple[str, str] | None:
-    """The URL by which `role` is reached, and the setting it comes from; None: the embedded one is down."""
-    own = getattr(settings, f"{role}_database_url")
+    """The URL by which `role` is reached, and the settings it comes from; None: the embedded one is down."""
+    own: SecretStr | None = getattr(settings, f"{role}_database_url")
     if own is not None:
         return own.get_secret_value(), f"{role.upper()}_DATABASE_URL"
     if settings.database_url is not None:
         return settings.database_url.get_secret_value(), "DATABASE_URL"
+    if settings.database_admin_url is not None:
+        url, password = settings.database_admin_url.get_secret_value(), settings.role_passwords.get(role)
+        if password is None:
+            return url, "DATABASE_ADMIN_URL"
+        return _as(url, role, password), f"{role.upper()}_PASSWORD"
     status = postgres_folder.read_status(settings.data_dir)
     if status is None or not status.ready:
         return None
     sockets = postgres_folder.socket_folder(settings.data_dir)
     return postgres_folder.url(sockets, DATABASE, role), "DATA_DIR"
+
+
+def _as(url: str, role: str, password: str) -> str:
+    """The same server and database with another login."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{role}:{quote(password, safe='')}@{host}"))
 
 
 async def check_administrator(settings: DoctorSettings) -> list[Finding]:
@@ -145,7 +159,16 @@ async def _connected(url: str, setting: str, role: str | None = None) -> AsyncIt
         )
         try:
             if role is not None:
-                await connection.execute(f'SET ROLE "{role}"')
+                await _assume(connection, role, setting)
             yield connection
         finally:
             await connection.close(timeout=CONNECT_TIMEOUT)
+
+
+async def _assume(connection: Connection, role: str, setting: str) -> None:
+    try:
+        await connection.execute(f'SET ROLE "{role}"')
+    except asyncpg.InvalidParameterValueError as error:
+        raise ConfigurationError(f"Run `python -m services migrate`: there is no role {role} yet.") from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise ConfigurationError(f"Let the user of {setting} act for {role} (GRANT {role} TO …).") from error

@@ -50,9 +50,12 @@ async def check_store(settings: DoctorSettings) -> list[Finding]:
             ]
         raise ConfigurationError(f"Mount or make {settings.storage_root}: STORAGE_URL names it.")
     store = service_storage(settings)
-    await store.ready()
+    try:
+        await store.ready()
+        capacity = await store.capacity()
+    finally:
+        await store.close()
     findings = [Finding(STORE, "ok", "Objects can be written.")]
-    capacity = await store.capacity()
     if capacity is not None:
         findings.append(judge_room(STORE, "The object store", capacity.free_bytes, capacity.total_bytes))
     return findings

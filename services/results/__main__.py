@@ -4,10 +4,18 @@ import sys
 
 from libs.common.serving import run
 from services.results.app import create
-from services.results.command import reconcile
 from services.results.settings import ResultsSettings
 
+
+def main() -> int:
+    """Returns the exit code."""
+    if sys.argv[1:2] != ["reconcile"]:
+        return run(ResultsSettings, create)
+    # The operator's: it needs modules that this service's own image does not carry.
+    from services.results.command import reconcile
+
+    return reconcile(sys.argv[2:])
+
+
 if __name__ == "__main__":
-    raise SystemExit(
-        reconcile(sys.argv[2:]) if sys.argv[1:2] == ["reconcile"] else run(ResultsSettings, create)
-    )
+    raise SystemExit(main())

@@ -20,6 +20,7 @@ from libs.common.errors import ConfigurationError, DicomSystemError
 from libs.common.postgres import Database
 from libs.common.resources import service_storage
 from libs.common.settings import load_settings
+from libs.common.storage import Storage
 from services.preflight import Server, broker, explaining_failures
 from services.results import reconcile_store
 from services.results.discrepancies import exit_code
@@ -115,11 +116,15 @@ async def _run(settings: AllInOneSettings, url: str, options: Options, report: R
         guard = await asyncpg.connect(url, timeout=settings.database_timeout)
     database = Database(url, size=2, timeout=STATEMENT_SECONDS, application_name=PROG)
     try:
-        await database.open()
-        if not await reconcile_store.lock(guard):
-            raise ConfigurationError("Wait: another reconciliation of this database is running.")
-        with explaining_failures(Server.of(url), "DATABASE_ADMIN_URL"):
-            return await _report(database, settings, options, queues, report)
+        storage = service_storage(settings)
+        try:
+            await database.open()
+            if not await reconcile_store.lock(guard):
+                raise ConfigurationError("Wait: another reconciliation of this database is running.")
+            with explaining_failures(Server.of(url), "DATABASE_ADMIN_URL"):
+                return await _report(database, storage, options, queues, report)
+        finally:
+            await storage.close()
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
         raise ConfigurationError("Run `python -m services migrate`: the database lacks tables.") from error
     finally:
@@ -128,16 +133,12 @@ async def _run(settings: AllInOneSettings, url: str, options: Options, report: R
 
 
 async def _report(
-    database: Database,
-    settings: AllInOneSettings,
-    options: Options,
-    queues: Sequence[Depth] | None,
-    report: Report,
+    database: Database, storage: Storage, options: Options, queues: Sequence[Depth] | None, report: Report
 ) -> int:
     waiting = None
     if queues is not None:
         waiting = sum(queue.messages or 0 for queue in queues if queue.queue not in _DEAD)
-    run = Reconciliation(database, service_storage(settings), options, backlog=bool(waiting))
+    run = Reconciliation(database, storage, options, backlog=bool(waiting))
     for queue in queues or ():
         if queue.queue in _DEAD and queue.messages:
             dead = Finding("dead-letters", queue.queue, detail=f"{queue.messages} messages")

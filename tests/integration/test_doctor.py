@@ -238,6 +238,15 @@ async def test_a_database_without_schemas(examined: Examine, keyring: Path, empt
     assert found.of("outbox") == ["There is no outbox yet."]
 
 
+async def test_the_administrator_acts_for_services_whose_login_is_not_known(
+    examined: Examine, keyring: Path, database_url: str
+) -> None:
+    found = await examined(DATABASE_ADMIN_URL=database_url)
+    for role in ROLES:
+        assert found.of(f"postgresql {role}", "ok"), found.all
+    assert found.of("outbox", "ok") == ["0 events wait."]
+
+
 async def test_exposed_and_missing_keyrings(examined: Examine, keyring: Path, tmp_path: Path) -> None:
     keyring.chmod(0o660)
     assert (await examined()).of("keyring", "warning") == [f"A group may write {keyring}."]
@@ -274,6 +283,7 @@ async def test_certificates_of_peers(examined: Examine, keyring: Path, tmp_path:
                 INGEST_DATABASE_URL=postgres.url("postgres").replace("dicom-tests-only", SECRET),
                 AUTH_JWKS_URL=f"{expired_url}/api/auth/jwks.json",
                 OTEL_EXPORTER_OTLP_ENDPOINT=foreign_url,
+                RESULTS_PASSWORD=SECRET,
                 **soon.environment,
             )
     told = found.of("certificates")
@@ -286,6 +296,8 @@ async def test_certificates_of_peers(examined: Examine, keyring: Path, tmp_path:
     assert any(f"127.0.0.1:{postgres.port}" in what for what in found.of("certificates", "ok"))
     assert found.of("postgresql administrator", "ok") == ["DATABASE_ADMIN_URL logs in as postgres."]
     assert "does not let user postgres in" in found.of("postgresql ingest")[0]
+    assert "does not let user results in" in found.of("postgresql results")[0]
+    assert found.of("postgresql auth") == ["Run `python -m services migrate`: there is no role auth yet."]
     assert "certificate has expired" in found.of("token keys")[0]
 
 
