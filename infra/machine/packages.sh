@@ -38,9 +38,9 @@ fi
 rm -f "$log"
 
 # Nor at the next boot of a machine that only wanted to test.
-for service in rabbitmq-server prometheus; do
+for service in rabbitmq-server prometheus nginx; do
     case " $* " in
-    *" $service "*)
+    *" $service "* | *" $service-"*)
         if [ -d /run/systemd/system ]; then
             $as_root systemctl disable --quiet "$service"
         fi

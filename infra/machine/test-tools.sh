@@ -10,6 +10,7 @@ missing=
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v dcmdump >/dev/null || missing="$missing dcmtk"
+command -v nginx >/dev/null || missing="$missing nginx-light"
 # promtool, which runs the rules, and Prometheus itself.
 command -v promtool >/dev/null || missing="$missing prometheus"
 # Node runs the validators of custom resources.
