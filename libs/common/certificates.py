@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.utils import CryptographyDeprecationWarning
 
 from libs.common.errors import ConfigurationError
 
@@ -96,7 +98,10 @@ def load(context: ssl.SSLContext, pair: bytes) -> None:
 
 def first_end(content: bytes) -> datetime:
     """When the first certificate of `content` to end does so. Raises ValueError when there is none."""
-    return min(found.not_valid_after_utc for found in x509.load_pem_x509_certificates(content))
+    with warnings.catch_warnings():
+        # Bundles hold public CAs that bend RFC 5280; to trust them was somebody else's choice.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return min(found.not_valid_after_utc for found in x509.load_pem_x509_certificates(content))
 
 
 def _read(path: Path, variable: str) -> bytes:

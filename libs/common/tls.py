@@ -27,46 +27,63 @@ SERVER_TLS = web.AppKey("server_tls", ssl.SSLContext)
 """What the process serves HTTPS with; absent: it serves HTTP."""
 
 
-class WatchedFile:
-    """A file of certificates that is acted on at each change, and whose first end is measured."""
+class Watched:
+    """Certificates that are acted on whenever their files change, and whose first end is measured."""
 
     def __init__(
-        self, path: Path, read: Callable[[], bytes], ends: Gauge, use: Callable[[bytes], None] | None = None
+        self,
+        *paths: Path,
+        read: Callable[[], bytes],
+        ends: Gauge,
+        use: Callable[[bytes], None] | None = None,
     ) -> None:
-        """`read` raises ConfigurationError for a content that is no good; `use` gets each new good one.
+        """`paths`: the certificates, then their key if they are served.
 
-        Raises ConfigurationError for the first.
+        `read` raises ConfigurationError for contents that are no good; `use` gets each new good one. Raises
+        ConfigurationError for the first.
         """
-        self._path = path
+        self._paths = paths
         self._read = read
         self._ends = ends
         self._use = use
         self._complaint: str | None = None
-        self._content = read()
-        self._take()
+        self._seen = self._look()
+        self._content = b""
+        self._take(read())
 
     def look(self) -> None:
-        """Take over a changed content. One that is no good, perhaps half written, changes nothing."""
+        """Take over what has changed. What is no good, perhaps half written, changes nothing."""
+        seen = self._look()
+        if seen == self._seen and self._complaint is None:
+            return
         try:
             content = self._read()
-        except ConfigurationError as error:
-            if self._complaint != error.detail:
-                self._complaint = error.detail
-                log.error("what was read before stays in use: %s", error.detail)
+            if content != self._content:
+                self._take(content)
+                log.info("%s has changed and was taken over", self._paths[0])
+        except (ConfigurationError, OSError) as error:
+            # OSError: out of file descriptors, for example. The next look tries again.
+            if self._complaint != str(error):
+                self._complaint = str(error)
+                log.error("what was read before stays in use: %s", error)
             return
-        self._complaint = None
-        if content != self._content:
-            self._content = content
-            self._take()
-            log.info("%s has changed and was taken over", self._path)
+        self._seen, self._complaint = seen, None
 
-    def _take(self) -> None:
+    def _look(self) -> list[bytes] | None:
+        """The bytes alone, for a comparison that costs nothing; None when they cannot be read."""
+        try:
+            return [path.read_bytes() for path in self._paths]
+        except OSError:
+            return None
+
+    def _take(self, content: bytes) -> None:
         if self._use is not None:
-            self._use(self._content)
-        end = first_end(self._content)
-        self._ends.labels(str(self._path)).set(end.timestamp())
+            self._use(content)
+        self._content = content
+        end = first_end(content)
+        self._ends.labels(str(self._paths[0])).set(end.timestamp())
         if end <= datetime.now(UTC):
-            log.warning("a certificate in %s ended at %s: replace it", self._path, end.isoformat())
+            log.warning("a certificate in %s ended at %s: replace it", self._paths[0], end.isoformat())
 
 
 def add_tls(app: web.Application, settings: CommonSettings, *, pause: float = CHECK_SECONDS) -> None:
@@ -74,24 +91,24 @@ def add_tls(app: web.Application, settings: CommonSettings, *, pause: float = CH
 
     `pause` is in seconds. Raises ConfigurationError for files that do not do.
     """
-    files = _watched_files(app, settings)
+    watched = _watched(app, settings)
 
     async def watch() -> None:
         while True:
             await asyncio.sleep(pause)
-            for file in files:
+            for files in watched:
                 # Here rather than in a thread: no handshake may meet a context that is being changed.
-                file.look()
+                files.look()
 
     async def watching(app: web.Application) -> AsyncIterator[None]:
         async with supervise(app, "certificates", watch()):
             yield
 
-    if files:
+    if watched:
         app.cleanup_ctx.append(watching)
 
 
-def _watched_files(app: web.Application, settings: CommonSettings) -> list[WatchedFile]:
+def _watched(app: web.Application, settings: CommonSettings) -> list[Watched]:
     certificate, key, ca = settings.tls_cert_file, settings.tls_key_file, settings.tls_ca_file
     ends = Gauge(
         "tls_certificate_not_after_timestamp_seconds",
@@ -99,12 +116,12 @@ def _watched_files(app: web.Application, settings: CommonSettings) -> list[Watch
         ["file"],
         registry=app[TELEMETRY].metrics.registry,
     )
-    files = []
+    watched = []
     if certificate is not None and key is not None:
         context = app[SERVER_TLS] = server_context()
         read = partial(read_pair, certificate, key)
-        files.append(WatchedFile(certificate, read, ends, partial(load, context)))
+        watched.append(Watched(certificate, key, read=read, ends=ends, use=partial(load, context)))
     if ca is not None:
         # Whoever connects reads it again.
-        files.append(WatchedFile(ca, partial(read_ca_file, ca), ends))
-    return files
+        watched.append(Watched(ca, read=partial(read_ca_file, ca), ends=ends))
+    return watched

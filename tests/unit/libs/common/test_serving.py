@@ -10,8 +10,10 @@ import pytest
 from aiohttp import web
 
 from libs.common.keys import DRAINING, FATAL, RUNNING, Running
-from libs.common.serving import bind, serve
+from libs.common.serving import bind, run, serve
 from libs.common.settings import CommonSettings
+from services.portal.app import create
+from services.portal.settings import PortalSettings
 
 SETTINGS = CommonSettings(host="127.0.0.1", port=0, shutdown_timeout=1.0)
 
@@ -67,3 +69,15 @@ async def test_what_cannot_be_told_is_raised() -> None:
     with pytest.raises(RuntimeError, match="no terminal"):
         await serve(app, bind("127.0.0.1", 0), SETTINGS, broken)
     assert app[DRAINING].is_set()
+
+
+def test_what_stops_the_start_is_one_sentence_and_code_1(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REQUIRE_TLS", "true")
+    monkeypatch.setenv("AMQP_URL", "amqp://user:secretword@rabbitmq/")
+    assert run(PortalSettings, create) == 1
+    assert capsys.readouterr().err == (
+        "REQUIRE_TLS forbids plaintext and unverified connections: TLS_CERT_FILE: set it, and TLS_KEY_FILE; "
+        "AMQP_URL: must begin with amqps://.\n"
+    )

@@ -149,6 +149,13 @@ def test_the_settings_carry_it(ca_file: Path) -> None:
     assert url == f"{GOOD['DATABASE_ADMIN_URL']}&sslrootcert={ca_file}"
 
 
+def test_the_systems_own_bundle_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = system_ca_file()
+    if bundle is not None:
+        monkeypatch.setenv("TLS_CA_FILE", str(bundle))
+        assert load_settings(CommonSettings).tls_ca_file == bundle
+
+
 def test_authorities_that_cannot_be_read_stop_the_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
