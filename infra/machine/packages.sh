@@ -40,7 +40,7 @@ rm -f "$log"
 # Nor at the next boot of a machine that only wanted to test.
 for service in rabbitmq-server prometheus nginx; do
     case " $* " in
-    *" $service "* | *" $service-"*)
+    *" $service "* | *" $service-light "*)
         if [ -d /run/systemd/system ]; then
             $as_root systemctl disable --quiet "$service"
         fi

@@ -1,0 +1,191 @@
+"""What `make up` makes and checks before it starts anything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from infra import certificates, deployment_environment, deployment_secrets, down, up
+from infra.engine import Engine, find_engine
+from libs.common.errors import ConfigurationError
+from libs.common.keyring import Keyring
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder in PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def put(folder: Path, name: str, script: str = "exit 0") -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+def test_secrets_are_made_once_and_for_the_group_only(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    made = deployment_secrets.make(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(made) | {"rabbitmq_definitions.json"} == before.keys()
+    assert len(set(before.values())) == len(before)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o750
+    for path in folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o440, path.name
+    assert deployment_secrets.make(folder) == []
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_missing_secret_is_made_again_and_the_others_are_kept(tmp_path: Path) -> None:
+    deployment_secrets.make(tmp_path)
+    kept = (tmp_path / "auth_password").read_text()
+    (tmp_path / "auth_database_url").unlink()
+    assert deployment_secrets.make(tmp_path) == ["auth_database_url"]
+    url = urlsplit((tmp_path / "auth_database_url").read_text())
+    assert (url.username, url.password, url.query) == ("auth", kept, "sslmode=verify-full")
+
+
+def test_what_the_services_get_is_protected_and_fits(tmp_path: Path) -> None:
+    deployment_secrets.make(tmp_path)
+    Keyring.load(tmp_path / "keyring.json")
+    amqp = urlsplit((tmp_path / "amqp_url").read_text())
+    assert (amqp.scheme, amqp.hostname, amqp.port, amqp.path) == ("amqps", "rabbitmq", 5671, "/dicom")
+    definitions = json.loads((tmp_path / "rabbitmq_definitions.json").read_text())
+    for user, password in (("dicom", amqp.password), ("monitoring", None)):
+        (found,) = [entry for entry in definitions["users"] if entry["name"] == user]
+        given = password or (tmp_path / "monitoring_password").read_text()
+        raw = base64.b64decode(found["password_hash"])
+        assert raw[4:] == hashlib.sha256(raw[:4] + given.encode()).digest()
+
+
+def test_changed_policies_reach_a_deployment_that_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment_secrets.make(tmp_path / "secrets")
+    released = json.loads(deployment_secrets.DEFINITIONS.read_text())
+    released["policies"][0]["definition"]["max-length"] = 7
+    changed = tmp_path / "definitions.json"
+    changed.write_text(json.dumps(released))
+    monkeypatch.setattr(deployment_secrets, "DEFINITIONS", changed)
+    deployment_secrets.make(tmp_path / "secrets")
+    now = json.loads((tmp_path / "secrets" / "rabbitmq_definitions.json").read_text())
+    assert now["policies"] == released["policies"]
+
+
+@pytest.mark.parametrize("mongodb", [False, True])
+def test_where_objects_are_kept_is_decided_once(tmp_path: Path, mongodb: bool) -> None:
+    deployment_secrets.make(tmp_path, mongodb=mongodb)
+    deployment_secrets.make(tmp_path, mongodb=not mongodb)
+    assert deployment_secrets.uses_mongodb(tmp_path) is mongodb
+    assert ("tls=true" in (tmp_path / "storage_url").read_text()) is mongodb
+
+
+def test_the_environment_file_keeps_what_was_chosen(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    first = deployment_environment.updated({}, {"GATEWAY_PORT": "9443", "HOME": "/root"}, {"tracing"}, 1000)
+    deployment_environment.write(file, {**first, "NGINX_IMAGE": "mirror/nginx:1"})
+    read = deployment_environment.read(file)
+    assert read["GATEWAY_PORT"] == "9443"
+    assert read["COMPOSE_PROFILES"] == "tracing"
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in read
+    assert "HOME" not in read
+    second = deployment_environment.updated(read, {}, set(), 1000)
+    assert second["GATEWAY_PORT"] == "9443"
+    assert second["NGINX_IMAGE"] == "mirror/nginx:1"
+    assert second["COMPOSE_PROFILES"] == ""
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" not in second
+    assert (
+        deployment_environment.updated(second, {"GATEWAY_PORT": "1443"}, set(), 1000)["GATEWAY_PORT"]
+        == "1443"
+    )
+
+
+def test_a_busy_port_is_one_sentence_with_a_way_out() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"Port {port} is in use.*GATEWAY_PORT="):
+            up.check_port("127.0.0.1", port)
+    up.check_port("127.0.0.1", port)
+
+
+def test_no_container_program_is_one_sentence(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigurationError, match="Install Docker with its compose plugin, or podman"):
+        find_engine({})
+    put(programs, "docker", "exit 1")
+    put(programs, "podman-compose")
+    with pytest.raises(
+        ConfigurationError, match=r"its daemon is not\).*podman-compose is here|plugin or its daemon"
+    ):
+        find_engine({})
+    assert up.main([]) == 1
+    assert "Install Docker" in capsys.readouterr().err
+
+
+def test_docker_goes_before_podman_and_compose_before_both(programs: Path) -> None:
+    put(programs, "podman-compose")
+    put(programs, "podman")
+    assert find_engine({}) == Engine(("podman-compose",))
+    assert find_engine({}).is_podman
+    put(programs, "docker")
+    assert find_engine({}) == Engine(("docker", "compose"))
+    chosen = find_engine({"COMPOSE": "/opt/bin/podman-compose --parallel 1"})
+    assert chosen.command == ("/opt/bin/podman-compose", "--parallel", "1")
+
+
+def test_what_fails_is_named_with_the_command_to_type(programs: Path) -> None:
+    put(programs, "docker", 'echo "$@"; exit 7')
+    engine = Engine(("docker", "compose"))
+    with pytest.raises(ConfigurationError, match=r"docker compose -f infra/compose.yml build` failed \(7\)"):
+        engine.run("build")
+    assert engine.ask("ps", timeout=10) == (False, f"compose -f {Path('infra/compose.yml').absolute()} ps")
+
+
+def test_down_without_up_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(down, "ENVIRONMENT_FILE", tmp_path / ".env")
+    assert down.main([]) == 1
+    assert "was never run" in capsys.readouterr().err
+
+
+def test_a_whole_start_prints_no_secret(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With a compose program that says yes to everything; readiness has its own test against the real one."""
+    put(programs, "docker")
+    log = tmp_path / "calls"
+    put(programs, "compose", f'echo "$@" >>{log}')
+    secrets = tmp_path / "secrets"
+    monkeypatch.setenv("COMPOSE", str(programs / "compose"))
+    monkeypatch.setenv("GATEWAY_PORT", "18443")
+    monkeypatch.setattr(deployment_secrets, "FOLDER", secrets)
+    monkeypatch.setattr(certificates, "FOLDER", tmp_path / "certs")
+    monkeypatch.setattr(up, "ENVIRONMENT_FILE", tmp_path / ".env")
+    monkeypatch.setattr(up, "check_port", lambda address, port: None)
+    monkeypatch.setattr(up, "PAGES", ())
+    for _ in range(2):
+        assert up.main([]) == 0
+    calls = log.read_text().splitlines()
+    file = Path("infra/compose.yml").absolute()
+    assert calls[:2] == [f"-f {file} build", f"-f {file} up --detach --remove-orphans"]
+    said = "".join(capfd.readouterr())
+    assert "Ready: https://localhost:18443/" in said
+    assert f"{secrets}/admin_password" in said
+    for path in secrets.iterdir():
+        assert path.read_text() not in said
+    assert said.count("Made secrets") == 1
+    if os.geteuid() == 0:
+        group = deployment_environment.CONTAINER_GROUP
+        assert {path.stat().st_gid for path in (secrets, *secrets.iterdir())} == {group}
