@@ -42,8 +42,16 @@ SECRETS = {
         "amqp_url": "amqp_url",
         "storage_url": "storage_url",
     },
-    "migrate-secrets": {
-        name: name for name in ("database_admin_url", "auth_password", "ingest_password", "results_password")
+    "operator-secrets": {
+        name: name
+        for name in (
+            "database_admin_url",
+            "auth_password",
+            "ingest_password",
+            "results_password",
+            "amqp_url",
+            "storage_url",
+        )
     },
     "keyring": {"keyring.json": "keyring.json"},
     "monitoring-secrets": {"password": "monitoring_password"},

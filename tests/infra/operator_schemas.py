@@ -67,6 +67,7 @@ POSTGRES_CLUSTER = fields(
         )
     ),
     certificates=fields(serverTLSSecret=TEXT, serverCASecret=TEXT),
+    monitoring=fields(tls=fields(enabled=FLAG)),
     inheritedMetadata=fields(labels=TEXT_BY_NAME, annotations=TEXT_BY_NAME),
     postgresql=fields(
         synchronous=fields(

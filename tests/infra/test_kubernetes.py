@@ -23,7 +23,7 @@ SECONDS_TO_SPARE = 20
 """For what comes after the drain: closing connections, ending decoders."""
 SLOT_OVERHEAD_BYTES = 384 << 20
 """The processor's parent process, and what decoders share."""
-ONE_SHOT = {"migrate", "backup"}
+ONE_SHOT = {"migrate", "backup", "operator"}
 SCALED = {"processor", "ingest", "results"}
 
 

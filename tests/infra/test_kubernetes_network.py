@@ -14,12 +14,13 @@ TRACES = "@tracing/otel-collector:4318"
 MONGODB = "mongodb:27017"
 
 HEARS = {
-    "auth": {GATEWAY, MONITORING, "ingest:8443", "processor:8443", "results:8443"},
+    "auth": {GATEWAY, MONITORING, "ingest:8443", "processor:8443", "results:8443", "operator:8443"},
     "ingest": {GATEWAY, MONITORING},
     "processor": {MONITORING},
     "results": {GATEWAY, MONITORING},
     "portal": {GATEWAY, MONITORING},
     "migrate": set(),
+    "operator": set(),
 }
 ASKS = {
     "auth": {DATABASE},
@@ -28,9 +29,10 @@ ASKS = {
     "results": {DATABASE, BROKER, TOKEN_KEYS},
     "portal": set(),
     "migrate": {DATABASE},
+    "operator": {DATABASE, BROKER, TOKEN_KEYS},
 }
-DATABASE_USERS = {"auth:5432", "ingest:5432", "results:5432", "migrate:5432"}
-BROKER_USERS = {"ingest:5671", "processor:5671", "results:5671"}
+DATABASE_USERS = {"auth:5432", "ingest:5432", "results:5432", "migrate:5432", "operator:5432"}
+BROKER_USERS = {"ingest:5671", "processor:5671", "results:5671", "operator:5671"}
 IN_FRONT = ("auth", "ingest", "results", "portal")
 KUBERNETES_API = {"*:443", "*:6443"}
 BETWEEN_RABBITS = {f"rabbitmq:{port}" for port in ("4369", "25672", "35672-35682")}
@@ -99,9 +101,19 @@ def test_the_holes_of_a_cluster(rendered: dict[str, Manifests]) -> None:
 @pytest.mark.parametrize(
     ("base", "more", "who", "hole"),
     [
-        ("dev", "dev with gridfs", {"ingest", "processor", "results"}, MONGODB),
-        ("prod", "prod with gridfs", {"ingest", "processor", "results", "backup"}, "(mongodb):27017"),
-        ("prod", "prod with tracing", {"auth", "ingest", "processor", "results", "portal"}, TRACES),
+        ("dev", "dev with gridfs", {"ingest", "processor", "results", "operator"}, MONGODB),
+        (
+            "prod",
+            "prod with gridfs",
+            {"ingest", "processor", "results", "backup", "operator"},
+            "(mongodb):27017",
+        ),
+        (
+            "prod",
+            "prod with tracing",
+            {"auth", "ingest", "processor", "results", "portal", "operator"},
+            TRACES,
+        ),
     ],
 )
 def test_a_component_opens_its_hole_only(

@@ -29,6 +29,7 @@ SETTINGS: dict[str, type[CommonSettings]] = {
     "portal": PortalSettings,
     "migrate": AllInOneSettings,
     "backup": AllInOneSettings,
+    "operator": AllInOneSettings,
 }
 EXTERNAL = {("ConfigMap", "dicom-ca"): {"ca.crt"}, ("ConfigMap", "vault-ca"): {"ca.crt"}}
 """Made by the operator of the cluster: docs/operations.md says how."""
@@ -215,7 +216,7 @@ def test_services_start_with_what_they_are_given(
         root = tmp_path / name
         mounted = mount(manifests.pods[name], contents, root)
         for variable, value in environment.items():
-            if value.startswith("/run/") and (name in SERVICES or not variable.startswith("TLS_")):
+            if value.startswith("/run/"):
                 assert value in mounted, f"{variable} of {name}"
         for variable in list(os.environ):
             monkeypatch.delenv(variable)
