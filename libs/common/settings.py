@@ -182,9 +182,9 @@ def load_settings(model: type[S], *, serves: bool = False) -> S:
 def _read(model: type[S], secrets_dir: str | None) -> S:
     if secrets_dir is None:
         return model()
-    if not Path(secrets_dir).is_dir():
-        raise ConfigurationError(f"Make the folder {secrets_dir}, or correct SECRETS_DIR: there is none.")
     try:
+        if not Path(secrets_dir).is_dir():
+            raise ConfigurationError(f"Make the folder {secrets_dir}, or correct SECRETS_DIR: there is none.")
         with warnings.catch_warnings():
             # Only warned of otherwise: a setting that cannot be read must not pass for one that is not set.
             warnings.simplefilter("error", UserWarning)
