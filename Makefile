@@ -59,7 +59,7 @@ certs: .venv/.ready-run ## make or renew the private CA's certificates for the c
 
 .PHONY: test
 test: lint test-tools ## lint, then every test but the large and the long ones
-	$(python) -m pytest -m "not large and not faults and not deploy" $(ARGS)
+	$(python) -m pytest -m "not large and not faults and not deploy and not monitoring" $(ARGS)
 
 .PHONY: test-large
 test-large: .venv/.ready-test test-tools ## gigabyte-sized inputs
@@ -68,6 +68,10 @@ test-large: .venv/.ready-test test-tools ## gigabyte-sized inputs
 .PHONY: test-faults
 test-faults: .venv/.ready-test test-tools ## long proofs that faults lose nothing
 	$(python) -m pytest -m faults $(ARGS)
+
+.PHONY: test-monitoring
+test-monitoring: .venv/.ready-test test-tools ## a real Prometheus with our rules and dashboards on a running system
+	$(python) -m pytest -m monitoring $(ARGS)
 
 .PHONY: test-deploy
 test-deploy: .venv/.ready-test test-tools ## build the images, run compose.yml and the manifests in podman (as root)
