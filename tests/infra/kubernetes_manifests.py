@@ -21,7 +21,6 @@ Manifest = dict[str, Any]
 COMBINATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "dev": ("dev", ()),
     "dev with keda": ("dev", ("keda",)),
-    "dev with hpa": ("dev", ("hpa",)),
     "dev with gridfs": ("dev", ("mongodb", "gridfs")),
     "dev with everything": ("dev", ("hpa", "tracing", "mongodb", "gridfs")),
     "prod": ("prod", ()),

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import jsonschema
 import kubernetes_validate
+import pytest
+from kubernetes_validate import utils
 
 from infra.k8s import prometheus_rules
 from tests.infra.kubernetes_manifests import ROOT, Manifest, Manifests
@@ -44,7 +47,11 @@ def pod_of_rabbitmq(manifests: Iterable[Manifest]) -> Iterator[Manifest]:
             yield {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "rabbitmq"}, "spec": spec}
 
 
-def test_kubernetes_takes_every_manifest(rendered: dict[str, Manifests]) -> None:
+def test_kubernetes_takes_every_manifest(
+    rendered: dict[str, Manifests], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It would read two megabytes anew for each manifest.
+    monkeypatch.setattr(utils, "schema_contents", cache(utils.schema_contents))
     ours = each_once(rendered.values())
     core = [m for m in ours if group(m) not in OPERATORS and f"{m['apiVersion']} {m['kind']}" not in SCHEMAS]
     for manifest in [*core, *pod_of_rabbitmq(ours)]:
