@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 _STRING = re.compile(r'"(?:\\.|[^"\\])*"')
 _RANGE = re.compile(r"\[[^\]]*\]")
 _LABEL_LIST = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
-_SELECTOR = re.compile(r"([A-Za-z_:][\w:]*)\s*(?:\{([^}]*)\})?")
+# No letter of a number: 5m, 1e9.
+_SELECTOR = re.compile(r"(?<![\w.])([A-Za-z_:][\w:]*)\s*(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 _WORDS = frozenset({"and", "or", "unless", "bool", "offset", "inf", "nan"})
 _KINDS = {"Counter", "Gauge", "Histogram", "CounterMetricFamily", "GaugeMetricFamily"}
