@@ -93,10 +93,14 @@ class Reconciliation:
         self._backlog = backlog
         self._looks = asyncio.Semaphore(LOOKS)
         self._outbox = OutboxStore(INGEST)
+        self._newest_event = 0
         self.tally = Tally()
 
     async def findings(self) -> AsyncGenerator[Finding, None]:
         """Look at everything. Raises Unavailable when the database or the store does not answer."""
+        async with self._database.connection() as connection:
+            # What this run announces itself need not be looked through again and again.
+            self._newest_event = await store.newest_event(connection)
         # Given-up events first: replayed, they are on their way again, and their files are not stalled.
         for part in (self._given_up(), self._files(), self._orphans()):
             async with aclosing(part) as found:
@@ -139,7 +143,7 @@ class Reconciliation:
         older_than = self._options.older_than
         async with self._database.transaction() as connection:
             files = await store.look_again(connection, file_ids, older_than)
-            busy = await store.under_way(connection, file_ids, older_than)
+            busy = await store.under_way(connection, file_ids, older_than, self._newest_event)
             held = await asyncio.gather(*(self._objects(known, thorough=True) for known in files))
             found = [
                 (kind, known, objects)

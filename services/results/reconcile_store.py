@@ -44,7 +44,7 @@ _UNDER_WAY = """
     SELECT DISTINCT (event->>'subject')::uuid AS id FROM ingest.outbox
     WHERE (published_at IS NULL AND dead_at IS NULL
            OR published_at >= now() - $2::float8 * interval '1 second')
-        AND event->>'subject' = ANY($1::text[])
+        AND event->>'subject' = ANY($1::text[]) AND id <= $3
 """
 _OWNED = """
     SELECT id FROM ingest.upload_dicomfile WHERE id = ANY($1::uuid[]) AND state <> 'erased'
@@ -106,9 +106,20 @@ async def look_again(connection: Connection, file_ids: Sequence[UUID], older_tha
     return [Known(*row) for row in await connection.fetch(_AGAIN, file_ids, older_than)]
 
 
-async def under_way(connection: Connection, file_ids: Sequence[UUID], newer_than: float) -> set[UUID]:
-    """Files with an event that the outbox still holds, or passed on less than `newer_than` seconds ago."""
-    rows = await connection.fetch(_UNDER_WAY, [str(file_id) for file_id in file_ids], newer_than)
+async def newest_event(connection: Connection) -> int:
+    """Number of the outbox's newest row."""
+    newest: int = await connection.fetchval("SELECT coalesce(max(id), 0) FROM ingest.outbox")
+    return newest
+
+
+async def under_way(
+    connection: Connection, file_ids: Sequence[UUID], newer_than: float, up_to: int
+) -> set[UUID]:
+    """Files with an event that the outbox still holds, or passed on less than `newer_than` seconds ago.
+
+    Only of its rows up to number `up_to`.
+    """
+    rows = await connection.fetch(_UNDER_WAY, [str(file_id) for file_id in file_ids], newer_than, up_to)
     return {row["id"] for row in rows}
 
 
