@@ -175,7 +175,7 @@ async def write_in_pieces(storage: Storage, key: ObjectKey, data: bytes, piece: 
 @cases(
     "size,durable",
     [(size, durable) for size in SIZES for durable in (True, False)],
-    [(0, False), (SEGMENT_BYTES, False), (2 * SEGMENT_BYTES + 5, True)],
+    [(0, False), (SEGMENT_BYTES + 5, True)],
 )
 async def test_written_in_pieces_reads_back_whole(
     storage: Storage, key: ObjectKey, size: int, durable: bool
@@ -227,8 +227,9 @@ async def test_ranges_equal_slices(storage: Storage, key: ObjectKey, borders: li
     await reader.close()
 
 
-async def test_a_range_touches_only_its_segments(harness: Harness, key: ObjectKey) -> None:
-    data = content(3 * SEGMENT_BYTES)
+@cases("segments", [3], [])
+async def test_a_range_touches_only_its_segments(harness: Harness, key: ObjectKey, segments: int) -> None:
+    data = content(segments * SEGMENT_BYTES)
     await harness.storage.put(key, data, {})
     harness.alter(key, lambda raw: raw[: len(raw) // 2] + b"????" + raw[len(raw) // 2 + 4 :])
     reader = await harness.storage.open(key)
@@ -267,7 +268,7 @@ async def test_leaving_without_commit_discards(harness: Harness, key: ObjectKey)
             await writer.write(data)
             raise ZeroDivisionError
 
-    for data in (b"small", content(2 * SEGMENT_BYTES)):
+    for data in (b"small", content(SEGMENT_BYTES + 5)):
         async with harness.storage.writer(key) as writer:
             await writer.write(data)
             assert not await harness.storage.exists(key)
@@ -283,7 +284,7 @@ async def test_a_function_describes_what_was_written_or_nothing_is_kept(
     def refuse() -> dict[str, Any]:
         raise ZeroDivisionError
 
-    for data in (b"small", content(2 * SEGMENT_BYTES)):
+    for data in (b"small", content(SEGMENT_BYTES + 5)):
         async with harness.storage.writer(key) as writer:
             await writer.write(data)
             with pytest.raises(ZeroDivisionError):
@@ -305,11 +306,11 @@ async def test_a_function_describes_what_was_written_or_nothing_is_kept(
 async def test_an_abandoned_replacement_leaves_the_older_object(storage: Storage, key: ObjectKey) -> None:
     await storage.put(key, b"older", {})
     async with storage.writer(key) as writer:
-        await writer.write(content(2 * SEGMENT_BYTES))
+        await writer.write(content(SEGMENT_BYTES + 5))
     assert await read_all(storage, key) == b"older"
 
 
-@cases("attempts,step", [(40, 0.0005)], [(4, 0.13)])
+@cases("attempts,step", [(40, 0.0005)], [(3, 0.1)])
 async def test_cancellation_at_any_moment_leaves_the_whole_object_or_nothing(
     harness: Harness, attempts: int, step: float
 ) -> None:
@@ -382,7 +383,7 @@ async def test_delete_removes_one_object_for_good(harness: Harness) -> None:
 
 
 async def test_an_open_reader_outlives_replacement_and_deletion(storage: Storage, key: ObjectKey) -> None:
-    data = content(2 * SEGMENT_BYTES)
+    data = content(SEGMENT_BYTES + 5)
     await storage.put(key, data, {})
     reader = await storage.open(key)
     await storage.put(key, b"newer", {})
@@ -444,7 +445,7 @@ async def test_every_object_is_listed_with_the_length_of_its_ciphertext(storage:
     assert {one.key async for one in storage.keys()} == expected - {found[0].key}
 
 
-@cases("objects", [20], [3])
+@cases("objects", [20], [])
 async def test_a_listing_survives_deletions_on_its_way(storage: Storage, objects: int) -> None:
     for _ in range(objects):
         await storage.put(file_key(new_file_id()), b"x", {}, durable=False)
@@ -468,7 +469,7 @@ CHANGES = [
 ]
 
 
-@cases("change", CHANGES, CHANGES[::3])
+@cases("change", CHANGES, CHANGES[:1])
 async def test_an_altered_object_is_corrupt(
     harness: Harness, key: ObjectKey, change: Callable[[bytes], bytes]
 ) -> None:
@@ -487,6 +488,25 @@ async def test_another_object_in_its_place_is_corrupt(harness: Harness) -> None:
     for attempt in (harness.storage.open, harness.storage.read_trailer, child_access_of(harness.storage)):
         with pytest.raises(ObjectCorrupt, match="Another object"):
             await attempt(other)
+
+
+async def test_a_rewrapped_object_needs_its_old_key_no_more(harness: Harness, key: ObjectKey) -> None:
+    await harness.storage.put(key, b"data", {})
+    assert not await harness.storage.rewrap(key)
+    both = harness.with_keyring(Keyring("second", {"first": b"1" * 32, "second": b"2" * 32}))
+    (before,) = harness.at_rest()
+    assert await both.rewrap(key)
+    (after,) = harness.at_rest()
+    assert before[:HEADER_BYTES] != after[:HEADER_BYTES]
+    assert before[HEADER_BYTES:] == after[HEADER_BYTES:]
+    assert not await both.rewrap(key)
+    only_new = harness.with_keyring(Keyring("second", {"second": b"2" * 32}))
+    assert await read_all(only_new, key) == b"data"
+    with pytest.raises(Unavailable):
+        await harness.storage.rewrap(key)
+    for name in (file_key(new_file_id()), ObjectKey("x")):
+        with pytest.raises(ObjectNotFound):
+            await both.rewrap(name)
 
 
 async def test_a_key_missing_from_the_keyring_is_no_corruption(harness: Harness, key: ObjectKey) -> None:

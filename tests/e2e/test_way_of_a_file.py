@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pymongo
 import pytest
 from pydicom.data import get_testdata_file
 
@@ -232,3 +235,26 @@ async def test_an_upload_under_way_ends_before_the_process_does(tmp_path: Path) 
             assert (await client.ended(answer["files"][0]["id"]))["state"] == "processed"
     finally:
         stop_all([process])
+
+
+async def test_objects_may_lie_in_mongodb(tmp_path: Path, mongodb_url: str) -> None:
+    process = embedded(tmp_path / "var", STORAGE_URL=mongodb_url)
+    content = ct_instance(rows=800, columns=700, seed=3)  # more than one segment
+    try:
+        await start_all([process])
+        async with client_of(one_url(process)) as client:
+            await client.login()
+            status, body = await client.upload_raw(io.BytesIO(content), "large.dcm")
+            assert status == 202, body
+            file_id = body["files"][0]["id"]
+            result = await client.ended(file_id)
+            assert result["state"] == "processed", result
+            assert await client.get(f"/api/results/{file_id}/file") == (200, content)
+            status, thumbnail = await client.get(f"/api/results/{file_id}/thumbnail")
+            assert (status, thumbnail[:3]) == (200, b"\xff\xd8\xff")
+    finally:
+        stop_all([process])
+    assert not (tmp_path / "var" / "dicom_file").exists()
+    with pymongo.MongoClient[dict[str, Any]](mongodb_url) as database:
+        files = list(database.get_default_database()["objects.files"].find())
+    assert sorted(found["filename"] for found in files) == [file_id, f"{file_id}.thumbnail"]

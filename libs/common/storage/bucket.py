@@ -10,6 +10,7 @@ more; who had opened them goes on reading), and replacements that a crash cut of
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -69,11 +70,17 @@ class Bucket:
         Raises ConfigurationError, without the URL: it may hold a password.
         """
         try:
-            self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-                url, **connection_options(url, ca_file), tz_aware=True, appname="dicom-processing-system"
-            )
+            # Only warned of otherwise: tls=ture would go on in plaintext.
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+                    url,
+                    **connection_options(url, ca_file),
+                    tz_aware=True,
+                    appname="dicom-processing-system",
+                )
             database = self._client.get_default_database()
-        except (InvalidURI, WrongUrl, ValueError) as error:
+        except (InvalidURI, WrongUrl, ValueError, Warning) as error:
             raise ConfigurationError(
                 f"Correct STORAGE_URL, e.g. mongodb://user:password@host/dicom?tls=true: {error}."
             ) from error
