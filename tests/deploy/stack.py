@@ -151,9 +151,11 @@ class Stack:
     def remove(self) -> None:
         """End and remove everything of this project, whatever state it is in."""
         label = f"label=io.podman.compose.project={self.project}"
-        names = [str(one["Names"][0]) for one in self.podman.containers(label)]
-        if names:
-            self.podman("rm", "--force", "--volumes", "--time=10", *names, timeout=180)
+        # One at a time and with those that need it: podman-compose makes containers depend on each other.
+        while left := self.podman.containers(label):
+            self.podman(
+                "rm", "--force", "--depend", "--volumes", "--time=10", str(left[0]["Names"][0]), timeout=300
+            )
         for kind in ("volume", "network"):
             listed = self.podman(kind, "ls", "--quiet", "--filter", label).split()
             if listed:
