@@ -1,0 +1,71 @@
+"""The reconciliation beside both running systems: what it announces again is measured again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+
+import asyncpg
+import orjson
+
+from services.embedded_postgres import SUPERUSER
+from tests.builders import ct_instance
+from tests.e2e.conftest import System
+from tests.e2e.processes import ROOT, Client
+from tests.waiting import eventually
+
+
+def reconcile(system: System, *arguments: str) -> tuple[int, list[dict[str, object]]]:
+    """Run the command with the settings of the running system; its exit code, and its findings by line."""
+    settings = next(iter(system.processes.values())).environment
+    if "AMQP_URL" in settings:
+        module, database = "services.results", {"DATABASE_ADMIN_URL": system.database_url(SUPERUSER)}
+    else:
+        module, database = "services", {}
+    done = subprocess.run(
+        [sys.executable, "-m", module, "reconcile", "--json", "--older-than", "0s", *arguments],
+        env={"PATH": os.environ["PATH"], **settings, **database},
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stderr == b""
+    return done.returncode, [orjson.loads(line) for line in done.stdout.splitlines()]
+
+
+async def test_what_was_lost_comes_back(client: Client, system: System) -> None:
+    forgotten, bare = [await accepted(client, seed) for seed in (60_001, 60_002)]
+    (thumbnail,) = (system.data_dir / "dicom_file").glob(f"*/{bare}.thumbnail")
+    thumbnail.unlink()
+    await forget(system, forgotten)
+
+    async def found() -> bool:
+        code, lines = await asyncio.to_thread(reconcile, system, "--repair")
+        repaired = {(line["kind"], line["subject"]) for line in lines[:-1] if line["repaired"]}
+        return code == 1 and repaired >= {("not-in-results", forgotten), ("thumbnail-missing", bare)}
+
+    # What is still on its way, of this test or another, is not judged.
+    await eventually(found, 30)
+    assert (await client.ended(forgotten))["state"] == "processed"
+    await eventually(thumbnail.exists, 30)
+
+
+async def accepted(client: Client, seed: int) -> str:
+    """Upload a file and wait for its result."""
+    status, body = await client.upload_raw(ct_instance(seed=seed))
+    assert status == 202, body
+    file_id = str(body["files"][0]["id"])
+    await client.ended(file_id)
+    return file_id
+
+
+async def forget(system: System, file_id: str) -> None:
+    """Have results know nothing of a file."""
+    connection = await asyncpg.connect(system.database_url(SUPERUSER))
+    try:
+        await connection.execute("DELETE FROM results.upload_dicomresult WHERE file_id = $1", file_id)
+    finally:
+        await connection.close()
