@@ -15,6 +15,7 @@ from libs.common.storage.contract import Storage
 OPERATIONS = ("write", "commit", "put", "open", "read", "read_trailer", "child_access", "delete", "exists")
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _ROOM_SECONDS = 15.0
+_FIRST_ROOM_SECONDS = 1.0
 
 
 class StorageMetrics:
@@ -48,6 +49,7 @@ class StorageMetrics:
     async def follow_room(self, storage: Storage) -> None:
         """Keep free and total bytes up to date. Not at each scrape: a disk that hangs would hold that up."""
         while True:
+            pause = _ROOM_SECONDS
             try:
                 capacity = await storage.capacity()
                 if capacity is not None:
@@ -55,7 +57,10 @@ class StorageMetrics:
             except Unavailable:
                 if self._room is not None:
                     self._show_room(math.nan, math.nan)
-            await asyncio.sleep(_ROOM_SECONDS)
+                else:
+                    # Mostly a new folder, which the first object or readiness check makes.
+                    pause = _FIRST_ROOM_SECONDS
+            await asyncio.sleep(pause)
 
     def _show_room(self, free: float, total: float) -> None:
         if self._room is None:
