@@ -25,6 +25,14 @@ psql: .venv/.ready-run ## open psql as the operator, who may read everything (AR
 create-user: .venv/.ready-run ## make an account: NAME=ana, ARGS="--staff" or "--superuser"
 	@exec $(python) -m services create-user $(NAME) $(ARGS)
 
+.PHONY: backup
+backup: .venv/.ready-run ## back up database and objects into TO=backups, the keyring into KEYRING_TO=backups-keyring (ARGS="--keep 7")
+	@exec $(python) -m services backup $(or $(TO),backups) --keyring-folder $(or $(KEYRING_TO),backups-keyring) $(ARGS)
+
+.PHONY: restore
+restore: .venv/.ready-run ## bring FROM=backups/… back into a stopped, empty system (ARGS="--keyring FILE")
+	@exec $(python) -m services restore $(FROM) $(ARGS)
+
 .PHONY: migrate
 migrate: .venv/.ready-run ## bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
 	@exec $(python) -m services migrate

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
-from libs.common.errors import ConfigurationError
+from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
 from libs.common.settings import load_settings
 from libs.common.telemetry import configure_logging
 from services import migrations, psql
@@ -26,6 +26,10 @@ usage: python -m services            run all services, with what the environment
                                      see that every accepted file is in exactly one state (--help)
        python -m services doctor [--json]
                                      check configuration, connections, certificates, clock, disk and queues
+       python -m services backup FOLDER [--keyring-folder FOLDER] [--keep N]
+                                     dump the database and copy the objects, encrypted (--help)
+       python -m services restore BACKUP [--keyring FILE] [--replace]
+                                     bring a backup back into an empty system (--help)
        python -m services psql …     open psql as the operator; further arguments are psql's
 """
 INTERRUPTED = 128 + signal.SIGINT
@@ -53,6 +57,14 @@ def main(arguments: Sequence[str]) -> int:
                 from services.doctor.command import doctor
 
                 return doctor(rest)
+            case ["backup", *rest]:
+                from services.backup import making
+
+                return making.run(rest)
+            case ["restore", *rest]:
+                from services.backup import restoring
+
+                return restoring.run(rest)
             case ["psql", *rest]:
                 return psql.run(load_settings(AllInOneSettings), rest)
             case ["-h" | "--help"]:
@@ -61,7 +73,7 @@ def main(arguments: Sequence[str]) -> int:
             case _:
                 sys.stderr.write(USAGE)
                 return 2
-    except ConfigurationError as error:
+    except (ConfigurationError, Unavailable, ObjectCorrupt) as error:
         sys.stderr.write(f"{error.detail}\n")
         return 1
     except KeyboardInterrupt:
