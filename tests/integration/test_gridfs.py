@@ -6,7 +6,7 @@ import asyncio
 import stat
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from libs.common.storage import StoredObject
 from libs.common.storage.bucket import CHUNK_BYTES, CHUNKS_PER_SEGMENT, Bucket
 from libs.common.storage.contract import STALE_AFTER
 from libs.common.storage.gridfs import GridFSStorage
-from libs.common.storage.mongodb import answering, connection_options
+from libs.common.storage.mongodb import answering, connection_options, unconflicted
 from tests.certificates import Certificates
 from tests.mongodb_server import ROOT, MongoServer
 
@@ -311,6 +311,27 @@ def test_the_authority_is_given_where_tls_is(url: str, given: bool) -> None:
     assert "socketTimeoutMS" not in connection_options(
         f"{url}{'&' if '?' in url else '?'}sockettimeoutms=1", None
     )
+
+
+async def test_a_write_that_met_another_is_repeated_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("libs.common.storage.mongodb._PAUSES", (0.0, 0.0))
+
+    def failing(*errors: Exception) -> Callable[[], Awaitable[int]]:
+        left = list(errors)
+
+        async def write() -> int:
+            if left:
+                raise left.pop(0)
+            return 5
+
+        return write
+
+    conflict = OperationFailure("busy", 112)
+    assert await unconflicted(failing()) == 5
+    assert await unconflicted(failing(conflict, conflict)) == 5
+    for errors in ((conflict,) * 3, (OperationFailure("other", 1),)):
+        with pytest.raises(OperationFailure):
+            await unconflicted(failing(*errors))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NewType
 
@@ -27,7 +28,7 @@ from libs.common.encryption import SEALED_SEGMENT_BYTES
 from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
 from libs.common.ids import ObjectKey, new_uuid
 from libs.common.storage.contract import StoredObject
-from libs.common.storage.mongodb import answering, connection_options
+from libs.common.storage.mongodb import answering, connection_options, unconflicted
 
 CHUNKS_PER_SEGMENT = 4
 CHUNK_BYTES = SEALED_SEGMENT_BYTES // CHUNKS_PER_SEGMENT
@@ -165,7 +166,7 @@ class Bucket:
                     change["$unset"] = {"metadata.stale_since": ""}
                 unfinished = {"_id": revision.id, "filename": _unfinished(revision.id)}
                 try:
-                    told = await files.update_one(unfinished, change)
+                    told = await unconflicted(partial(files.update_one, unfinished, change))
                 except DuplicateKeyError:
                     continue  # another writer of this key came first: replace that one
                 break
@@ -293,17 +294,17 @@ class Bucket:
             await self._retire(revision["_id"], key)
         if "stale_since" in highest["metadata"]:
             done = {"$unset": {"metadata.stale_since": ""}}
-            await self._files.update_one({"_id": highest["_id"], "filename": key}, done)
+            visible = {"_id": highest["_id"], "filename": key}
+            await unconflicted(lambda: self._files.update_one(visible, done))
 
     async def _retire(self, revision: RevisionId, name: str) -> bool:
         """Take name and keys from a revision called `name`; False if it is not called so any more."""
-        told = await self._files.update_one(
-            {"_id": revision, "filename": name},
-            {
-                "$set": {"filename": _gone(revision), "metadata.stale_since": datetime.now(UTC)},
-                "$unset": {"metadata.header": "", "metadata.trailer": "", "metadata.revision": ""},
-            },
-        )
+        retired = {
+            "$set": {"filename": _gone(revision), "metadata.stale_since": datetime.now(UTC)},
+            "$unset": {"metadata.header": "", "metadata.trailer": "", "metadata.revision": ""},
+        }
+        called = {"_id": revision, "filename": name}
+        told = await unconflicted(lambda: self._files.update_one(called, retired))
         return bool(told.matched_count)
 
     async def _remove(self, revision: RevisionId) -> None:

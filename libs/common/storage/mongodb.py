@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError, WTimeoutError
 
 from libs.common.errors import Unavailable
+
+T = TypeVar("T")
 
 _PATIENCE_MS = {
     "serverSelectionTimeoutMS": 5_000,
@@ -20,6 +23,8 @@ _PATIENCE_MS = {
 }
 """A server that does not answer is an answer, too: 503, in a time that a caller still waits for."""
 
+_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4)
+_WRITE_CONFLICT = 112
 _FORBIDDEN = {13, 18, 8000}
 _FULL = {14031}
 _UNCONFIRMED = {64, 100}
@@ -35,6 +40,18 @@ def connection_options(url: str, ca_file: Path | None) -> dict[str, Any]:
     if ca_file is not None and tls.lower() == "true" and "tlscafile" not in given:
         options["tlsCAFile"] = str(ca_file)
     return options
+
+
+async def unconflicted(write: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a write that was not applied because it met another one, for about a second."""
+    for pause in _PAUSES:
+        try:
+            return await write()
+        except OperationFailure as error:
+            if error.code != _WRITE_CONFLICT:
+                raise
+        await asyncio.sleep(pause)
+    return await write()
 
 
 @contextmanager
