@@ -10,15 +10,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import aio_pika
 import asyncpg
 import orjson
 import pytest
+from pydantic import SecretStr
 
 from libs.common.bus.topology import PROCESSOR_FILES, TOPOLOGY, dead_queue
 from libs.common.events import FileReceived, new_event, parse_event
@@ -29,8 +31,9 @@ from libs.common.storage import FileStorage
 from libs.dicom.header import HeaderLimits
 from services.ingest.intake import Intake, Limits
 from services.ingest.metrics import IngestMetrics
-from services.results import command
+from services.results import command, reconcile_store
 from services.results.reconcile import Finding, Options, Reconciliation
+from services.settings import AllInOneSettings
 from tests.builders import ct_instance
 from tests.bus_support import make_telemetry
 from tests.fixtures_postgres import OpenDatabase
@@ -275,6 +278,23 @@ async def test_orphans_go_only_when_asked_for_and_old(world: World) -> None:
     assert await world.storage.exists(file_key(kept))
 
 
+async def test_beside_uploads_nothing_looks_wrong(world: World) -> None:
+    """Objects appear before rows, rows before results: looking in between finds nothing."""
+
+    async def upload(seed: int) -> None:
+        async def pieces() -> AsyncIterator[bytes]:
+            yield ct_instance(seed=seed)
+
+        await world.intake.receive(pieces(), f"{seed}.dcm", OWNER)
+
+    uploading = asyncio.gather(*(upload(seed) for seed in range(100, 160)))
+    while not uploading.done():
+        assert await world.look(repair=True, delete_orphans=True, older_than=3600.0) == []
+    await uploading
+    assert await world.sql.fetchval("SELECT count(*) FROM ingest.upload_dicomfile") == 60
+    assert await world.sql.fetchval("SELECT count(*) FROM ingest.outbox") == 60
+
+
 async def test_more_than_a_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file and object is looked at once, wherever the pages end."""
     monkeypatch.setattr("services.results.reconcile.PAGE", 3)
@@ -340,19 +360,21 @@ async def test_killed_between_object_and_row(world: World, silent_server: str) -
     assert not await world.storage.exists(file_key(UUID(key)))
 
 
-def reconcile(*arguments: str, module: str = "services.results", **environment: str) -> tuple[int, list[str]]:
-    """The command as an operator runs it: exit code and the lines of its output."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, "reconcile", *arguments],
-        env={"PATH": os.environ["PATH"], **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, (done.stdout + done.stderr).splitlines()
+Run = Callable[..., Awaitable[tuple[int, list[str]]]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command: `await run(url, "--repair", amqp_url=…)` gives exit code and lines of output."""
+
+    async def run(url: str, *arguments: str, **settings: Any) -> tuple[int, list[str]]:
+        asked = command.parse(arguments)
+        given = AllInOneSettings(data_dir=tmp_path, **settings)
+        capsys.readouterr()
+        code = await asyncio.to_thread(command.run, asked, given, url)
+        return code, "".join(capsys.readouterr()).splitlines()
+
+    return run
 
 
 async def declare_and_send(url: str, *bodies: bytes, to: str) -> aio_pika.abc.AbstractConnection:
@@ -366,18 +388,16 @@ async def declare_and_send(url: str, *bodies: bytes, to: str) -> aio_pika.abc.Ab
     return connection
 
 
-async def test_the_command_with_a_broker_whose_message_is_purged(world: World, amqp_url: str) -> None:
+async def test_the_command_with_a_broker_whose_message_is_purged(
+    world: World, run: Run, amqp_url: str
+) -> None:
     """A file whose message waits is under way; once the message is purged, nobody works on it."""
     stalled = await world.accept()
     (data,) = await world.announced(stalled)
     await world.results.publish(new_event("/ingest", data))
-    environment = {"DATABASE_ADMIN_URL": world.url, "DATA_DIR": str(world.folder), "AMQP_URL": amqp_url}
-
-    async def run(*arguments: str) -> tuple[int, list[str]]:
-        return await asyncio.to_thread(reconcile, *arguments, "--older-than", "0s", **environment)
-
+    at_once = (world.url, "--older-than", "0s")
     async with await declare_and_send(amqp_url, b"{}", to=PROCESSOR_FILES.queue) as connection:
-        code, lines = await run("--json")
+        code, lines = await run(*at_once, "--json", amqp_url=SecretStr(amqp_url))
         summary = orjson.loads(lines[-1])
         assert (code, summary["waiting_messages"], summary["found"]) == (0, 1, {}), lines
         channel = await connection.channel()
@@ -385,20 +405,48 @@ async def test_the_command_with_a_broker_whose_message_is_purged(world: World, a
         await channel.default_exchange.publish(
             aio_pika.Message(b"nonsense", delivery_mode=2), dead_queue(PROCESSOR_FILES.queue)
         )
-        code, lines = await run("--repair")
+        code, lines = await run(*at_once, "--repair", amqp_url=SecretStr(amqp_url))
     assert code == 1, lines
-    assert any(line.startswith(f"stalled              {stalled}  [repaired]") for line in lines), lines
-    assert any(line.startswith("dead-letters         processor.files.dead  (1 messages)") for line in lines)
+    assert f"stalled              {stalled}  [repaired]" in lines
+    assert "dead-letters         processor.files.dead  (1 messages)" in lines
     assert len(await world.announced(stalled)) == 2
 
 
-async def test_the_command_says_when_data_are_lost(world: World) -> None:
+async def test_the_command_says_when_data_are_lost(world: World, run: Run) -> None:
     file_id = await world.process(await world.accept())
     world.path(str(file_id)).unlink()
-    environment = {"DATABASE_ADMIN_URL": world.url, "DATA_DIR": str(world.folder)}
-    code, lines = await asyncio.to_thread(reconcile, module="services", **environment)
+    code, lines = await run(world.url)
     assert code == 2
     assert lines[-1].startswith("DATA ARE LOST")
+
+
+async def test_only_one_at_a_time(world: World, run: Run) -> None:
+    assert await reconcile_store.lock(world.sql)
+    assert await run(world.url) == (
+        command.NOT_DONE,
+        ["Wait: another reconciliation of this database is running."],
+    )
+
+
+async def test_a_command_that_could_not_look_says_so(
+    world: World, run: Run, role_url: Callable[[str], str], empty_database_url: str
+) -> None:
+    code, (line,) = await run(role_url("results"))
+    assert code == command.NOT_DONE
+    assert "more rights" in line
+    code, (line,) = await run(empty_database_url)
+    assert (code, line) == (
+        command.NOT_DONE,
+        "Run `python -m services migrate`: the database lacks tables.",
+    )
+    code, (line,) = await run(world.url, amqp_url=SecretStr("amqp://guest:guest@127.0.0.1:1/"))
+    assert code == command.NOT_DONE
+    assert line.startswith("Start RabbitMQ at 127.0.0.1:1")
+    await world.accept()
+    (world.folder / "dicom_file").rename(world.folder / "unmounted")
+    code, lines = await run(world.url)
+    assert code == command.NOT_DONE
+    assert "The object store is not there" in lines[-1]
 
 
 def test_a_wrong_argument_is_not_taken_for_a_loss(capsys: pytest.CaptureFixture[str]) -> None:
@@ -406,10 +454,3 @@ def test_a_wrong_argument_is_not_taken_for_a_loss(capsys: pytest.CaptureFixture[
         command.reconcile(["--older-than", "soon"])
     assert ended.value.code == command.NOT_DONE
     assert "'soon' is no time; write 90s, 30m, 2h or 1d" in capsys.readouterr().err
-
-
-def test_a_command_that_could_not_look_says_so(tmp_path: Path, role_url: Callable[[str], str]) -> None:
-    Keyring.create(tmp_path / "keyring.json")
-    code, lines = reconcile(DATABASE_ADMIN_URL=role_url("results"), DATA_DIR=str(tmp_path))
-    assert (code, len(lines)) == (command.NOT_DONE, 1)
-    assert "more rights" in lines[0]
