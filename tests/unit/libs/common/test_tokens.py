@@ -7,7 +7,6 @@ import base64
 import hashlib
 import hmac
 import json
-import time
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from libs.common.errors import NotAuthenticated, TokenExpired, TokenInvalid
 from libs.common.tokens import AUDIENCE, ISSUER, Principal, TokenVerifier
 
-NOW = int(time.time())
+NOW = 1_800_000_000
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 CLAIMS: dict[str, Any] = {
