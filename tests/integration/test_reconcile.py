@@ -24,10 +24,11 @@ from pydantic import SecretStr
 
 from libs.common.bus.topology import PROCESSOR_FILES, TOPOLOGY, dead_queue
 from libs.common.events import FileReceived, new_event, parse_event
-from libs.common.ids import UserId, file_key, thumbnail_key
+from libs.common.ids import UserId, file_key, new_file_id, thumbnail_key
 from libs.common.keyring import Keyring
 from libs.common.postgres import Connection, Database
-from libs.common.storage import FileStorage
+from libs.common.resources import service_storage
+from libs.common.storage import FileStorage, Storage
 from libs.dicom.header import HeaderLimits
 from services.ingest.intake import Intake, Limits
 from services.ingest.metrics import IngestMetrics
@@ -51,13 +52,19 @@ class World:
     """Ingest and results on one database and one folder, and an operator's connection."""
 
     folder: Path
-    storage: FileStorage
+    storage: Storage
+    ingest: Database
     intake: Intake
     results: Results
     operator: Database
     sql: Connection
     url: str
     seed: int = 0
+
+    async def accept_in(self, storage: Storage) -> UUID:
+        """Accept a file whose object goes to another store."""
+        self.intake = make_intake(storage, self.ingest)
+        return await self.accept()
 
     async def accept(self) -> UUID:
         """Accept a file; its event is published, so nothing waits."""
@@ -110,6 +117,19 @@ class World:
         os.utime(self.path(key), (then, then))
 
 
+def make_intake(storage: Storage, database: Database) -> Intake:
+    """What receives uploads, with nobody to wake."""
+    limits = Limits(
+        max_file_bytes=3_000_000,
+        max_decoded_bytes=1 << 30,
+        accepted_extensions=frozenset(),
+        header=HeaderLimits(),
+    )
+    telemetry = make_telemetry()
+    metrics = IngestMetrics(telemetry.metrics.registry)
+    return Intake(storage, database, limits, telemetry, metrics, concurrency=2, wake=lambda: None)
+
+
 @pytest.fixture
 async def world(
     tmp_path: Path, open_database: OpenDatabase, role_url: Callable[[str], str], database_url: str
@@ -119,28 +139,14 @@ async def world(
         contextlib.AsyncExitStack() as stack,
     ):
         storage = FileStorage(tmp_path / "dicom_file", Keyring.load(tmp_path / "keyring.json"))
-        limits = Limits(
-            max_file_bytes=3_000_000,
-            max_decoded_bytes=1 << 30,
-            accepted_extensions=frozenset(),
-            header=HeaderLimits(),
-        )
-        telemetry = make_telemetry()
-        intake = Intake(
-            storage,
-            await open_database("ingest"),
-            limits,
-            telemetry,
-            IngestMetrics(telemetry.metrics.registry),
-            concurrency=2,
-            wake=lambda: None,
-        )
+        ingest = await open_database("ingest")
+        intake = make_intake(storage, ingest)
         operator = Database(database_url, size=2, timeout=10.0, application_name="reconcile")
         await operator.open()
         stack.push_async_callback(operator.close)
         sql = await asyncpg.connect(database_url)
         stack.push_async_callback(sql.close)
-        yield World(tmp_path, storage, intake, results, operator, sql, database_url)
+        yield World(tmp_path, storage, ingest, intake, results, operator, sql, database_url)
 
 
 async def test_a_system_at_rest_is_consistent(world: World) -> None:
@@ -303,6 +309,20 @@ async def test_more_than_a_page(world: World, monkeypatch: pytest.MonkeyPatch) -
     run = Reconciliation(world.operator, world.storage, Options(), backlog=False)
     assert [finding async for finding in run.findings()] == []
     assert (run.tally.files, run.tally.objects, run.tally.young_objects) == (7, 7, 0)
+
+
+async def test_objects_in_gridfs(world: World, mongodb_url: str) -> None:
+    settings = AllInOneSettings(data_dir=world.folder, storage_url=mongodb_url)
+    async with contextlib.AsyncExitStack() as stack:
+        world.storage = service_storage(settings)
+        stack.push_async_callback(world.storage.close)
+        kept, lost = [file_key(await world.accept_in(world.storage)) for _ in range(2)]
+        await world.storage.delete(lost)
+        await world.storage.put(file_key(new_file_id()), b"DICM", {}, durable=False)
+        run = Reconciliation(world.operator, world.storage, Options(), backlog=False)
+        assert [f async for f in run.findings()] == [Finding("object-missing", lost)]
+        assert (run.tally.files, run.tally.objects, run.tally.young_objects) == (2, 2, 1)
+        assert await world.storage.exists(kept)
 
 
 UPLOAD = """
