@@ -1,4 +1,4 @@
-"""`python -m docs.generate`: writes what of docs/ comes from the code, and the dashboards."""
+"""`python -m docs.generate`: what of docs/ comes from the code, the dashboards and the PrometheusRule."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
 from infra.grafana import build as grafana
+from infra.k8s import prometheus_rules
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.events import CONTENT_TYPE, FileFailed, FileProcessed, FileReceived
 from libs.common.settings import CommonSettings
@@ -134,6 +135,7 @@ def documents() -> dict[Path, str]:
         DOCS / "settings.md": settings_document(),
         DOCS / "asyncapi.yaml": asyncapi_document(),
         **grafana.documents(),
+        prometheus_rules.TARGET: prometheus_rules.render(),
     }
 
 

@@ -1,4 +1,4 @@
-"""`python -m infra.k8s.prometheus_rules`: the rules of infra/prometheus as a PrometheusRule."""
+"""The rules of infra/prometheus as a PrometheusRule, which `make docs` writes."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from pathlib import Path
 
 import yaml
 
-RULES = Path("infra/prometheus/rules")
-TARGET = Path("infra/k8s/components/monitoring/prometheus-rules.yaml")
-HEADER = "# Made of infra/prometheus/rules by `python -m infra.k8s.prometheus_rules`: change them there.\n"
+INFRA = Path(__file__).parents[1]
+RULES = INFRA / "prometheus/rules"
+TARGET = INFRA / "k8s/components/monitoring/prometheus-rules.yaml"
+HEADER = "# Made of infra/prometheus/rules by `make docs`: change them there.\n"
 
 
 def render() -> str:
@@ -21,7 +22,3 @@ def render() -> str:
         "spec": {"groups": [group for file in files for group in file["groups"]]},
     }
     return HEADER + yaml.safe_dump(rule, sort_keys=False, width=1000, allow_unicode=True)
-
-
-if __name__ == "__main__":
-    TARGET.write_text(render())

@@ -13,7 +13,6 @@ import kubernetes_validate
 import pytest
 from kubernetes_validate import utils
 
-from infra.k8s import prometheus_rules
 from tests.infra.kubernetes_manifests import ROOT, Manifest, Manifests
 from tests.infra.operator_schemas import SCHEMAS
 
@@ -88,11 +87,6 @@ def test_cloudnativepg_and_rabbitmq_take_every_manifest(rendered: dict[str, Mani
             jsonschema.validate(manifest, SCHEMAS[name])
             seen.add(name)
     assert seen == set(SCHEMAS)
-
-
-def test_the_prometheus_rule_holds_the_rules_as_they_are() -> None:
-    path = ROOT / prometheus_rules.TARGET
-    assert path.read_text() == prometheus_rules.render(), "run python -m infra.k8s.prometheus_rules"
 
 
 def name_of(manifest: Manifest) -> str:
