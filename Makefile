@@ -118,7 +118,7 @@ test-tools:
 
 .PHONY: clean
 clean: ## remove virtual environments and caches; data under var/ stay
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/out
+	rm -rf .venv .uv .tools .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis bench/out
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Made anew when what is locked changes; `test` includes all that `run` needs.
