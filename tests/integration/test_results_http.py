@@ -65,6 +65,7 @@ async def test_anothers_file_is_as_unknown_as_none(results: Results, file_id: UU
         await results.json(path.format(asked), STRANGER, 404)
         for asked in (file_id, uuid4(), "not-a-uuid", file_id.hex, "%00", f"urn:uuid:{file_id}", "%F0%9F")
     ]
+    assert len({answer.pop("trace_id") for answer in answers}) == len(answers)
     assert all(answer == answers[0] for answer in answers)
     assert answers[0]["code"] == "not-found"
 
