@@ -1,8 +1,7 @@
 """The fields that we use of CloudNativePG's and RabbitMQ's custom resources: no registry has their schemas.
 
-Condensed from the CustomResourceDefinitions of cloudnative-pg 1.27 (postgresql.cnpg.io_clusters.yaml,
-…_scheduledbackups.yaml) and of RabbitMQ's cluster-operator 2.12 (rabbitmq.com_rabbitmqclusters.yaml): a field
-that is not here is one to look up there first.
+Written from the operators' documentation and Go types. They keep our manifests from drifting to other names;
+only an operator itself can tell whether it takes them: look up there what is not here.
 """
 
 from __future__ import annotations
