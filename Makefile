@@ -45,10 +45,6 @@ reconcile: .venv/.ready-run ## see that every accepted file is in exactly one st
 doctor: .venv/.ready-run ## check configuration, connections, certificates, clock, disk and queues (ARGS="--json")
 	@exec $(python) -m services doctor $(ARGS)
 
-.PHONY: certs
-certs: .venv/.ready-run ## make or renew the private CA and the certificates below var/deploy/certs (ARGS="--force")
-	@exec $(python) -m infra.certificates $(ARGS)
-
 ## In containers (docker compose, or podman-compose)
 
 .PHONY: up
@@ -60,7 +56,7 @@ down: .venv/.ready-run ## stop the containers; data stay (ARGS=--volumes deletes
 	@exec $(python) -m infra.down $(ARGS)
 
 .PHONY: certs
-certs: .venv/.ready-run ## make or renew the private CA's certificates for the containers (ARGS=--force)
+certs: .venv/.ready-run ## make or renew the private CA and the containers' certificates, below var/deploy/certs (ARGS=--force)
 	@exec $(python) -m infra.certificates $(ARGS)
 
 ## Checking
