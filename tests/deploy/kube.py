@@ -25,6 +25,7 @@ from tests.deploy.product import ROOT
 
 Manifest = dict[str, Any]
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
+_DEFAULT_NETWORK = "podman-default-kube-network"
 PODMAN_PLAYS = (*WORKLOADS, "ConfigMap", "PersistentVolumeClaim")
 
 
@@ -51,6 +52,8 @@ class Node:
     published: Mapping[str, int]
     """Port of this machine by workload; nothing else is reachable from outside."""
     adapted: list[str] = field(default_factory=list)
+    networks: set[str] = field(default_factory=set)
+    """Those that were there before."""
 
     def note(self, what: str) -> None:
         """Remember once what had to be done in podman's place."""
@@ -75,6 +78,7 @@ class Node:
 
     def start(self) -> None:
         """Make the network."""
+        self.networks = self._networks()
         self.podman("network", "create", self.prefix)
         unplayed = {d["kind"] for d in self.documents} - set(PODMAN_PLAYS)
         self.note(f"no counterpart in podman, left out: {', '.join(sorted(unplayed))}")
@@ -154,6 +158,9 @@ class Node:
         if volumes:
             self.podman("volume", "rm", "--force", *volumes)
         self.podman("network", "rm", "--force", self.prefix)
+        # `kube play` makes one more that nobody asked for.
+        if _DEFAULT_NETWORK in self._networks() - self.networks:
+            self.podman("network", "rm", _DEFAULT_NETWORK)
 
     def failed(self) -> Iterable[str]:
         """Containers that are not running and did not end well."""
@@ -162,6 +169,9 @@ class Node:
             for known in self.podman.inspect(name):
                 if not known["State"]["Running"] and known["State"]["ExitCode"]:
                     yield name
+
+    def _networks(self) -> set[str]:
+        return set(self.podman("network", "ls", "--format={{.Name}}").split())
 
     def _claim(self, name: str) -> Manifest:
         return {
@@ -234,11 +244,15 @@ class Node:
         return container
 
     def _volume(self, workload: str, volume: Manifest, group: int) -> Manifest:
-        # Podman makes an emptyDir a volume of this name, the same for every Pod.
         name = f"{self.prefix}-{workload}-{volume['name']}"
+        folder = self.folder / name
         if "emptyDir" in volume:
-            self.note("emptyDir: no size limit, never in memory")
-            return {"name": name, "emptyDir": {}}
+            # Podman would share those of one name among all Pods, owned as the image has the folder.
+            self.note("emptyDir: made by the test, without a size limit, never in memory")
+            folder.mkdir()
+            os.chown(folder, 0, group)
+            folder.chmod(0o2777)
+            return {"name": name, "hostPath": {"path": str(folder), "type": "Directory"}}
         if "persistentVolumeClaim" in volume:
             return {
                 "name": name,
@@ -247,7 +261,6 @@ class Node:
                 },
             }
         self.note("Secrets and ConfigMaps as files: laid out by the test (podman decodes none, sets no mode)")
-        folder = self.folder / name
         folder.mkdir(mode=0o755)
         source = volume.get("secret") or volume["configMap"]
         for path, content in self._files(volume):

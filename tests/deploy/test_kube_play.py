@@ -133,5 +133,5 @@ def test_pods_run_as_the_manifests_say(node: Node) -> None:
 
 
 def test_nothing_but_the_gateway_is_published(node: Node) -> None:
-    pods = {str(one["PodName"]): one["Ports"] for one in node.podman.containers(f"name=^{node.prefix}-")}
-    assert [name for name, ports in pods.items() if ports] == [node.pod("gateway")]
+    listed = node.podman.containers(f"name=^{node.prefix}-")
+    assert {str(one["Names"][0]) for one in listed if one["Ports"]} == {node.container("gateway")}
