@@ -63,7 +63,8 @@ certs: .venv/.ready-run ## make or renew the private CA and the containers' cert
 
 .PHONY: test
 test: lint test-tools ## lint, then every test but the large and the long ones
-	$(python) -m pytest -m "not large and not faults and not deploy and not monitoring" $(ARGS)
+	$(python) -m pytest -n auto --maxprocesses 4 --dist loadfile \
+		-m "not large and not faults and not deploy and not monitoring" $(ARGS)
 
 .PHONY: test-large
 test-large: .venv/.ready-test test-tools ## gigabyte-sized inputs

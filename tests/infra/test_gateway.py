@@ -147,7 +147,7 @@ async def serve(gateway: Gateway) -> AsyncIterator[Serve]:
             app.router.add_route("*", "/{path:.*}", handler)
             runner = web.AppRunner(app, shutdown_timeout=0.1)
             await runner.setup()
-            stack.push_async_callback(runner.cleanup)
+            stack.push_async_callback(end, runner)
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             folder = gateway.certificates / certificate
             context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
@@ -159,6 +159,18 @@ async def serve(gateway: Gateway) -> AsyncIterator[Serve]:
             return address
 
         yield start
+
+
+async def end(runner: web.AppRunner) -> None:
+    """Without TLS's farewell: the gateway keeps its connections open, and the loop would end before them."""
+    assert runner.server is not None
+    for connection in runner.server.connections:
+        if connection.transport is not None:
+            connection.transport.abort()
+    await runner.cleanup()
+    # An aborted transport is closed in the loop's next round, its socket in the one after.
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 async def echo(request: web.Request) -> web.Response:
