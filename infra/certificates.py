@@ -237,6 +237,10 @@ def _write(path: Path, content: bytes, mode: int) -> None:
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(content)
+        # The folder's group is who may read: containers, after root's `make up`.
+        group = path.parent.stat().st_gid
+        if os.fstat(file.fileno()).st_gid != group:
+            os.fchown(file.fileno(), -1, group)
         os.fchmod(file.fileno(), mode)
     draft.replace(path)
 

@@ -189,3 +189,6 @@ def test_a_whole_start_prints_no_secret(
     if os.geteuid() == 0:
         group = deployment_environment.CONTAINER_GROUP
         assert {path.stat().st_gid for path in (secrets, *secrets.iterdir())} == {group}
+        # Renewed by itself, too.
+        certificates.make(tmp_path / "certs", force=True)
+        assert {path.stat().st_gid for path in (tmp_path / "certs").rglob("*")} == {group}
