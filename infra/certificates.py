@@ -30,6 +30,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from infra import deployment_environment
+from infra.engine import ENVIRONMENT_FILE
+
 FOLDER = Path("var/deploy/certs")
 HOSTS = (
     "auth",
@@ -252,7 +255,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--force", action="store_true", help="make every host's anew")
     options = parser.parse_args(arguments)
     try:
-        made = make(options.folder, force=options.force)
+        # GATEWAY_HOST as `make up` was given it.
+        kept = deployment_environment.read(ENVIRONMENT_FILE)
+        made = make(options.folder, force=options.force, environment={**kept, **os.environ})
     except (OSError, ValueError) as error:
         sys.stderr.write(f"Certificates in {options.folder}: {error}\n")
         return 1

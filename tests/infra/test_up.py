@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
 
 from infra import certificates, deployment_environment, deployment_secrets, down, up
 from infra.engine import Engine, find_engine
@@ -108,6 +109,18 @@ def test_the_environment_file_keeps_what_was_chosen(tmp_path: Path) -> None:
         deployment_environment.updated(second, {"GATEWAY_PORT": "1443"}, set(), 1000)["GATEWAY_PORT"]
         == "1443"
     )
+
+
+def test_renewal_keeps_the_name_that_make_up_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".env"
+    deployment_environment.write(file, {"GATEWAY_HOST": "dicom.example.org"})
+    monkeypatch.setattr(certificates, "ENVIRONMENT_FILE", file)
+    assert certificates.main(["--folder", str(tmp_path / "certs"), "--force"]) == 0
+    shown = x509.load_pem_x509_certificate((tmp_path / "certs" / "gateway" / "tls.crt").read_bytes())
+    names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "dicom.example.org" in names.get_values_for_type(x509.DNSName)
 
 
 def test_a_busy_port_is_one_sentence_with_a_way_out() -> None:
