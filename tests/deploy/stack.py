@@ -48,9 +48,9 @@ class Stack:
         """The content of a secret's file."""
         return (self.folder / "var" / "deploy" / "secrets" / name).read_text().strip()
 
-    def up(self) -> str:
+    def up(self, *arguments: str) -> str:
         """`make up`: everything made, built and started; returns when all of it is ready."""
-        return self.python("infra.up", timeout=900)
+        return self.python("infra.up", *arguments, timeout=900)
 
     def python(self, *arguments: str, timeout: float) -> str:
         """`python -m …` in the product's folder, as its Makefile would."""

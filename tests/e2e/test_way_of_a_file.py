@@ -158,6 +158,7 @@ async def test_changes_arrive_live(client: Client) -> None:
     file_id = body["files"][0]["id"]
     await eventually(lambda: any(file_id in line and "processed" in line for line in seen), 30)
     listener.cancel()
+    await asyncio.wait([listener])
     _, changes = await client.get("/api/changes")
     states = [c["state"] for c in changes["changes"] if c["file_id"] == file_id]
     assert states[-1] == "processed"
