@@ -53,7 +53,8 @@ class CommonSettings(BaseSettings):
     tls_ca_file: Path | None = Field(
         None,
         description="PEM file with the CAs that RabbitMQ, PostgreSQL, MongoDB, the token keys and the OTLP "
-        "endpoint are verified with, read anew for each connection; unset: the system's.",
+        "endpoint are verified with, read anew for each connection (for MongoDB at the start); unset: the "
+        "system's.",
     )
     require_tls: bool = Field(
         False, description="Refuse to start when a configured connection would be plaintext or unverified."

@@ -22,8 +22,9 @@ from libs.common.errors import ObjectCorrupt, ObjectNotFound, StorageError, TooL
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
 from libs.common.keyring import Keyring
 from libs.common.storage import ChildAccess, FileStorage, ObjectWriter, Storage
-from libs.common.storage.bucket import CHUNK_BYTES, Bucket
+from libs.common.storage.bucket import Bucket
 from libs.common.storage.gridfs import GridFSStorage
+from libs.common.storage.layout import CHUNK_BYTES
 
 THOROUGH = bool(os.environ.get("TEST_MONGODB_URL"))
 """The stand-in for MongoDB takes 40 ms of CPU per command: with it, GridFS gets a choice of the cases."""

@@ -1,22 +1,12 @@
-"""One GridFS bucket, through motor: what lies where in MongoDB. Knows ciphertext only.
-
-`objects.files` holds one document per revision of an object. `filename` is the object's key while the
-revision is visible; of several, the one with the highest `metadata.revision` is the object. `metadata.header`
-and `metadata.trailer` are the container's ends, `objects.chunks` what lies between, a quarter of a sealed
-segment each. `metadata.stale_since` marks what the sweep has to look after: unfinished uploads (`.tmp/…`),
-revisions that were replaced or deleted (`.gone/…`: without their header, so that nobody can decrypt them any
-more; who had opened them goes on reading), and replacements that a crash cut off.
-"""
+"""One GridFS bucket, through motor: every command to MongoDB. `layout.py` says what lies where."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NewType
 
 from bson import Binary
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -24,42 +14,26 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, WriteConcern
 from pymongo.errors import ConfigurationError as WrongUrl
 from pymongo.errors import DuplicateKeyError, InvalidURI
 
-from libs.common.encryption import SEALED_SEGMENT_BYTES
-from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
+from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.ids import ObjectKey, new_uuid
 from libs.common.storage.contract import StoredObject
+from libs.common.storage.layout import (
+    Document,
+    Revision,
+    RevisionId,
+    begun,
+    chunk_query,
+    chunks_of,
+    gone,
+    joined,
+    publishing,
+    retiring,
+    revision_of,
+    unfinished,
+)
 from libs.common.storage.mongodb import answering, connection_options, unconflicted
 
-CHUNKS_PER_SEGMENT = 4
-CHUNK_BYTES = SEALED_SEGMENT_BYTES // CHUNKS_PER_SEGMENT
-"""262 148 bytes: no segment shares a chunk with another."""
-INLINE_TRAILER_BYTES = 256 << 10
-"""Up to here the trailer lies in the document and costs no second read; documents are limited to 16 MiB."""
 _LISTED_AT_ONCE = 1000
-
-Document = dict[str, Any]
-RevisionId = NewType("RevisionId", str)
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One version of an object: the ends of its container, and how many bytes lie in chunks between."""
-
-    id: RevisionId
-    header: bytes
-    chunk_bytes: int
-    trailer: bytes
-    """Sealed trailer and its length; empty where they are too long, and end the chunks instead."""
-
-    @property
-    def container_bytes(self) -> int:
-        """Length of the whole container."""
-        return len(self.header) + self.chunk_bytes + len(self.trailer)
-
-    @property
-    def chunks(self) -> int:
-        """How many chunks there are."""
-        return -(-self.chunk_bytes // CHUNK_BYTES)
 
 
 class Bucket:
@@ -113,17 +87,7 @@ class Bucket:
         with answering():
             await self._prepare()
             revision = RevisionId(str(new_uuid()))
-            now = datetime.now(UTC)
-            await self._quick_files.insert_one(
-                {
-                    "_id": revision,
-                    "filename": _unfinished(revision),
-                    "length": 0,
-                    "chunkSize": CHUNK_BYTES,
-                    "uploadDate": now,
-                    "metadata": {"key": key, "stale_since": now},
-                }
-            )
+            await self._quick_files.insert_one(begun(revision, key))
             return revision
 
     async def still_writing(self, revision: RevisionId) -> None:
@@ -135,11 +99,7 @@ class Bucket:
     async def add(self, revision: RevisionId, first: int, sealed: bytes, *, durable: bool) -> int:
         """Append to an upload, from chunk `first`; returns the next. All calls but the last: segments."""
         chunks = self._chunks if durable else self._quick_chunks
-        view = memoryview(sealed)
-        documents = [
-            {"files_id": revision, "n": first + n, "data": Binary(view[start : start + CHUNK_BYTES])}
-            for n, start in enumerate(range(0, len(view), CHUNK_BYTES))
-        ]
+        documents = chunks_of(revision, first, sealed)
         with answering():
             await chunks.insert_many(documents)
         return first + len(documents)
@@ -151,22 +111,10 @@ class Bucket:
             while True:
                 older = await self._revisions(key)
                 highest = max((found["metadata"]["revision"] for found in older), default=0)
-                change: Document = {
-                    "$set": {
-                        "filename": key,
-                        "length": revision.chunk_bytes,
-                        "uploadDate": datetime.now(UTC),
-                        "metadata.revision": highest + 1,
-                        "metadata.header": Binary(revision.header),
-                        "metadata.trailer": Binary(revision.trailer),
-                        "metadata.container_bytes": revision.container_bytes,
-                    }
-                }
-                if not older:
-                    change["$unset"] = {"metadata.stale_since": ""}
-                unfinished = {"_id": revision.id, "filename": _unfinished(revision.id)}
+                change = publishing(key, revision, highest + 1, replaces=bool(older))
+                upload = {"_id": revision.id, "filename": unfinished(revision.id)}
                 try:
-                    told = await unconflicted(partial(files.update_one, unfinished, change))
+                    told = await unconflicted(partial(files.update_one, upload, change))
                 except DuplicateKeyError:
                     continue  # another writer of this key came first: replace that one
                 break
@@ -177,7 +125,7 @@ class Bucket:
     async def discard(self, revision: RevisionId) -> None:
         """Remove an upload that was not published."""
         with answering():
-            retired = await self._retire(revision, _unfinished(revision))
+            retired = await self._retire(revision, unfinished(revision))
             # Swept away, as it seemed abandoned: what was written since is nobody's.
             if retired or await self._files.find_one({"_id": revision}, {"_id": 1}) is None:
                 await self._remove(revision)
@@ -188,15 +136,7 @@ class Bucket:
             found = await self._files.find_one(
                 {"filename": key}, sort=[("filename", DESCENDING), ("metadata.revision", DESCENDING)]
             )
-        if found is None:
-            return None
-        metadata = found.get("metadata") or {}
-        return Revision(
-            found["_id"],
-            bytes(metadata.get("header", b"")),
-            found["length"],
-            bytes(metadata.get("trailer", b"")),
-        )
+        return None if found is None else revision_of(found)
 
     async def exists(self, key: ObjectKey) -> bool:
         """Whether there is such an object."""
@@ -206,14 +146,14 @@ class Bucket:
     async def read(self, revision: RevisionId, first: int, stop: int) -> bytes:
         """Bytes of the chunks `first` to `stop` (exclusive). Raises ObjectCorrupt if one is missing."""
         with answering():
-            found = await self._chunks.find(*_wanted(revision, first, stop)).sort("n").to_list(None)
-        return _joined(found, first, stop)
+            found = await self._chunks.find(*chunk_query(revision, first, stop)).sort("n").to_list(None)
+        return joined(found, first, stop)
 
     def read_blocking(self, revision: RevisionId, first: int, stop: int) -> bytes:
         """The same for a worker thread: motor's `delegate` is PyMongo's own, synchronous collection."""
         with answering():
-            found = list(self._chunks.delegate.find(*_wanted(revision, first, stop)).sort("n"))
-        return _joined(found, first, stop)
+            found = list(self._chunks.delegate.find(*chunk_query(revision, first, stop)).sort("n"))
+        return joined(found, first, stop)
 
     async def delete(self, key: ObjectKey) -> None:
         """Make the object undecipherable and invisible; its ciphertext goes with a later sweep."""
@@ -260,7 +200,7 @@ class Bucket:
                 revision, name = found["_id"], found["filename"]
                 if not name.startswith("."):
                     await self._finish_replacement(ObjectKey(name))
-                elif name == _gone(revision) or await self._retire(revision, name):
+                elif name == gone(revision) or await self._retire(revision, name):
                     await self._remove(revision)
                     removed += 1
         return removed
@@ -299,32 +239,10 @@ class Bucket:
 
     async def _retire(self, revision: RevisionId, name: str) -> bool:
         """Take name and keys from a revision called `name`; False if it is not called so any more."""
-        retired = {
-            "$set": {"filename": _gone(revision), "metadata.stale_since": datetime.now(UTC)},
-            "$unset": {"metadata.header": "", "metadata.trailer": "", "metadata.revision": ""},
-        }
-        called = {"_id": revision, "filename": name}
+        called, retired = {"_id": revision, "filename": name}, retiring(revision)
         told = await unconflicted(lambda: self._files.update_one(called, retired))
         return bool(told.matched_count)
 
     async def _remove(self, revision: RevisionId) -> None:
         await self._chunks.delete_many({"files_id": revision})
         await self._files.delete_one({"_id": revision})  # last: it is what a sweep finds
-
-
-def _unfinished(revision: RevisionId) -> str:
-    return f".tmp/{revision}"
-
-
-def _gone(revision: RevisionId) -> str:
-    return f".gone/{revision}"
-
-
-def _wanted(revision: RevisionId, first: int, stop: int) -> tuple[Document, Document]:
-    return {"files_id": revision, "n": {"$gte": first, "$lt": stop}}, {"_id": 0, "n": 1, "data": 1}
-
-
-def _joined(found: Sequence[Document], first: int, stop: int) -> bytes:
-    if [chunk["n"] for chunk in found] != list(range(first, stop)):
-        raise ObjectCorrupt("The object was cut: chunks of it are missing.")
-    return b"".join(chunk["data"] for chunk in found)

@@ -1,4 +1,4 @@
-"""The `mongodb:` implementation: encrypted containers in a GridFS bucket; `bucket.py` says how they lie.
+"""The `mongodb:` implementation: encrypted containers in a GridFS bucket; `layout.py` says how they lie.
 
 Sealing and opening run in worker threads; what crosses the network is ciphertext.
 """
@@ -18,7 +18,7 @@ from libs.common.errors import ObjectNotFound
 from libs.common.ids import ObjectKey
 from libs.common.keyring import Keyring
 from libs.common.storage.blocking import finished_task, in_thread, unavailable
-from libs.common.storage.bucket import CHUNKS_PER_SEGMENT, Bucket, Revision
+from libs.common.storage.bucket import Bucket
 from libs.common.storage.contract import (
     STALE_AFTER,
     ChildAccess,
@@ -30,6 +30,7 @@ from libs.common.storage.contract import (
 from libs.common.storage.draft import write_all
 from libs.common.storage.gridfs_reader import GridFSReader, open_revision
 from libs.common.storage.gridfs_writer import GridFSWriter
+from libs.common.storage.layout import CHUNKS_PER_SEGMENT, Revision
 
 
 class GridFSStorage:

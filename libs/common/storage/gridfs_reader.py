@@ -21,7 +21,8 @@ from libs.common.encryption import (
 from libs.common.ids import ObjectKey
 from libs.common.keyring import Keyring
 from libs.common.storage.blocking import in_thread
-from libs.common.storage.bucket import CHUNK_BYTES, CHUNKS_PER_SEGMENT, Bucket, Revision, RevisionId
+from libs.common.storage.bucket import Bucket
+from libs.common.storage.layout import CHUNK_BYTES, CHUNKS_PER_SEGMENT, Revision, RevisionId
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from libs.common.encryption import Sealer, SegmentReader
 from libs.common.errors import StorageError
 from libs.common.ids import ObjectKey
 from libs.common.storage.blocking import finished_task, in_thread
-from libs.common.storage.bucket import CHUNKS_PER_SEGMENT, INLINE_TRAILER_BYTES, Bucket, Revision, RevisionId
+from libs.common.storage.bucket import Bucket
 from libs.common.storage.contract import Describe
+from libs.common.storage.layout import CHUNKS_PER_SEGMENT, INLINE_TRAILER_BYTES, Revision, RevisionId
 
 ALIVE_SECONDS = 3600.0
 """How often an upload under way says so; well under the age at which a sweep takes it."""
