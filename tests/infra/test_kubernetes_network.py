@@ -125,6 +125,17 @@ def test_a_component_opens_its_hole_only(
     }
 
 
+def test_the_gateway_reaches_who_proves_its_name(rendered: dict[str, Manifests]) -> None:
+    spec = rendered["prod"].get("NetworkPolicy", "acme-solver")["spec"]
+    assert spec["podSelector"]["matchLabels"] == {"acme.cert-manager.io/http01-solver": "true"}
+    assert spec["ingress"] == [
+        {
+            "from": [{"namespaceSelector": {"matchLabels": {"dicom/gateway": "true"}}}],
+            "ports": [{"protocol": "TCP", "port": 8089}],
+        }
+    ]
+
+
 def test_the_databases_door_stays_shut_for_processors(rendered: dict[str, Manifests]) -> None:
     # What decoders read may be hostile.
     for manifests in rendered.values():
