@@ -40,11 +40,11 @@ state() {
 watch() {
     known=$(state)
     while sleep "${GATEWAY_POLL:-3}"; do
-        configure
-        current=$(state) || continue
-        if [ "$current" != "$known" ] && nginx -t -q -c "$folder/nginx.conf"; then
+        # What fails (a full disk, a certificate half replaced) is tried again: this loop has to last.
+        current=$(configure && state) || continue
+        if [ "$current" != "$known" ] && nginx -t -q -c "$folder/nginx.conf" &&
+            nginx -s reload -c "$folder/nginx.conf"; then
             known=$current
-            nginx -s reload -c "$folder/nginx.conf"
         fi
     done
 }
