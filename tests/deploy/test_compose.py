@@ -198,7 +198,7 @@ async def test_processors_scale_up_and_down_under_load(
         await eventually(lambda: workers(stack, load) >= 4, 180)
         await eventually(lambda: len(load.accepted) >= FILES // 2, 180)
 
-        # As in a power cut, and it is started again; after `podman kill`, which somebody wanted, it would not be.
+        # As in a power cut: podman starts it again, which it does not after `podman kill`.
         victim = str(stack.containers("processor")[1]["Names"][0])
         os.kill(stack.podman.inspect(victim)[0]["State"]["Pid"], signal.SIGKILL)
         await eventually(lambda: stack.podman.inspect(victim)[0]["RestartCount"] == 1, 60)
