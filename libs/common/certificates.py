@@ -79,7 +79,7 @@ def read_pair(certificate: Path, key: Path) -> bytes:
         )
     pair = secret + b"\n" + chain
     try:
-        load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pair)
+        load(server_context(), pair)
     except OSError as error:
         raise ConfigurationError(
             f"Replace the certificate in TLS_CERT_FILE: OpenSSL refuses {certificate} ({error})."
@@ -90,10 +90,17 @@ def read_pair(certificate: Path, key: Path) -> bytes:
 def load(context: ssl.SSLContext, pair: bytes) -> None:
     """Have `context` serve `pair` from the next handshake on; running connections stay as they are.
 
-    Raises OSError and may then leave `context` without any certificate.
+    Raises OSError, and then leaves `context` as it is.
     """
+    # A context of its own: one keeps a certificate per kind of key, and would go on serving the old one's.
+    renewed = server_context()
     with _as_file(pair) as path:
-        context.load_cert_chain(path)
+        renewed.load_cert_chain(path)
+
+    def choose(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        handshake.context = renewed
+
+    context.sni_callback = choose
 
 
 def first_end(content: bytes) -> datetime:

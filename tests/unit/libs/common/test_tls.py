@@ -7,14 +7,22 @@ import shutil
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import NameOID
 
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.jwks import HttpKeys
@@ -27,6 +35,7 @@ from tests.certificates import Certificates, Files
 from tests.waiting import eventually
 
 PAUSE = 0.02
+DAY = timedelta(days=1)
 GAUGE = "tls_certificate_not_after_timestamp_seconds"
 
 
@@ -102,6 +111,21 @@ def serial_in(files: Files) -> int:
     return x509.load_pem_x509_certificate(files.certificate.read_bytes()).serial_number
 
 
+def self_signed(folder: Path, key: rsa.RSAPrivateKey) -> tuple[Files, ssl.SSLContext]:
+    """A certificate that is its own authority, and a client that trusts it."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "self")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + DAY)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = Files(folder)
+    files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    files.certificate.write_bytes(certificate.public_bytes(Encoding.PEM))
+    return files, ssl.create_default_context(cafile=files.certificate)
+
+
 @pytest.fixture
 async def server(files: Files, certificates: Certificates) -> AsyncIterator[Server]:
     server = Server(application(settings_of(files, certificates.ca_file)))
@@ -172,6 +196,22 @@ async def test_a_new_certificate_is_served_to_new_connections_and_old_ones_live_
     await writer.wait_closed()
     end = x509.load_pem_x509_certificate(files.certificate.read_bytes()).not_valid_after_utc
     assert server.ends(files.certificate) == end.timestamp()
+
+
+async def test_a_certificate_with_another_kind_of_key_takes_the_place_of_the_old_one(
+    server: Server, files: Files, tmp_path: Path
+) -> None:
+    following, trust = self_signed(tmp_path, rsa.generate_private_key(65537, 2048))
+    shutil.copy(following.key, files.key)
+    shutil.copy(following.certificate, files.certificate)
+
+    async def served() -> bool:
+        try:
+            return await server.certificate(trust) == serial_in(following)
+        except ssl.SSLCertVerificationError:
+            return False
+
+    await eventually(served)
 
 
 async def test_a_half_written_pair_is_waited_out(
