@@ -275,6 +275,9 @@ async def test_the_server_is_verified_with_the_given_authority(tmp_path: Path, k
         ("mongodb://dicom:secret@host:port/dicom", "Port"),
         ("mongodb://dicom:secret@host/dicom?w=0", "must be acknowledged"),
         ("mongodb://dicom:secret@host/dicom?tls=maybe", "tls"),
+        ("mongodb://dicom:the/secret@host/dicom", "percent-encoded"),
+        ("mongodb://dicom:the?secret=@host/dicom", "percent-encoded"),
+        ("mongodb://dicom:the@secret@host/dicom", "escaped"),
     ],
 )
 def test_a_wrong_url_is_said_without_its_password(url: str, sentence: str) -> None:

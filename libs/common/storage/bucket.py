@@ -31,7 +31,7 @@ from libs.common.storage.layout import (
     revision_of,
     unfinished,
 )
-from libs.common.storage.mongodb import answering, connection_options, unconflicted
+from libs.common.storage.mongodb import answering, connection_options, fault_of, unconflicted
 
 _LISTED_AT_ONCE = 1000
 
@@ -57,8 +57,8 @@ class Bucket:
             database = self._client.get_default_database()
         except (InvalidURI, WrongUrl, ValueError, Warning) as error:
             raise ConfigurationError(
-                f"Correct STORAGE_URL, e.g. mongodb://user:password@host/dicom?tls=true: {error}."
-            ) from error
+                f"Correct STORAGE_URL, e.g. mongodb://user:password@host/dicom?tls=true: {fault_of(url, error)}."
+            ) from None
         given = self._client.write_concern
         if not given.acknowledged:
             raise ConfigurationError("Remove w=0 from STORAGE_URL: every write must be acknowledged.")

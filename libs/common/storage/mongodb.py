@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,15 @@ def connection_options(url: str, ca_file: Path | None) -> dict[str, Any]:
     if ca_file is not None and tls.lower() == "true" and "tlscafile" not in given:
         options["tlsCAFile"] = str(ca_file)
     return options
+
+
+def fault_of(url: str, error: Exception) -> str:
+    """What is wrong with a URL, in the driver's words unless those may quote the password."""
+    # Unencoded, a / or ? of the password ends the host for the driver, which complains of what follows.
+    _, *behind = re.split("[/?]", url.partition("://")[2], maxsplit=1)
+    if any("@" in part for part in behind):
+        return "special characters in a password must be percent-encoded"
+    return str(error).rstrip(".")
 
 
 async def unconflicted(write: Callable[[], Awaitable[T]]) -> T:
