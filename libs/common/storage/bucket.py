@@ -56,8 +56,9 @@ class Bucket:
                 )
             database = self._client.get_default_database()
         except (InvalidURI, WrongUrl, ValueError, Warning) as error:
+            fault = fault_of(url, error)
             raise ConfigurationError(
-                f"Correct STORAGE_URL, e.g. mongodb://user:password@host/dicom?tls=true: {fault_of(url, error)}."
+                f"Correct STORAGE_URL, e.g. mongodb://user:password@host/dicom?tls=true: {fault}."
             ) from None
         given = self._client.write_concern
         if not given.acknowledged:
@@ -162,10 +163,11 @@ class Bucket:
                 await self._retire(found["_id"], key)
 
     async def swap_header(self, revision: Revision, header: bytes) -> bool:
-        """Replace the header, if nobody else has meanwhile."""
+        """Replace the header, if nobody else has meanwhile; the object counts as modified."""
         with answering():
             as_it_was = {"_id": revision.id, "metadata.header": Binary(revision.header)}
-            told = await self._files.update_one(as_it_was, {"$set": {"metadata.header": Binary(header)}})
+            swapped = {"metadata.header": Binary(header), "uploadDate": datetime.now(UTC)}
+            told = await self._files.update_one(as_it_was, {"$set": swapped})
             return bool(told.matched_count)
 
     async def listing(self) -> AsyncGenerator[StoredObject, None]:

@@ -53,7 +53,7 @@ class StoredObject:
     size_bytes: int
     """Length of the container, that is of the ciphertext."""
     modified_at: datetime
-    """When this version of the object became visible, or was written; UTC."""
+    """When this version of the object became visible, was written, or was rewrapped; UTC."""
 
 
 @dataclass(frozen=True, slots=True)
