@@ -74,23 +74,28 @@ def test_the_holes_of_a_single_node(rendered: dict[str, Manifests]) -> None:
 
 
 def test_the_holes_of_a_cluster(rendered: dict[str, Manifests]) -> None:
+    # `restore` is one of the operator's commands: its pods are the operator's.
     hears: Table = {
         **HEARS,
+        "auth": HEARS["auth"] | {"restore:8443"},
         "backup": set(),
+        "restore": set(),
         "postgres": {
             *DATABASE_USERS,
-            *("backup:5432", "postgres:5432", "postgres:8000"),
+            *("backup:5432", "restore:5432", "postgres:5432", "postgres:8000"),
             *("@cnpg-system:5432", "@cnpg-system:8000", "@monitoring:9187"),
         },
         "rabbitmq": {
             *BROKER_USERS,
             *BETWEEN_RABBITS,
+            "restore:5671",
             *("@rabbitmq-system:15671", "@autoscaling:15671", "@monitoring:15691"),
         },
     }
     asks: Table = {
         **ASKS,
         "backup": {DATABASE},
+        "restore": ASKS["operator"],
         "postgres": {"postgres:5432", "postgres:8000", *KUBERNETES_API},
         "rabbitmq": {*BETWEEN_RABBITS, *KUBERNETES_API},
     }
@@ -105,13 +110,13 @@ def test_the_holes_of_a_cluster(rendered: dict[str, Manifests]) -> None:
         (
             "prod",
             "prod with gridfs",
-            {"ingest", "processor", "results", "backup", "operator"},
+            {"ingest", "processor", "results", "backup", "restore", "operator"},
             "(mongodb):27017",
         ),
         (
             "prod",
             "prod with tracing",
-            {"auth", "ingest", "processor", "results", "portal", "operator"},
+            {"auth", "ingest", "processor", "results", "portal", "restore", "operator"},
             TRACES,
         ),
     ],

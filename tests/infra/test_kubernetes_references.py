@@ -29,6 +29,7 @@ SETTINGS: dict[str, type[CommonSettings]] = {
     "portal": PortalSettings,
     "migrate": AllInOneSettings,
     "backup": AllInOneSettings,
+    "restore": AllInOneSettings,
     "operator": AllInOneSettings,
 }
 EXTERNAL = {("ConfigMap", "dicom-ca"): {"ca.crt"}, ("ConfigMap", "vault-ca"): {"ca.crt"}}
