@@ -55,6 +55,8 @@ class DeployedNode(RabbitMQNode):
         for given, own in replaced.items():
             assert given in text
             text = text.replace(given, own)
+        if any(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-3.*")):
+            text = text.replace("prometheus.tcp.listener   = none\n", "")
         (self.folder / "rabbitmq.conf").write_text(text)
         plugins = (CONFIGURATION / "enabled_plugins").read_text()
         (self.folder / "enabled_plugins").write_text(plugins)
