@@ -148,9 +148,15 @@ async def test_changes_arrive_live(client: Client) -> None:
             assert stream.status == 200
             assert stream.content_type == "text/event-stream"
             connected.set()
-            async for line in stream.content:
-                if line.startswith(b"data:"):
-                    seen.append(line.decode())
+            try:
+                async for line in stream.content:
+                    if line.startswith(b"data:"):
+                        seen.append(line.decode())
+            finally:
+                # An orderly end of TLS waits for the other side's, which is busy with an open stream.
+                assert stream.connection is not None
+                assert stream.connection.transport is not None
+                stream.connection.transport.abort()
 
     listener = asyncio.create_task(listen())
     await asyncio.wait_for(connected.wait(), 10)
