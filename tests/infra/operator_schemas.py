@@ -87,7 +87,9 @@ POSTGRES_CLUSTER = fields(
     ),
     topologySpreadConstraints={"type": "array", "items": SPREAD},
     backup=fields(
-        volumeSnapshot=fields(className=TEXT, snapshotOwnerReference=one_of("none", "cluster", "backup"))
+        volumeSnapshot=fields(
+            className=TEXT, online=FLAG, snapshotOwnerReference=one_of("none", "cluster", "backup")
+        )
     ),
 )
 POSTGRES_BACKUP = fields(
