@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -125,8 +125,31 @@ class Keyring:
             raise ObjectCorrupt("The wrapped data key does not authenticate.") from error
 
 
+def keep_copy(content: bytes, path: Path) -> None:
+    """Write a keyring's content to `path`, mode 0600, in the place of what is there. Raises OSError.
+
+    It appears whole and durable: half a copy, found when it is needed, would be none.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _draft(path, content) as draft:
+        draft.replace(path)
+    _sync(path.parent)
+
+
 def _publish(path: Path, content: bytes) -> bool:
     """Make a 0600 file appear under `path`, whole and durable; False if the name is taken."""
+    with _draft(path, content) as draft:
+        try:
+            os.link(draft, path)  # refuses a name that is taken, as O_EXCL does
+        except FileExistsError:
+            return False
+    _sync(path.parent)
+    return True
+
+
+@contextlib.contextmanager
+def _draft(path: Path, content: bytes) -> Iterator[Path]:
+    """A durable 0600 file beside `path`, gone after the block unless it was renamed there."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -134,15 +157,15 @@ def _publish(path: Path, content: bytes) -> bool:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.link(temporary, path)  # refuses a name that is taken, as O_EXCL does
-    except FileExistsError:
-        return False
+        yield temporary
     finally:
         with contextlib.suppress(FileNotFoundError):
             temporary.unlink()
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
-    return True
+        os.close(descriptor)

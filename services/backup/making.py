@@ -9,15 +9,17 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
-from libs.common.errors import ConfigurationError
+from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.ids import ObjectKey, new_uuid
-from libs.common.keyring import Keyring
+from libs.common.keyring import Keyring, keep_copy
 from libs.common.resources import open_storage
 from libs.common.settings import load_settings
 from libs.common.storage import FileStorage, Storage
@@ -28,7 +30,6 @@ from services.embedded_postgres import SUPERUSER
 from services.preflight import Server, explaining_failures
 from services.settings import AllInOneSettings
 
-INCOMPLETE = ".incomplete"
 SETTING = "DATABASE_ADMIN_URL or DATABASE_URL"
 
 
@@ -45,6 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--keep", type=_positive, metavar="N", help="afterwards remove all but the newest N")
     given = parser.parse_args(arguments)
+    _require_apart(given)
     settings = load_settings(AllInOneSettings)
     keyring = Keyring.load(settings.keyring_path)
     if settings.migration_url is not None:
@@ -60,20 +62,35 @@ def _positive(text: str) -> int:
     return number
 
 
+def _require_apart(given: argparse.Namespace) -> None:
+    """Raise ConfigurationError, before hours of copying, where the keyring would lie among the backups."""
+    folder: Path | None = given.keyring_folder
+    if folder is not None and folder.resolve().is_relative_to(given.folder.resolve()):
+        raise ConfigurationError("Name a --keyring-folder outside of the backups: together they open all.")
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Raise ConfigurationError that names what cannot be written: neither PostgreSQL nor the store is."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be written ({error.strerror}): see to its disk, then try again."
+        ) from error
+
+
 async def _back_up(settings: AllInOneSettings, url: str, keyring: Keyring, given: argparse.Namespace) -> int:
     began = time.monotonic()
     moment = datetime.now(UTC)
     target = given.folder / manifest.folder_name(moment)
-    growing = target.with_name(target.name + INCOMPLETE)
-    try:
+    growing = target.with_name(target.name + manifest.INCOMPLETE)
+    with _writing(growing):
         given.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         growing.mkdir(mode=0o700)
-    except OSError as error:
-        raise ConfigurationError(f"{growing} cannot be made ({error.strerror}).") from error
     storage = open_storage(settings, keyring)
     try:
-        with explaining_failures(Server.of(url), SETTING):
-            found = await _fill(growing, storage, url, keyring, moment, given.folder)
+        found = await _fill(growing, storage, url, keyring, moment, given.folder)
     except BaseException:
         shutil.rmtree(growing, ignore_errors=True)
         raise
@@ -99,47 +116,52 @@ async def _fill(
     growing: Path, storage: Storage, url: str, keyring: Keyring, moment: datetime, folder: Path
 ) -> Manifest:
     key = ObjectKey(f"{new_uuid()}.dump")
-    connection = await asyncpg.connect(url, timeout=10)
-    try:
-        # One snapshot for the dump and for what the manifest says of it.
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
-            await dump.dump(url, snapshot, FileStorage(growing / manifest.DATABASE, keyring), key)
-            facts = {
-                "migrations": await database.migrations(connection),
-                "files": await database.files(connection),
-                "server_version": await connection.fetchval("SHOW server_version"),
-            }
-    finally:
-        await connection.close()
-    older = manifest.finished(folder)
-    copied = await objects.copy_into(storage, growing, older[-1] if older else None)
-    found = Manifest(
-        format=manifest.FORMAT,
-        created_at=moment,
-        dump=key,
-        objects=copied.objects,
-        object_bytes=copied.object_bytes,
-        listing_sha256=copied.listing_sha256,
-        key_reference=keyring.current,
-        **facts,
-    )
-    (growing / manifest.MANIFEST).write_text(found.model_dump_json(indent=2) + "\n")
-    os.sync()
+    facts = await _dump(growing, url, keyring, key)
+    with _writing(growing):
+        older = manifest.finished(folder)
+        copied = await objects.copy_into(storage, growing, older[-1] if older else None)
+        found = Manifest(
+            format=manifest.FORMAT,
+            created_at=moment,
+            dump=key,
+            objects=copied.objects,
+            object_bytes=copied.object_bytes,
+            listing_sha256=copied.listing_sha256,
+            key_reference=keyring.current,
+            **facts,
+        )
+        (growing / manifest.MANIFEST).write_text(found.model_dump_json(indent=2) + "\n")
+        os.sync()
     return found
+
+
+async def _dump(growing: Path, url: str, keyring: Keyring, key: ObjectKey) -> dict[str, Any]:
+    """Dump the database; what the manifest says of it comes from the same snapshot."""
+    with explaining_failures(Server.of(url), SETTING):
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
+                try:
+                    await dump.dump(url, snapshot, FileStorage(growing / manifest.DATABASE, keyring), key)
+                except Unavailable as error:
+                    raise ConfigurationError(
+                        f"The dump cannot be written to {growing}: {error.detail}"
+                    ) from error
+                return {
+                    "migrations": await database.migrations(connection),
+                    "files": await database.files(connection),
+                    "server_version": await connection.fetchval("SHOW server_version"),
+                }
+        finally:
+            await connection.close()
 
 
 def _keep(keyring: Path, given: argparse.Namespace) -> Path:
     """Copy the keyring under the name of its content; the same one is kept once."""
     content = keyring.read_bytes()
-    folder: Path = given.keyring_folder
-    if folder.resolve().is_relative_to(given.folder.resolve()):
-        raise ConfigurationError("Name a --keyring-folder outside of the backups: together they open all.")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    copy = folder / f"keyring-{hashlib.sha256(content).hexdigest()[:16]}.json"
-    if not copy.exists():
-        descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            os.fsync(file.fileno())
+    copy: Path = given.keyring_folder / f"keyring-{hashlib.sha256(content).hexdigest()[:16]}.json"
+    with _writing(copy):
+        if not (copy.is_file() and copy.read_bytes() == content):
+            keep_copy(content, copy)
     return copy

@@ -25,6 +25,8 @@ MANIFEST = "manifest.json"
 OBJECTS = "objects"
 DATABASE = "database"
 LISTING = "objects.tsv"
+INCOMPLETE = ".incomplete"
+"""How the name of a backup ends that is still growing, or never will."""
 _TIME = "%Y%m%dT%H%M%SZ"
 
 
@@ -56,7 +58,9 @@ def folder_name(moment: datetime) -> str:
 
 def finished(folder: Path) -> list[Path]:
     """Complete backups below `folder`, oldest first."""
-    return sorted(path.parent for path in folder.glob(f"*/{MANIFEST}"))
+    return sorted(
+        path.parent for path in folder.glob(f"*/{MANIFEST}") if not path.parent.name.endswith(INCOMPLETE)
+    )
 
 
 def read(backup: Path) -> Manifest:

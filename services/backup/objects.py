@@ -91,9 +91,15 @@ def _link(stored: StoredObject, folder: Folder, previous: Path) -> bool:
 
 
 def _take(source: Path, stored: StoredObject, folder: Folder) -> None:
-    descriptor, temporary = folder.create_temporary(stored.key)
-    with source.open("rb") as reading, os.fdopen(descriptor, "wb") as writing:
-        shutil.copyfileobj(reading, writing, 1 << 20)
+    """Raises ObjectNotFound when it was deleted meanwhile, and OSError."""
+    try:
+        reading = source.open("rb")
+    except FileNotFoundError as error:
+        raise ObjectNotFound("There is no such object any more.") from error
+    with reading:
+        descriptor, temporary = folder.create_temporary(stored.key)
+        with os.fdopen(descriptor, "wb") as writing:
+            shutil.copyfileobj(reading, writing, 1 << 20)
     moment = stored.modified_at.timestamp()
     os.utime(temporary, (moment, moment))
     folder.publish(temporary, folder.path(stored.key), durable=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ import asyncpg
 
 from libs.common.errors import ConfigurationError
 from libs.common.ids import ObjectKey
-from libs.common.keyring import Keyring
+from libs.common.keyring import Keyring, keep_copy
 from libs.common.resources import open_storage
 from libs.common.settings import load_settings
 from libs.common.storage import FileStorage, Storage
@@ -74,11 +73,10 @@ def _restore(settings: AllInOneSettings, url: str, found: Manifest, given: argpa
 def _own_keyring(own: Path, given: Path | None) -> Keyring:
     """The keyring of the restored system: its own, or a copy of the backup's. Raises ConfigurationError."""
     if given is not None and not own.exists():
-        own.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(given.read_bytes())
-            os.fsync(file.fileno())
+        try:
+            keep_copy(given.read_bytes(), own)
+        except OSError as error:
+            raise ConfigurationError(f"The keyring {own} cannot be written ({error.strerror}).") from error
     return Keyring.load(own)
 
 

@@ -228,10 +228,3 @@ def test_another_keyring_is_refused_before_anything_changes(
     done = command("restore", str(source.backup), **target)
     assert done.returncode == 1
     assert "is not in the keyring" in done.stderr
-
-
-def test_keyring_and_backups_are_not_put_together(source: Source, tmp_path: Path) -> None:
-    arguments = ["backup", str(tmp_path / "b"), "--keyring-folder", str(tmp_path / "b" / "keys")]
-    done = command(*arguments, **source.environment)
-    assert done.returncode == 1
-    assert "outside of the backups" in done.stderr
