@@ -12,6 +12,8 @@ from pathlib import Path
 from libs.common.errors import ConfigurationError
 
 FILE = Path(__file__).parent / "compose.yml"
+OVERRIDE = FILE.with_name("compose.override.yml")
+"""A site's own changes: compose reads it only where no file is named, so it is named here."""
 ENVIRONMENT_FILE = FILE.with_name(".env")
 """Read by both programs whenever they work on FILE."""
 
@@ -30,7 +32,7 @@ class Engine:
     @property
     def shown(self) -> str:
         """What people type."""
-        return f"{' '.join(self.command)} -f {FILE.relative_to(FILE.parent.parent)}"
+        return " ".join((*self.command, *(f"-f {file.relative_to(FILE.parent.parent)}" for file in _files())))
 
     def run(self, *arguments: str) -> None:
         """Run with its output shown. Raises ConfigurationError when it fails."""
@@ -59,7 +61,7 @@ class Engine:
         return done.returncode == 0, done.stdout.strip()
 
     def _line(self, arguments: Sequence[str]) -> list[str]:
-        return [*self.command, "-f", str(FILE), *arguments]
+        return [*self.command, *(word for file in _files() for word in ("-f", str(file))), *arguments]
 
     def _environment(self) -> dict[str, str]:
         # Podman's own image format has no health checks.
@@ -83,6 +85,10 @@ def find_engine(environment: Mapping[str, str] = os.environ) -> Engine:
         "Install Docker with its compose plugin, or podman and podman-compose, or set COMPOSE to the command"
         f"{''.join(f' ({reason})' for reason in found)}."
     )
+
+
+def _files() -> tuple[Path, ...]:
+    return (FILE, OVERRIDE) if OVERRIDE.exists() else (FILE,)
 
 
 def _works(*command: str) -> bool:

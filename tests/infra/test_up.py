@@ -165,6 +165,19 @@ def test_what_fails_is_named_with_the_command_to_type(programs: Path) -> None:
     assert engine.ask("ps", timeout=10) == (False, f"compose -f {Path('infra/compose.yml').absolute()} ps")
 
 
+def test_a_sites_own_changes_count(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(programs, "docker", 'echo "$@"')
+    file, changes = tmp_path / "infra" / "compose.yml", tmp_path / "infra" / "compose.override.yml"
+    monkeypatch.setattr("infra.engine.FILE", file)
+    monkeypatch.setattr("infra.engine.OVERRIDE", changes)
+    engine = Engine(("docker", "compose"))
+    assert engine.ask("ps", timeout=10) == (True, f"compose -f {file} ps")
+    changes.parent.mkdir()
+    changes.touch()
+    assert engine.ask("ps", timeout=10) == (True, f"compose -f {file} -f {changes} ps")
+    assert engine.shown == "docker compose -f infra/compose.yml -f infra/compose.override.yml"
+
+
 def test_down_without_up_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
