@@ -219,14 +219,15 @@ class Reconciliation:
                     if datetime.now(UTC) - stored.modified_at < ORPHAN_AGE:
                         self.tally.young_objects += 1
                         continue
-                    if self._options.delete_orphans:
+                    detail = f"{stored.size_bytes} bytes of {stored.modified_at:%Y-%m-%d %H:%M} UTC"
+                    # A database that knows no file is another one than these objects', or lost: then they
+                    # are all that is left.
+                    delete = self._options.delete_orphans and self.tally.files > 0
+                    if delete:
                         await self._storage.delete(stored.key)
-                    yield Finding(
-                        "orphan-object",
-                        stored.key,
-                        self._options.delete_orphans,
-                        f"{stored.size_bytes} bytes of {stored.modified_at:%Y-%m-%d %H:%M} UTC",
-                    )
+                    elif self._options.delete_orphans:
+                        detail += "; kept, since this database knows no file at all"
+                    yield Finding("orphan-object", stored.key, delete, detail)
 
 
 def _file_id(stored: StoredObject) -> UUID:

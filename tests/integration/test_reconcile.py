@@ -284,6 +284,16 @@ async def test_orphans_go_only_when_asked_for_and_old(world: World) -> None:
     assert await world.storage.exists(file_key(kept))
 
 
+async def test_orphans_are_kept_where_the_database_knows_no_file(world: World) -> None:
+    orphan = str(await world.accept())
+    world.make_old(orphan)
+    await world.sql.execute("DELETE FROM ingest.upload_dicomfile")
+    (found,) = await world.look(delete_orphans=True)
+    assert (found.kind, found.repaired) == ("orphan-object", False)
+    assert "knows no file at all" in (found.detail or "")
+    assert await world.storage.exists(file_key(UUID(orphan)))
+
+
 async def test_beside_uploads_nothing_looks_wrong(world: World) -> None:
     """Objects appear before rows, rows before results: looking in between finds nothing."""
 
@@ -363,11 +373,13 @@ def silent_server() -> Iterator[str]:
 
 async def test_killed_between_object_and_row(world: World, silent_server: str) -> None:
     objects = world.folder / "dicom_file"
+    await world.process(await world.accept())
+    before = {path.name for path in objects.glob("[0-9a-f][0-9a-f]/*")}
 
     def kill_in_between() -> str:
         process = subprocess.Popen([sys.executable, "-c", UPLOAD, str(world.folder), silent_server], cwd=ROOT)
         try:
-            (key,) = wait_until(lambda: [p.name for p in objects.glob("[0-9a-f][0-9a-f]/*")], 30)
+            (key,) = wait_until(lambda: {p.name for p in objects.glob("[0-9a-f][0-9a-f]/*")} - before, 30)
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait(10)
