@@ -23,11 +23,10 @@ _OWN_TRAILER = frozenset({"size", "sha256"})
 
 @dataclass(slots=True)
 class Copied:
-    """How much there is, how many of them an earlier backup had already, and the listing's digest."""
+    """How much there is, and the listing's digest."""
 
     objects: int = 0
     object_bytes: int = 0
-    linked: int = 0
     listing_sha256: str = ""
 
 
@@ -38,10 +37,9 @@ async def copy_into(storage: Storage, backup: Path, previous: Path | None) -> Co
     copied, digest = Copied(), hashlib.sha256()
     with (backup / LISTING).open("xb") as listing:
         async for stored in storage.keys():
-            if await _copy(storage, stored, folder, previous):
-                copied.linked += 1
-            size = folder.path(stored.key).stat().st_size if _lies(folder, stored) else None
-            if size is None:
+            try:
+                size = await _bring(storage, stored, folder, previous)
+            except ObjectNotFound:
                 # Deleted between the listing and the copy.
                 continue
             line = f"{stored.key}\t{size}\n".encode()
@@ -55,20 +53,12 @@ async def copy_into(storage: Storage, backup: Path, previous: Path | None) -> Co
     return copied
 
 
-def _lies(folder: Folder, stored: StoredObject) -> bool:
-    return folder.path(stored.key).is_file()
-
-
-async def _copy(storage: Storage, stored: StoredObject, folder: Folder, previous: Path | None) -> bool:
-    """Bring one object; answers whether a link did."""
-    if previous is not None and await asyncio.to_thread(_link, stored, folder, previous):
-        return True
-    try:
+async def _bring(storage: Storage, stored: StoredObject, folder: Folder, previous: Path | None) -> int:
+    """Link or copy one object; its size. Raises ObjectNotFound, Unavailable, OSError."""
+    if previous is None or not await asyncio.to_thread(_link, stored, folder, previous):
         async with storage.child_access(stored.key) as access:
             await asyncio.to_thread(_take, Path(access.path), stored, folder)
-    except ObjectNotFound:
-        return False
-    return False
+    return folder.path(stored.key).stat().st_size
 
 
 def _link(stored: StoredObject, folder: Folder, previous: Path) -> bool:
