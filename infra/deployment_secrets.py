@@ -14,10 +14,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from libs.common.errors import ConfigurationError
 from libs.common.keyring import Keyring
 
 FOLDER = Path("var/deploy/secrets")
 DEFINITIONS = Path(__file__).parent / "rabbitmq" / "definitions.json"
+RENDERED = "rabbitmq_definitions.json"
 ROLES = ("auth", "ingest", "results")
 DATABASE = "bddicomimage"
 FILE_STORAGE = "file:///var/lib/dicom/dicom_file"
@@ -26,7 +28,7 @@ FILE_MODE = 0o440
 
 
 def make(folder: Path, *, mongodb: bool = False) -> list[str]:
-    """Make every secret that is missing; answers the names of those made. Raises OSError.
+    """Make every secret that is missing; answers the names of those made. Raises ConfigurationError, OSError.
 
     A file that exists is kept, whatever it holds: it may be what a database was initialised with. `mongodb`
     is where new objects go when nothing says so yet.
@@ -49,19 +51,33 @@ def make(folder: Path, *, mongodb: bool = False) -> list[str]:
         recipes[f"{role}_database_url"] = partial(database_url, role, f"{role}_password")
     recipes["amqp_url"] = lambda: f"amqps://dicom:{read('amqp_password')}@rabbitmq:5671/dicom"
     recipes["storage_url"] = lambda: _mongodb_url(read("mongodb_password")) if mongodb else FILE_STORAGE
-    made = [name for name, recipe in recipes.items() if _make_once(folder / name, recipe)]
-    keyring = folder / "keyring.json"
-    if not keyring.exists():
-        Keyring.create(keyring)
-        keyring.chmod(FILE_MODE)
-        made.append(keyring.name)
+    made = [
+        *_make_keyring(folder),
+        *(name for name, recipe in recipes.items() if _make_once(folder / name, recipe)),
+    ]
     # The only one that follows the release: its policies may have changed.
-    rendered = folder / "rabbitmq_definitions.json"
+    rendered = folder / RENDERED
     text = definitions(read("amqp_password"), read("monitoring_password"))
     if not rendered.exists() or rendered.read_text() != text:
         rendered.unlink(missing_ok=True)
         _make_once(rendered, lambda: text)
     return made
+
+
+def _make_keyring(folder: Path) -> list[str]:
+    """The keyring, at the first run only. Raises ConfigurationError where it is lost."""
+    keyring = folder / "keyring.json"
+    if keyring.exists():
+        return []
+    # Written last, at each run: where it is, there was a keyring once, and objects may need it.
+    if (folder / RENDERED).exists():
+        raise ConfigurationError(
+            f"Put {keyring} back from its copy: what is stored cannot be read without it. Only if nothing "
+            f"was ever stored, run `make down ARGS=--volumes` and delete {folder} instead."
+        )
+    Keyring.create(keyring)
+    keyring.chmod(FILE_MODE)
+    return [keyring.name]
 
 
 def uses_mongodb(folder: Path) -> bool:

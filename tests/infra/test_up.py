@@ -56,6 +56,18 @@ def test_a_missing_secret_is_made_again_and_the_others_are_kept(tmp_path: Path) 
     assert (url.username, url.password, url.query) == ("auth", kept, "sslmode=verify-full")
 
 
+def test_a_lost_keyring_is_asked_for_and_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "admin_password").write_text("chosen")
+    deployment_secrets.make(tmp_path)
+    keyring = tmp_path / "keyring.json"
+    kept = keyring.rename(tmp_path / "elsewhere")
+    with pytest.raises(ConfigurationError, match=r"Put .*keyring\.json back from its copy"):
+        deployment_secrets.make(tmp_path)
+    assert not keyring.exists()
+    kept.rename(keyring)
+    assert deployment_secrets.make(tmp_path) == []
+
+
 def test_what_the_services_get_is_protected_and_fits(tmp_path: Path) -> None:
     deployment_secrets.make(tmp_path)
     Keyring.load(tmp_path / "keyring.json")
