@@ -54,6 +54,8 @@ EXTERNAL: dict[str, frozenset[str]] = {
     ),
     "prometheus_notifications_dropped_total": frozenset(),
     "alertmanager_notifications_failed_total": frozenset({"integration"}),
+    "kube_cronjob_created": frozenset({"namespace", "cronjob"}),
+    "kube_cronjob_status_last_successful_time": frozenset({"namespace", "cronjob"}),
     "kube_deployment_status_replicas_unavailable": frozenset({"namespace", "deployment"}),
     "kube_horizontalpodautoscaler_spec_max_replicas": frozenset({"namespace", "horizontalpodautoscaler"}),
     "kube_horizontalpodautoscaler_status_current_replicas": frozenset(

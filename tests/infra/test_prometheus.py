@@ -100,7 +100,7 @@ def test_rules_group_by_labels_that_exist() -> None:
 
 
 def test_alerts_tell_of_jobs_that_are_scraped() -> None:
-    asked = {job for rule in rules() for job in re.findall(r'job="([^"]+)"', rule["expr"])}
+    asked = {job for rule in rules() for job in re.findall(r'\bjob="([^"]+)"', rule["expr"])}
     assert asked <= JOBS
 
 
