@@ -93,6 +93,26 @@ async def test_documents_are_those_of_gridfs(store: Store, key: ObjectKey) -> No
     assert await reader.read(SEGMENT_BYTES - 1, 100) == LARGE[SEGMENT_BYTES - 1 :]
 
 
+async def test_what_cannot_be_discarded_hides_no_cancellation_and_is_swept(
+    store: Store, key: ObjectKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: object) -> None:
+        raise Unavailable("MongoDB does not answer.")
+
+    async def cancelled() -> None:
+        async with store.storage.writer(key) as writer:
+            await writer.write(LARGE)
+            raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store.bucket, "discard", away)
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled()
+    assert store.files.count_documents({}) == 1
+    assert await store.storage.sweep(AT_ONCE) == 1
+    assert store.chunks.count_documents({}) == 0
+
+
 async def test_a_range_fetches_its_own_chunks_only(
     store: Store, key: ObjectKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

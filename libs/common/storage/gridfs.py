@@ -8,13 +8,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from concurrent.futures import Executor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from libs.common.encryption import Sealer, unlock_object
 from libs.common.encryption.rewrap import plan
-from libs.common.errors import ObjectNotFound
+from libs.common.errors import ObjectNotFound, Unavailable
 from libs.common.ids import ObjectKey
 from libs.common.keyring import Keyring
 from libs.common.storage.blocking import finished_task, in_thread, unavailable
@@ -50,7 +50,10 @@ class GridFSStorage:
             yield writer
         finally:
             if writer.begun:
-                await finished_task(writer.discard())
+                # What cannot be removed now is a sweep's; to say so must not take the place of what went
+                # wrong before, least of all of a cancellation: the task would go on.
+                with suppress(Unavailable):
+                    await finished_task(writer.discard())
 
     async def put(
         self, key: ObjectKey, data: bytes, trailer: Mapping[str, Any], *, durable: bool = True
