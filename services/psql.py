@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from libs.common.roles import OPERATOR
 from services import postgres_folder as folder
@@ -29,11 +29,18 @@ def run(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
 def without_password(url: str) -> tuple[str, dict[str, str]]:
     """Move the password from the URL to the environment: everybody can read a program's arguments."""
     parts = urlsplit(url)
-    if parts.password is None:
+    options = parse_qsl(parts.query, keep_blank_values=True)
+    given = [value for name, value in options if name == "password"]
+    if parts.password is not None:
+        given.insert(0, unquote(parts.password))
+    if not given:
         return url, {}
-    user_and_host = parts.netloc.rpartition("@")
-    netloc = f"{user_and_host[0].partition(':')[0]}@{user_and_host[2]}"
-    return urlunsplit(parts._replace(netloc=netloc)), {"PGPASSWORD": unquote(parts.password)}
+    user, _, host = parts.netloc.rpartition("@")
+    netloc = f"{user.partition(':')[0]}@{host}" if user else host
+    kept = urlencode([option for option in options if option[0] != "password"], safe="/", quote_via=quote)
+    # By hand: `urlunsplit` leaves out the // where there is no host.
+    shown = f"{parts.scheme}://{netloc}{parts.path}{kept and f'?{kept}'}"
+    return shown, {"PGPASSWORD": given[-1]}
 
 
 def _psql(url: str, arguments: Sequence[str], environment: dict[str, str]) -> int:
