@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from libs.common.certificates import client_context
 from libs.common.errors import ConfigurationError
@@ -102,7 +102,8 @@ class Target:
         kept = [(name, value) for name, value in parse_qsl(parts.query) if name not in _OURS]
         options = [*kept, ("host", folder), ("port", str(_PORT)), ("sslmode", "disable")]
         netloc = f"{user}@" if user else ""
-        return urlunsplit(("postgresql", netloc, parts.path, urlencode(options, quote_via=quote), ""))
+        # By hand: `urlunsplit` leaves out the // where there is no host.
+        return f"postgresql://{netloc}{parts.path}?{urlencode(options, quote_via=quote)}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection there and back until either side ends it."""

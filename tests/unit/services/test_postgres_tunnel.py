@@ -61,6 +61,11 @@ def test_the_rest_of_the_url_is_kept() -> None:
     assert not Path(options["host"][0]).exists()
 
 
+def test_the_user_may_be_among_the_options() -> None:
+    with through_tls("postgresql://db/x?sslmode=require&user=u") as reachable:
+        assert reachable.startswith("postgresql:///x?user=u&host=")
+
+
 @pytest.mark.parametrize(
     "url",
     [
