@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -81,20 +82,26 @@ def test_what_cannot_be_led_is_one_sentence(url: str) -> None:
 
 
 def test_a_server_without_tls_is_not_spoken_to(tmp_path: Path) -> None:
-    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(8)
-        # With something that must not pass for an answer over TLS.
-        writer.write(b"SR\0\0\0\x08\0\0\0\0")
-        await reader.read()
-        writer.close()
-        await writer.wait_closed()
-
     async def connect() -> None:
+        ended = asyncio.Event()
+
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readexactly(8)
+            # With something that must not pass for an answer over TLS.
+            writer.write(b"SR\0\0\0\x08\0\0\0\0")
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+                writer.close()
+                await writer.wait_closed()
+            ended.set()
+
         async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             url = f"postgresql://u@127.0.0.1:{port}/x?sslmode=require"
             refused = pytest.raises(asyncpg.ConnectionFailureError, match="takes no TLS")
             with through_tls(url) as reachable, refused:
                 await asyncpg.connect(reachable)
+            # Else the loop may end before the connection is closed.
+            await ended.wait()
 
     run_apart(connect())
