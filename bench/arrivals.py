@@ -41,6 +41,11 @@ class Trace:
     replicas: int
     outage: Outage | None = None
 
+    @property
+    def files(self) -> int:
+        """How many come, bundles counted by what is in them."""
+        return sum(arrival.files for arrival in self.arrivals)
+
 
 def poisson(rate: float, mix: Mix, seconds: float, generator: np.random.Generator) -> list[Arrival]:
     """Independent arrivals, `rate` a second."""

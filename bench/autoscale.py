@@ -104,7 +104,7 @@ def draw(trace: Trace, histories: dict[str, History], folder: Path) -> Path:
             axis.axvspan(trace.outage.start / 60, trace.outage.stop / 60, color="0.9")
     axes[0].legend(loc="upper right")
     axes[2].set_xlabel("minutes")
-    figure.suptitle(f"{trace.name}: {len(trace.arrivals)} files")
+    figure.suptitle(f"{trace.name}: {trace.files:,} files")
     path = folder / f"autoscale-{trace.name}.png"
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -116,7 +116,7 @@ def summary(trace: Trace, history: History) -> list[str]:
     waits = [wait for _, wait in history.waits] or [math.nan]
     late = sum(wait > SLO_SECONDS for wait in waits)
     return [
-        f"{len(trace.arrivals)}",
+        f"{trace.files:,}",
         f"{max(history.replicas)}",
         f"{history.turns}",
         f"{sum(history.replicas) / 3600:.1f}",
