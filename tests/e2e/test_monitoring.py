@@ -133,7 +133,11 @@ async def test_every_panel_and_every_recording_rule_has_data(
         return float(found[0]["value"][1]) if found else 0.0
 
     async def all_are_up() -> bool:
-        return await value("count(up == 1)") == len(SERVICES) + 3
+        try:
+            return await value("count(up == 1)") == len(SERVICES) + 3
+        except aiohttp.ClientConnectionError:
+            # Prometheus itself does not listen yet.
+            return False
 
     await eventually(all_are_up, 60)
     # A rate needs two scrapes that differ: files come in as many parts.
