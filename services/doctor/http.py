@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import aiohttp
+from yarl import URL
 
 from libs.common.certificates import client_context
 from libs.common.jwks import MAX_DOCUMENT_BYTES, KeyCache
@@ -36,23 +37,26 @@ async def check_keys(settings: DoctorSettings) -> list[Finding]:
                 status, date = answer.status, answer.headers.get("Date")
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if by_itself and isinstance(error, aiohttp.ClientConnectorError):
-            return [Finding(KEYS, "note", f"Nothing answers at {url}.", "`make run` starts the system.")]
+            return [
+                Finding(KEYS, "note", f"Nothing answers at {shown(url)}.", "`make run` starts the system.")
+            ]
         return [
             Finding(
                 KEYS,
                 "problem",
-                f"{url} cannot be fetched ({reason(error)}).",
+                f"{shown(url)} cannot be fetched ({reason(error)}).",
                 "Start auth, or correct AUTH_JWKS_URL: without the keys nobody can be let in.",
             )
         ]
     if status != 200:
-        return [Finding(KEYS, "problem", f"{url} answers with status {status}.", "Correct AUTH_JWKS_URL.")]
+        what = f"{shown(url)} answers with status {status}."
+        return [Finding(KEYS, "problem", what, "Correct AUTH_JWKS_URL.")]
 
     async def fetched() -> bytes:
         return document
 
     await KeyCache(fetched).ready()
-    findings = [Finding(KEYS, "ok", f"{url} gives the keys.")]
+    findings = [Finding(KEYS, "ok", f"{shown(url)} gives the keys.")]
     if date is not None:
         theirs = parsedate_to_datetime(date)
         findings.append(clock.judge(before, theirs, "auth", after - before + SECOND))
@@ -74,10 +78,15 @@ async def check_traces(settings: DoctorSettings) -> list[Finding]:
         ):
             status = answer.status
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return [Finding(TRACES, "warning", f"{url} does not answer ({reason(error)}).", advice)]
+        return [Finding(TRACES, "warning", f"{shown(url)} does not answer ({reason(error)}).", advice)]
     if status // 100 != 2:
-        return [Finding(TRACES, "warning", f"{url} answers with status {status}.", advice)]
-    return [Finding(TRACES, "ok", f"{url} takes traces.")]
+        return [Finding(TRACES, "warning", f"{shown(url)} answers with status {status}.", advice)]
+    return [Finding(TRACES, "ok", f"{shown(url)} takes traces.")]
+
+
+def shown(url: str) -> str:
+    """The URL without the user and password that it may hold."""
+    return str(URL(url).with_user(None))
 
 
 def reason(error: BaseException) -> str:

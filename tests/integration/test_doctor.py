@@ -194,6 +194,14 @@ async def test_a_wrong_setting_hides_nothing(examined: Examine, keyring: Path, t
     assert found.of("keyring", "ok")
 
 
+async def test_no_password_of_an_address_is_told(examined: Examine, keyring: Path) -> None:
+    address = f"http://collector:{SECRET}@127.0.0.1:1"
+    found = await examined(AUTH_JWKS_URL=f"{address}/jwks.json", OTEL_EXPORTER_OTLP_ENDPOINT=address)
+    told = found.of("token keys") + found.of("traces", "warning")
+    assert len(told) == 2
+    assert not any(SECRET in what or "collector" in what for what in told)
+
+
 async def test_what_require_tls_forbids_is_examined_all_the_same(
     examined: Examine, keyring: Path, amqp_url: str
 ) -> None:
