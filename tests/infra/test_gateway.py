@@ -118,7 +118,14 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 @pytest.fixture
 async def client(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
     """Trusts the deployment's CA; the gateway is up."""
-    connector = aiohttp.TCPConnector(ssl=gateway.trust, force_close=True)
+    opened: list[socket.socket] = []
+
+    def open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        opened.append(socket.socket(family, kind, protocol))
+        return opened[-1]
+
+    connector = aiohttp.TCPConnector(ssl=gateway.trust, force_close=True, socket_factory=open_socket)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def alive() -> bool:
@@ -130,6 +137,8 @@ async def client(gateway: Gateway) -> AsyncIterator[aiohttp.ClientSession]:
 
         await eventually(alive)
         yield session
+    # Each connection ends with TLS's farewell, which takes its time; the loop must not end before.
+    await eventually(lambda: all(one.fileno() == -1 for one in opened))
 
 
 Serve = Callable[..., Awaitable[str]]
