@@ -326,6 +326,7 @@ async def test_descriptors_are_closed_on_every_way_out(storage: FileStorage, key
 def test_memory_does_not_grow_with_the_object(tmp_path: Path) -> None:
     script = """
 import asyncio, re, sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from libs.common.encryption import DecryptingReader
 from libs.common.ids import file_key, new_file_id
@@ -352,7 +353,8 @@ async def transfer(storage, mib):
                 continue
 
 async def main():
-    storage = FileStorage(Path(sys.argv[1]), Keyring("key", {"key": bytes(32)}))
+    # One thread: each has an arena of its own in malloc, and how many get work is chance.
+    storage = FileStorage(Path(sys.argv[1]), Keyring("key", {"key": bytes(32)}), ThreadPoolExecutor(1))
     await transfer(storage, 8)
     before = peak()
     await transfer(storage, 128)
