@@ -12,8 +12,7 @@ from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
 from libs.common.settings import load_settings
 from libs.common.telemetry import configure_logging
 from services import migrations, psql
-from services.embedded_access import embedded_url
-from services.embedded_postgres import SUPERUSER
+from services.embedded_access import administrator_url, embedded_url
 from services.preflight import prepare_data_dir
 from services.settings import AllInOneSettings
 
@@ -101,9 +100,7 @@ def reconcile(arguments: Sequence[str]) -> int:
     asked = command.parse(arguments)
     try:
         settings = load_settings(AllInOneSettings)
-        if settings.migration_url is not None:
-            return command.run(asked, settings, settings.migration_url)
-        with embedded_url(settings.data_dir, SUPERUSER) as url:
+        with administrator_url(settings) as url:
             return command.run(asked, settings, url)
     except ConfigurationError as error:
         # Its exit codes say what was found; this one, that nothing was looked at.

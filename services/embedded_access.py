@@ -8,9 +8,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from services import postgres_folder as folder
-from services.embedded_postgres import EmbeddedPostgres
+from services.embedded_postgres import SUPERUSER, EmbeddedPostgres
 from services.migrations import bring_up_to_date
-from services.settings import DATABASE
+from services.settings import DATABASE, AllInOneSettings
+
+
+@contextmanager
+def administrator_url(settings: AllInOneSettings) -> Iterator[str]:
+    """DATABASE_ADMIN_URL or DATABASE_URL, else the embedded server's superuser. Raises ConfigurationError."""
+    if settings.migration_url is not None:
+        yield settings.migration_url
+        return
+    with embedded_url(settings.data_dir, SUPERUSER) as url:
+        yield url
 
 
 @contextmanager

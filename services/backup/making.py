@@ -25,8 +25,7 @@ from libs.common.settings import load_settings
 from libs.common.storage import FileStorage, Storage
 from services.backup import database, dump, manifest, objects
 from services.backup.manifest import Manifest
-from services.embedded_access import embedded_url
-from services.embedded_postgres import SUPERUSER
+from services.embedded_access import administrator_url
 from services.preflight import Server, explaining_failures
 from services.settings import AllInOneSettings
 
@@ -49,9 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     _require_apart(given)
     settings = load_settings(AllInOneSettings)
     keyring = Keyring.load(settings.keyring_path)
-    if settings.migration_url is not None:
-        return asyncio.run(_back_up(settings, settings.migration_url, keyring, given))
-    with embedded_url(settings.data_dir, SUPERUSER) as url:
+    with administrator_url(settings) as url:
         return asyncio.run(_back_up(settings, url, keyring, given))
 
 

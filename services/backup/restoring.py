@@ -20,8 +20,7 @@ from libs.common.settings import load_settings
 from libs.common.storage import FileStorage, Storage
 from services.backup import database, dump, manifest, objects
 from services.backup.manifest import Manifest
-from services.embedded_access import embedded_url
-from services.embedded_postgres import SUPERUSER
+from services.embedded_access import administrator_url
 from services.migrations import bring_up_to_date, create_database
 from services.preflight import Server, explaining_failures, prepare_data_dir
 from services.settings import AllInOneSettings
@@ -44,10 +43,9 @@ def run(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     settings = load_settings(AllInOneSettings)
     found = manifest.read(given.backup)
-    if settings.migration_url is not None:
-        return _restore(settings, settings.migration_url, found, given)
-    prepare_data_dir(settings.data_dir)
-    with embedded_url(settings.data_dir, SUPERUSER) as url:
+    if settings.migration_url is None:
+        prepare_data_dir(settings.data_dir)
+    with administrator_url(settings) as url:
         return _restore(settings, url, found, given)
 
 
