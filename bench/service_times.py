@@ -12,7 +12,7 @@ import numpy as np
 from openjpeg.utils import encode_array
 
 from bench.arrivals import Kind
-from libs.dicom.analysis import analyse
+from libs.dicom.measure.analysis import analyse
 from tests.builders import JPEG_2000_LOSSLESS, ct_instance, ct_pixels, encapsulated_instance
 
 REPEATS = 5

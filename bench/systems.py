@@ -12,9 +12,9 @@ from pathlib import Path
 import asyncpg
 
 from bench.accounting import Usage, descendant, usage_of
-from libs.common.keyring import Keyring
-from services import postgres_folder
-from services.embedded_postgres import EmbeddedPostgres
+from libs.common.encryption.keyring import Keyring
+from libs.postgresql import folder as postgres_folder
+from libs.postgresql.embedded import EmbeddedPostgres
 from tests.e2e.processes import ROOT, embedded, one_url, separate, start_all, stop_all, urls_of
 from tests.rabbitmq_node import RabbitMQNode
 

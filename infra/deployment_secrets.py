@@ -14,8 +14,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
-from libs.common.keyring import Keyring
 
 FOLDER = Path("var/deploy/secrets")
 DEFINITIONS = Path(__file__).parent / "rabbitmq" / "definitions.json"

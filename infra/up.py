@@ -24,7 +24,7 @@ from libs.common.errors import ConfigurationError
 READY_SECONDS = 300.0
 POLL_SECONDS = 1.0
 ASK_SECONDS = 15.0
-READY = ("python", "-m", "libs.common.probe", "/readyz")
+READY = ("python", "-m", "libs.common.http.probe", "/readyz")
 CHECKS: Mapping[str, Sequence[str]] = {
     **dict.fromkeys(("auth", "ingest", "results", "portal", "processor"), READY),
     "prometheus": (

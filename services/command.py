@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
-from libs.common.settings import load_settings
-from libs.common.telemetry import configure_logging
-from services import migrations, psql
-from services.embedded_access import administrator_url, embedded_url
-from services.preflight import prepare_data_dir
-from services.settings import AllInOneSettings
+from libs.common.settings.common import load_settings
+from libs.common.telemetry.logs import configure_logging
+from services.operator import migrations, psql
+from services.operator.embedded_access import administrator_url, embedded_url
+from services.operator.preflight import prepare_data_dir
+from services.operator.settings import AllInOneSettings
 
 USAGE = """\
 usage: python -m services            run all services, with what the environment says (README.md)
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         match arguments:
             case []:
                 # All five services and what they need: not for the commands below.
-                from services import running
+                from services.allinone import running
 
                 settings = load_settings(AllInOneSettings, serves=True)
                 configure_logging(settings)
@@ -53,15 +53,15 @@ def main(arguments: Sequence[str]) -> int:
                 return reconcile(rest)
             case ["doctor", *rest]:
                 # The settings of every service: not for the other commands.
-                from services.doctor.command import doctor
+                from services.operator.doctor.command import doctor
 
                 return doctor(rest)
             case ["backup", *rest]:
-                from services.backup import making
+                from services.operator.backup import making
 
                 return making.run(rest)
             case ["restore", *rest]:
-                from services.backup import restoring
+                from services.operator.backup import restoring
 
                 return restoring.run(rest)
             case ["psql", *rest]:
@@ -95,7 +95,7 @@ def create_user(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
 
 def reconcile(arguments: Sequence[str]) -> int:
     """Compare rows, objects and events, on DATABASE_ADMIN_URL, else on the embedded PostgreSQL."""
-    from services.results import command
+    from services.operator.reconcile import command
 
     asked = command.parse(arguments)
     try:

@@ -10,8 +10,8 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.events import Averages, Event, FileFailed, FileProcessed, FileReceived, new_event
 from libs.common.ids import new_file_id
-from libs.common.settings import CommonSettings
-from libs.common.telemetry import Telemetry
+from libs.common.settings.common import CommonSettings
+from libs.common.telemetry.tracing import Telemetry
 
 FAST = replace(TOPOLOGY, retry_delays=(0.05, 0.1))
 """The product's own queues, but retries do not keep a test waiting."""

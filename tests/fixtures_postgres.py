@@ -21,15 +21,15 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from libs.common.migrations import migrate
-from libs.common.postgres import Database
-from libs.common.roles import OPERATOR
-from services.embedded_postgres import EmbeddedPostgres
-from services.migrations import SOURCES
-from services.postgres_folder import cluster
+from libs.common.database.migrations import migrate
+from libs.common.database.postgres import Database
+from libs.common.database.roles import OPERATOR
+from libs.postgresql.embedded import EmbeddedPostgres
+from libs.postgresql.folder import cluster
+from services.operator.migrations import MIGRATIONS
 
 ROLE_PASSWORD = "dicom-tests-only"
-ROLES = (*(source.schema for source in SOURCES), OPERATOR)
+ROLES = (*(source.schema for source in MIGRATIONS), OPERATOR)
 
 # Nothing here has to survive a power cut.
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "300"}
@@ -69,7 +69,7 @@ class PostgresServer:
         """A new database, by name; dropped at the end."""
         name = f"test_{secrets.token_hex(6)}"
         # Settings of a database are not copied with it.
-        search_path = ", ".join(source.schema for source in SOURCES)
+        search_path = ", ".join(source.schema for source in MIGRATIONS)
         self.execute(
             f'CREATE DATABASE "{name}" TEMPLATE "{template}"',
             f'ALTER DATABASE "{name}" SET search_path = {search_path}, public',
@@ -120,7 +120,7 @@ def data_dir(tmp_path: Path, fresh_cluster: Path) -> Path:
 def template_database(postgres_server: PostgresServer) -> Iterator[str]:
     """Name of a database with every migration applied."""
     with postgres_server.database() as name:
-        run_apart(migrate(postgres_server.url(name), SOURCES))
+        run_apart(migrate(postgres_server.url(name), MIGRATIONS))
         if os.environ.get("TEST_DATABASE_URL"):
             postgres_server.execute(*(f"ALTER ROLE \"{role}\" PASSWORD '{ROLE_PASSWORD}'" for role in ROLES))
         yield name

@@ -16,16 +16,16 @@ from pydantic import SecretStr
 
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import RESULTS_FILES
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from libs.common.events import Event
+from libs.common.http.application import create_app
 from libs.common.ids import UserId, file_key
-from libs.common.keyring import Keyring
 from libs.common.keys import BUS, VERIFIER
 from libs.common.resources import drain_bus
+from libs.common.security.tokens import TokenVerifier
 from libs.common.storage import Storage
-from libs.common.telemetry import Telemetry
-from libs.common.tokens import TokenVerifier
-from libs.common.web import create_app
+from libs.common.telemetry.tracing import Telemetry
 from services.auth.models import Identity
 from services.auth.signing import TokenSigner, generate_seed
 from services.results.app import install

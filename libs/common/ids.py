@@ -7,7 +7,6 @@ from uuid import UUID
 
 import uuid_utils.compat
 
-FileId = NewType("FileId", UUID)
 UserId = NewType("UserId", int)
 ObjectKey = NewType("ObjectKey", str)
 """Key of a stored object: `<file_id>` or `<file_id>.thumbnail`."""
@@ -18,9 +17,9 @@ def new_uuid() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
-def new_file_id() -> FileId:
+def new_file_id() -> UUID:
     """Draw the id of a new file."""
-    return FileId(new_uuid())
+    return new_uuid()
 
 
 def began_at(file_id: UUID) -> float:

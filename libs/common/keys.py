@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from libs.common.bus.contract import Bus
+from libs.common.security.tokens import TokenVerifier
 from libs.common.storage.metrics import StorageMetrics
-from libs.common.telemetry import Telemetry
-from libs.common.tokens import TokenVerifier
+from libs.common.telemetry.tracing import Telemetry
 
 Check = Callable[[], Awaitable[None]]
 

@@ -6,21 +6,21 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from libs.common.bus.rabbitmq import RabbitMQBus
+from libs.common.bus.rabbitmq.bus import RabbitMQBus
+from libs.common.database.postgres import Database
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
-from libs.common.jwks import HttpKeys
-from libs.common.keyring import Keyring
+from libs.common.http.application import create_app
 from libs.common.keys import BUS, READINESS, STORAGE_METRICS, TELEMETRY, VERIFIER
-from libs.common.metrics import Metrics
-from libs.common.postgres import Database
-from libs.common.settings import CommonSettings
+from libs.common.security.jwks import HttpKeys
+from libs.common.security.tokens import TokenVerifier
+from libs.common.settings.common import CommonSettings
 from libs.common.storage import FileStorage, Storage
 from libs.common.storage.metered import MeteredStorage
 from libs.common.storage.metrics import StorageMetrics
 from libs.common.tasks import supervise
-from libs.common.telemetry import Telemetry
-from libs.common.tokens import TokenVerifier
-from libs.common.web import create_app
+from libs.common.telemetry.metrics import Metrics
+from libs.common.telemetry.tracing import Telemetry
 
 
 def service_database(settings: CommonSettings, role: str, metrics: Metrics | None = None) -> Database:

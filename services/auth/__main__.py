@@ -2,7 +2,7 @@
 
 import sys
 
-from libs.common.serving import run
+from libs.common.http.serving import run
 from services.auth.app import create
 from services.auth.command import create_user
 from services.auth.settings import AuthSettings

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from libs.common.database.postgres import Database
 from libs.common.errors import Conflict, InvalidRequest
 from libs.common.ids import UserId
-from libs.common.postgres import Database
 from services.auth import store
 from services.auth.credentials import MAX_PASSWORD_LENGTH, Passwords
 from services.auth.models import normal_username

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from libs.common.jwks import FetchKeys
+from libs.common.http.application import create_app
 from libs.common.keys import READINESS, TELEMETRY, VERIFIER
 from libs.common.resources import service_database
+from libs.common.security.jwks import FetchKeys
+from libs.common.security.tokens import TokenVerifier
 from libs.common.tasks import supervise
-from libs.common.telemetry import Telemetry
-from libs.common.tokens import TokenVerifier
-from libs.common.web import create_app
+from libs.common.telemetry.tracing import Telemetry
 from services.auth import routes
 from services.auth.bootstrap import Bootstrap
 from services.auth.credentials import Passwords
@@ -21,13 +21,13 @@ from services.auth.metrics import AuthMetrics
 from services.auth.sessions import Sessions
 from services.auth.settings import AuthSettings
 from services.auth.signing_key import SigningKey
-from services.auth.store import SOURCE
+from services.auth.store import MIGRATIONS
 
 
 def install(app: web.Application, settings: AuthSettings) -> None:
     """Put the auth service onto `app`. Raises ConfigurationError without a database."""
     metrics = app[TELEMETRY].metrics
-    database, passwords = service_database(settings, SOURCE.schema, metrics), make_passwords(settings)
+    database, passwords = service_database(settings, MIGRATIONS.schema, metrics), make_passwords(settings)
     key = SigningKey(database)
     bootstrap = Bootstrap(database, passwords, key, settings)
     app[SETTINGS] = settings

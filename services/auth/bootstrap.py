@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from libs.common.database.migrations import require_current
+from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
-from libs.common.migrations import require_current
-from libs.common.postgres import Database
 from services.auth import store
 from services.auth.credentials import Passwords, generate_password
 from services.auth.settings import AuthSettings
@@ -62,7 +62,7 @@ class Bootstrap:
 
     async def ready(self) -> None:
         """Raises Unavailable while nobody could sign in."""
-        await require_current(self._database, store.SOURCE)
+        await require_current(self._database, store.MIGRATIONS)
         if not self._done:
             raise Unavailable("The signing key and the first administrator are not there yet.")
 

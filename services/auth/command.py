@@ -8,14 +8,14 @@ import getpass
 import sys
 from collections.abc import Sequence
 
+from libs.common.database.migrations import require_current
 from libs.common.errors import ConfigurationError, DicomSystemError
-from libs.common.migrations import require_current
 from libs.common.resources import service_database
-from libs.common.settings import load_settings
+from libs.common.settings.common import load_settings
 from services.auth import accounts
 from services.auth.app import make_passwords
 from services.auth.settings import AuthSettings
-from services.auth.store import SOURCE
+from services.auth.store import MIGRATIONS
 
 
 def create_user(arguments: Sequence[str], settings: AuthSettings | None = None) -> int:
@@ -56,10 +56,10 @@ def _read_password() -> str:
 
 
 async def _create(settings: AuthSettings, name: str, password: str, staff: bool, superuser: bool) -> int:
-    database, passwords = service_database(settings, SOURCE.schema), make_passwords(settings)
+    database, passwords = service_database(settings, MIGRATIONS.schema), make_passwords(settings)
     await database.open()
     try:
-        await require_current(database, SOURCE)
+        await require_current(database, MIGRATIONS)
         return await accounts.create_user(
             database, passwords, name, password, staff=staff, superuser=superuser
         )

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter
 
-from libs.common.metrics import preset
+from libs.common.telemetry.metrics import preset
 
 SignIn = Literal["ok", "wrong_credentials", "inactive", "busy"]
 Refresh = Literal["ok", "refused", "reused", "busy"]

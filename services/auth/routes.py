@@ -14,10 +14,11 @@ from libs.common.errors import (
     TooLarge,
     UnsupportedType,
 )
+from libs.common.http.authenticate import check_origin, principal
+from libs.common.http.json import json_response, parse_json
+from libs.common.http.openapi import Operation, add_operations
 from libs.common.ids import UserId
-from libs.common.openapi import Operation, add_operations
-from libs.common.tokens import ACCESS_COOKIE, REFRESH_COOKIE
-from libs.common.web import check_origin, json_response, parse_json, principal
+from libs.common.security.tokens import ACCESS_COOKIE, REFRESH_COOKIE
 from services.auth.keys import SESSIONS, SETTINGS, SIGNING_KEY
 from services.auth.models import KeySetResponse, LoginRequest, MeResponse, RefreshRequest, TokenResponse
 from services.auth.sessions import Grant

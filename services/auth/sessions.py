@@ -6,9 +6,9 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from libs.common.database.postgres import Connection, Database
 from libs.common.errors import NotAuthenticated, Unavailable, WrongCredentials
 from libs.common.ids import UserId, new_uuid
-from libs.common.postgres import Connection, Database
 from services.auth import rotation, store
 from services.auth.credentials import Passwords
 from services.auth.metrics import AuthMetrics

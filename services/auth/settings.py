@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from libs.common.settings import CommonSettings
+from libs.common.settings.common import CommonSettings
 from services.auth.credentials import MAX_PASSWORD_LENGTH
 from services.auth.models import normal_username
 

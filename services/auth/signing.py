@@ -10,7 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 from joserfc.util import urlsafe_b64encode
 
-from libs.common.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, token_registry
+from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, token_registry
 from services.auth.models import Identity, KeySetResponse, PublicKey
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from libs.common.database.migrations import require_current
+from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
-from libs.common.migrations import require_current
-from libs.common.postgres import Database
 from services.auth import store
 from services.auth.signing import TokenSigner, generate_seed
 
@@ -24,7 +24,7 @@ class SigningKey:
         return self._signer
 
     async def _seed(self) -> bytes:
-        await require_current(self._database, store.SOURCE)
+        await require_current(self._database, store.MIGRATIONS)
         async with self._database.transaction() as connection:
             seed = await store.current_signing_key(connection)
             if seed is None:

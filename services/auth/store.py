@@ -8,12 +8,12 @@ from uuid import UUID
 
 import asyncpg
 
+from libs.common.database.migrations import Migrations
+from libs.common.database.postgres import Connection
 from libs.common.ids import UserId
-from libs.common.migrations import Source
-from libs.common.postgres import Connection
 from services.auth.models import Account, Identity, Session
 
-SOURCE = Source("auth", Path(__file__).parent / "migrations")
+MIGRATIONS = Migrations("auth", Path(__file__).parent / "migrations")
 
 _LOCK_BOOTSTRAP = "SELECT pg_advisory_xact_lock(hashtext('auth.bootstrap'))"
 

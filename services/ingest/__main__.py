@@ -1,6 +1,6 @@
 """`python -m services.ingest`: this service on its own, with DATABASE_URL, AMQP_URL and KEYRING_FILE."""
 
-from libs.common.serving import run
+from libs.common.http.serving import run
 from services.ingest.app import create
 from services.ingest.settings import IngestSettings
 

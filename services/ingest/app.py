@@ -10,16 +10,16 @@ from pathlib import Path
 from aiohttp import web
 
 from libs.common.bus.topology import INGEST_OUTCOMES
+from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.errors import Unavailable
+from libs.common.http.openapi import add_operations
 from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.memory import keep_large_buffers
-from libs.common.migrations import Source, require_current, wait_until_current
-from libs.common.openapi import add_operations
-from libs.common.outbox import OutboxRelay
+from libs.common.outbox.relay import OutboxRelay
 from libs.common.resources import add_storage, service_database, standalone
 from libs.common.storage import Storage
 from libs.common.tasks import supervise
-from libs.dicom.header import HeaderLimits
+from libs.dicom.parse.header import HeaderLimits
 from services.ingest.handlers import Outcomes
 from services.ingest.intake import SCHEMA, Intake, Limits
 from services.ingest.keys import DATABASE, INTAKE, SETTINGS
@@ -29,7 +29,7 @@ from services.ingest.settings import IngestSettings
 
 log = logging.getLogger(__name__)
 
-SOURCE = Source(SCHEMA, Path(__file__).parent / "migrations")
+MIGRATIONS = Migrations(SCHEMA, Path(__file__).parent / "migrations")
 OUTCOME_CONCURRENCY = 8
 SWEEP_SECONDS = 3600.0
 
@@ -45,7 +45,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
     add_operations(app, prefix="/api/files", title="Ingest", operations=OPERATIONS)
 
     async def postgresql() -> None:
-        await require_current(database, SOURCE)
+        await require_current(database, MIGRATIONS)
 
     app[READINESS]["ingest database"] = postgresql
 
@@ -75,7 +75,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
         )
 
         async def consume_and_relay() -> None:
-            await wait_until_current(database, SOURCE)
+            await wait_until_current(database, MIGRATIONS)
             await app[BUS].subscribe(INGEST_OUTCOMES, Outcomes(database), concurrency=OUTCOME_CONCURRENCY)
             await relay.run()
 

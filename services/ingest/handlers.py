@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from libs.common.bus.contract import Delivery
+from libs.common.database.postgres import Database
 from libs.common.errors import Reject
 from libs.common.events import FileFailed
-from libs.common.postgres import Database
 from services.ingest import store
 
 

@@ -11,21 +11,21 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from libs.common import outbox
+from libs.common.database.postgres import Database
 from libs.common.errors import Conflict, InvalidContent, TooLarge, Unavailable, UnsupportedType
 from libs.common.events import Event, new_event
 from libs.common.ids import ObjectKey, UserId, file_key, new_file_id
-from libs.common.postgres import Database
+from libs.common.outbox.store import enqueue
 from libs.common.storage import ObjectWriter, Storage
-from libs.common.telemetry import Telemetry, current_traceparent
+from libs.common.telemetry.tracing import Telemetry, current_traceparent
 from libs.dicom.faults import DicomFault
-from libs.dicom.header import Header, HeaderLimits, read_header
+from libs.dicom.parse.header import Header, HeaderLimits, read_header
 from services.ingest import store
 from services.ingest.metrics import IngestMetrics
 from services.ingest.models import StoredFile
 
 SCHEMA = "ingest"
-SOURCE = "/ingest"
+EVENT_SOURCE = "/ingest"
 SLOT_SECONDS = 30.0
 LARGEST_DIMENSION = 2**31 - 1
 """Rows, Columns (US) and Number of Frames (IS) of a sound header are far below; tables hold 32 bits."""
@@ -202,14 +202,14 @@ class Intake:
                 )
             queued = await store.take_failed(connection, twin.id)
             if queued:
-                await outbox.enqueue(connection, SCHEMA, _received(twin))
+                await enqueue(connection, SCHEMA, _received(twin))
         if queued:
             self._wake()
         return Accepted(twin.id, twin.file_name, duplicate=True)
 
 
 def _received(file: StoredFile) -> Event:
-    return new_event(SOURCE, file.received(), current_traceparent())
+    return new_event(EVENT_SOURCE, file.received(), current_traceparent())
 
 
 def _describe(

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from libs.common.postgres import Database
+from libs.common.database.postgres import Database
 from services.ingest.intake import Intake
 from services.ingest.settings import IngestSettings
 

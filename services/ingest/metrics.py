@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from libs.common.errors import Conflict, RequestError
-from libs.common.metrics import SECONDS, preset
+from libs.common.telemetry.metrics import SECONDS, preset
 
 Outcome = Literal["accepted", "duplicate", "conflict", "rejected", "unavailable"]
 

@@ -18,12 +18,13 @@ from libs.common.errors import (
     TooLarge,
     UnsupportedType,
 )
+from libs.common.http.authenticate import principal
+from libs.common.http.json import json_response, parse_query
+from libs.common.http.openapi import Operation
+from libs.common.http.problems import problem
 from libs.common.ids import UserId
-from libs.common.openapi import Operation
-from libs.common.problems import problem
-from libs.common.telemetry import current_trace_id
-from libs.common.tokens import Principal
-from libs.common.web import json_response, parse_query, principal
+from libs.common.security.tokens import Principal
+from libs.common.telemetry.tracing import current_trace_id
 from services.ingest import store
 from services.ingest.intake import Intake, clean_file_name
 from services.ingest.keys import DATABASE, INTAKE, SETTINGS

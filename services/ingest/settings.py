@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from libs.common.settings import CommonSettings
+from libs.common.settings.common import CommonSettings
 
 MIB = 1 << 20
 GIB = 1 << 30

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from libs.common.database.postgres import Connection
 from libs.common.events import Event
 from libs.common.ids import UserId
-from libs.common.postgres import Connection
 from services.ingest.models import StoredFile
 
 _COLUMNS = """id, file, file_name, uploaded_at, owner_id, size_bytes, sha256, state, sop_class_uid,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from libs.common.serving import run
+from libs.common.http.serving import run
 from services.portal.app import create
 from services.portal.settings import PortalSettings
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from aiohttp import web
 
-from libs.common.telemetry import Telemetry
-from libs.common.web import create_app
+from libs.common.http.application import create_app
+from libs.common.telemetry.tracing import Telemetry
 from services.portal import routes
 from services.portal.assets import load_assets
 from services.portal.keys import ASSETS

@@ -7,7 +7,7 @@ import re
 from aiohttp import web
 
 from libs.common.errors import NotFound
-from libs.common.web import PUBLIC
+from libs.common.http.authenticate import PUBLIC
 from services.portal.assets import Asset
 from services.portal.keys import ASSETS
 

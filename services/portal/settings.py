@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from libs.common.settings import CommonSettings
+from libs.common.settings.common import CommonSettings
 
 
 class PortalSettings(CommonSettings):

@@ -12,7 +12,7 @@ from libs.common.bus.topology import PROCESSOR_FILES
 from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, standalone
 from libs.common.tasks import supervise
-from libs.dicom.analysis import AnalysisLimits
+from libs.dicom.measure.analysis import AnalysisLimits
 from services.processor.handlers import Attempts, Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.pool import DecoderPool

@@ -18,9 +18,9 @@ from libs.common.encryption import DecryptingReader
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
 from libs.common.events import FAILURE_DETAILS, FailureReason
 from libs.common.memory import keep_large_buffers
-from libs.dicom.analysis import Analysis, AnalysisLimits, analyse
-from libs.dicom.dicomjson import device_name
 from libs.dicom.faults import DicomFault
+from libs.dicom.measure.analysis import Analysis, AnalysisLimits, analyse
+from libs.dicom.parse.dicomjson import device_name
 
 PR_SET_PDEATHSIG = 1
 BUFFER_BYTES = 64 * 1024

@@ -21,14 +21,14 @@ from libs.common.events import (
 )
 from libs.common.ids import ObjectKey, thumbnail_key
 from libs.common.storage import Storage
-from libs.common.telemetry import Telemetry, current_traceparent
-from libs.dicom.measure import METHOD_VERSION
+from libs.common.telemetry.tracing import Telemetry, current_traceparent
+from libs.dicom.measure.measures import METHOD_VERSION
 from services.processor.child import Measured, Refused
 from services.processor.metrics import ProcessorMetrics
 from services.processor.pool import DecoderCrashed, DecoderPool, DecodeTimeout
 
 log = logging.getLogger(__name__)
-SOURCE = "/processor"
+EVENT_SOURCE = "/processor"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Received:
             outcome: EventData = self._failed(data, delivery, "worker-lost", attempts=delivery.attempt - 1)
         else:
             outcome = await self._measure(data, delivery)
-        await self._bus.publish(new_event(SOURCE, outcome, current_traceparent()))
+        await self._bus.publish(new_event(EVENT_SOURCE, outcome, current_traceparent()))
 
     async def _measure(self, data: FileReceived, delivery: Delivery) -> EventData:
         started, clock = datetime.now(UTC), time.perf_counter()

@@ -7,7 +7,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from libs.common.events import FailureReason
-from libs.common.metrics import SECONDS, preset
+from libs.common.telemetry.metrics import SECONDS, preset
 from services.processor.child import Measured, Refused
 
 # The registered transfer syntaxes are few, but the header's value is the sender's: others share one label.

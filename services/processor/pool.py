@@ -13,7 +13,7 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from libs.common.errors import Unavailable
 from libs.common.storage import ChildAccess
-from libs.dicom.analysis import AnalysisLimits
+from libs.dicom.measure.analysis import AnalysisLimits
 from services.processor import child
 from services.processor.child import Measured, Refused
 

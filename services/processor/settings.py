@@ -6,7 +6,7 @@ import os
 
 from pydantic import Field
 
-from libs.common.settings import CommonSettings
+from libs.common.settings.common import CommonSettings
 
 MIB = 1 << 20
 

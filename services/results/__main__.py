@@ -2,7 +2,7 @@
 
 import sys
 
-from libs.common.serving import run
+from libs.common.http.serving import run
 from services.results.app import create
 from services.results.settings import ResultsSettings
 
@@ -12,7 +12,7 @@ def main() -> int:
     if sys.argv[1:2] != ["reconcile"]:
         return run(ResultsSettings, create)
     # The operator's: it needs modules that this service's own image does not carry.
-    from services.results.command import reconcile
+    from services.operator.reconcile.command import reconcile
 
     return reconcile(sys.argv[2:])
 

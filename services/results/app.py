@@ -11,27 +11,28 @@ from pathlib import Path
 from aiohttp import web
 
 from libs.common.bus.topology import RESULTS_FILES
+from libs.common.database.migrations import Migrations, require_current, wait_until_current
+from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
+from libs.common.http.openapi import add_operations
 from libs.common.keys import BUS, READINESS, TELEMETRY
-from libs.common.migrations import Source, require_current, wait_until_current
-from libs.common.openapi import add_operations
-from libs.common.postgres import Database
 from libs.common.resources import add_storage, service_database, standalone
 from libs.common.tasks import supervise
-from services.results import changes
-from services.results.batches import Batcher
-from services.results.feed import Feed
-from services.results.handlers import FileEvents, Recorder
+from services.results.feed import routes as feed_routes
+from services.results.feed import store as changes
+from services.results.feed.reader import Feed
 from services.results.keys import DATABASE, FEED, SETTINGS, STORAGE
 from services.results.metrics import ResultsMetrics
-from services.results.routes import OPERATIONS
+from services.results.processing.waiting import show_waiting
+from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
-from services.results.waiting import show_waiting
+from services.results.write.batches import Batcher
+from services.results.write.handlers import FileEvents, Recorder
 
 log = logging.getLogger(__name__)
 
 SCHEMA = "results"
-SOURCE = Source(SCHEMA, Path(__file__).parent / "migrations")
+MIGRATIONS = Migrations(SCHEMA, Path(__file__).parent / "migrations")
 CONCURRENCY = 128
 """Events handled at once: two batches, one that commits and one that gathers."""
 PRUNE_SECONDS = 600.0
@@ -51,12 +52,12 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
         app,
         prefix="/api",
         title="Results",
-        operations=OPERATIONS,
+        operations=(*read_routes.OPERATIONS, *feed_routes.OPERATIONS),
         document_path="/api/results/openapi.json",
     )
 
     async def postgresql() -> None:
-        await require_current(database, SOURCE)
+        await require_current(database, MIGRATIONS)
 
     app[READINESS]["results database"] = postgresql
 
@@ -67,7 +68,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
         current = asyncio.Event()
 
         async def consume() -> None:
-            await wait_until_current(database, SOURCE)
+            await wait_until_current(database, MIGRATIONS)
             current.set()
             await app[BUS].subscribe(RESULTS_FILES, handler, concurrency=CONCURRENCY)
             await prune_for_ever(database, retention)

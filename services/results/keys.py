@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from libs.common.postgres import Database
+from libs.common.database.postgres import Database
 from libs.common.storage import Storage
-from services.results.feed import Feed
+from services.results.feed.reader import Feed
 from services.results.settings import ResultsSettings
 
 SETTINGS = web.AppKey("results_settings", ResultsSettings)

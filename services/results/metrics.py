@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from libs.common.events import EVENT_TYPES
-from libs.common.metrics import SECONDS, preset
+from libs.common.telemetry.metrics import SECONDS, preset
 
 # What is promised is 60 s: that boundary must be one of these.
 _FILE_SECONDS = (

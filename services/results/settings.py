@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from libs.common.settings import CommonSettings
+from libs.common.settings.common import CommonSettings
 
 
 class ResultsSettings(CommonSettings):

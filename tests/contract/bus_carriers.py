@@ -12,11 +12,11 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from libs.common.bus.contract import Bus, Delivery, Handler, Subscription
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.rabbitmq import RabbitMQBus
+from libs.common.bus.rabbitmq.bus import RabbitMQBus
 from libs.common.bus.topology import dead_queue
 from libs.common.errors import Unavailable, Undelivered
 from libs.common.events import Event
-from libs.common.telemetry import Telemetry
+from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST
 from tests.waiting import eventually
 

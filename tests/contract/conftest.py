@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from libs.common.telemetry import Telemetry
+from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import make_telemetry
 from tests.contract.bus_carriers import Carrier, RabbitMQCarrier, inprocess_carrier, rabbitmq_bus
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from libs.common.bus.contract import MAX_DELIVERIES, Delivery
 from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
 from libs.common.errors import Reject, Unavailable
-from libs.common.telemetry import Telemetry, current_traceparent
+from libs.common.telemetry.tracing import Telemetry, current_traceparent
 from tests.bus_support import failed, processed, received
 from tests.contract.bus_carriers import Carrier, Recorder, is_ready, subscribe_all
 from tests.waiting import eventually

@@ -10,7 +10,7 @@ from libs.common.bus.contract import Delivery, Handler, Subscription
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
 from libs.common.errors import Reject, Unavailable, Undelivered
-from libs.common.telemetry import Telemetry
+from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, failed, processed, received
 from tests.contract.bus_carriers import Recorder, ignore, subscribe_all
 from tests.waiting import eventually

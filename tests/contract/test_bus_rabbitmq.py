@@ -12,11 +12,11 @@ from aio_pika.exceptions import ChannelPreconditionFailed
 from pamqp.common import FieldTable
 
 from libs.common.bus.contract import Delivery
-from libs.common.bus.rabbitmq import RabbitMQBus
+from libs.common.bus.rabbitmq.bus import RabbitMQBus
 from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.events import parse_event
-from libs.common.telemetry import Telemetry
+from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, processed, received
 from tests.contract.bus_carriers import (
     Recorder,

@@ -9,7 +9,7 @@ import pytest
 
 from libs.common.bus.topology import PROCESSOR_FILES
 from libs.common.errors import Unavailable
-from libs.common.telemetry import Telemetry
+from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import received
 from tests.contract.bus_carriers import Recorder, rabbitmq_bus, ready, subscribe_all, unready
 from tests.rabbitmq_node import RabbitMQNode

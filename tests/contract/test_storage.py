@@ -18,9 +18,9 @@ import pymongo
 import pytest
 
 from libs.common.encryption import HEADER_BYTES, SEGMENT_BYTES, DecryptingReader
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, StorageError, TooLarge, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
-from libs.common.keyring import Keyring
 from libs.common.storage import ChildAccess, FileStorage, ObjectWriter, Storage
 from libs.common.storage.bucket import Bucket
 from libs.common.storage.gridfs import GridFSStorage

@@ -202,7 +202,7 @@ async def test_processors_scale_up_and_down_under_load(
         victim = str(stack.containers("processor")[1]["Names"][0])
         os.kill(stack.podman.inspect(victim)[0]["State"]["Pid"], signal.SIGKILL)
         await eventually(lambda: stack.podman.inspect(victim)[0]["RestartCount"] == 1, 60)
-        ask = ("python", "-m", "libs.common.probe", "/readyz")
+        ask = ("python", "-m", "libs.common.http.probe", "/readyz")
         await eventually(lambda: "ready" in stack.podman("exec", victim, *ask), 120)
         killed_after = len(load.accepted)
         await eventually(lambda: len(load.accepted) >= killed_after + FILES // 8, 180)

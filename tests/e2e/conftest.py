@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from libs.common.keyring import Keyring
-from services import postgres_folder
+from libs.common.encryption.keyring import Keyring
+from libs.postgresql import folder as postgres_folder
 from tests.e2e.processes import (
     PASSWORD,
     ROOT,

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from pydicom.data import get_testdata_file
 
-from libs.common.keyring import Keyring
+from libs.common.encryption.keyring import Keyring
 from tests.builders import ct_instance, instance
 from tests.certificates import Certificates
 from tests.e2e.processes import (

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 import yaml
 
-from libs.common.keyring import Keyring
+from libs.common.encryption.keyring import Keyring
 from tests.builders import ct_instance
 from tests.certificates import NAMES, Certificates, Files
 from tests.e2e.processes import Client, Process, client_of, separate, start_all, stop_all, urls_of

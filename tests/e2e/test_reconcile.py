@@ -10,7 +10,7 @@ import sys
 import asyncpg
 import orjson
 
-from services.embedded_postgres import SUPERUSER
+from libs.postgresql.embedded import SUPERUSER
 from tests.builders import ct_instance
 from tests.e2e.conftest import System
 from tests.e2e.processes import ROOT, Client

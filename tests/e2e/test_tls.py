@@ -21,17 +21,17 @@ import pytest
 from aio_pika.exceptions import AMQPError
 from aiohttp import web
 
-from libs.common.bus.rabbitmq import RabbitMQBus
-from libs.common.certificates import load, server_context
+from libs.common.bus.rabbitmq.bus import RabbitMQBus
+from libs.common.database.postgres import Database
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, Unavailable
-from libs.common.keyring import Keyring
-from libs.common.postgres import Database
-from libs.common.settings import CommonSettings
-from libs.common.telemetry import Telemetry
-from libs.common.tls_rules import trusting
-from services.postgres_folder import binary
-from services.postgres_tunnel import through_tls
-from services.preflight import check_broker, check_roles
+from libs.common.security.certificates import load, server_context
+from libs.common.security.tls_rules import trusting
+from libs.common.settings.common import CommonSettings
+from libs.common.telemetry.tracing import Telemetry
+from libs.postgresql.folder import binary
+from services.operator.postgres_tunnel import through_tls
+from services.operator.preflight import check_broker, check_roles
 from tests.builders import ct_instance
 from tests.certificates import Certificates, Files
 from tests.e2e.processes import ROOT, client_of, separate, start_all, stop_all, urls_of

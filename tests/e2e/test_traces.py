@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from libs.common import semconv
-from libs.common.keyring import Keyring
+from libs.common.encryption.keyring import Keyring
+from libs.common.telemetry import semconv
 from tests.builders import ct_instance
 from tests.e2e.processes import client_of, free_port, separate, start_all, stop_all, urls_of
 from tests.waiting import eventually

@@ -9,7 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from libs.common.keyring import Keyring
+from libs.common.encryption.keyring import Keyring
 from tests.builders import ct_instance
 from tests.e2e.processes import (
     Client,

@@ -13,12 +13,12 @@ import yaml
 from compose_spec import PyCompose
 
 from infra import certificates, deployment_secrets, up
-from libs.common.settings import CommonSettings
+from libs.common.settings.common import CommonSettings
 from services.auth.settings import AuthSettings
 from services.ingest.settings import IngestSettings
+from services.operator.settings import AllInOneSettings
 from services.processor.settings import ProcessorSettings
 from services.results.settings import ResultsSettings
-from services.settings import AllInOneSettings
 
 FILE = Path("infra/compose.yml")
 OWN = ("auth", "ingest", "processor", "results", "portal")

@@ -12,13 +12,13 @@ import pytest
 
 from infra import certificates, deployment_secrets
 from infra.k8s import dev_secrets
-from libs.common.settings import CommonSettings, load_settings
+from libs.common.settings.common import CommonSettings, load_settings
 from services.auth.settings import AuthSettings
 from services.ingest.settings import IngestSettings
+from services.operator.settings import AllInOneSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
 from services.results.settings import ResultsSettings
-from services.settings import AllInOneSettings
 from tests.infra.kubernetes_manifests import COMBINATIONS, SERVICES, Manifest, Manifests
 
 SETTINGS: dict[str, type[CommonSettings]] = {

@@ -16,8 +16,8 @@ from cryptography import x509
 
 from infra import certificates, deployment_environment, deployment_secrets, down, up
 from infra.engine import Engine, find_engine
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
-from libs.common.keyring import Keyring
 
 
 @pytest.fixture

@@ -20,14 +20,14 @@ from aiohttp import ClientResponse, CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
+from libs.common.database.migrations import migrate
+from libs.common.database.postgres import Connection
 from libs.common.errors import InvalidRequest, TokenExpired
-from libs.common.migrations import migrate
-from libs.common.postgres import Connection
-from libs.common.tokens import TokenVerifier
+from libs.common.security.tokens import TokenVerifier
 from services.auth import accounts
 from services.auth.app import create, make_passwords
 from services.auth.settings import AuthSettings
-from services.auth.store import SOURCE
+from services.auth.store import MIGRATIONS
 from tests.fixtures_postgres import OpenDatabase
 from tests.waiting import eventually
 
@@ -424,7 +424,7 @@ async def test_it_waits_for_a_late_database(
         assert "migrate" in (await response.json())["checks"]["auth"]
         assert (await client.get("/livez")).status == 200
         assert (await client.post("/api/auth/login", json=ADMIN)).status == 503
-        await migrate(empty_database_url, [SOURCE])
+        await migrate(empty_database_url, [MIGRATIONS])
         await eventually(lambda: is_ready(client))
         assert await sign_in(client)
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
 from libs.common.ids import ObjectKey, file_key, new_file_id
-from libs.common.keyring import Keyring
 from libs.common.storage import ChildAccess, FileStorage
-from services.backup import making, manifest
-from services.backup.objects import copy_into
+from services.operator.backup import making, manifest
+from services.operator.backup.objects import copy_into
 from tests.fixtures_postgres import run_apart
 
 KEYRING = Keyring("first", {"first": b"1" * 32})

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from services import postgres_folder as folder
-from services.embedded_postgres import EmbeddedPostgres
-from services.settings import DATABASE
+from libs.postgresql import folder
+from libs.postgresql.embedded import EmbeddedPostgres
+from services.operator.settings import DATABASE
 from tests.fixtures_postgres import PostgresServer
 
 ROOT = Path(__file__).parents[2]

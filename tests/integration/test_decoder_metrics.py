@@ -14,10 +14,10 @@ import pytest
 from libs.common.bus.contract import Delivery
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import INGEST_OUTCOMES, RESULTS_FILES
+from libs.common.encryption.keyring import Keyring
 from libs.common.ids import file_key
-from libs.common.keyring import Keyring
 from libs.common.storage import FileStorage
-from libs.dicom.analysis import AnalysisLimits
+from libs.dicom.measure.analysis import AnalysisLimits
 from services.processor.handlers import Attempts, Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.pool import DecoderPool

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from libs.common.encryption import HEADER_BYTES
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from libs.common.ids import file_key, new_file_id
-from libs.common.keyring import Keyring
 from libs.common.storage import ChildAccess, FileStorage
-from libs.dicom.analysis import AnalysisLimits
+from libs.dicom.measure.analysis import AnalysisLimits
 from services.processor.child import Measured, Refused
 from services.processor.pool import DecoderCrashed, DecoderPool, DecodeTimeout
 from tests.builders import JPEG_BASELINE, ct_instance, encapsulated_instance

@@ -22,11 +22,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from libs.common.bus.topology import PROCESSOR_FILES, RESULTS_FILES, TOPOLOGY, dead_queue
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
-from libs.common.keyring import Keyring
-from services.doctor.checks import Check, examine
-from services.doctor.command import doctor
-from services.doctor.report import Finding
+from services.operator.doctor.checks import Check, examine
+from services.operator.doctor.command import doctor
+from services.operator.doctor.report import Finding
 from tests.certificates import Certificates
 from tests.postgres_tls import TlsPostgres
 from tests.results_support import SIGNER

@@ -18,8 +18,8 @@ import asyncpg
 import pytest
 
 from libs.common.errors import ConfigurationError
-from services import postgres_folder as folder
-from services.embedded_postgres import EmbeddedPostgres
+from libs.postgresql import folder
+from libs.postgresql.embedded import EmbeddedPostgres
 from tests.fixtures_postgres import run_apart
 from tests.waiting import wait_until
 
@@ -186,7 +186,7 @@ def test_another_major_version_is_refused(data_dir: Path) -> None:
 
 
 def test_a_server_that_cannot_start_is_explained(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.embedded_postgres.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("libs.postgresql.embedded.RETRY_SECONDS", 0.2)
     with pytest.raises(
         ConfigurationError, match=r"does not start: see .*postgresql\.log \(.*no_such_setting"
     ):

@@ -17,9 +17,9 @@ import pytest
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError, WTimeoutError
 
 from libs.common.encryption import SEGMENT_BYTES
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, ObjectNotFound, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
-from libs.common.keyring import Keyring
 from libs.common.storage import StoredObject
 from libs.common.storage.bucket import Bucket
 from libs.common.storage.contract import STALE_AFTER

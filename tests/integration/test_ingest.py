@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from libs.common.bus.contract import Delivery
+from libs.common.database.postgres import Database
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Conflict, InvalidContent, Reject, TooLarge, Unavailable, UnsupportedType
 from libs.common.events import FileFailed, FileReceived, new_event, parse_event
 from libs.common.ids import UserId
-from libs.common.keyring import Keyring
-from libs.common.postgres import Database
-from libs.common.settings import CommonSettings
+from libs.common.settings.common import CommonSettings
 from libs.common.storage import FileStorage
-from libs.common.telemetry import Telemetry
-from libs.dicom.header import HeaderLimits
+from libs.common.telemetry.tracing import Telemetry
+from libs.dicom.parse.header import HeaderLimits
 from services.ingest.handlers import Outcomes
 from services.ingest.intake import Accepted, Intake, Limits
 from services.ingest.metrics import IngestMetrics

@@ -11,11 +11,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from libs.common.database.migrations import Migrations, migrate, require_current
+from libs.common.database.postgres import Database
+from libs.common.database.roles import scram_verifier
 from libs.common.errors import ConfigurationError, Unavailable
-from libs.common.migrations import Source, migrate, require_current
-from libs.common.postgres import Database
-from libs.common.roles import scram_verifier
-from services.migrations import bring_up_to_date
+from services.operator.migrations import bring_up_to_date
 from tests.fixtures_postgres import PostgresServer
 
 ADMIN = "test_admin"
@@ -23,7 +23,7 @@ ADMIN_PASSWORD = "dicom-tests-only"
 
 
 @pytest.fixture
-def sources(tmp_path: Path) -> tuple[Source, Source]:
+def sources(tmp_path: Path) -> tuple[Migrations, Migrations]:
     """Two schemas of one file each."""
     for schema in ("ingest", "results"):
         (tmp_path / schema).mkdir()
@@ -31,7 +31,7 @@ def sources(tmp_path: Path) -> tuple[Source, Source]:
             f"CREATE TABLE {schema}.thing (id integer GENERATED ALWAYS AS IDENTITY, name text);\n"
             f"INSERT INTO {schema}.thing (name) VALUES ('{schema}');\n"
         )
-    return Source("results", tmp_path / "results"), Source("ingest", tmp_path / "ingest")
+    return Migrations("results", tmp_path / "results"), Migrations("ingest", tmp_path / "ingest")
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record
 
 
 async def test_applies_each_file_once_in_order(
-    empty_database_url: str, sources: tuple[Source, Source]
+    empty_database_url: str, sources: tuple[Migrations, Migrations]
 ) -> None:
     ingest = sources[1]
     (ingest.folder / "0010_third.sql").write_text("INSERT INTO thing (name) VALUES ('third')")
@@ -65,7 +65,7 @@ async def test_applies_each_file_once_in_order(
 
 
 async def test_a_file_that_fails_leaves_nothing_and_is_named(
-    empty_database_url: str, sources: tuple[Source, Source]
+    empty_database_url: str, sources: tuple[Migrations, Migrations]
 ) -> None:
     broken = sources[1].folder / "0002_broken.sql"
     broken.write_text("CREATE TABLE ingest.half (n integer); SELECT 1/0;")
@@ -78,7 +78,9 @@ async def test_a_file_that_fails_leaves_nothing_and_is_named(
     assert await migrate(empty_database_url, sources) == ["ingest/0002_broken"]
 
 
-async def test_a_changed_file_is_refused(empty_database_url: str, sources: tuple[Source, Source]) -> None:
+async def test_a_changed_file_is_refused(
+    empty_database_url: str, sources: tuple[Migrations, Migrations]
+) -> None:
     await migrate(empty_database_url, sources)
     (sources[1].folder / "0001_first.sql").write_text("-- nothing\n")
     with pytest.raises(ConfigurationError, match=r"ingest/0001_first was changed"):
@@ -86,7 +88,7 @@ async def test_a_changed_file_is_refused(empty_database_url: str, sources: tuple
 
 
 async def test_a_vanished_file_and_an_overtaken_one_are_refused(
-    empty_database_url: str, sources: tuple[Source, Source]
+    empty_database_url: str, sources: tuple[Migrations, Migrations]
 ) -> None:
     third = sources[1].folder / "0003_third.sql"
     third.write_text("SELECT 1")
@@ -103,21 +105,23 @@ async def test_a_vanished_file_and_an_overtaken_one_are_refused(
 
 @pytest.mark.parametrize("name", ["1_short.sql", "0002-dash.sql", "0001_Upper.sql"])
 async def test_a_misnamed_file_is_refused(
-    empty_database_url: str, sources: tuple[Source, Source], name: str
+    empty_database_url: str, sources: tuple[Migrations, Migrations], name: str
 ) -> None:
     (sources[1].folder / name).write_text("SELECT 1")
     with pytest.raises(ConfigurationError, match="Rename migration"):
         await migrate(empty_database_url, sources)
 
 
-async def test_a_doubled_number_is_refused(empty_database_url: str, sources: tuple[Source, Source]) -> None:
+async def test_a_doubled_number_is_refused(
+    empty_database_url: str, sources: tuple[Migrations, Migrations]
+) -> None:
     (sources[1].folder / "0001_second.sql").write_text("SELECT 1")
     with pytest.raises(ConfigurationError, match="Renumber migration"):
         await migrate(empty_database_url, sources)
 
 
 async def test_many_at_once_apply_each_file_once(
-    empty_database_url: str, sources: tuple[Source, Source]
+    empty_database_url: str, sources: tuple[Migrations, Migrations]
 ) -> None:
     applied = await asyncio.gather(*(migrate(empty_database_url, sources) for _ in range(8)))
     assert sorted(name for names in applied for name in names) == ["ingest/0001_first", "results/0001_first"]
@@ -129,7 +133,7 @@ async def test_roles_survive_a_race_between_databases(
     """Roles are the cluster's: no lock of one database keeps another's migration away."""
     schema = "race_service"
     (tmp_path / "0001_first.sql").write_text(f"CREATE TABLE {schema}.thing ()")
-    source = Source(schema, tmp_path)
+    source = Migrations(schema, tmp_path)
     with postgres_server.database() as one, postgres_server.database() as other:
         urls = [postgres_server.url(name) for name in (one, other)]
         try:
@@ -150,7 +154,7 @@ async def test_roles_survive_a_race_between_databases(
 
 
 async def test_an_owner_with_createrole_is_admin_enough(
-    postgres_server: PostgresServer, sources: tuple[Source, Source], tmp_path: Path
+    postgres_server: PostgresServer, sources: tuple[Migrations, Migrations], tmp_path: Path
 ) -> None:
     """No superuser: a fresh role is made, may be assumed by the admin, and sees its own schema only."""
     schema = "owned_service"
@@ -160,7 +164,7 @@ async def test_an_owner_with_createrole_is_admin_enough(
         try:
             postgres_server.execute(f'ALTER DATABASE "{name}" OWNER TO {ADMIN}')
             url = postgres_server.url(name, ADMIN)
-            source = Source(schema, tmp_path)
+            source = Migrations(schema, tmp_path)
             assert await migrate(url, [source]) == [f"{schema}/0001_first"]
             assert await migrate(url, [source]) == []
             database = Database(url, role=schema, size=1, timeout=5, application_name="test")
@@ -178,7 +182,7 @@ async def test_an_owner_with_createrole_is_admin_enough(
 
 
 async def test_the_record_is_not_the_services_to_write(
-    empty_database_url: str, sources: tuple[Source, Source]
+    empty_database_url: str, sources: tuple[Migrations, Migrations]
 ) -> None:
     await migrate(empty_database_url, sources)
     async with connected(empty_database_url) as connection:
@@ -190,7 +194,7 @@ async def test_the_record_is_not_the_services_to_write(
 
 
 async def test_require_current_asks_for_what_is_missing(
-    empty_database_url: str, sources: tuple[Source, Source]
+    empty_database_url: str, sources: tuple[Migrations, Migrations]
 ) -> None:
     ingest = sources[1]
     database = Database(empty_database_url, size=1, timeout=5, application_name="test")

@@ -13,11 +13,11 @@ import pytest
 from libs.common.bus.contract import Delivery, Handler
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import Topology
+from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError, Reject
 from libs.common.events import Event
-from libs.common.outbox import OutboxRelay, enqueue, replay
-from libs.common.outbox_store import OutboxStore
-from libs.common.postgres import Database
+from libs.common.outbox.relay import OutboxRelay
+from libs.common.outbox.store import OutboxStore, enqueue, replay
 from tests.bus_support import FAST, make_telemetry, received
 from tests.fixtures_postgres import OpenDatabase
 from tests.waiting import eventually
@@ -353,7 +353,7 @@ async def test_an_exclusive_relay_is_the_only_one_and_takes_over_every_lease(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A killed process may have held them for a long time yet."""
-    monkeypatch.setattr("libs.common.outbox_lock.PATIENCE", 0.2)
+    monkeypatch.setattr("libs.common.outbox.lock.PATIENCE", 0.2)
     dispatched = opened()
     (event,) = await put(database)
     async with database.connection() as connection:

@@ -11,9 +11,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from libs.common.database.postgres import Connection, Database
 from libs.common.errors import ConfigurationError, Unavailable
-from libs.common.postgres import Connection, Database
-from services.embedded_postgres import EmbeddedPostgres
+from libs.postgresql.embedded import EmbeddedPostgres
 from tests.fixtures_postgres import FAST, OpenDatabase
 from tests.waiting import eventually
 

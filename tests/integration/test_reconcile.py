@@ -23,18 +23,19 @@ import pytest
 from pydantic import SecretStr
 
 from libs.common.bus.topology import PROCESSOR_FILES, TOPOLOGY, dead_queue
+from libs.common.database.postgres import Connection, Database
+from libs.common.encryption.keyring import Keyring
 from libs.common.events import FileReceived, new_event, parse_event
 from libs.common.ids import UserId, file_key, new_file_id, thumbnail_key
-from libs.common.keyring import Keyring
-from libs.common.postgres import Connection, Database
 from libs.common.resources import service_storage
 from libs.common.storage import FileStorage, Storage
-from libs.dicom.header import HeaderLimits
+from libs.dicom.parse.header import HeaderLimits
 from services.ingest.intake import Intake, Limits
 from services.ingest.metrics import IngestMetrics
-from services.results import command, reconcile_store
-from services.results.reconcile import Finding, Options, Reconciliation
-from services.settings import AllInOneSettings
+from services.operator.reconcile import command
+from services.operator.reconcile import store as reconcile_store
+from services.operator.reconcile.reconciliation import Discrepancy, Options, Reconciliation
+from services.operator.settings import AllInOneSettings
 from tests.builders import ct_instance
 from tests.bus_support import make_telemetry
 from tests.fixtures_postgres import OpenDatabase
@@ -93,7 +94,7 @@ class World:
         await self.results.publish(new_event("/ingest", data), processed(file_id, OWNER))
         return file_id
 
-    async def look(self, **options: bool | float) -> list[Finding]:
+    async def look(self, **options: bool | float) -> list[Discrepancy]:
         """Reconcile; every file counts as old unless `older_than` says otherwise."""
         backlog = bool(options.pop("backlog", False))
         chosen = Options(**{"older_than": 0.0, **options})  # type: ignore[arg-type]
@@ -171,8 +172,8 @@ async def test_files_under_way_are_not_judged(world: World) -> None:
 async def test_a_file_that_results_lost_is_queued_again_as_it_was(world: World) -> None:
     lost, _ = await world.accept(), await world.process(await world.accept())
     (original,) = await world.announced(lost)
-    assert await world.look() == [Finding("not-in-results", str(lost))]
-    assert await world.look(repair=True) == [Finding("not-in-results", str(lost), repaired=True)]
+    assert await world.look() == [Discrepancy("not-in-results", str(lost))]
+    assert await world.look(repair=True) == [Discrepancy("not-in-results", str(lost), repaired=True)]
     assert await world.announced(lost) == [original, original]
     # Now it is on its way.
     assert await world.look() == []
@@ -205,7 +206,7 @@ async def test_ingest_is_told_of_a_failure_it_missed(world: World) -> None:
     file_id = await world.accept()
     (data,) = await world.announced(file_id)
     await world.results.publish(new_event("/ingest", data), failed(file_id, OWNER))
-    assert await world.look(repair=True) == [Finding("failure-not-noted", str(file_id), repaired=True)]
+    assert await world.look(repair=True) == [Discrepancy("failure-not-noted", str(file_id), repaired=True)]
     assert await world.look() == []
     assert await world.sql.fetchval("SELECT failed_at IS NOT NULL FROM ingest.upload_dicomfile")
 
@@ -313,7 +314,7 @@ async def test_beside_uploads_nothing_looks_wrong(world: World) -> None:
 
 async def test_more_than_a_page(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file and object is looked at once, wherever the pages end."""
-    monkeypatch.setattr("services.results.reconcile.PAGE", 3)
+    monkeypatch.setattr("services.operator.reconcile.reconciliation.PAGE", 3)
     lost = [await world.accept() for _ in range(7)]
     assert [f.subject for f in await world.look(repair=True)] == sorted(map(str, lost))
     run = Reconciliation(world.operator, world.storage, Options(), backlog=False)
@@ -330,7 +331,7 @@ async def test_objects_in_gridfs(world: World, mongodb_url: str) -> None:
         await world.storage.delete(lost)
         await world.storage.put(file_key(new_file_id()), b"DICM", {}, durable=False)
         run = Reconciliation(world.operator, world.storage, Options(), backlog=False)
-        assert [f async for f in run.findings()] == [Finding("object-missing", lost)]
+        assert [f async for f in run.findings()] == [Discrepancy("object-missing", lost)]
         assert (run.tally.files, run.tally.objects, run.tally.young_objects) == (2, 2, 1)
         assert await world.storage.exists(kept)
 

@@ -12,16 +12,16 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from libs.common.database.migrations import migrate
+from libs.common.database.postgres import Connection
 from libs.common.errors import Undelivered
 from libs.common.events import Event
 from libs.common.ids import file_key, new_file_id
-from libs.common.migrations import migrate
-from libs.common.postgres import Connection
-from services.migrations import SOURCES
-from services.results import store
-from services.results.facts import UNREADABLE, report_of
-from services.results.models import Result
-from services.results.outcomes import fold, precedence, state_of
+from services.operator.migrations import MIGRATIONS
+from services.results.read.models import Result
+from services.results.write import store
+from services.results.write.facts import UNREADABLE, report_of
+from services.results.write.outcomes import fold, precedence, state_of
 from tests.results_support import OWNER, Results, is_ready, running_results
 from tests.unit.services.results.events import MOMENT, failed, processed, received, trailer
 from tests.waiting import eventually
@@ -266,7 +266,7 @@ async def test_it_waits_for_the_schema(empty_database_url: str, tmp_path: Path) 
         assert "run `python -m services migrate`" in body["checks"]["results database"]
         async with results.client.get("/livez") as response:
             assert response.status == 200
-        await migrate(empty_database_url, SOURCES)
+        await migrate(empty_database_url, MIGRATIONS)
         await eventually(lambda: is_ready(results))
         file_id = await results.upload()
         assert (await results.json(f"/api/results/{file_id}"))["state"] == "received"

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientError, content_disposition_filename, parse_content_disposition
 
 from libs.common.ids import file_key, thumbnail_key
-from services.results.models import ResultList
+from services.results.read.models import ResultList
 from tests.results_support import OWNER, STAFF, STRANGER, Results, running_results
 from tests.unit.services.results.events import failed, processed, received
 

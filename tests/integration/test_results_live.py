@@ -16,10 +16,10 @@ import asyncpg
 import pytest
 from aiohttp import ClientResponse
 
-from libs.common.postgres import Connection
-from libs.common.web import DRAINING
-from services.results import changes
+from libs.common.database.postgres import Connection
+from libs.common.keys import DRAINING
 from services.results.cursors import Position, encode_position
+from services.results.feed import store as changes
 from services.results.keys import FEED
 from tests.results_support import OWNER, STAFF, STRANGER, Results, bearer, running_results
 from tests.unit.services.results.events import failed, processed, received

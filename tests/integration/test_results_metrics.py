@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from libs.common.ids import new_file_id
-from services.results.waiting import Waiting, read_waiting
+from services.results.processing.waiting import Waiting, read_waiting
 from tests.exposition import Exposition
 from tests.results_support import Results, running_results
 from tests.unit.services.results.events import failed, processed, received

@@ -8,10 +8,10 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
-from services import postgres_folder as folder
-from services.migrations import SOURCES
+from libs.postgresql import folder
+from services.operator.migrations import MIGRATIONS
 
-SCHEMAS = tuple(source.schema for source in SOURCES)
+SCHEMAS = tuple(source.schema for source in MIGRATIONS)
 
 # What the customer's documentation names; a table may have more.
 COLUMNS = {

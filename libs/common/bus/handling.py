@@ -15,7 +15,6 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from libs.common import semconv
 from libs.common.bus.contract import (
     Ack,
     Dead,
@@ -28,8 +27,9 @@ from libs.common.bus.contract import (
     decide,
 )
 from libs.common.events import Event
-from libs.common.metrics import preset
-from libs.common.telemetry import Telemetry, context_of
+from libs.common.telemetry import semconv
+from libs.common.telemetry.metrics import preset
+from libs.common.telemetry.tracing import Telemetry, context_of
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from libs.common.bus.handling import Carrier, Handling, publishing
 from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable, Undelivered
 from libs.common.events import Event
-from libs.common.telemetry import Telemetry, current_traceparent
+from libs.common.telemetry.tracing import Telemetry, current_traceparent
 
 _SYSTEM = "inprocess"
 _depth: ContextVar[int] = ContextVar("bus_depth", default=0)

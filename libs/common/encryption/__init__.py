@@ -12,7 +12,7 @@ from libs.common.encryption.container import (
     segment_range,
     segments_of,
 )
-from libs.common.encryption.header import Header, intact_header, new_header, unlock, unlock_object
+from libs.common.encryption.header import ContainerHeader, intact_header, new_header, unlock, unlock_object
 from libs.common.encryption.reader import TAIL_BYTES, ContainerFile, read_segment, trailer_start
 from libs.common.encryption.rewrap import rewrap
 from libs.common.encryption.stream import DecryptingReader, SegmentReader
@@ -26,9 +26,9 @@ __all__ = [
     "TAIL_BYTES",
     "TRAILER_LENGTH_BYTES",
     "ContainerFile",
+    "ContainerHeader",
     "DataCipher",
     "DecryptingReader",
-    "Header",
     "Sealer",
     "SegmentReader",
     "container_bytes",

@@ -20,8 +20,8 @@ from libs.common.encryption.container import (
     DataCipher,
     bound_id,
 )
+from libs.common.encryption.keyring import KEY_BYTES, REFERENCE_BYTES, WRAPPED_BYTES, Keyring
 from libs.common.errors import ObjectCorrupt, Unavailable
-from libs.common.keyring import KEY_BYTES, REFERENCE_BYTES, WRAPPED_BYTES, Keyring
 
 MAGIC = b"\x89DPSOBJ\n"
 _CHECKSUM_BYTES = 4
@@ -32,7 +32,7 @@ _PADDING = bytes(HEADER_COPY_BYTES - _CHECKSUM_BYTES - _FIELDS.size)
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class ContainerHeader:
     """One copy of the header. Only the key reference and the wrapped key ever change (rewrap)."""
 
     object_id: str
@@ -63,25 +63,25 @@ class Header:
         return DataCipher(self.object_id, data_key, self.nonce_prefix)
 
 
-def new_header(object_id: str, keyring: Keyring) -> tuple[Header, bytes]:
+def new_header(object_id: str, keyring: Keyring) -> tuple[ContainerHeader, bytes]:
     """Make the header of a new object: header and the fresh data key that it wraps."""
     data_key = os.urandom(KEY_BYTES)
     prefix = os.urandom(NONCE_PREFIX_BYTES)
     wrapped = keyring.wrap(data_key, bound_id(object_id) + prefix)
-    return Header(object_id, prefix, keyring.current, wrapped), data_key
+    return ContainerHeader(object_id, prefix, keyring.current, wrapped), data_key
 
 
-def parse_copies(block: bytes) -> tuple[Header | None, Header | None]:
+def parse_copies(block: bytes) -> tuple[ContainerHeader | None, ContainerHeader | None]:
     """Both copies of the header in `block` (the container's first HEADER_BYTES), None where damaged."""
     return _parse(block[:HEADER_COPY_BYTES]), _parse(block[HEADER_COPY_BYTES:HEADER_BYTES])
 
 
-def intact_header(block: bytes) -> Header:
+def intact_header(block: bytes) -> ContainerHeader:
     """Pick the first undamaged copy. Raises ObjectCorrupt if there is none."""
     return _intact(block)[0]
 
 
-def unlock(block: bytes, keyring: Keyring) -> tuple[Header, bytes]:
+def unlock(block: bytes, keyring: Keyring) -> tuple[ContainerHeader, bytes]:
     """Pick a copy whose data key can be unwrapped: header and data key.
 
     Raises ObjectCorrupt if no copy is intact and authentic, Unavailable if the keyring lacks the keys.
@@ -95,7 +95,7 @@ def unlock(block: bytes, keyring: Keyring) -> tuple[Header, bytes]:
     raise failures[0]
 
 
-def unlock_object(object_id: str, block: bytes, keyring: Keyring) -> tuple[Header, bytes]:
+def unlock_object(object_id: str, block: bytes, keyring: Keyring) -> tuple[ContainerHeader, bytes]:
     """The same, and raise ObjectCorrupt unless it is the header of this very object."""
     header, data_key = unlock(block, keyring)
     if header.object_id != object_id:
@@ -103,14 +103,14 @@ def unlock_object(object_id: str, block: bytes, keyring: Keyring) -> tuple[Heade
     return header, data_key
 
 
-def _intact(block: bytes) -> list[Header]:
+def _intact(block: bytes) -> list[ContainerHeader]:
     copies = [copy for copy in parse_copies(block) if copy is not None]
     if not copies:
         raise ObjectCorrupt("This is no container of version 1, or both copies of its header are damaged.")
     return copies
 
 
-def _parse(copy: bytes) -> Header | None:
+def _parse(copy: bytes) -> ContainerHeader | None:
     if len(copy) != HEADER_COPY_BYTES:
         return None
     covered, checksum = copy[:-_CHECKSUM_BYTES], copy[-_CHECKSUM_BYTES:]
@@ -121,5 +121,7 @@ def _parse(copy: bytes) -> Header | None:
     if magic != MAGIC or version != VERSION or not object_id.isascii() or not reference.isascii():
         return None
     return (
-        Header(object_id.decode("ascii"), prefix, reference.decode("ascii"), wrapped) if object_id else None
+        ContainerHeader(object_id.decode("ascii"), prefix, reference.decode("ascii"), wrapped)
+        if object_id
+        else None
     )

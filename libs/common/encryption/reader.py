@@ -16,7 +16,7 @@ from libs.common.encryption.container import (
     segment_range,
     trailer_length,
 )
-from libs.common.encryption.header import Header
+from libs.common.encryption.header import ContainerHeader
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
 
 TAIL_BYTES = 32 << 10
@@ -28,7 +28,7 @@ class ContainerFile:
 
     _descriptor = -1
 
-    def __init__(self, path: str | Path, unlock: Callable[[bytes], tuple[Header, bytes]]) -> None:
+    def __init__(self, path: str | Path, unlock: Callable[[bytes], tuple[ContainerHeader, bytes]]) -> None:
         """`unlock` turns the header block into header and data key.
 
         Raises ObjectNotFound, ObjectCorrupt and what `unlock` raises; OSError of the disk passes through.

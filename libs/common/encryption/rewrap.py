@@ -10,8 +10,8 @@ from pathlib import Path
 
 from libs.common.encryption.container import HEADER_BYTES, HEADER_COPY_BYTES
 from libs.common.encryption.header import parse_copies, unlock
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectNotFound
-from libs.common.keyring import Keyring
 
 
 def rewrap(path: Path, keyring: Keyring) -> bool:

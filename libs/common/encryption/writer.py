@@ -9,7 +9,7 @@ from typing import Any
 
 from libs.common.encryption.container import SEGMENT_BYTES, Buffer, DataCipher
 from libs.common.encryption.header import new_header
-from libs.common.keyring import Keyring
+from libs.common.encryption.keyring import Keyring
 
 
 class Sealer:

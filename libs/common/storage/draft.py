@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from libs.common.encryption import Sealer, SegmentReader, read_segment
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import StorageError
-from libs.common.keyring import Keyring
 from libs.common.storage.contract import Describe
 from libs.common.storage.folder import Folder
 

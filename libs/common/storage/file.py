@@ -18,9 +18,9 @@ from libs.common.encryption import (
     segments_of,
     unlock_object,
 )
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectNotFound
 from libs.common.ids import ObjectKey
-from libs.common.keyring import Keyring
 from libs.common.storage.blocking import in_thread, unavailable
 from libs.common.storage.contract import (
     STALE_AFTER,

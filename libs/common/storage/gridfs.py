@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from libs.common.encryption import Sealer, unlock_object
+from libs.common.encryption.keyring import Keyring
 from libs.common.encryption.rewrap import plan
 from libs.common.errors import ObjectNotFound, Unavailable
 from libs.common.ids import ObjectKey
-from libs.common.keyring import Keyring
 from libs.common.storage.blocking import finished_task, in_thread, unavailable
 from libs.common.storage.bucket import Bucket
 from libs.common.storage.contract import (

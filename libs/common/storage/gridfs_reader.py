@@ -18,8 +18,8 @@ from libs.common.encryption import (
     trailer_start,
     unlock_object,
 )
+from libs.common.encryption.keyring import Keyring
 from libs.common.ids import ObjectKey
-from libs.common.keyring import Keyring
 from libs.common.storage.blocking import in_thread
 from libs.common.storage.bucket import Bucket
 from libs.common.storage.layout import CHUNK_BYTES, CHUNKS_PER_SEGMENT, Revision, RevisionId

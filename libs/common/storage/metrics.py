@@ -9,8 +9,8 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from libs.common.errors import ObjectCorrupt, Unavailable
-from libs.common.metrics import preset
 from libs.common.storage.contract import Storage
+from libs.common.telemetry.metrics import preset
 
 OPERATIONS = ("write", "commit", "put", "open", "read", "read_trailer", "child_access", "delete", "exists")
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -13,7 +13,7 @@ import yaml
 
 from docs.generate import EVENTS, asyncapi_document
 from libs.common.events import Averages
-from services.migrations import SOURCES
+from services.operator.migrations import MIGRATIONS
 from tests import previous_release
 from tests.previous_release import ROOT
 
@@ -52,7 +52,7 @@ def test_released_migrations_never_change() -> None:
 
 
 def test_every_migration_of_the_previous_release_is_listed() -> None:
-    folders = [str(source.folder.relative_to(ROOT)) for source in SOURCES]
+    folders = [str(source.folder.relative_to(ROOT)) for source in MIGRATIONS]
     released = {path for path in previous_release.names(*folders) if path.endswith(".sql")}
     assert released
     assert released <= listed().keys(), (
@@ -61,7 +61,7 @@ def test_every_migration_of_the_previous_release_is_listed() -> None:
 
 
 def test_new_migrations_come_after_the_released_ones() -> None:
-    for source in SOURCES:
+    for source in MIGRATIONS:
         folder = source.folder.relative_to(ROOT)
         released = [path for path in listed() if path.startswith(f"{folder}/")]
         present = [str(path.relative_to(ROOT)) for path in sorted(source.folder.glob("*.sql"))]

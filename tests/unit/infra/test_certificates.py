@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from infra.certificates import HOSTS, LEAF_LIFE, Authority, main, make, names_of
-from libs.common.certificates import first_end, load, read_ca_file, read_pair
+from libs.common.security.certificates import first_end, load, read_ca_file, read_pair
 
 
 def shake_hands(pair: bytes, client: ssl.SSLContext, name: str) -> None:

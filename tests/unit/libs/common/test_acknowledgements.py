@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.bus.rabbitmq_acks import Acknowledgements
+from libs.common.bus.rabbitmq.acks import Acknowledgements
 
 TAGS = 40
 

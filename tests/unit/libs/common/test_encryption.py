@@ -25,9 +25,9 @@ from libs.common.encryption import (
 )
 from libs.common.encryption.container import MAX_TRAILER_BYTES, SEALED_SEGMENT_BYTES
 from libs.common.encryption.header import parse_copies
+from libs.common.encryption.keyring import Keyring
 from libs.common.encryption.rewrap import plan
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, TooLarge, Unavailable
-from libs.common.keyring import Keyring
 
 BORDER_SIZES = [0, 1, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 2 * SEGMENT_BYTES]
 TRAILER = {"file_name": "IM0001.dcm", "dicom": {"00100010": {"vr": "PN"}}}

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from libs.common.encryption import SEGMENT_BYTES
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import DicomSystemError, StorageError, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
-from libs.common.keyring import Keyring
 from libs.common.storage import FileStorage
 from libs.common.storage.contract import STALE_AFTER
 

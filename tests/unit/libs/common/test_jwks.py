@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from libs.common.errors import TokenInvalid, Unavailable
-from libs.common.jwks import MAX_DOCUMENT_BYTES, HttpKeys, KeyCache
+from libs.common.security.jwks import MAX_DOCUMENT_BYTES, HttpKeys, KeyCache
 from tests.waiting import eventually
 
 

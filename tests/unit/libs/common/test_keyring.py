@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 import pytest
 
+from libs.common.encryption.keyring import WRAPPED_BYTES, Keyring
 from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
-from libs.common.keyring import WRAPPED_BYTES, Keyring
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from infra import certificates
-from libs.common import probe
+from libs.common.http import probe
 
 
 async def answer(request: web.Request) -> web.Response:

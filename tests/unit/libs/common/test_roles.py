@@ -8,8 +8,8 @@ import hmac
 
 import pytest
 
+from libs.common.database.roles import scram_verifier
 from libs.common.errors import ConfigurationError
-from libs.common.roles import scram_verifier
 
 NONCE = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
 SALT = "W22ZaJ0SNY7soEsUEjb6gQ=="

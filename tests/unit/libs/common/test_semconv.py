@@ -14,7 +14,7 @@ from opentelemetry.semconv.attributes import (
 )
 from opentelemetry.semconv.schemas import Schemas
 
-from libs.common import semconv
+from libs.common.telemetry import semconv
 
 PUBLISHED = (
     error_attributes,

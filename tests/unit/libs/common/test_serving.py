@@ -9,9 +9,9 @@ import signal
 import pytest
 from aiohttp import web
 
+from libs.common.http.serving import bind, run, serve
 from libs.common.keys import DRAINING, FATAL, RUNNING, Running
-from libs.common.serving import bind, run, serve
-from libs.common.settings import CommonSettings
+from libs.common.settings.common import CommonSettings
 from services.portal.app import create
 from services.portal.settings import PortalSettings
 

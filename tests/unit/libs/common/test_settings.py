@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 
 from libs.common.errors import ConfigurationError
-from libs.common.settings import CommonSettings, load_settings
+from libs.common.settings.common import CommonSettings, load_settings
 from services.auth.settings import AuthSettings
-from services.settings import AllInOneSettings
+from services.operator.settings import AllInOneSettings
 
 
 @pytest.mark.parametrize(

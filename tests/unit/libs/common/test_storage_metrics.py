@@ -14,18 +14,18 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from libs.common.encryption import SEGMENT_BYTES
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, Unavailable
+from libs.common.http.application import create_app
 from libs.common.ids import ObjectKey, file_key, new_file_id
-from libs.common.keyring import Keyring
 from libs.common.keys import READINESS, TELEMETRY
 from libs.common.resources import add_storage
-from libs.common.settings import CommonSettings
+from libs.common.settings.common import CommonSettings
 from libs.common.storage import Capacity, FileStorage
 from libs.common.storage.contract import Storage
 from libs.common.storage.metered import MeteredStorage
 from libs.common.storage.metrics import OPERATIONS, StorageMetrics
-from libs.common.telemetry import Telemetry
-from libs.common.web import create_app
+from libs.common.telemetry.tracing import Telemetry
 from tests.waiting import eventually
 
 LARGE = bytes(2 * SEGMENT_BYTES + 5)

@@ -14,19 +14,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, TraceFlags
 
-from libs.common import semconv
 from libs.common.errors import PermissionDenied
-from libs.common.settings import CommonSettings
-from libs.common.telemetry import (
-    JsonFormatter,
-    Telemetry,
-    context_of,
-    current_trace_id,
-    current_traceparent,
-    within,
-)
+from libs.common.http.application import create_app
+from libs.common.http.authenticate import PUBLIC
+from libs.common.settings.common import CommonSettings
+from libs.common.telemetry import semconv
+from libs.common.telemetry.logs import JsonFormatter
+from libs.common.telemetry.tracing import Telemetry, context_of, current_trace_id, current_traceparent, within
 from libs.common.version import VERSION
-from libs.common.web import PUBLIC, create_app
 
 ROOT = Path(__file__).parents[4]
 TRACE = "0af7651916cd43dd8448eb211c80319c"

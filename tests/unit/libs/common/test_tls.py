@@ -25,12 +25,12 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from libs.common.errors import ConfigurationError, Unavailable
-from libs.common.jwks import HttpKeys
+from libs.common.http.serving import bind
 from libs.common.keys import FATAL, TELEMETRY
-from libs.common.serving import bind
-from libs.common.settings import CommonSettings
-from libs.common.telemetry import Telemetry
-from libs.common.tls import SERVER_TLS, add_tls
+from libs.common.security.jwks import HttpKeys
+from libs.common.security.tls import SERVER_TLS, add_tls
+from libs.common.settings.common import CommonSettings
+from libs.common.telemetry.tracing import Telemetry
 from tests.certificates import Certificates, Files
 from tests.waiting import eventually
 

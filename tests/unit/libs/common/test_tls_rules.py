@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from libs.common.errors import ConfigurationError
-from libs.common.settings import CommonSettings, load_settings
-from libs.common.tls_rules import system_ca_file, trusting
-from services.settings import AllInOneSettings
+from libs.common.security.tls_rules import system_ca_file, trusting
+from libs.common.settings.common import CommonSettings, load_settings
+from services.operator.settings import AllInOneSettings
 from tests.certificates import Certificates
 
 DATABASE = "postgresql://auth:secretword@postgres/bddicomimage"

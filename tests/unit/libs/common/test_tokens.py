@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.errors import NotAuthenticated, TokenExpired, TokenInvalid
-from libs.common.tokens import AUDIENCE, ISSUER, Principal, TokenVerifier
+from libs.common.security.tokens import AUDIENCE, ISSUER, Principal, TokenVerifier
 
 NOW = 1_800_000_000
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -233,7 +233,7 @@ async def test_a_remembered_token_still_expires() -> None:
 
 
 async def test_memory_of_verified_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("libs.common.tokens.CACHE_ENTRIES", 3)
+    monkeypatch.setattr("libs.common.security.tokens.CACHE_ENTRIES", 3)
     verifier = TokenVerifier(key_set, clock=lambda: NOW)
     for number in range(10):
         assert (await verifier.verify(sign({**CLAIMS, "jti": str(number)}))).user_id == 7

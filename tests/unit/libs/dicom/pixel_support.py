@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from libs.dicom.analysis import Analysis, AnalysisLimits, analyse
 from libs.dicom.faults import DicomFault
+from libs.dicom.measure.analysis import Analysis, AnalysisLimits, analyse
 from tests.builders import (
     ct_elements,
 )

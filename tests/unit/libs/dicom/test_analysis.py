@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from libs.dicom.analysis import FRAME_MEANS_KEPT, METHOD_VERSION, Analysis, analyse
+from libs.dicom.measure.analysis import FRAME_MEANS_KEPT, METHOD_VERSION, Analysis, analyse
 from tests.builders import EXPLICIT_LE, ct_elements, ct_instance, data_set, instance, write_large
 from tests.encoder import LITTLE, PIXEL_DATA
 
@@ -183,7 +183,7 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path: Path) -> None:
     written = write_large(path, 192 << 20)
     script = (
         "import resource, sys\n"
-        "from libs.dicom.analysis import analyse\n"
+        "from libs.dicom.measure.analysis import analyse\n"
         "analyse(open('{small}', 'rb'))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "found = analyse(open(sys.argv[1], 'rb'))\n"

@@ -19,8 +19,8 @@ import pytest
 from numpy.typing import NDArray
 from pydicom.pixels import iter_pixels
 
-from libs.dicom.analysis import analyse
 from libs.dicom.faults import DicomFault
+from libs.dicom.measure.analysis import analyse
 from tests.unit.libs.dicom.broken_files import BROKEN, NOT_DICOM
 
 DATA = Path(pydicom.__file__).parent / "data"

@@ -14,9 +14,9 @@ import orjson
 import pydicom
 import pytest
 
-from libs.dicom.dicomjson import device_name
 from libs.dicom.faults import DicomFault
-from libs.dicom.header import Header, HeaderLimits, read_header
+from libs.dicom.parse.dicomjson import device_name
+from libs.dicom.parse.header import Header, HeaderLimits, read_header
 from tests import wheel
 from tests.builders import EXPLICIT_BE, IMPLICIT_LE, ct_instance, instance
 from tests.encoder import LITTLE, Encoding, Value

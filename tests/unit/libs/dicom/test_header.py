@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from libs.dicom.faults import DicomFault
-from libs.dicom.header import Header, HeaderLimits, read_header
+from libs.dicom.parse.header import Header, HeaderLimits, read_header
 from tests import builders, wheel
 from tests.builders import (
     DEFLATED,

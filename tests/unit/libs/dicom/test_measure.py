@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from libs.dicom.image import Layout
-from libs.dicom.measure import (
+from libs.dicom.measure.measures import (
     BINS,
     Distribution,
     FrameTotal,
@@ -23,7 +22,8 @@ from libs.dicom.measure import (
     measure_cells,
     summarize,
 )
-from libs.dicom.wide import exact_sum, measure_wide
+from libs.dicom.measure.wide import exact_sum, measure_wide
+from libs.dicom.pixels.image import Layout
 
 FLOAT32 = Layout(32, 32, 31, signed=True, floating=True)
 FLOAT64 = Layout(64, 64, 63, signed=True, floating=True)

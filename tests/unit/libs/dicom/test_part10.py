@@ -7,7 +7,7 @@ import io
 import pytest
 
 from libs.dicom.faults import DicomFault
-from libs.dicom.header import Header, HeaderLimits, read_header
+from libs.dicom.parse.header import Header, HeaderLimits, read_header
 from tests import wheel
 from tests.builders import (
     CT_IMAGE_STORAGE,

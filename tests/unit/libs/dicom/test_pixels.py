@@ -7,8 +7,8 @@ import io
 import numpy as np
 import pytest
 
-from libs.dicom.analysis import AnalysisLimits
-from libs.dicom.pixels import open_pixels
+from libs.dicom.measure.analysis import AnalysisLimits
+from libs.dicom.pixels.reading import open_pixels
 from tests.builders import (
     DEFLATED,
     EXPLICIT_BE,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from libs.dicom.analysis import AnalysisLimits, analyse
 from libs.dicom.faults import DicomFault
+from libs.dicom.measure.analysis import AnalysisLimits, analyse
 from tests.builders import (
     DEFLATED,
     EXPLICIT_LE,

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from libs.dicom.analysis import analyse
+from libs.dicom.measure.analysis import analyse
 from tests.builders import ct_elements, ct_instance, data_set, instance
 from tests.encoder import LITTLE, PIXEL_DATA
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from libs.common.ids import UserId
-from libs.common.tokens import TokenVerifier
+from libs.common.security.tokens import TokenVerifier
 from services.auth.models import Identity
 from services.auth.signing import TokenSigner, generate_seed
 

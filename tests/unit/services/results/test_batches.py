@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from libs.common.errors import Reject, Unavailable
-from services.results.batches import Batcher
+from services.results.write.batches import Batcher
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from libs.common.errors import Reject
-from services.results.facts import UNREADABLE, report_of, trace_id_of
+from services.results.write.facts import UNREADABLE, report_of, trace_id_of
 from tests.unit.services.results.events import MOMENT, TRACEPARENT, failed, processed, received, trailer
 
 

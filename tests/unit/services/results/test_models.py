@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.results.models import ResultQuery
+from services.results.read.models import ResultQuery
 
 
 def test_a_date_covers_its_whole_day() -> None:

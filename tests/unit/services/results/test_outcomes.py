@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.events import Event
-from services.results.facts import Facts, report_of
-from services.results.outcomes import ERASED, decide, fold, merge, precedence, state_of
+from services.results.write.facts import Facts, report_of
+from services.results.write.outcomes import ERASED, decide, fold, merge, precedence, state_of
 from tests.unit.services.results.events import failed, processed, received, trailer
 
 FILE = UUID("0198c5f0-0000-7000-8000-000000000001")

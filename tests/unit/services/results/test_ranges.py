@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.errors import RangeNotSatisfiable
-from services.results.ranges import content_disposition, etag_matches, parse_range
+from services.results.read.ranges import content_disposition, etag_matches, parse_range
 
 
 @pytest.mark.parametrize(

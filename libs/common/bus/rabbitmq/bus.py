@@ -1,0 +1,123 @@
+"""The bus on RabbitMQ (3.10 and 4.x)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from libs.common.bus.background import Background
+from libs.common.bus.contract import Handler, Subscription
+from libs.common.bus.handling import Carrier, Handling, publishing
+from libs.common.bus.rabbitmq.connection import Connection, amqp_url
+from libs.common.bus.rabbitmq.consumer import Consumer
+from libs.common.bus.rabbitmq.message import properties_of
+from libs.common.bus.rabbitmq.publisher import Publisher
+from libs.common.bus.topology import TOPOLOGY, Topology
+from libs.common.errors import Unavailable
+from libs.common.events import Event
+from libs.common.telemetry.tracing import Telemetry, current_traceparent
+
+log = logging.getLogger(__name__)
+
+_SYSTEM = "rabbitmq"
+
+
+class RabbitMQBus:
+    """Implements `Bus` with one connection to publish and one to consume.
+
+    A broker short of memory or disk stops reading from publishers; it still gets acknowledgements that way.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        telemetry: Telemetry,
+        *,
+        name: str,
+        topology: Topology = TOPOLOGY,
+        publish_timeout: float = 10.0,
+        drain_timeout: float = 30.0,
+        watchdog: float = 30.0,
+        ca_file: Path | None = None,
+    ) -> None:
+        """`name` is what the broker shows, e.g. the service's; times in seconds; `ca_file` is TLS_CA_FILE.
+
+        Raises ConfigurationError for a URL that no broker can mend. Call inside a running event loop.
+        """
+        self._telemetry = telemetry
+        self._topology = topology
+        address = amqp_url(url)
+        self._carrier = Carrier(_SYSTEM, topology.exchange, address.host, address.port)
+        self._publish_timeout = publish_timeout
+        self._drain_timeout = drain_timeout
+        self._watchdog = watchdog
+        self._background = Background()
+        self._to_publish = Connection(
+            url, f"{name} publishes", topology, timeout=publish_timeout, ca_file=ca_file
+        )
+        self._to_consume = Connection(
+            url, f"{name} consumes", topology, timeout=publish_timeout, ca_file=ca_file
+        )
+        self._events = Publisher(self._to_publish, timeout=publish_timeout)
+        self._consumers: dict[str, Consumer] = {}
+        self._consuming: list[asyncio.Task[None]] = []
+
+    async def open(self) -> None:
+        """Start connecting in the background; the broker need not be there yet."""
+        self._background.start("rabbitmq publishing connection", self._to_publish.run())
+
+    async def publish(self, event: Event, *, attempt: int = 1) -> None:
+        """Return once every queue that takes the event has stored it. Raises Unavailable.
+
+        `attempt` is not used: queues count deliveries by themselves.
+        """
+        exchange = self._topology.exchange
+        with publishing(self._telemetry, event, self._carrier):
+            properties = properties_of(event, event.traceparent or current_traceparent())
+            await self._events.publish(event.to_json(), properties, exchange=exchange, routing_key=event.type)
+
+    async def subscribe(self, subscription: Subscription, handler: Handler, *, concurrency: int) -> None:
+        """Start to consume in the background; comes back by itself after any loss."""
+        if subscription.queue in self._consumers:
+            raise ValueError(f"{subscription.queue} already has a handler")
+        if not self._consumers:
+            self._background.start("rabbitmq consuming connection", self._to_consume.run())
+        consumer = Consumer(
+            self._to_consume,
+            Publisher(self._to_publish, timeout=self._publish_timeout),
+            self._topology,
+            Handling(subscription, handler, self._telemetry, self._carrier),
+            concurrency=concurrency,
+            watchdog=self._watchdog,
+        )
+        self._consumers[subscription.queue] = consumer
+        self._consuming += consumer.start(self._background)
+
+    async def ready(self) -> None:
+        """Raise Unavailable unless events can be published and every subscription is being served."""
+        await self._to_publish.ready()
+        if self._consumers:
+            await self._to_consume.ready()
+        missing = [queue for queue, consumer in self._consumers.items() if not consumer.consuming]
+        if missing:
+            raise Unavailable(f"RabbitMQ does not deliver from {', '.join(missing)} yet.")
+
+    async def watch(self) -> None:
+        """Wait for ever; raises what killed a background task of this bus. Made for `supervise`."""
+        await self._background.watch()
+
+    async def drain(self) -> None:
+        """Take no more events; running handlers get `drain_timeout` seconds and may still publish."""
+        try:
+            async with asyncio.timeout(self._drain_timeout), asyncio.TaskGroup() as group:
+                for consumer in self._consumers.values():
+                    group.create_task(consumer.drain())
+        except TimeoutError:
+            log.warning("cancelling handlers that did not finish within %.0f s", self._drain_timeout)
+        if self._consuming:
+            await self._background.cancel(*self._consuming)
+
+    async def close(self) -> None:
+        """End every background task and close both connections."""
+        await self._background.cancel()

@@ -1,0 +1,113 @@
+"""One subscription on one channel: from `basic.consume` until the channel or the subscription is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import aio_pika
+from aiormq.abc import AbstractChannel as DriverChannel
+from aiormq.abc import DeliveredMessage
+
+from libs.common.bus.rabbitmq.acks import Acknowledger
+from libs.common.bus.rabbitmq.connection import FAILURES, as_unavailable, reason_of
+from libs.common.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+
+class BrokerSession:
+    """A channel with one consumer. Its deliveries can be acknowledged on this channel only."""
+
+    def __init__(
+        self,
+        connection: aio_pika.Connection,
+        queue: str,
+        deliver: Callable[[tuple[BrokerSession, DeliveredMessage]], None],
+        *,
+        timeout: float,
+    ) -> None:
+        """`deliver` is called with each message; `timeout` in seconds bounds each question to the broker."""
+        self.lost = asyncio.Event()
+        self.arrivals = 0
+        self.in_flight = 0
+        self._connection = connection
+        self._queue = queue
+        self._deliver = deliver
+        self._timeout = timeout
+        self._channel = connection.channel(publisher_confirms=False)
+        self._driver: DriverChannel | None = None
+        self._tag = ""
+        self._acknowledger = Acknowledger(self._send_ack)
+        self._sender: asyncio.Task[None] | None = None
+
+    async def open(self, *, prefetch: int) -> None:
+        """Subscribe; at most `prefetch` deliveries are on their way or unsettled. Raises Unavailable."""
+        with as_unavailable("does not let us consume"):
+            async with asyncio.timeout(self._timeout):
+                await self._channel.initialize()
+                await self._channel.set_qos(prefetch_count=prefetch)
+                driver = self._driver = await self._channel.get_underlay_channel()
+                driver.closing.add_done_callback(lambda _: self.lost.set())
+                driver.on_consumer_cancel_callbacks.add(lambda _: self.lost.set())
+                self._sender = asyncio.create_task(self._send_acks(), name=f"{self._queue} acknowledger")
+                consuming = await driver.basic_consume(self._queue, self._on_message)
+                self._tag = consuming.consumer_tag or ""
+
+    def acknowledge(self, tag: int) -> None:
+        """Acknowledge soon; without effect once the channel is lost, since the broker delivers again."""
+        self._acknowledger.add(tag)
+
+    async def waiting(self) -> int:
+        """How many messages are ready in the queue and not delivered to anybody. Raises Unavailable."""
+        with as_unavailable("does not answer"):
+            async with asyncio.timeout(self._timeout):
+                async with self._connection.channel(publisher_confirms=False) as channel:
+                    queue = await channel.declare_queue(self._queue, passive=True)
+                    return queue.declaration_result.message_count or 0
+
+    async def stop_deliveries(self) -> None:
+        """Cancel the subscription and keep the channel, so that what runs can still be acknowledged."""
+        if self._driver is None or self.lost.is_set():
+            return
+        try:
+            with as_unavailable("does not answer"):
+                await self._driver.basic_cancel(self._tag, timeout=self._timeout)
+        except Unavailable as error:
+            log.warning("%s: cannot end the subscription: %s", self._queue, error)
+
+    async def close(self) -> None:
+        """Send the last acknowledgements and close the channel; what is unsettled is delivered again."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                if not self.lost.is_set():
+                    await self._acknowledger.flush()
+                if self._channel.is_initialized:
+                    await self._channel.close()
+        except (Unavailable, *FAILURES) as error:
+            log.warning("%s: closing the channel: %s", self._queue, reason_of(error))
+        self.lost.set()
+        if self._sender is not None:
+            self._sender.cancel()
+            await asyncio.wait([self._sender])
+            if not self._sender.cancelled():
+                self._sender.result()
+
+    async def _on_message(self, message: DeliveredMessage) -> None:
+        self.arrivals += 1
+        self.in_flight += 1
+        self._deliver((self, message))
+
+    async def _send_acks(self) -> None:
+        try:
+            await self._acknowledger.run()
+        except Unavailable:
+            self.lost.set()
+
+    async def _send_ack(self, tag: int, multiple: bool) -> None:
+        if self._driver is None:
+            raise Unavailable("The channel is not open.")
+        with as_unavailable("takes no acknowledgement"):
+            # Waits until the bytes are written: closing a connection drops what is still queued.
+            await self._driver.basic_ack(tag, multiple=multiple, wait=True)

@@ -1,0 +1,46 @@
+"""The base of every HTTP service: observation, problem documents, sign-in, health, graceful shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from libs.common import keys
+from libs.common.http.authenticate import BASE_URL, PUBLIC, authenticate
+from libs.common.http.health import livez, metrics, readyz
+from libs.common.http.observe import observe
+from libs.common.http.problems import Handler, note_prepared, problems
+from libs.common.security.tls import add_tls
+from libs.common.settings.common import CommonSettings
+from libs.common.telemetry.tracing import Telemetry
+
+
+async def _fatal(app: web.Application) -> AsyncIterator[None]:
+    app[keys.FATAL] = asyncio.get_running_loop().create_future()
+    yield
+
+
+async def _telemetry(app: web.Application) -> AsyncIterator[None]:
+    yield
+    await asyncio.to_thread(app[keys.TELEMETRY].close)
+
+
+def create_app(settings: CommonSettings, telemetry: Telemetry) -> web.Application:
+    """An application with everything that all services share, and no route of its own but health."""
+    app = web.Application(middlewares=[observe, problems, authenticate])
+    app[keys.TELEMETRY] = telemetry
+    app[keys.READINESS] = {}
+    app[keys.DRAINING] = asyncio.Event()
+    app[keys.RUNNING] = keys.Running()
+    app[BASE_URL] = settings.base_url
+    health: set[Handler] = {livez, readyz, metrics}
+    app[PUBLIC] = health
+    app.on_response_prepare.append(note_prepared)
+    app.cleanup_ctx.extend([_telemetry, _fatal])
+    add_tls(app, settings)
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    return app

@@ -1,0 +1,47 @@
+"""JSON answers, and bodies and query strings read into models."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from libs.common.errors import InvalidRequest
+from libs.common.http.problems import invalid_request
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def json_response(
+    body: BaseModel | dict[str, Any] | list[Any], status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """Answer with JSON."""
+    value = body.model_dump(mode="json") if isinstance(body, BaseModel) else body
+    return web.Response(
+        body=orjson.dumps(value),
+        status=status,
+        # Medical facts and tokens: no cache on the way may keep them.
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})},
+        content_type="application/json",
+    )
+
+
+async def parse_json(request: web.Request, model: type[M]) -> M:
+    """The JSON body as `model`. Raises InvalidRequest that names each wrong field."""
+    try:
+        return model.model_validate_json(await request.read())
+    except ValidationError as error:
+        raise invalid_request(error) from error
+
+
+def parse_query(request: web.Request, model: type[M]) -> M:
+    """The query string as `model`. Raises InvalidRequest that names each wrong or repeated field."""
+    query = request.query
+    if repeated := sorted({name for name in query if len(query.getall(name)) > 1}):
+        raise InvalidRequest(f"Given more than once: {', '.join(repeated)}.")
+    try:
+        return model.model_validate(dict(query))
+    except ValidationError as error:
+        raise invalid_request(error) from error

@@ -1,0 +1,84 @@
+"""Every request leaves one span, one line in the access log and its metrics."""
+
+from __future__ import annotations
+
+import logging
+import time
+from http import HTTPStatus
+
+from aiohttp import web
+from opentelemetry.trace import SpanKind, StatusCode
+
+from libs.common import keys
+from libs.common.http.authenticate import PRINCIPAL
+from libs.common.http.problems import CLIENT_GONE, Handler
+from libs.common.telemetry import semconv
+from libs.common.telemetry.tracing import context_of
+
+access_log = logging.getLogger("access")
+
+
+def _route_of(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return "unmatched" if resource is None else resource.canonical
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One server span, one access log line and the RED metrics of each request."""
+    telemetry = request.app[keys.TELEMETRY]
+    metrics = telemetry.metrics
+    route, started = _route_of(request), time.perf_counter()
+    method = request.method if request.method in semconv.KNOWN_METHODS else semconv.OTHER_METHOD
+    status = CLIENT_GONE
+    metrics.http_in_flight.inc()
+    running = request.app[keys.RUNNING]
+    running.begin()
+    with telemetry.span(
+        f"{method} {route}" if method == request.method else f"HTTP {route}",
+        context=context_of(request.headers.get("traceparent")),
+        kind=SpanKind.SERVER,
+        attributes={
+            semconv.HTTP_REQUEST_METHOD: method,
+            semconv.HTTP_ROUTE: route,
+            semconv.URL_PATH: request.path,
+            semconv.URL_SCHEME: request.scheme,
+        },
+    ) as span:
+        try:
+            response = await handler(request)
+            status = response.status
+            if request.app[keys.DRAINING].is_set():
+                response.force_close()
+            return response
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            elapsed = time.perf_counter() - started
+            metrics.http_in_flight.dec()
+            running.end()
+            metrics.http_requests.labels(method, route, status).inc()
+            metrics.http_duration.labels(method, route).observe(elapsed)
+            span.set_attribute(semconv.HTTP_RESPONSE_STATUS_CODE, status)
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                span.set_attribute(semconv.ERROR_TYPE, str(status))
+                span.set_status(StatusCode.ERROR)
+            user = request.get(PRINCIPAL)
+            access_log.info(
+                "%s %s %s",
+                method,
+                request.rel_url.raw_path,
+                status,
+                extra={
+                    "fields": {
+                        "method": method,
+                        "route": route,
+                        "path": request.path,
+                        "status": status,
+                        "seconds": round(elapsed, 6),
+                        "user_id": None if user is None else user.user_id,
+                        "remote": request.remote,
+                    }
+                },
+            )

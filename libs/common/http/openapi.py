@@ -1,0 +1,167 @@
+"""OpenAPI 3.1 from the same table that registers the routes, so that the two cannot differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from libs.common.errors import (
+    DicomSystemError,
+    InvalidRequest,
+    NotAuthenticated,
+    PermissionDenied,
+    Unavailable,
+)
+from libs.common.http.authenticate import PUBLIC
+from libs.common.http.json import json_response
+from libs.common.http.problems import Handler
+from libs.common.security.tokens import ACCESS_COOKIE
+
+_REF = "#/components/schemas/{model}"
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457 problem document; `code` is stable.",
+    "required": ["type", "title", "status", "code", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "string"},
+        "detail": {"type": "string"},
+        "trace_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    },
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method on one path. `path` is relative to the prefix and may hold `{name}` or `{name:regex}`."""
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str = ""
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | dict[str, Any] | None = None
+    """A model (JSON), or media type -> schema."""
+    body_required: bool = True
+    response: type[BaseModel] | None = None
+    response_type: str = "application/json"
+    status: int = 200
+    problems: tuple[type[DicomSystemError], ...] = field(default=())
+    public: bool = False
+
+
+def add_operations(
+    app: web.Application,
+    *,
+    prefix: str,
+    title: str,
+    operations: Sequence[Operation],
+    document_path: str | None = None,
+) -> None:
+    """Register the routes and serve their description at `<prefix>/openapi.json`."""
+    document = describe(prefix, title, operations)
+
+    async def openapi(_: web.Request) -> web.Response:
+        return json_response(document)
+
+    app.router.add_get(document_path or f"{prefix}/openapi.json", openapi)
+    app[PUBLIC].add(openapi)
+    for operation in operations:
+        app.router.add_route(operation.method, prefix + operation.path, operation.handler)
+        if operation.public:
+            app[PUBLIC].add(operation.handler)
+
+
+def describe(prefix: str, title: str, operations: Sequence[Operation]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of `operations`."""
+    models = {m for o in operations for m in (o.body, o.response) if isinstance(m, type)}
+    _, schemas = models_json_schema(
+        [(m, "validation") for m in sorted(models, key=lambda m: m.__name__)], ref_template=_REF
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        path = re.sub(r"\{(\w+):[^{}]*(?:\{[^{}]*\}[^{}]*)*\}", r"{\1}", prefix + operation.path)
+        paths.setdefault(path, {})[operation.method.lower()] = _operation(operation, path)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": {**schemas.get("$defs", {}), "Problem": _PROBLEM},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": ACCESS_COOKIE},
+            },
+        },
+    }
+
+
+def _operation(operation: Operation, path: str) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "operationId": operation.handler.__name__,
+        "parameters": _parameters(operation, path),
+        "responses": _responses(operation),
+        "security": [{}] if operation.public else [{"bearer": []}, {"cookie": []}],
+    }
+    if operation.tag:
+        described["tags"] = [operation.tag]
+    if operation.body is not None:
+        content = (
+            {media: {"schema": schema} for media, schema in operation.body.items()}
+            if isinstance(operation.body, dict)
+            else {"application/json": {"schema": {"$ref": _REF.format(model=operation.body.__name__)}}}
+        )
+        described["requestBody"] = {"required": operation.body_required, "content": content}
+    return described
+
+
+def _parameters(operation: Operation, path: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", **({"format": "uuid"} if name in ("id", "file_id") else {})},
+        }
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+    if operation.query is not None:
+        schema = operation.query.model_json_schema()
+        required = set(schema.get("required", ()))
+        found.extend(
+            {"name": name, "in": "query", "required": name in required, "schema": part}
+            for name, part in schema.get("properties", {}).items()
+        )
+    return found
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    success: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
+    if operation.response is not None:
+        schema: dict[str, Any] = {"$ref": _REF.format(model=operation.response.__name__)}
+        success["content"] = {operation.response_type: {"schema": schema}}
+    elif operation.response_type != "application/json":
+        success["content"] = {operation.response_type: {"schema": {"type": "string"}}}
+    problems: set[type[DicomSystemError]] = {*operation.problems, Unavailable}
+    if operation.body is not None or operation.query is not None or "{" in operation.path:
+        problems.add(InvalidRequest)
+    if not operation.public:
+        problems.update((NotAuthenticated, PermissionDenied))
+    responses = {str(operation.status): success}
+    for error in sorted(problems, key=lambda e: e.status):
+        responses[str(error.status)] = {
+            "description": error.title,
+            "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},
+        }
+    return responses

@@ -1,0 +1,137 @@
+"""Run one application until it is told to stop; drain; give an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from libs.common.errors import ConfigurationError
+from libs.common.keys import DRAINING, FATAL, RUNNING
+from libs.common.security.tls import SERVER_TLS
+from libs.common.settings.common import CommonSettings, load_settings
+from libs.common.telemetry.logs import configure_logging
+
+log = logging.getLogger(__name__)
+LATE_SECONDS = 1.0
+"""What requests that did not end in time get on top."""
+S = TypeVar("S", bound=CommonSettings)
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take the address before anything else is started. Raises ConfigurationError in one sentence."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, proto)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+            listener.listen(1024)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigurationError(
+                f"Port {port} on {host} is in use: stop the program that has it, or set PORT to a free one."
+            ) from error
+        raise ConfigurationError(
+            f"Cannot listen on {host} port {port} ({error.strerror or error}): set HOST and PORT."
+        ) from error
+    return listener
+
+
+@contextlib.asynccontextmanager
+async def stop_signals() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGINT and SIGTERM set; the default behaviour returns after the block."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def serve(
+    app: web.Application,
+    listener: socket.socket,
+    settings: CommonSettings,
+    on_ready: Callable[[], Awaitable[None]] | None = None,
+) -> int:
+    """Serve on `listener` until a signal or a dead background task; then drain. Returns the exit code."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LATE_SECONDS)
+    async with stop_signals() as stop:
+        try:
+            await runner.setup()
+            await web.SockSite(runner, listener, ssl_context=app.get(SERVER_TLS)).start()
+            await _until_stopped(stop, app[FATAL], on_ready)
+            log.info("stopping: running work gets %g s", settings.shutdown_timeout)
+            await _drain(app, runner, settings.shutdown_timeout)
+        finally:
+            app[DRAINING].set()
+            await runner.cleanup()
+            listener.close()
+    return 1 if app[FATAL].done() else 0
+
+
+async def _drain(app: web.Application, runner: web.AppRunner, timeout: float) -> None:
+    """Take no new connections; let running requests end, uploads above all.
+
+    aiohttp's own shutdown throws away what still arrives, so that an upload could never end.
+    """
+    app[DRAINING].set()
+    for site in list(runner.sites):
+        await site.stop()
+    try:
+        async with asyncio.timeout(timeout):
+            await app[RUNNING].ended()
+    except TimeoutError:
+        log.warning("requests cut off: not ended within %g s", timeout)
+
+
+async def _until_stopped(
+    stop: asyncio.Event, fatal: asyncio.Future[str], on_ready: Callable[[], Awaitable[None]] | None
+) -> None:
+    """Return at `stop` or `fatal`, also while `on_ready` still runs. Raises what `on_ready` raises."""
+
+    async def stay() -> None:
+        if on_ready is not None:
+            await on_ready()
+        await stop.wait()
+
+    staying, waiting = asyncio.create_task(stay()), asyncio.create_task(stop.wait())
+    ends: list[asyncio.Future[Any]] = [staying, waiting, fatal]
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    staying.cancel()
+    await asyncio.wait([staying])
+    if not staying.cancelled():
+        staying.result()
+
+
+def run(settings_model: type[S], create: Callable[[S], web.Application]) -> int:
+    """The body of a service's `__main__`: settings, application, exit code."""
+    try:
+        settings = load_settings(settings_model, serves=True)
+        configure_logging(settings)
+        listener = bind(settings.host, settings.port)
+
+        async def main() -> int:
+            return await serve(create(settings), listener, settings)
+
+        return asyncio.run(main())
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error.detail}\n")
+        return 1

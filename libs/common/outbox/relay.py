@@ -1,0 +1,212 @@
+"""The outbox: what a transaction announced reaches the bus, whatever happens in between.
+
+A relay leases rows (FOR UPDATE SKIP LOCKED, a token, a lease that is renewed while held), counting the
+attempt as it does so, publishes them side by side and writes the outcomes back in batches. Several relays
+share one table; a lost relay's rows come free when its lease ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+from libs.common.backoff import backoff
+from libs.common.bus.contract import Bus
+from libs.common.database.postgres import Database
+from libs.common.errors import Reject, Unavailable, Undelivered
+from libs.common.events import parse_event
+from libs.common.outbox.lock import OutboxLock
+from libs.common.outbox.settlement import PACE, Settlement
+from libs.common.outbox.store import Claimed, GivenUp, OutboxStore
+from libs.common.telemetry.tracing import Telemetry
+
+log = logging.getLogger(__name__)
+
+RETENTION = 86_400.0
+"""Seconds that published rows are kept."""
+PRUNE_LIMIT = 5_000
+HOUSEKEEPING = 10.0
+"""Seconds between looks at the backlog."""
+
+
+class OutboxRelay:
+    """Dispatches the rows of one outbox: `async with relay.admitted():` run `run()`, at last call `stop`."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        schema: str,
+        telemetry: Telemetry,
+        *,
+        in_flight: int = 100,
+        lease: float = 30.0,
+        poll: float = 1.0,
+        in_process_slots: int | None = None,
+    ) -> None:
+        """`in_flight` events at once; `lease` and `poll` in seconds.
+
+        `in_process_slots` (in-process bus): one relay for the whole database, which takes over all leases at
+        start; so many events at once can have been in the hands of the handler that attempts protect from.
+        """
+        self._database = database
+        self._bus = bus
+        self._store = OutboxStore(schema)
+        self._metrics = telemetry.metrics
+        self._in_flight = in_flight
+        self._lease = lease
+        self._poll = poll
+        self._lock = None if in_process_slots is None else OutboxLock(database, schema, in_process_slots)
+        self._token = uuid4()
+        self._settlement = Settlement(database, self._store, self._token, telemetry.metrics)
+        self._work = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._claim_turn = asyncio.Lock()
+        self._running: dict[asyncio.Task[None], int] = {}
+        self._refused = False
+        self._failures = 0
+
+    def wake(self) -> None:
+        """An event waits: look now instead of at the next poll."""
+        self._work.set()
+
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """The time in which this relay may run. Raises ConfigurationError when another exclusive one does."""
+        if self._lock is None:
+            yield
+            return
+        async with self._lock.held():
+            yield
+
+    async def run(self) -> None:
+        """Relay until cancelled, inside `admitted`."""
+        async with asyncio.TaskGroup() as group:
+            if self._lock is not None:
+                group.create_task(self._lock.watch(), name="outbox lock watch")
+            group.create_task(self._claiming(), name="outbox claims")
+            group.create_task(self._settlement.run(), name="outbox settlement")
+            group.create_task(self._keep_leases(), name="outbox leases")
+            group.create_task(self._keep_house(), name="outbox housekeeping")
+
+    async def stop(self, timeout: float) -> None:
+        """Claim no more, give what is in flight `timeout` seconds, release the rest without counting it."""
+        self._stopping.set()
+        async with self._claim_turn:
+            running = dict(self._running)
+        late: set[asyncio.Task[None]] = set()
+        if running:
+            _, late = await asyncio.wait(running, timeout=timeout)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+        for task in late:
+            if task.cancelled():
+                self._settlement.released(running[task], 0.0)
+        try:
+            await self._settlement.write()
+        except Unavailable as error:
+            log.warning("outbox rows stay leased until their lease ends: %s", error.detail)
+
+    async def _claiming(self) -> None:
+        """Fill the free places whenever somebody wakes us, a place comes free, or it is time to look."""
+        while True:
+            self._work.clear()
+            room = self._in_flight - len(self._running)
+            claimed = await self._claim(room) if room > 0 else 0
+            await asyncio.sleep(self._pause())
+            if room <= 0 or claimed < room:
+                await self._wait_for_work()
+
+    def _pause(self) -> float:
+        """Seconds until the next claim: a moment in which wake-ups and free places gather for it.
+
+        Longer while the bus takes nothing: what keeps one event from it mostly keeps them all.
+        """
+        if not self._refused:
+            return PACE
+        self._refused = False
+        self._failures += 1
+        return backoff(self._failures)
+
+    async def _claim(self, room: int) -> int:
+        """Lease rows and start to publish them; how many."""
+        async with self._claim_turn:
+            if self._stopping.is_set():
+                return 0
+            try:
+                async with self._database.connection() as connection:
+                    rows = await self._store.claim(connection, self._token, self._lease, room)
+            except Unavailable as error:
+                log.warning("outbox not read: %s", error.detail)
+                return 0
+            for row in rows:
+                task = asyncio.create_task(self._dispatch(row), name=f"outbox row {row.id}")
+                self._running[task] = row.id
+                task.add_done_callback(self._ended)
+            return len(rows)
+
+    async def _wait_for_work(self) -> None:
+        try:
+            async with asyncio.timeout(self._poll):
+                await self._work.wait()
+        except TimeoutError:
+            return
+
+    async def _dispatch(self, row: Claimed) -> None:
+        """Publish one event and note the outcome."""
+        try:
+            await self._bus.publish(parse_event(row.event), attempt=row.attempt)
+        except Unavailable as error:
+            log.info("outbox row %d not published yet: %s", row.id, error.detail)
+            self._refused = True
+            self._settlement.released(row.id, backoff(self._failures + 1))
+        except Undelivered as error:
+            self._give_up(GivenUp(row.id, error.subscription, error.reason))
+        except Reject as error:
+            self._give_up(GivenUp(row.id, None, error.detail))
+        else:
+            self._refused, self._failures = False, 0
+            self._settlement.published(row.id)
+
+    def _give_up(self, row: GivenUp) -> None:
+        log.error("outbox row %d given up by %s: %s", row.id, row.subscription or "the relay", row.reason)
+        self._settlement.dead(row)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        was_full = len(self._running) >= self._in_flight
+        row = self._running.pop(task)
+        if was_full:
+            self._work.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("outbox row %d: the bus failed; tried again when its lease ends", row, exc_info=error)
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            held = [*self._running.values(), *self._settlement.unwritten]
+            if not held:
+                continue
+            try:
+                async with self._database.connection() as connection:
+                    kept = await self._store.renew(connection, self._token, held, self._lease)
+            except Unavailable as error:
+                log.warning("outbox leases not renewed: %s", error.detail)
+            else:
+                log.debug("kept %d outbox leases", kept)
+
+    async def _keep_house(self) -> None:
+        while True:
+            try:
+                async with self._database.connection() as connection:
+                    await self._store.prune(connection, RETENTION, PRUNE_LIMIT)
+                    backlog = await self._store.backlog(connection)
+                self._metrics.outbox_pending.set(backlog.pending)
+                self._metrics.outbox_oldest_seconds.set(backlog.oldest_seconds)
+            except Unavailable as error:
+                log.warning("outbox not looked after: %s", error.detail)
+            await asyncio.sleep(HOUSEKEEPING)

@@ -1,0 +1,156 @@
+"""Traces (OpenTelemetry), metrics (Prometheus) and logs (JSON lines with trace ids) of one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from libs.common.security.tls_rules import system_ca_file
+from libs.common.settings.common import CommonSettings
+from libs.common.telemetry import semconv
+from libs.common.telemetry.metrics import Metrics
+from libs.common.version import VERSION
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+_IDS = RandomIdGenerator()
+_NOTHING = nullcontext()
+
+
+class _IdsOnly(AbstractContextManager[Span]):
+    """A span of which nothing but the ids exists, current within the block.
+
+    The SDK's own way to drop a span (sampler, links, attributes) takes three times as long, several times a
+    file.
+    """
+
+    __slots__ = ("_span", "_token")
+
+    def __init__(self, parent: Context | None) -> None:
+        above = trace.get_current_span(parent).get_span_context()
+        self._span = NonRecordingSpan(
+            SpanContext(
+                above.trace_id if above.is_valid else _IDS.generate_trace_id(),
+                _IDS.generate_span_id(),
+                is_remote=False,
+                trace_state=above.trace_state,
+            )
+        )
+
+    def __enter__(self) -> Span:
+        self._token = attach(trace.set_span_in_context(self._span))
+        return self._span
+
+    def __exit__(self, *_: object) -> None:
+        detach(self._token)
+
+
+class Telemetry:
+    """Tracer and metrics of one process."""
+
+    def __init__(
+        self, service: str, settings: CommonSettings, *, span_exporter: SpanExporter | None = None
+    ) -> None:
+        """Without an endpoint nothing is recorded, but trace ids exist and travel all the same.
+
+        `span_exporter` is called at once per span (tests).
+        """
+        endpoint = settings.otel_exporter_otlp_endpoint
+        self._recording = recording = span_exporter is not None or endpoint is not None
+        self._provider = TracerProvider(
+            sampler=ParentBasedTraceIdRatio(settings.otel_traces_sampler_arg) if recording else ALWAYS_OFF,
+            resource=Resource.create(
+                {semconv.SERVICE_NAME: f"dicom-{service}", semconv.SERVICE_VERSION: VERSION},
+                schema_url=semconv.SCHEMA_URL,
+            ),
+            shutdown_on_exit=False,
+        )
+        if span_exporter is not None:
+            self._provider.add_span_processor(SimpleSpanProcessor(span_exporter))
+        elif endpoint is not None:
+            # Half a second of imports that most development starts need not pay.
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+            # Left to itself it trusts the CAs of a Python package, not the system's.
+            trusted = settings.tls_ca_file or system_ca_file()
+            exporter = OTLPSpanExporter(
+                endpoint=f"{endpoint.rstrip('/')}/v1/traces",
+                certificate_file=None if trusted is None else str(trusted),
+            )
+            self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self.service = service
+        self._tracer = self._provider.get_tracer(
+            "dicom-processing-system", VERSION, schema_url=semconv.SCHEMA_URL
+        )
+        self.metrics = Metrics(service, settings.build_revision)
+
+    def span(
+        self,
+        name: str,
+        *,
+        context: Context | None,
+        kind: SpanKind,
+        attributes: Mapping[str, str | int],
+        record_exception: bool = True,
+    ) -> AbstractContextManager[Span]:
+        """A span that is current within the block; `context` None: a child of the current one."""
+        if not self._recording:
+            return _IdsOnly(context)
+        return self._tracer.start_as_current_span(
+            name,
+            context=context,
+            kind=kind,
+            attributes=attributes,
+            record_exception=record_exception,
+            set_status_on_exception=record_exception,
+        )
+
+    def detail(self, name: str, **attributes: str | int) -> AbstractContextManager[object]:
+        """A span inside the current one, for whoever looks closer; nothing unless spans are recorded."""
+        if not trace.get_current_span().is_recording():
+            return _NOTHING
+        return self._tracer.start_as_current_span(
+            name, attributes=attributes, record_exception=False, set_status_on_exception=False
+        )
+
+    def close(self) -> None:
+        """Flush the spans that still wait."""
+        self._provider.shutdown()
+
+
+def current_traceparent() -> str | None:
+    """The running span as a W3C `traceparent`, or None outside of any span."""
+    context = trace.get_current_span().get_span_context()
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
+def context_of(traceparent: str | None) -> Context:
+    """The context to start a child span in; an empty one for None or a malformed value (W3C: restart)."""
+    return Context() if traceparent is None else _PROPAGATOR.extract({"traceparent": traceparent}, Context())
+
+
+@contextmanager
+def within(traceparent: str | None) -> Iterator[None]:
+    """Have the log lines of the block carry the trace of `traceparent`; no span is made."""
+    token = attach(context_of(traceparent))
+    try:
+        yield
+    finally:
+        detach(token)
+
+
+def current_trace_id() -> str | None:
+    """32 hex digits of the running trace, or None."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None

@@ -1,0 +1,94 @@
+"""The wiring of all five services into one application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from libs.common.bus.inprocess import InProcessBus
+from libs.common.http.application import create_app
+from libs.common.keys import BUS, READINESS, VERIFIER
+from libs.common.resources import add_rabbitmq, drain_bus
+from libs.common.security.tokens import TokenVerifier
+from libs.common.settings.common import CommonSettings, load_settings
+from libs.common.tasks import supervise
+from libs.common.telemetry.tracing import Telemetry
+from libs.postgresql.embedded import EmbeddedPostgres
+from services.auth import app as auth
+from services.auth.settings import AuthSettings
+from services.ingest import app as ingest
+from services.ingest.settings import IngestSettings
+from services.portal import app as portal
+from services.portal.settings import PortalSettings
+from services.processor import app as processor
+from services.processor.settings import ProcessorSettings
+from services.results import app as results
+from services.results.settings import ResultsSettings
+
+NAME = "all"
+ADMIN = web.AppKey("admin", str)
+"""User name of the first administrator."""
+S = TypeVar("S", bound=CommonSettings)
+
+
+def create(overrides: dict[str, Any], embedded: EmbeddedPostgres | None) -> web.Application:
+    """One application of all services; `overrides` replace what their settings read from the environment.
+
+    Raises ConfigurationError.
+    """
+
+    def load(model: type[S]) -> S:
+        return load_settings(model).model_copy(update=overrides)
+
+    common = load(CommonSettings)
+    telemetry = Telemetry(NAME, common)
+    app = create_app(common, telemetry)
+    if embedded is not None:
+        watch_postgres(app, embedded)
+    add_verifier(app)
+    if common.amqp_url is None:
+        add_inprocess_bus(app, telemetry, common)
+    else:
+        add_rabbitmq(app, NAME, common, common.amqp_url.get_secret_value())
+    # Cleanup runs in reverse: ingest comes last, so that its relay stops before what it feeds.
+    auth_settings = load(AuthSettings)
+    app[ADMIN] = auth_settings.admin_username
+    auth.install(app, auth_settings)
+    results.install(app, load(ResultsSettings))
+    processor_settings = load(ProcessorSettings)
+    processor.install(app, processor_settings)
+    slots = processor.concurrency(processor_settings) if common.amqp_url is None else None
+    ingest.install(app, load(IngestSettings), in_process_slots=slots)
+    # Its routes take every path that is left.
+    portal.install(app, load(PortalSettings))
+    return app
+
+
+def watch_postgres(app: web.Application, embedded: EmbeddedPostgres) -> None:
+    """Stop the process when its PostgreSQL ends by itself."""
+
+    async def watching(app: web.Application) -> AsyncIterator[None]:
+        async with supervise(app, "embedded PostgreSQL", embedded.watch()):
+            yield
+
+    app.cleanup_ctx.append(watching)
+
+
+def add_verifier(app: web.Application) -> None:
+    """Tokens are verified with the keys of the auth service in this process, without HTTP."""
+    verifier = app[VERIFIER] = TokenVerifier(auth.local_keys(app))
+
+    async def verification(_: web.Application) -> AsyncIterator[None]:
+        yield
+        await verifier.close()
+
+    app.cleanup_ctx.append(verification)
+
+
+def add_inprocess_bus(app: web.Application, telemetry: Telemetry, settings: CommonSettings) -> None:
+    """The bus without a broker; ingest's outbox is its durability."""
+    bus = app[BUS] = InProcessBus(telemetry, drain_timeout=settings.shutdown_timeout)
+    app[READINESS]["event bus"] = bus.ready
+    app.on_shutdown.append(drain_bus)

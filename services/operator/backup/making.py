@@ -1,0 +1,164 @@
+"""Making a backup: `python -m services backup FOLDER`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from libs.common.encryption.keyring import Keyring, keep_copy
+from libs.common.errors import ConfigurationError, Unavailable
+from libs.common.ids import ObjectKey, new_uuid
+from libs.common.resources import open_storage
+from libs.common.settings.common import load_settings
+from libs.common.storage import FileStorage, Storage
+from services.operator.backup import database, dump, manifest, objects
+from services.operator.backup.manifest import Manifest
+from services.operator.embedded_access import administrator_url
+from services.operator.preflight import Server, explaining_failures
+from services.operator.settings import AllInOneSettings
+
+SETTING = "DATABASE_ADMIN_URL or DATABASE_URL"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Make one backup. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="backup",
+        description="Dump the database, then copy the objects; safe beside a running system. Both are "
+        "encrypted with the keyring, which is worth nothing to a thief only as long as it lies elsewhere.",
+    )
+    parser.add_argument("folder", type=Path, help="each backup becomes a folder of its own in it")
+    parser.add_argument(
+        "--keyring-folder", type=Path, help="copy the keyring here; keep this folder apart from the backups"
+    )
+    parser.add_argument("--keep", type=_positive, metavar="N", help="afterwards remove all but the newest N")
+    given = parser.parse_args(arguments)
+    _require_apart(given)
+    settings = load_settings(AllInOneSettings)
+    keyring = Keyring.load(settings.keyring_path)
+    with administrator_url(settings) as url:
+        return asyncio.run(_back_up(settings, url, keyring, given))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1 must be kept")
+    return number
+
+
+def _require_apart(given: argparse.Namespace) -> None:
+    """Raise ConfigurationError, before hours of copying, where the keyring would lie among the backups."""
+    folder: Path | None = given.keyring_folder
+    if folder is not None and folder.resolve().is_relative_to(given.folder.resolve()):
+        raise ConfigurationError("Name a --keyring-folder outside of the backups: together they open all.")
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Raise ConfigurationError that names what cannot be written: neither PostgreSQL nor the store is."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be written ({error.strerror}): see to its disk, then try again."
+        ) from error
+
+
+async def _back_up(settings: AllInOneSettings, url: str, keyring: Keyring, given: argparse.Namespace) -> int:
+    began = time.monotonic()
+    moment = datetime.now(UTC)
+    target = given.folder / manifest.folder_name(moment)
+    growing = target.with_name(target.name + manifest.INCOMPLETE)
+    with _writing(growing):
+        given.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        growing.mkdir(mode=0o700)
+    storage = open_storage(settings, keyring)
+    try:
+        found = await _fill(growing, storage, url, keyring, moment, given.folder)
+    except BaseException:
+        shutil.rmtree(growing, ignore_errors=True)
+        raise
+    finally:
+        await storage.close()
+    growing.rename(target)
+    kept = "" if given.keyring_folder is None else f", keyring {_keep(settings.keyring_path, given)}"
+    for old in manifest.finished(given.folder)[: -given.keep] if given.keep else ():
+        shutil.rmtree(old)
+    sys.stdout.write(
+        f"{target}: {found.files} files, {found.objects} objects of {found.object_bytes / 2**20:.1f} MiB"
+        f"{kept}, in {time.monotonic() - began:.1f} s\n"
+    )
+    if given.keyring_folder is None:
+        sys.stdout.write(
+            f"The keyring is not in it. Without {settings.keyring_path} nothing of it can be read: keep a "
+            "copy in another place.\n"
+        )
+    return 0
+
+
+async def _fill(
+    growing: Path, storage: Storage, url: str, keyring: Keyring, moment: datetime, folder: Path
+) -> Manifest:
+    key = ObjectKey(f"{new_uuid()}.dump")
+    facts = await _dump(growing, url, keyring, key)
+    with _writing(growing):
+        older = manifest.finished(folder)
+        copied = await objects.copy_into(storage, growing, older[-1] if older else None)
+        found = Manifest(
+            format=manifest.FORMAT,
+            created_at=moment,
+            dump=key,
+            objects=copied.objects,
+            object_bytes=copied.object_bytes,
+            listing_sha256=copied.listing_sha256,
+            key_reference=keyring.current,
+            **facts,
+        )
+        (growing / manifest.MANIFEST).write_text(found.model_dump_json(indent=2) + "\n")
+        os.sync()
+    return found
+
+
+async def _dump(growing: Path, url: str, keyring: Keyring, key: ObjectKey) -> dict[str, Any]:
+    """Dump the database; what the manifest says of it comes from the same snapshot."""
+    with explaining_failures(Server.of(url), SETTING):
+        connection = await asyncpg.connect(url, timeout=10)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
+                try:
+                    await dump.dump(url, snapshot, FileStorage(growing / manifest.DATABASE, keyring), key)
+                except Unavailable as error:
+                    raise ConfigurationError(
+                        f"The dump cannot be written to {growing}: {error.detail}"
+                    ) from error
+                return {
+                    "migrations": await database.migrations(connection),
+                    "files": await database.files(connection),
+                    "server_version": await connection.fetchval("SHOW server_version"),
+                }
+        finally:
+            await connection.close()
+
+
+def _keep(keyring: Path, given: argparse.Namespace) -> Path:
+    """Copy the keyring under the name of its content; the same one is kept once."""
+    content = keyring.read_bytes()
+    copy: Path = given.keyring_folder / f"keyring-{hashlib.sha256(content).hexdigest()[:16]}.json"
+    with _writing(copy):
+        if not (copy.is_file() and copy.read_bytes() == content):
+            keep_copy(content, copy)
+    return copy

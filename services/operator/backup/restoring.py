@@ -1,0 +1,133 @@
+"""Bringing a backup back: `python -m services restore BACKUP`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import asyncpg
+
+from libs.common.encryption.keyring import Keyring, keep_copy
+from libs.common.errors import ConfigurationError
+from libs.common.ids import ObjectKey
+from libs.common.resources import open_storage
+from libs.common.settings.common import load_settings
+from libs.common.storage import FileStorage, Storage
+from services.operator.backup import database, dump, manifest, objects
+from services.operator.backup.manifest import Manifest
+from services.operator.embedded_access import administrator_url
+from services.operator.migrations import bring_up_to_date, create_database
+from services.operator.preflight import Server, explaining_failures, prepare_data_dir
+from services.operator.settings import AllInOneSettings
+
+SETTING = "DATABASE_ADMIN_URL or DATABASE_URL"
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Bring a backup back. Returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="restore",
+        description="Check a backup, then restore database and objects into an empty system that is stopped, "
+        "and queue again what was not measured yet.",
+    )
+    parser.add_argument("backup", type=Path, help="a folder that `backup` has made")
+    parser.add_argument("--keyring", type=Path, help="the keyring of the backup, if not KEYRING_FILE")
+    parser.add_argument(
+        "--replace", action="store_true", help="even where there are files or accounts: they are lost"
+    )
+    given = parser.parse_args(arguments)
+    settings = load_settings(AllInOneSettings)
+    found = manifest.read(given.backup)
+    if settings.migration_url is None:
+        prepare_data_dir(settings.data_dir)
+    with administrator_url(settings) as url:
+        return _restore(settings, url, found, given)
+
+
+def _restore(settings: AllInOneSettings, url: str, found: Manifest, given: argparse.Namespace) -> int:
+    began = time.monotonic()
+    keys = [key for key, _ in manifest.listed(given.backup, found)]
+    if given.keyring is None and not settings.keyring_path.exists():
+        raise ConfigurationError("Name the keyring of the backup: --keyring FILE.")
+    keyring = Keyring.load(given.keyring or settings.keyring_path)
+    own = _own_keyring(settings.keyring_path, given.keyring)
+    with explaining_failures(Server.of(url), SETTING):
+        size = asyncio.run(_bring_back(settings, url, found, keys, keyring, own, given))
+    sys.stdout.write(
+        f"{found.files} files and {len(keys)} objects of {size / 2**20:.1f} MiB restored as of "
+        f"{found.created_at:%Y-%m-%d %H:%M:%S} UTC, in {time.monotonic() - began:.1f} s\n"
+    )
+    # What was not measured when the backup was made, or after it, is queued again.
+    from services.operator.reconcile import command as reconciliation
+
+    return reconciliation.run(reconciliation.parse(["--repair", "--older-than", "0s"]), settings, url)
+
+
+def _own_keyring(own: Path, given: Path | None) -> Keyring:
+    """The keyring of the restored system: its own, or a copy of the backup's. Raises ConfigurationError."""
+    if given is not None and not own.exists():
+        try:
+            keep_copy(given.read_bytes(), own)
+        except OSError as error:
+            raise ConfigurationError(f"The keyring {own} cannot be written ({error.strerror}).") from error
+    return Keyring.load(own)
+
+
+async def _bring_back(
+    settings: AllInOneSettings,
+    url: str,
+    found: Manifest,
+    keys: Sequence[ObjectKey],
+    keyring: Keyring,
+    own: Keyring,
+    given: argparse.Namespace,
+) -> int:
+    target = open_storage(settings, own)
+    try:
+        await target.ready()
+        await _require_room(url, target, replace=given.replace)
+        dumped = FileStorage(given.backup / manifest.DATABASE, keyring)
+        # Proves the keyring before anything is dropped.
+        await dumped.read_trailer(ObjectKey(found.dump))
+        await database.make_room(url)
+        await dump.restore(url, dumped, ObjectKey(found.dump))
+        await bring_up_to_date(url, settings.role_passwords)
+        size = await objects.copy_out(FileStorage(given.backup / manifest.OBJECTS, keyring), keys, target)
+    finally:
+        await target.close()
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        await database.expire_cursors(connection)
+        if await database.files(connection) != found.files:
+            raise ConfigurationError("The restored database has another number of files than the backup.")
+    finally:
+        await connection.close()
+    return size
+
+
+async def _require_room(url: str, storage: Storage, *, replace: bool) -> None:
+    """Raise ConfigurationError while services run, or where something would be lost."""
+    await create_database(url)
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        await database.require_idle(connection)
+        if replace:
+            return
+        if await database.holds_data(connection):
+            raise ConfigurationError(
+                "There are files or accounts in this database: restore into an empty one, or add --replace "
+                "to lose them."
+            )
+    finally:
+        await connection.close()
+    async with aclosing(storage.keys()) as keys:
+        async for _ in keys:
+            raise ConfigurationError(
+                "There are objects in this store: restore into an empty one, or add --replace to keep them "
+                "beside those of the backup."
+            )

@@ -1,0 +1,174 @@
+"""PostgreSQL: each service's login, its schema, the clock, and ingest's outbox."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+import asyncpg
+from pydantic import SecretStr
+
+from libs.common.database.migrations import Migrations, read_migrations
+from libs.common.database.postgres import Connection
+from libs.common.errors import ConfigurationError
+from libs.common.outbox.store import OutboxStore
+from libs.postgresql import folder as postgres_folder
+from services.operator.doctor import clock
+from services.operator.doctor.report import Finding
+from services.operator.doctor.settings import DoctorSettings
+from services.operator.migrations import MIGRATIONS
+from services.operator.preflight import CONNECT_TIMEOUT, Server, explaining_failures
+from services.operator.settings import DATABASE
+
+NAME = "postgresql"
+OUTBOX = "outbox"
+INGEST = "ingest"
+OLD_SECONDS = 60.0
+"""An event that waits longer is worth a look."""
+MIGRATE = "Run `python -m services migrate`."
+
+
+def login(settings: DoctorSettings, role: str) -> tuple[str, str] | None:
+    """The URL by which `role` is reached, and the settings it comes from; None: the embedded one is down."""
+    own: SecretStr | None = getattr(settings, f"{role}_database_url")
+    if own is not None:
+        return own.get_secret_value(), f"{role.upper()}_DATABASE_URL"
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value(), "DATABASE_URL"
+    if settings.database_admin_url is not None:
+        url, password = settings.database_admin_url.get_secret_value(), settings.role_passwords.get(role)
+        if password is None:
+            return url, "DATABASE_ADMIN_URL"
+        return _as(url, role, password), f"{role.upper()}_PASSWORD"
+    status = postgres_folder.read_status(settings.data_dir)
+    if status is None or not status.ready:
+        return None
+    sockets = postgres_folder.socket_folder(settings.data_dir)
+    return postgres_folder.url(sockets, DATABASE, role), "DATA_DIR"
+
+
+def _as(url: str, role: str, password: str) -> str:
+    """The same server and database with another login."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{role}:{quote(password, safe='')}@{host}"))
+
+
+async def check_administrator(settings: DoctorSettings) -> list[Finding]:
+    """The login of migrations, if there is one."""
+    if settings.database_admin_url is None:
+        return []
+    async with _connected(settings.database_admin_url.get_secret_value(), "DATABASE_ADMIN_URL") as connection:
+        user = await connection.fetchval("SELECT current_user")
+    return [Finding(f"{NAME} administrator", "ok", f"DATABASE_ADMIN_URL logs in as {user}.")]
+
+
+async def check_role(settings: DoctorSettings, source: Migrations) -> list[Finding]:
+    """One service's login and schema. Raises ConfigurationError when it does not get in."""
+    found = login(settings, source.schema)
+    if found is None:
+        return [_not_running()]
+    url, setting = found
+    other = unquote(urlsplit(url).username or "")
+    if other in {s.schema for s in MIGRATIONS} - {source.schema}:
+        return [
+            Finding(
+                f"{NAME} {source.schema}",
+                "note",
+                f"Not looked at: {setting} is that of {other}.",
+                f"Give {source.schema.upper()}_DATABASE_URL as well.",
+            )
+        ]
+    async with _connected(url, setting, source.schema) as connection:
+        before = datetime.now(UTC)
+        theirs = await connection.fetchval("SELECT clock_timestamp()")
+        after = datetime.now(UTC)
+        findings = [await _schema(connection, source)]
+    if source is MIGRATIONS[0]:
+        findings.append(clock.judge(before, theirs, "PostgreSQL", after - before))
+    return findings
+
+
+async def check_outbox(settings: DoctorSettings) -> list[Finding]:
+    """What ingest has announced and nobody has taken."""
+    found = login(settings, INGEST)
+    if found is None:
+        return [_not_running()]
+    url, setting = found
+    store = OutboxStore(INGEST)
+    try:
+        async with _connected(url, setting, INGEST) as connection:
+            backlog = await store.backlog(connection)
+            dead = await connection.fetchval("SELECT count(*) FROM ingest.outbox WHERE dead_at IS NOT NULL")
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return [Finding(OUTBOX, "problem", "There is no outbox yet.", MIGRATE)]
+    findings = []
+    if dead:
+        findings.append(
+            Finding(
+                OUTBOX,
+                "problem",
+                f"{dead} events were given up.",
+                "See why with `reconcile`, and replay them with `reconcile --repair`.",
+            )
+        )
+    if backlog.pending and backlog.oldest_seconds > OLD_SECONDS:
+        findings.append(
+            Finding(
+                OUTBOX,
+                "problem",
+                f"{backlog.pending} events wait, the oldest for {backlog.oldest_seconds:.0f} s.",
+                "See that ingest runs and that RabbitMQ takes messages (its memory and disk alarms).",
+            )
+        )
+    else:
+        findings.append(Finding(OUTBOX, "ok", f"{backlog.pending} events wait."))
+    return findings
+
+
+async def _schema(connection: Connection, source: Migrations) -> Finding:
+    check, schema = f"{NAME} {source.schema}", source.schema
+    files = {migration.version: migration.name for migration in read_migrations(source)}
+    try:
+        rows = await connection.fetch(f'SELECT version FROM "{schema}".schema_migration')  # noqa: S608
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return Finding(check, "problem", f"Schema {schema} is missing.", MIGRATE)
+    applied = {row["version"] for row in rows}
+    if missing := [name for version, name in files.items() if version not in applied]:
+        return Finding(check, "problem", f"Schema {schema} lacks {', '.join(missing)}.", MIGRATE)
+    if applied > files.keys():
+        return Finding(check, "note", f"{schema} logs in; its schema is newer than this release.")
+    return Finding(check, "ok", f"{schema} logs in; its schema is at {max(applied):04}.")
+
+
+def _not_running() -> Finding:
+    return Finding(NAME, "note", "The embedded PostgreSQL is not running.", "`make run` starts it.")
+
+
+@asynccontextmanager
+async def _connected(url: str, setting: str, role: str | None = None) -> AsyncIterator[Connection]:
+    """A connection that acts as `role`, whoever logs in. Raises ConfigurationError."""
+    with explaining_failures(Server.of(url), setting):
+        connection = await asyncpg.connect(
+            url,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=CONNECT_TIMEOUT,
+            server_settings={"application_name": "doctor"},
+        )
+        try:
+            if role is not None:
+                await _assume(connection, role, setting)
+            yield connection
+        finally:
+            await connection.close(timeout=CONNECT_TIMEOUT)
+
+
+async def _assume(connection: Connection, role: str, setting: str) -> None:
+    try:
+        await connection.execute(f'SET ROLE "{role}"')
+    except asyncpg.InvalidParameterValueError as error:
+        raise ConfigurationError(f"Run `python -m services migrate`: there is no role {role} yet.") from error
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise ConfigurationError(f"Let the user of {setting} act for {role} (GRANT {role} TO …).") from error

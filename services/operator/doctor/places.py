@@ -1,0 +1,103 @@
+"""What lies on disks: the keyring, the object store, and the room that is left."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from libs.common.encryption.keyring import Keyring
+from libs.common.errors import ConfigurationError
+from libs.common.resources import service_storage
+from services.operator.doctor.report import Finding
+from services.operator.doctor.settings import DoctorSettings
+
+KEYRING = "keyring"
+STORE = "object store"
+DISK = "disk"
+SCARCE, LOW = 0.05, 0.15
+"""Shares of a file system, free: below the first nothing may work any more, below the second it is time."""
+GIB = 1 << 30
+MAKE_ROOM = "Make room or enlarge the volume: uploads are refused when it is full."
+
+
+def check_keyring(settings: DoctorSettings) -> list[Finding]:
+    """Read it as the services do. Raises ConfigurationError."""
+    path = settings.keyring_path
+    if settings.keyring_file is None and not path.exists() and not _local_objects(settings):
+        return [Finding(KEYRING, "note", f"There is no {path} yet.", "The first `make run` makes it.")]
+    ring = Keyring.load(path)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    findings = [Finding(KEYRING, "ok", f"{path} (mode {mode:04o}) is readable; current key {ring.current}.")]
+    if mode & stat.S_IWGRP:
+        findings.append(Finding(KEYRING, "warning", f"A group may write {path}.", f"Run chmod g-w {path}"))
+    return findings
+
+
+async def check_store(settings: DoctorSettings) -> list[Finding]:
+    """Write and remove a probe. Raises ConfigurationError, Unavailable; makes no folder."""
+    if _is_local(settings) and not settings.storage_root.is_dir():
+        if settings.storage_url is None:
+            return [
+                Finding(
+                    STORE,
+                    "note",
+                    f"There is no {settings.storage_root} yet.",
+                    "The first `make run` makes it.",
+                )
+            ]
+        raise ConfigurationError(f"Mount or make {settings.storage_root}: STORAGE_URL names it.")
+    store = service_storage(settings)
+    try:
+        await store.ready()
+        capacity = await store.capacity()
+    finally:
+        await store.close()
+    findings = [Finding(STORE, "ok", "Objects can be written.")]
+    if capacity is not None:
+        findings.append(judge_room(STORE, "The object store", capacity.free_bytes, capacity.total_bytes))
+    return findings
+
+
+def check_disks(settings: DoctorSettings) -> list[Finding]:
+    """Room and inodes of each file system that is written to."""
+    findings = []
+    for path in _file_systems(settings):
+        told = os.statvfs(path)
+        findings.append(
+            judge_room(DISK, str(path), told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize)
+        )
+        if told.f_files and told.f_favail / told.f_files < SCARCE:
+            what = f"{path} has {told.f_favail} of {told.f_files} inodes left."
+            findings.append(Finding(DISK, "problem", what, MAKE_ROOM))
+    return findings
+
+
+def judge_room(check: str, what: str, free: int, total: int) -> Finding:
+    """Whether `free` of `total` bytes will do; pure."""
+    share = free / total if total else 0.0
+    told = f"{what} has {free / GIB:.1f} of {total / GIB:.1f} GiB free ({share:.0%})."
+    if share < SCARCE:
+        return Finding(check, "problem", told, MAKE_ROOM)
+    return Finding(check, "warning" if share < LOW else "ok", told, MAKE_ROOM if share < LOW else None)
+
+
+def _file_systems(settings: DoctorSettings) -> Iterator[Path]:
+    places = [settings.data_dir, Path(tempfile.gettempdir())]
+    seen = set()
+    for place in places:
+        existing = next(path for path in (place.absolute(), *place.absolute().parents) if path.exists())
+        device = existing.stat().st_dev
+        if device not in seen:
+            seen.add(device)
+            yield existing
+
+
+def _is_local(settings: DoctorSettings) -> bool:
+    return settings.storage_url is None or settings.storage_url.startswith("file:")
+
+
+def _local_objects(settings: DoctorSettings) -> bool:
+    return _is_local(settings) and settings.storage_root.is_dir() and any(settings.storage_root.iterdir())

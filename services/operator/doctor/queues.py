@@ -1,0 +1,68 @@
+"""RabbitMQ: the login, the topology, and what waits, is dead, or has nobody to take it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aio_pika.exceptions import AMQPError
+
+from libs.common.bus.inspection import Depth, depths
+from libs.common.bus.topology import TOPOLOGY, Topology, dead_queue
+from libs.common.errors import Unavailable
+from services.operator.doctor.report import Finding
+from services.operator.doctor.settings import DoctorSettings
+from services.operator.preflight import broker
+
+NAME = "rabbitmq"
+
+
+async def check(settings: DoctorSettings) -> list[Finding]:
+    """Ask the broker. Raises ConfigurationError when it does not let us in."""
+    if settings.amqp_url is None:
+        return [Finding(NAME, "ok", "No AMQP_URL: events stay in the process, the outbox keeps them.")]
+    try:
+        async with broker(settings.amqp_url.get_secret_value(), settings.tls_ca_file) as connection:
+            found = await depths(connection, TOPOLOGY)
+    except (AMQPError, OSError) as error:
+        raise Unavailable(f"RabbitMQ does not tell its queues ({type(error).__name__}).") from error
+    return judge(found, TOPOLOGY)
+
+
+def judge(found: Sequence[Depth], topology: Topology) -> list[Finding]:
+    """What the depths of all queues mean; pure."""
+    findings = []
+    if missing := [depth.queue for depth in found if depth.messages is None]:
+        findings.append(
+            Finding(
+                NAME,
+                "problem",
+                f"Queues are missing: {', '.join(missing)}.",
+                "Start a service: each declares them all; give user and virtual host the right to configure.",
+            )
+        )
+    main = {subscription.queue for subscription in topology.subscriptions}
+    dead = {dead_queue(name) for name in main}
+    for depth in found:
+        if depth.queue in dead and depth.messages:
+            findings.append(
+                Finding(
+                    NAME,
+                    "problem",
+                    f"{depth.queue} holds {depth.messages} messages that nobody could read.",
+                    "Read their x-reason header in the management interface; see docs/operations.md.",
+                )
+            )
+        elif depth.queue in main and depth.messages and not depth.consumers:
+            findings.append(
+                Finding(
+                    NAME,
+                    "problem",
+                    f"{depth.messages} messages wait in {depth.queue}, and nobody takes them.",
+                    f"Start {depth.queue.partition('.')[0]}, or see in its log why it does not consume.",
+                )
+            )
+        elif depth.queue in main and depth.messages is not None:
+            findings.append(
+                Finding(NAME, "ok", f"{depth.queue}: {depth.messages} wait, {depth.consumers} consumers.")
+            )
+    return findings

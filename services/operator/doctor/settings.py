@@ -1,0 +1,22 @@
+"""What the doctor reads from its environment beyond everybody's settings."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from libs.common.settings.common import PostgresUrl
+from services.operator.settings import AllInOneSettings
+
+
+class DoctorSettings(AllInOneSettings):
+    """The login of each service, where they are not all reached through one DATABASE_URL."""
+
+    auth_database_url: PostgresUrl | None = Field(
+        None, description="DATABASE_URL of auth, tried by `doctor`; unset: DATABASE_URL."
+    )
+    ingest_database_url: PostgresUrl | None = Field(
+        None, description="DATABASE_URL of ingest, tried by `doctor`; unset: DATABASE_URL."
+    )
+    results_database_url: PostgresUrl | None = Field(
+        None, description="DATABASE_URL of results, tried by `doctor`; unset: DATABASE_URL."
+    )

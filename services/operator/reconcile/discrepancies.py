@@ -1,0 +1,133 @@
+"""What is wrong with a file when its rows and its objects are held side by side, and what mends it.
+
+A file is judged whole only when it is settled: old enough, and with nothing about it on its way. Before that
+only what can never be right counts: the object is durable before the row exists, so a row without one is a
+loss at any age.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from services.results.write.facts import State
+
+Kind = Literal[
+    "object-missing",
+    "object-corrupt",
+    "not-in-results",
+    "stalled",
+    "header-missing",
+    "thumbnail-missing",
+    "failure-not-noted",
+    "result-without-file",
+    "orphan-object",
+    "outbox-dead",
+    "dead-letters",
+]
+Remedy = Literal["queue", "note-failure", "restore-row", "delete", "replay", "none"]
+ObjectState = Literal["there", "missing", "corrupt"]
+
+CONSISTENT, MENDABLE, LOSS = 0, 1, 2
+"""Exit codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a kind of discrepancy means to an operator, and what repairs it."""
+
+    meaning: str
+    remedy: Remedy
+    loss: bool = False
+
+
+RULES: Mapping[Kind, Rule] = MappingProxyType(
+    {
+        "object-missing": Rule(
+            "LOST: an accepted file has no object; restore it from the backup", "none", loss=True
+        ),
+        "object-corrupt": Rule(
+            "LOST: an accepted file's object does not authenticate; restore it from the backup",
+            "none",
+            loss=True,
+        ),
+        "not-in-results": Rule("accepted, but results knows nothing of it", "queue"),
+        "stalled": Rule("received, and nobody works on it", "queue"),
+        "header-missing": Rule("ended, but its header was never read", "queue"),
+        "thumbnail-missing": Rule("processed, but its thumbnail is gone", "queue"),
+        "failure-not-noted": Rule(
+            "failed, but ingest does not know: sending it again would not queue it", "note-failure"
+        ),
+        "result-without-file": Rule("a result of which ingest has no row", "restore-row"),
+        "orphan-object": Rule("an object without a row (--delete-orphans removes it)", "delete"),
+        "outbox-dead": Rule("an event that the outbox has given up", "replay"),
+        "dead-letters": Rule("messages that nobody could read, for an operator to look at", "none"),
+    }
+)
+
+
+class Known(NamedTuple):
+    """What the rows say of one file; None where there is no row."""
+
+    file_id: UUID
+    accepted: Literal["accepted", "erased"] | None
+    failure_noted: bool
+    result: State | None
+    header_known: bool
+    thumbnail_key: str | None
+    restorable: bool
+    """Whether the result holds all that ingest's row needs."""
+    aged: bool
+    """Whether nothing has changed for as long as work on it may take."""
+
+
+class Objects(NamedTuple):
+    """What the store has of one file; `thumbnail` None where none is expected."""
+
+    file: ObjectState
+    thumbnail: bool | None
+
+
+def discrepancies(known: Known, objects: Objects, *, under_way: bool) -> tuple[Kind, ...]:
+    """Everything wrong with one file. `under_way`: an event about it waits, or may wait, somewhere."""
+    if "erased" in (known.accepted, known.result) or (known.accepted is None and known.result is None):
+        return ()
+    lost: tuple[Kind, ...] = ()
+    if objects.file != "there":
+        lost = ("object-missing" if objects.file == "missing" else "object-corrupt",)
+    if known.accepted is None:
+        # Ingest's row is written before anything can tell results of the file.
+        return (*lost, "result-without-file")
+    if under_way or not known.aged:
+        return lost
+    return (*lost, *_of_a_settled(known, objects))
+
+
+def _of_a_settled(known: Known, objects: Objects) -> Iterable[Kind]:
+    match known.result:
+        case None:
+            yield "not-in-results"
+        case "received":
+            # Also without its object: queued again it ends failed, which is the truth.
+            yield "stalled"
+        case "processed" | "failed" if objects.file == "there" and not known.header_known:
+            yield "header-missing"
+        case "processed" if objects.file == "there" and objects.thumbnail is False:
+            yield "thumbnail-missing"
+    if known.result == "failed" and not known.failure_noted:
+        yield "failure-not-noted"
+
+
+def repairable(kind: Kind, known: Known, objects: Objects) -> bool:
+    """Whether `kind`, found at this file, can be mended here and now."""
+    if kind == "result-without-file":
+        return known.restorable and objects.file == "there"
+    return RULES[kind].remedy != "none"
+
+
+def exit_code(found: Iterable[Kind]) -> int:
+    """CONSISTENT without findings, LOSS if any is one, else MENDABLE, whether or not it was repaired."""
+    return max((LOSS if RULES[kind].loss else MENDABLE for kind in found), default=CONSISTENT)

@@ -1,0 +1,36 @@
+"""What `python -m services` reads from the environment beyond the settings of the five services."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from libs.common.settings.common import CommonSettings, PostgresUrl
+
+DATABASE = "bddicomimage"
+
+
+class AllInOneSettings(CommonSettings):
+    """DATABASE_URL may log in as any user that can assume the services' roles."""
+
+    database_admin_url: PostgresUrl | None = Field(
+        None,
+        description="postgresql:// URL of a superuser, or of the database's owner with CREATEROLE, for "
+        "migrations; unset: DATABASE_URL.",
+    )
+    auth_password: SecretStr | None = Field(
+        None, description="Password that `migrate` gives the role auth; unset: the role's is left as it is."
+    )
+    ingest_password: SecretStr | None = Field(None, description="The same for the role ingest.")
+    results_password: SecretStr | None = Field(None, description="The same for the role results.")
+
+    @property
+    def role_passwords(self) -> dict[str, str]:
+        """Passwords that were given, by role."""
+        given = {"auth": self.auth_password, "ingest": self.ingest_password, "results": self.results_password}
+        return {role: secret.get_secret_value() for role, secret in given.items() if secret is not None}
+
+    @property
+    def migration_url(self) -> str | None:
+        """Who migrates; None for the embedded PostgreSQL."""
+        chosen = self.database_admin_url or self.database_url
+        return None if chosen is None else chosen.get_secret_value()

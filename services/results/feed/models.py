@@ -1,0 +1,44 @@
+"""What the change feed answers, and the parameters it takes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.results.read.models import Query, Text
+from services.results.write.facts import State
+
+
+class ChangeEntry(BaseModel):
+    """A result changed its state."""
+
+    file_id: UUID
+    state: State
+    changed_at: datetime
+    cursor: str
+
+
+class ChangeList(BaseModel):
+    """Changes in order; `next` is where to go on, also when there are none yet."""
+
+    changes: list[ChangeEntry]
+    next: str
+
+
+class ChangeQuery(Query):
+    """Paging of GET /api/changes."""
+
+    after: Text | None = Field(
+        None, description="`next`, or the `cursor` of a change; without: the oldest kept"
+    )
+    limit: int = Field(100, ge=1, le=500)
+
+
+class EventQuery(Query):
+    """Parameters of GET /api/events."""
+
+    after: Text | None = Field(
+        None, description="Resume after this cursor, for clients that cannot send Last-Event-ID"
+    )

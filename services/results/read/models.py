@@ -1,0 +1,150 @@
+"""What the results service answers, and the parameters it takes."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from services.results.write.facts import State
+
+
+class Failure(BaseModel):
+    """Why a file could not be measured; `reason` is a stable code."""
+
+    reason: str
+    detail: str | None
+
+
+class ResultSummary(BaseModel):
+    """A result as lists show it."""
+
+    file_id: UUID
+    file_name: str | None = Field(description="Null for a moment when the outcome came before the file")
+    state: State
+    device_name: str | None
+    modality: str | None
+    average_before_normalization: float | None
+    average_after_normalization: float | None
+    data_size: int | None = Field(description="Bytes of decoded pixel data")
+    size_bytes: int | None = Field(description="Bytes of the uploaded file")
+    received_at: datetime | None
+    processed_at: datetime | None
+    owner_id: int
+    failure: Failure | None
+    thumbnail: bool = Field(description="Whether there is a thumbnail")
+
+    @classmethod
+    def values_of(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The columns of a row, its two failure columns made one; changes `values`."""
+        reason, detail = values.pop("failure_reason"), values.pop("failure_detail")
+        values["failure"] = None if reason is None else {"reason": reason, "detail": detail}
+        return values
+
+
+class ResultList(BaseModel):
+    """One page of results, newest uploads first."""
+
+    results: list[ResultSummary]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
+
+
+class Owner(BaseModel):
+    """Whose file it is."""
+
+    id: int
+
+
+class ResultFacts(ResultSummary):
+    """One result but for its JSON parts."""
+
+    owner: Owner
+    changed_at: datetime
+    trace_id: str | None
+    sha256: str | None
+    sop_class_uid: str | None
+    sop_instance_uid: str | None
+    series_instance_uid: str | None
+    study_instance_uid: str | None
+    transfer_syntax_uid: str | None
+    rows: int | None
+    columns: int | None
+    frames: int | None
+    method_version: int | None
+    attempts: int | None
+
+
+class Result(ResultFacts):
+    """One whole result."""
+
+    warnings: list[str] = Field(description="Faulty elements that were skipped")
+    statistics: dict[str, Any] | None
+    raw_data: dict[str, Any] | None = Field(
+        description="The dataset in the DICOM JSON Model (PS3.18 annex F)"
+    )
+
+
+class Summary(BaseModel):
+    """How many files are in each state, of those the caller may see."""
+
+    received: int = 0
+    processed: int = 0
+    failed: int = 0
+    erased: int = 0
+    total: int = 0
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_NO_MOMENT = "must be a date (2026-01-31) or a time with its offset (2026-01-31T08:00:00Z)"
+
+
+def _first_moment(value: object) -> datetime:
+    return _moment(value, timedelta(0))
+
+
+def _moment_after(value: object) -> datetime:
+    return _moment(value, timedelta(days=1))
+
+
+def _moment(value: object, day: timedelta) -> datetime:
+    """An RFC 3339 moment; or a date, which counts as midnight UTC plus `day`."""
+    text = str(value)
+    try:
+        if _DATE.fullmatch(text):
+            return datetime.combine(date.fromisoformat(text), time.min, UTC) + day
+        if _TIME.fullmatch(text):
+            return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        # The form is right, but there is no such day, hour or year.
+        raise ValueError(_NO_MOMENT) from None
+    raise ValueError(_NO_MOMENT)
+
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+Since = Annotated[datetime, BeforeValidator(_first_moment, json_schema_input_type=str)]
+Until = Annotated[datetime, BeforeValidator(_moment_after, json_schema_input_type=str)]
+
+
+class Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ResultQuery(Query):
+    """Filters and paging of GET /api/results; all filters must hold."""
+
+    state: Literal["received", "processed", "failed", "erased"] | None = None
+    modality: Text | None = Field(None, description="Exact, e.g. CT")
+    device: Text | None = Field(None, description="Part of the device name, in any case")
+    from_: Since | None = Field(None, alias="from", description="Received at or after: date or RFC 3339")
+    to: Until | None = Field(
+        None, description="Received before this time, or up to the end of this date (UTC)"
+    )
+    q: Text | None = Field(
+        None, description="Part of the file or device name, the beginning of a UID, or a file id"
+    )
+    limit: int = Field(50, ge=1, le=500)
+    cursor: Text | None = Field(None, description="`next_cursor` of the page before")

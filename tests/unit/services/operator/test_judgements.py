@@ -1,0 +1,129 @@
+"""What the doctor makes of what it has measured."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from libs.common.bus.inspection import Depth
+from libs.common.bus.topology import TOPOLOGY
+from services.operator.doctor import certificates, clock, configuration, places, queues
+from services.operator.doctor.report import Finding, as_json, as_text, exit_code
+from services.operator.doctor.settings import DoctorSettings
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("DATABASE_URI", "DATABASE_URL"),
+        ("AMPQ_URL", "AMQP_URL"),
+        ("KEYRING_FILES", "KEYRING_FILE"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINTS", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+    ],
+)
+def test_misspelt_variables_are_recognised(name: str, meant: str) -> None:
+    assert configuration.misspelt([name]) == {name: meant}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PATH", "HOME", "HOSTNAME", "PGPASSWORD", "TEST_DATABASE_URL", "CORPUS_DIR", "INGEST_PORT"),
+        *("AUTH_SERVICE_HOST", "POSTGRES_PASSWORD", "AMQP_PASSWORD", "AUTH_PASSWORD", "AMQP_URL"),
+    ],
+)
+def test_other_variables_are_not(name: str) -> None:
+    assert configuration.misspelt([name]) == {}
+
+
+@given(st.sampled_from(sorted(configuration.known_names())))
+def test_no_setting_passes_for_misspelt(name: str) -> None:
+    assert configuration.misspelt([name]) == {}
+
+
+def depths(**changed: tuple[int | None, int]) -> list[Depth]:
+    """The whole topology, empty and served; else as given: `processor_files=(messages, consumers)`."""
+    named = {name.replace("_", "."): value for name, value in changed.items()}
+    return [Depth(queue.name, *named.get(queue.name, (0, 1))) for queue in TOPOLOGY.queues()]
+
+
+def levels(findings: list[Finding]) -> set[str]:
+    return {finding.level for finding in findings}
+
+
+def test_queues() -> None:
+    assert levels(queues.judge(depths(), TOPOLOGY)) == {"ok"}
+    # Nobody there, and nothing to do: processors scaled to zero.
+    assert levels(queues.judge(depths(processor_files=(0, 0)), TOPOLOGY)) == {"ok"}
+    assert levels(queues.judge(depths(processor_files=(5, 2)), TOPOLOGY)) == {"ok"}
+    for changed, told in (
+        ({"processor_files": (5, 0)}, "5 messages wait in processor.files, and nobody takes them."),
+        ({"results_files_dead": (1, 0)}, "results.files.dead holds 1 messages that nobody could read."),
+        ({"ingest_outcomes": (None, 0)}, "Queues are missing: ingest.outcomes."),
+    ):
+        problems = [f for f in queues.judge(depths(**changed), TOPOLOGY) if f.level == "problem"]
+        assert [problem.what for problem in problems] == [told]
+        assert problems[0].advice is not None
+
+
+def test_certificates_end() -> None:
+    def level(left: timedelta) -> str:
+        return certificates.judge("It", NOW + left, NOW).level
+
+    assert level(timedelta(days=-1)) == level(timedelta()) == "problem"
+    assert level(timedelta(days=13)) == "warning"
+    assert level(timedelta(days=90)) == "ok"
+
+
+def test_every_verified_peer_is_visited_once() -> None:
+    settings = DoctorSettings(
+        database_url=SecretStr("postgresql://u:p@db/x?sslmode=verify-full&sslrootcert=/own/CA.crt"),
+        ingest_database_url=SecretStr("postgresql://ingest@db:5432/x?sslmode=verify-full"),
+        results_database_url=SecretStr("postgresql://results@other:6000/x?sslmode=verify-ca"),
+        amqp_url=SecretStr("amqps://u:p@[::1]/dicom"),
+        storage_url="mongodb://u:p@one,two:27018/x?tls=true",
+        auth_jwks_url="https://auth:8443/api/auth/jwks.json",
+        otel_exporter_otlp_endpoint="http://collector:4318",
+        tls_ca_file=Path("/the/ca.crt"),
+    )
+    found = certificates.peers(settings)
+    assert [(peer.host, peer.port) for peer in found] == [
+        *(("db", 5432), ("other", 6000), ("::1", 5671), ("one", 27017), ("two", 27018), ("auth", 8443)),
+    ]
+    assert [peer.ca_file for peer in found] == [Path("/own/CA.crt"), *[Path("/the/ca.crt")] * 5]
+    assert [peer.host for peer in found if not peer.checks_name] == ["other"]
+
+
+def test_clocks_agree_within_what_cannot_be_told() -> None:
+    def level(apart: float, doubt: float) -> str:
+        return clock.judge(NOW, NOW + timedelta(seconds=apart), "x", timedelta(seconds=doubt)).level
+
+    assert level(0, 0) == level(-1.9, 0) == level(4, 3) == "ok"
+    assert level(-2.1, 0) == level(60, 3) == "problem"
+
+
+def test_room() -> None:
+    def level(free: int, total: int) -> str:
+        return places.judge_room("disk", "/", free, total).level
+
+    assert level(50, 100) == level(15, 100) == "ok"
+    assert level(14, 100) == level(5, 100) == "warning"
+    assert level(4, 100) == level(0, 100) == level(0, 0) == "problem"
+
+
+@given(
+    st.lists(st.builds(Finding, st.just("x"), st.sampled_from(["ok", "note", "warning"]), st.just("fine")))
+)
+def test_only_problems_fail(findings: list[Finding]) -> None:
+    bad = Finding("x", "problem", "bad", "mend it")
+    assert (exit_code(findings), exit_code([*findings, bad])) == (0, 1)
+    assert "-> mend it" in as_text([*findings, bad])
+    assert '"ok": false' in as_json([*findings, bad])
