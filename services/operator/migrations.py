@@ -16,7 +16,7 @@ from libs.common.errors import ConfigurationError
 from services.operator.preflight import Server, explaining_failures
 
 MIGRATIONS = tuple(
-    Migrations(schema, Path(__file__).parent / schema / "migrations")
+    Migrations(schema, Path(__file__).parents[1] / schema / "migrations")
     for schema in ("results", "ingest", "auth")
 )
 """In the order in which people's unqualified table names are looked up."""

@@ -11,7 +11,7 @@ def main() -> int:
     """Returns the exit code."""
     if sys.argv[1:2] != ["reconcile"]:
         return run(ResultsSettings, create)
-    # The operator's: it needs modules that this service's own image does not carry.
+    # The operator's: the service itself needs none of it.
     from services.operator.reconcile.command import reconcile
 
     return reconcile(sys.argv[2:])
