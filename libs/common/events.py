@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from libs.common.errors import Reject
 from libs.common.ids import new_uuid
@@ -50,13 +50,27 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
 
 
-class FileReceived(_Frozen):
+class _OfFile(_Frozen):
+    """What every event says: which file, who sent it, and where it lies."""
+
+    file_id: UUID
+    owner_id: int
+    collection: str = Field("", max_length=64, description="`user:7` or `group:3`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collection_of_owner(cls, values: Any) -> Any:
+        # Releases before collections sent none: a file lay with who sent it.
+        if isinstance(values, dict) and not values.get("collection") and "owner_id" in values:
+            return {**values, "collection": f"user:{values['owner_id']}"}
+        return values
+
+
+class FileReceived(_OfFile):
     """A file is durable and accepted. Sizes in bytes; header facts None where the header lacks them."""
 
     TYPE: ClassVar[str] = RECEIVED
 
-    file_id: UUID
-    owner_id: int
     storage_key: str
     size_bytes: int
     sha256: str
@@ -70,6 +84,9 @@ class FileReceived(_Frozen):
     columns: int | None = None
     frames: int | None = None
     decoded_bytes: int | None = None
+    supersedes: UUID | None = Field(
+        None, description="The failed file with the same SOP Instance UID that this one replaces"
+    )
 
 
 class Averages(_Frozen):
@@ -79,13 +96,11 @@ class Averages(_Frozen):
     after_normalization: float | None
 
 
-class FileProcessed(_Frozen):
+class FileProcessed(_OfFile):
     """A file is measured. `statistics` as `libs.dicom.measure` documents it; `data_size` in bytes."""
 
     TYPE: ClassVar[str] = PROCESSED
 
-    file_id: UUID
-    owner_id: int
     storage_key: str
     averages: Averages
     data_size: int | None
@@ -97,20 +112,20 @@ class FileProcessed(_Frozen):
     started_at: datetime
     finished_at: datetime
     method_version: int
+    sha256: str | None = Field(None, description="Digest of the bytes that were measured")
 
 
-class FileFailed(_Frozen):
+class FileFailed(_OfFile):
     """A file cannot be measured; `reason` and `detail` come from the fixed catalogue."""
 
     TYPE: ClassVar[str] = FAILED
 
-    file_id: UUID
-    owner_id: int
     reason: FailureReason
     detail: str
     attempts: int
     worker: str
     finished_at: datetime
+    sha256: str | None = Field(None, description="Digest of the bytes that were tried")
 
 
 EventData = FileReceived | FileProcessed | FileFailed

@@ -9,7 +9,7 @@ import uuid_utils.compat
 
 UserId = NewType("UserId", int)
 ObjectKey = NewType("ObjectKey", str)
-"""Key of a stored object: `<file_id>` or `<file_id>.thumbnail`."""
+"""Key of a stored object: `<file_id>`, `<file_id>.thumbnail` or `<file_id>.analysis.<name>`."""
 
 
 def new_uuid() -> UUID:
@@ -30,6 +30,11 @@ def began_at(file_id: UUID) -> float:
 def file_key(file_id: UUID) -> ObjectKey:
     """Object key of the uploaded file."""
     return ObjectKey(str(file_id))
+
+
+def analysis_key(file_id: UUID, analyzer: str) -> ObjectKey:
+    """Object key of what an analyzer found that is too large to send."""
+    return ObjectKey(f"{file_id}.analysis.{analyzer}")
 
 
 def thumbnail_key(file_id: UUID) -> ObjectKey:

@@ -30,7 +30,7 @@ OWNER = """
 import sys
 from pathlib import Path
 from libs.common.errors import ConfigurationError
-from services.embedded_postgres import EmbeddedPostgres
+from libs.postgresql.embedded import EmbeddedPostgres
 
 try:
     with EmbeddedPostgres(Path(sys.argv[1])) as server:

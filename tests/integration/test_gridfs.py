@@ -150,7 +150,7 @@ async def test_what_is_deleted_cannot_be_decrypted_and_goes_with_a_sweep(store: 
 CRASH = """
 import asyncio, os, sys
 from libs.common.ids import ObjectKey
-from libs.common.keyring import Keyring
+from libs.common.encryption.keyring import Keyring
 from libs.common.storage.bucket import Bucket
 from libs.common.storage.gridfs import GridFSStorage
 Bucket.publish = lambda *_, **__: os._exit(9)

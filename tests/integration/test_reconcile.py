@@ -339,10 +339,10 @@ async def test_objects_in_gridfs(world: World, mongodb_url: str) -> None:
 UPLOAD = """
 import asyncio, sys
 from pathlib import Path
-from libs.common.keyring import Keyring
-from libs.common.postgres import Database
+from libs.common.encryption.keyring import Keyring
+from libs.common.database.postgres import Database
 from libs.common.storage import FileStorage
-from libs.dicom.header import HeaderLimits
+from libs.dicom.parse.header import HeaderLimits
 from services.ingest.intake import Intake, Limits
 from services.ingest.metrics import IngestMetrics
 from tests.builders import ct_instance

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from copy import copy
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry, extract_compact, validate_compact
@@ -37,6 +37,8 @@ class Principal(BaseModel):
     staff: bool
     groups: tuple[int, ...]
     permissions: tuple[str, ...]
+    collections: dict[str, Literal["view", "manage"]]
+    """Those of groups; one's own needs no mention."""
     expires_at: AwareDatetime
 
 
@@ -52,6 +54,7 @@ class Claims(BaseModel):
     staff: bool
     groups: list[int]
     permissions: list[str]
+    collections: dict[str, Literal["view", "manage"]] = Field(default_factory=dict)
     iat: int
     nbf: int | None = None
     exp: int = Field(ge=0, le=253_402_300_799)
@@ -163,5 +166,6 @@ class TokenVerifier:
             staff=claims.staff,
             groups=tuple(claims.groups),
             permissions=tuple(claims.permissions),
+            collections=claims.collections,
             expires_at=datetime.fromtimestamp(claims.exp, UTC),
         )

@@ -41,7 +41,7 @@ CREATE TABLE results.upload_dicomresult (
 );
 
 COMMENT ON COLUMN results.upload_dicomresult.precedence IS
-    'Rank of the outcome held: a new one replaces it only if it ranks higher (services/results/write/outcomes.py).';
+    'Rank of the outcome held: a new one replaces it only if it ranks higher (services/results/outcomes.py).';
 COMMENT ON COLUMN results.upload_dicomresult.raw_data IS
     'The dataset in the DICOM JSON Model, bulk values as BulkDataURI; null until `received` was handled.';
 COMMENT ON COLUMN results.upload_dicomresult.received_at IS

@@ -189,7 +189,7 @@ import asyncio, resource, sys
 from pathlib import Path
 from libs.common.errors import Unavailable
 from libs.common.ids import file_key, new_file_id
-from libs.common.keyring import Keyring
+from libs.common.encryption.keyring import Keyring
 from libs.common.storage import FileStorage
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
 storage = FileStorage(Path(sys.argv[1]), Keyring("key", {"key": bytes(32)}))
@@ -330,7 +330,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from libs.common.encryption import DecryptingReader
 from libs.common.ids import file_key, new_file_id
-from libs.common.keyring import Keyring
+from libs.common.encryption.keyring import Keyring
 from libs.common.storage import FileStorage
 
 def peak():

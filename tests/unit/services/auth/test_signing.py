@@ -35,6 +35,7 @@ def test_a_token_has_the_agreed_header_and_claims() -> None:
         "staff": True,
         "groups": [1, 2],
         "permissions": ["upload.view"],
+        "collections": {},
         "iat": int(now.timestamp()),
         "exp": int(now.timestamp()) + 900,
     }
