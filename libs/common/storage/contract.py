@@ -20,7 +20,7 @@ from libs.common.ids import ObjectKey
 STALE_AFTER = timedelta(hours=24)
 """What an unfinished object nobody has written to for so long is: the leftover of a crash."""
 
-_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.thumbnail|\.analysis\.[a-z0-9-]{1,40})?")
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.[a-z]{1,24}(?:\.[a-z0-9-]{1,40})?)?")
 
 Describe = Callable[[], Mapping[str, Any]]
 """Gives the trailer of an object whose bytes are all written; may read them back with `plaintext`."""
