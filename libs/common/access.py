@@ -77,5 +77,6 @@ class Viewer:
         """Raises PermissionDenied, naming what is missing."""
         if not self.may(permission):
             raise PermissionDenied(
-                f"Ask an administrator for the permission {permission}: your account does not have it."
+                f"Ask an administrator for the permission {permission}: your account does not have it.",
+                permission=permission,
             )

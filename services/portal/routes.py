@@ -7,7 +7,7 @@ import re
 from aiohttp import web
 
 from libs.common.errors import NotFound
-from libs.common.http.authenticate import PUBLIC
+from libs.common.http.authenticate import declare
 from services.portal.assets import Asset
 from services.portal.keys import ASSETS
 
@@ -86,5 +86,5 @@ def add_routes(app: web.Application) -> None:
     app.router.add_get("/static/{version}/{path:.+}", static)
     app.router.add_get("/favicon.svg", favicon)
     app.router.add_get(f"/{{path:(?!{OTHERS}|static/).*}}", page)
-    app[PUBLIC].update((page, favicon, static))
+    declare(app, "anyone", page, favicon, static)
     app.on_response_prepare.append(add_security_headers)

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from libs.common import keys
-from libs.common.http.authenticate import BASE_URL, PUBLIC, authenticate
+from libs.common.http.authenticate import BASE_URL, GATES, authenticate, declare, require_declared
 from libs.common.http.health import livez, metrics, readyz
 from libs.common.http.observe import observe
-from libs.common.http.problems import Handler, note_prepared, problems
+from libs.common.http.problems import note_prepared, problems
 from libs.common.security.tls import add_tls
 from libs.common.settings.common import CommonSettings
 from libs.common.telemetry.tracing import Telemetry
@@ -35,11 +35,11 @@ def create_app(settings: CommonSettings, telemetry: Telemetry) -> web.Applicatio
     app[keys.DRAINING] = asyncio.Event()
     app[keys.RUNNING] = keys.Running()
     app[BASE_URL] = settings.base_url
-    health: set[Handler] = {livez, readyz, metrics}
-    app[PUBLIC] = health
+    app[GATES] = {}
     app.on_response_prepare.append(note_prepared)
-    app.cleanup_ctx.extend([_telemetry, _fatal])
+    app.cleanup_ctx.extend([require_declared, _telemetry, _fatal])
     add_tls(app, settings)
+    declare(app, "anyone", livez, readyz, metrics)
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)

@@ -1,20 +1,26 @@
-"""Who calls: every route needs a valid token unless it was declared public."""
+"""Who calls, and whether the route is open to them: none is unless it was declared."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from typing import Literal
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from libs.common import keys
+from libs.common.access import Permission, Viewer
 from libs.common.errors import NotAuthenticated, PermissionDenied
 from libs.common.http.problems import Handler
 from libs.common.security import tokens
 from libs.common.security.tokens import Principal
 
 PRINCIPAL = web.RequestKey("principal", Principal)
-PUBLIC = web.AppKey("public", set[Handler])
-"""Handlers that need no sign-in; all others do."""
+VIEWER = web.RequestKey("viewer", Viewer)
+Gate = Literal["anyone", "signed in"] | Permission
+"""Whom a route lets in; a permission lets in those who have it."""
+GATES = web.AppKey("gates", dict[Handler, Gate])
+"""By handler. A route whose handler is missing here keeps the application from starting."""
 BASE_URL = web.AppKey("base_url", str)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -25,6 +31,31 @@ def principal(request: web.Request) -> Principal:
     if found is None:
         raise NotAuthenticated("Sign in, or send `Authorization: Bearer <access token>`.")
     return found
+
+
+def viewer(request: web.Request) -> Viewer:
+    """What the caller may see and do. Raises NotAuthenticated."""
+    found: Viewer | None = request.get(VIEWER)
+    if found is None:
+        raise NotAuthenticated("Sign in, or send `Authorization: Bearer <access token>`.")
+    return found
+
+
+def declare(app: web.Application, gate: Gate, *handlers: Handler) -> None:
+    """Say whom these handlers' routes let in. Raises ValueError if it was said otherwise before."""
+    gates = app[GATES]
+    for handler in handlers:
+        if gates.setdefault(handler, gate) != gate:
+            raise ValueError(f"{handler.__name__} lets in {gates[handler]!r} elsewhere, and {gate!r} here.")
+
+
+async def require_declared(app: web.Application) -> AsyncIterator[None]:
+    """A `cleanup_ctx` that stops the start when a route was added without `declare`. Raises LookupError."""
+    for route in app.router.routes():
+        if route.handler not in app[GATES]:
+            path = "" if route.resource is None else route.resource.canonical
+            raise LookupError(f"{route.method} {path} does not say whom it lets in: declare its handler.")
+    yield
 
 
 def check_origin(request: web.Request) -> None:
@@ -61,11 +92,17 @@ async def authenticate_request(request: web.Request) -> Principal | None:
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Deny by default: every existing route needs a valid token unless it was declared public."""
+    """Let in whom the matched route's gate names.
+
+    Raises NotAuthenticated without a valid token, PermissionDenied without the permission.
+    """
     match = request.match_info
-    if match.http_exception is None and match.handler not in request.app[PUBLIC]:
+    if match.http_exception is None and (gate := request.app[GATES][match.handler]) != "anyone":
         found = await authenticate_request(request)
         if found is None:
             raise NotAuthenticated("Sign in, or send `Authorization: Bearer <access token>`.")
         request[PRINCIPAL] = found
+        caller = request[VIEWER] = Viewer.of(found)
+        if gate != "signed in":
+            caller.require(gate)
     return await handler(request)

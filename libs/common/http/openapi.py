@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from libs.common.access import Permission
 from libs.common.errors import (
     DicomSystemError,
     InvalidRequest,
@@ -19,7 +20,7 @@ from libs.common.errors import (
     PermissionDenied,
     Unavailable,
 )
-from libs.common.http.authenticate import PUBLIC
+from libs.common.http.authenticate import Gate, declare
 from libs.common.http.json import json_response
 from libs.common.http.problems import Handler
 from libs.common.security.tokens import ACCESS_COOKIE
@@ -58,6 +59,13 @@ class Operation:
     status: int = 200
     problems: tuple[type[DicomSystemError], ...] = field(default=())
     public: bool = False
+    permission: Permission | None = None
+    """What a caller must have been given; None: everybody who is signed in."""
+
+    @property
+    def gate(self) -> Gate:
+        """Whom the route lets in."""
+        return "anyone" if self.public else self.permission or "signed in"
 
 
 def add_operations(
@@ -75,11 +83,10 @@ def add_operations(
         return json_response(document)
 
     app.router.add_get(document_path or f"{prefix}/openapi.json", openapi)
-    app[PUBLIC].add(openapi)
+    declare(app, "anyone", openapi)
     for operation in operations:
+        declare(app, operation.gate, operation.handler)
         app.router.add_route(operation.method, prefix + operation.path, operation.handler)
-        if operation.public:
-            app[PUBLIC].add(operation.handler)
 
 
 def describe(prefix: str, title: str, operations: Sequence[Operation]) -> dict[str, Any]:
@@ -114,6 +121,8 @@ def _operation(operation: Operation, path: str) -> dict[str, Any]:
         "responses": _responses(operation),
         "security": [{}] if operation.public else [{"bearer": []}, {"cookie": []}],
     }
+    if operation.permission is not None:
+        described["x-permission"] = operation.permission
     if operation.tag:
         described["tags"] = [operation.tag]
     if operation.body is not None:
@@ -160,8 +169,11 @@ def _responses(operation: Operation) -> dict[str, Any]:
         problems.update((NotAuthenticated, PermissionDenied))
     responses = {str(operation.status): success}
     for error in sorted(problems, key=lambda e: e.status):
+        names_permission = error is PermissionDenied and operation.permission is not None
         responses[str(error.status)] = {
-            "description": error.title,
+            "description": f"{error.title}: takes the permission `{operation.permission}`"
+            if names_permission
+            else error.title,
             "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},
         }
     return responses

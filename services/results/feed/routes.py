@@ -49,6 +49,7 @@ OPERATIONS = (
         query=ChangeQuery,
         response=ChangeList,
         problems=(CursorExpired,),
+        permission="view_dicomresult",
     ),
     Operation(
         "GET",
@@ -58,5 +59,6 @@ OPERATIONS = (
         tag="changes",
         query=EventQuery,
         response_type="text/event-stream",
+        permission="view_dicomresult",
     ),
 )

@@ -73,10 +73,23 @@ async def get_result(request: web.Request) -> web.Response:
 
 OPERATIONS = (
     Operation(
-        "GET", "/results", list_results, "List results", tag="results", query=ResultQuery, response=ResultList
+        "GET",
+        "/results",
+        list_results,
+        "List results",
+        tag="results",
+        query=ResultQuery,
+        response=ResultList,
+        permission="view_dicomresult",
     ),
     Operation(
-        "GET", "/results/summary", get_summary, "Count results by state", tag="results", response=Summary
+        "GET",
+        "/results/summary",
+        get_summary,
+        "Count results by state",
+        tag="results",
+        response=Summary,
+        permission="view_dicomresult",
     ),
     Operation(
         "GET",
@@ -86,6 +99,7 @@ OPERATIONS = (
         tag="results",
         response=Result,
         problems=(NotFound,),
+        permission="view_dicomresult",
     ),
     Operation(
         "GET",
@@ -95,6 +109,7 @@ OPERATIONS = (
         tag="results",
         response_type="image/jpeg",
         problems=(NotFound, ObjectNotFound),
+        permission="view_dicomresult",
     ),
     Operation(
         "GET",
@@ -104,6 +119,7 @@ OPERATIONS = (
         tag="results",
         response_type="application/dicom",
         problems=(NotFound, ObjectNotFound, RangeNotSatisfiable),
+        permission="view_dicomresult",
     ),
     Operation(
         "HEAD",
@@ -112,5 +128,6 @@ OPERATIONS = (
         "Size, name and digest of the uploaded file",
         tag="results",
         problems=(NotFound, ObjectNotFound),
+        permission="view_dicomresult",
     ),
 )

@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind, TraceFlags
 
 from libs.common.errors import PermissionDenied
 from libs.common.http.application import create_app
-from libs.common.http.authenticate import PUBLIC
+from libs.common.http.authenticate import declare
 from libs.common.settings.common import CommonSettings
 from libs.common.telemetry import semconv
 from libs.common.telemetry.logs import JsonFormatter
@@ -121,7 +121,7 @@ async def client() -> AsyncIterator[Client]:
 
     app.router.add_get("/refuse", refuse)
     app.router.add_get("/fail", fail)
-    app[PUBLIC].update((refuse, fail))
+    declare(app, "anyone", refuse, fail)
     async with TestClient(TestServer(app)) as made:
         yield made
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
+from libs.common.http.authenticate import declare
 from services.portal.app import create
 from services.portal.keys import ASSETS
 from services.portal.settings import PortalSettings
@@ -24,6 +25,7 @@ async def client() -> AsyncIterator[Client]:
         return web.json_response({})
 
     app.router.add_get("/api/known", known)
+    declare(app, "signed in", known)
     async with TestClient(TestServer(app)) as made:
         yield made
 
