@@ -18,7 +18,7 @@ COLUMNS = {
     "auth.auth_user": "id password last_login is_superuser username first_name last_name email is_staff "
     "is_active date_joined",
     "auth.auth_session": "id",
-    "ingest.upload_dicomfile": "id file uploaded_at owner_id file_name size_bytes sha256 state",
+    "ingest.upload_dicomfile": "id file uploaded_at owner_id collection file_name size_bytes sha256 state",
     "ingest.outbox": "id",
     "results.upload_dicomresult": "id file_id file_name device_name raw_data average_before_normalization "
     "average_after_normalization data_size processed_at state",
