@@ -20,6 +20,7 @@ DicomSystemError
 ├── StorageError
 │   ├── ObjectNotFound               404 object-not-found
 │   └── ObjectCorrupt                500 object-corrupt: fails closed
+│       └── ObjectUnreadable         500 object-unreadable: the disk does not give its bytes
 ├── ConfigurationError               start-up only: one sentence that says what to do
 ├── Reject                           a message that nobody can read: to `.dead` with the reason
 └── Undelivered                      an in-process handler gave a nested event up
@@ -185,6 +186,13 @@ class ObjectCorrupt(StorageError):
 
     code = "object-corrupt"
     title = "Object corrupt"
+
+
+class ObjectUnreadable(ObjectCorrupt):
+    """The disk fails at the bytes of this object, as at a bad sector; another attempt may succeed."""
+
+    code = "object-unreadable"
+    title = "Object unreadable"
 
 
 class ConfigurationError(DicomSystemError):

@@ -17,7 +17,7 @@ from uuid import UUID
 import pymongo
 import pytest
 
-from libs.common.encryption import HEADER_BYTES, SEGMENT_BYTES, DecryptingReader
+from libs.common.encryption import HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES, DecryptingReader
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, StorageError, TooLarge, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
@@ -480,6 +480,40 @@ async def test_an_altered_object_is_corrupt(
     for attempt in (harness.storage.open, harness.storage.read_trailer):
         with pytest.raises(ObjectCorrupt):
             await attempt(key)
+
+
+@cases("size", [0, 5, SEGMENT_BYTES, 2 * SEGMENT_BYTES + 5], [SEGMENT_BYTES + 5])
+async def test_verifying_reads_every_segment(harness: Harness, key: ObjectKey, size: int) -> None:
+    await harness.storage.put(key, content(size), {"n": 1})
+    assert (await harness.storage.verify(key))["n"] == 1
+    for segment in range(max(1, -(-size // SEGMENT_BYTES))):
+        place = HEADER_BYTES + segment * SEALED_SEGMENT_BYTES + 3
+
+        def flip(raw: bytes, place: int = place) -> bytes:
+            return raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :]
+
+        harness.alter(key, flip)
+        assert (await harness.storage.read_trailer(key))["n"] == 1
+        with pytest.raises(ObjectCorrupt, match=f"Segment {segment}"):
+            await harness.storage.verify(key)
+        harness.alter(key, flip)
+    with pytest.raises(ObjectNotFound):
+        await harness.storage.verify(file_key(new_file_id()))
+
+
+@cases("kept", [0, 100, HEADER_BYTES, -1], [100])
+async def test_what_a_power_cut_left_of_an_object_that_was_not_durable_is_corrupt(
+    harness: Harness, kept: int
+) -> None:
+    """Empty, cut, or of its length but with zeros: whoever reads a thumbnail notices."""
+    key = thumbnail_key(new_file_id())
+    await harness.storage.put(key, b"\xff\xd8 a JPEG", {"media_type": "image/jpeg"}, durable=False)
+    harness.alter(key, lambda raw: raw[:kept] if kept >= 0 else bytes(len(raw)))
+    for attempt in (harness.storage.open, harness.storage.read_trailer, harness.storage.verify):
+        with pytest.raises(ObjectCorrupt):
+            await attempt(key)
+    await harness.storage.put(key, b"again", {}, durable=False)
+    assert await read_all(harness.storage, key) == b"again"
 
 
 async def test_another_object_in_its_place_is_corrupt(harness: Harness) -> None:

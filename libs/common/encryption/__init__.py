@@ -13,7 +13,7 @@ from libs.common.encryption.container import (
     segments_of,
 )
 from libs.common.encryption.header import ContainerHeader, intact_header, new_header, unlock, unlock_object
-from libs.common.encryption.reader import TAIL_BYTES, ContainerFile, read_segment, trailer_start
+from libs.common.encryption.reader import TAIL_BYTES, ContainerFile, pread, read_segment, trailer_start
 from libs.common.encryption.rewrap import rewrap
 from libs.common.encryption.stream import DecryptingReader, SegmentReader
 from libs.common.encryption.writer import Sealer
@@ -34,6 +34,7 @@ __all__ = [
     "container_bytes",
     "intact_header",
     "new_header",
+    "pread",
     "read_segment",
     "rewrap",
     "segment_count",

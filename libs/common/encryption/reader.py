@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +18,12 @@ from libs.common.encryption.container import (
     trailer_length,
 )
 from libs.common.encryption.header import ContainerHeader
-from libs.common.errors import ObjectCorrupt, ObjectNotFound
+from libs.common.errors import ObjectCorrupt, ObjectNotFound, ObjectUnreadable
 
 TAIL_BYTES = 32 << 10
 """First guess at trailer and length, so that most trailers cost one read."""
+_DAMAGED = {errno.EIO, errno.EUCLEAN, errno.EBADMSG}
+"""What disks and file systems answer where they cannot give back what was written."""
 
 
 class ContainerFile:
@@ -31,14 +34,14 @@ class ContainerFile:
     def __init__(self, path: str | Path, unlock: Callable[[bytes], tuple[ContainerHeader, bytes]]) -> None:
         """`unlock` turns the header block into header and data key.
 
-        Raises ObjectNotFound, ObjectCorrupt and what `unlock` raises; OSError of the disk passes through.
+        Raises ObjectNotFound, ObjectCorrupt and what `unlock` raises; other errors of the disk pass through.
         """
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise ObjectNotFound("There is no such object.") from error
         try:
-            header, data_key = unlock(os.pread(self._descriptor, HEADER_BYTES, 0))
+            header, data_key = unlock(pread(self._descriptor, HEADER_BYTES, 0))
             self._cipher = header.cipher(data_key)
             self.trailer = self._read_trailer()
         except BaseException:
@@ -93,10 +96,22 @@ def read_segment(descriptor: int, cipher: DataCipher, index: int, size: int, *, 
 
 def read_exactly(descriptor: int, length: int, offset: int) -> bytes:
     """`pread` that never returns less. Raises ObjectCorrupt where the file ends early."""
-    data = os.pread(descriptor, length, offset)
+    data = pread(descriptor, length, offset)
     while len(data) < length:
-        more = os.pread(descriptor, length - len(data), offset + len(data))
+        more = pread(descriptor, length - len(data), offset + len(data))
         if not more:
             raise ObjectCorrupt("The object was cut while it was read.")
         data += more
     return data
+
+
+def pread(descriptor: int, length: int, offset: int) -> bytes:
+    """`os.pread`. Raises ObjectUnreadable where the disk is damaged; other errors pass through."""
+    try:
+        return os.pread(descriptor, length, offset)
+    except OSError as error:
+        if error.errno in _DAMAGED:
+            raise ObjectUnreadable(
+                f"The disk cannot read the object ({error.strerror}): check it, or send the file again."
+            ) from error
+        raise

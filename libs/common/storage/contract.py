@@ -116,6 +116,16 @@ class ObjectReader(Protocol):
         """Release it; more than once is harmless."""
 
 
+async def verified(reader: ObjectReader) -> dict[str, Any]:
+    """Read an object to its end and close it; returns its trailer."""
+    try:
+        async for _ in reader.chunks():
+            pass
+        return reader.trailer
+    finally:
+        await reader.close()
+
+
 class Storage(Protocol):
     """An object store; safe for concurrent use."""
 
@@ -131,7 +141,13 @@ class Storage(Protocol):
         """Open for reading."""
 
     async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
-        """Read the trailer alone."""
+        """Read the trailer alone: it authenticates, and the object has the length it names."""
+
+    async def verify(self, key: ObjectKey) -> dict[str, Any]:
+        """Read the whole object, as a check that every segment authenticates; returns the trailer.
+
+        Memory use does not grow with the object. Raises as reading does; ObjectUnreadable is ObjectCorrupt.
+        """
 
     def child_access(self, key: ObjectKey) -> AbstractAsyncContextManager[ChildAccess]:
         """Path of the ciphertext and this object's data key; the path is good within the block only."""

@@ -14,6 +14,7 @@ from libs.common.encryption import (
     HEADER_BYTES,
     SEGMENT_BYTES,
     ContainerFile,
+    pread,
     rewrap,
     segments_of,
     unlock_object,
@@ -30,6 +31,7 @@ from libs.common.storage.contract import (
     ObjectReader,
     ObjectWriter,
     StoredObject,
+    verified,
 )
 from libs.common.storage.draft import Draft
 from libs.common.storage.folder import Folder
@@ -68,6 +70,9 @@ class FileStorage:
 
     async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
         return await self.run(self._read_trailer, key)
+
+    async def verify(self, key: ObjectKey) -> dict[str, Any]:
+        return await verified(await self.open(key))
 
     @asynccontextmanager
     async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:
@@ -139,7 +144,7 @@ class FileStorage:
         path = self._folder.path(key)
         try:
             with path.open("rb", buffering=0) as file:
-                block = file.read(HEADER_BYTES)
+                block = pread(file.fileno(), HEADER_BYTES, 0)
         except FileNotFoundError as error:
             self._folder.require()
             raise ObjectNotFound("There is no such object.") from error

@@ -26,6 +26,7 @@ from libs.common.storage.contract import (
     ObjectWriter,
     StoredObject,
     require_key,
+    verified,
 )
 from libs.common.storage.draft import write_all
 from libs.common.storage.gridfs_reader import GridFSReader, open_revision
@@ -72,6 +73,9 @@ class GridFSStorage:
     async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
         revision = await self._find(key)
         return (await open_revision(self._bucket, key, revision, self._keyring, self._executor)).trailer
+
+    async def verify(self, key: ObjectKey) -> dict[str, Any]:
+        return await verified(await self.open(key))
 
     @asynccontextmanager
     async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:

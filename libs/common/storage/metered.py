@@ -49,6 +49,9 @@ class MeteredStorage:
         with self._metrics.timed("read_trailer"):
             return await self._storage.read_trailer(key)
 
+    async def verify(self, key: ObjectKey) -> dict[str, Any]:
+        return await self._storage.verify(key)
+
     @asynccontextmanager
     async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:
         async with AsyncExitStack() as stack:

@@ -18,7 +18,7 @@ import pytest
 
 from libs.common.encryption import SEGMENT_BYTES
 from libs.common.encryption.keyring import Keyring
-from libs.common.errors import DicomSystemError, StorageError, Unavailable
+from libs.common.errors import DicomSystemError, ObjectUnreadable, StorageError, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
 from libs.common.storage import FileStorage
 from libs.common.storage.contract import STALE_AFTER
@@ -364,3 +364,21 @@ asyncio.run(main())
 """
     ran = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True)
     assert int(ran.stdout) < 8 << 20
+
+
+async def test_a_sector_that_cannot_be_read_is_a_damage_of_this_object(
+    storage: FileStorage, root: Path, key: ObjectKey
+) -> None:
+    """Not of the store: it must not be tried for ever."""
+    await storage.put(key, b"x", {})
+    (path,) = root.glob(f"??/{key}")
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # the kernel answers EIO where nothing is mapped
+
+    async def ask_child_access(key: ObjectKey) -> None:
+        async with storage.child_access(key):
+            pass
+
+    for attempt in (storage.open, storage.read_trailer, storage.verify, ask_child_access):
+        with pytest.raises(ObjectUnreadable, match="Input/output error"):
+            await attempt(key)
