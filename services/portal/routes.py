@@ -1,43 +1,21 @@
-"""The page, its assets, and the headers that keep a browser from running anything else."""
+"""The page and its assets."""
 
 from __future__ import annotations
 
-import re
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from libs.common.errors import NotFound
-from libs.common.http.authenticate import declare
+from libs.common.http.authenticate import BASE_URL, declare
+from libs.common.http.prefixes import NO_PAGES
+from services.portal.addresses import is_page
 from services.portal.assets import Asset
+from services.portal.content_security_policy import SECURITY_HEADERS
 from services.portal.keys import ASSETS
 
-# A page's address has no extension and no hidden folder: what looks like a file is one that is not here.
-FILE = re.compile(r"/\.|\.[A-Za-z0-9]+$")
-# Paths that belong to the other services: an unknown one of these is a 404 problem, never the page.
-OTHERS = r"(?:api|dicom-web|livez|readyz|metrics)(?:/|$)"
-
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "; ".join(
-        (
-            "default-src 'none'",
-            "script-src 'self'",
-            "style-src 'self'",
-            "img-src 'self'",
-            "connect-src 'self'",
-            "form-action 'self'",
-            "base-uri 'none'",
-            "frame-ancestors 'none'",
-            # Header text comes from strangers' files: the sinks that would run it are shut off as well.
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
+# Of the other services: an unknown path there is a 404 problem with any method, never the page.
+NO_PAGE = rf"(?:{'|'.join(sorted(NO_PAGES))})(?:/|$)"
 REVALIDATE = "no-cache"
 FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -55,7 +33,7 @@ def _send(request: web.Request, asset: Asset, cache_control: str) -> web.Respons
 
 async def page(request: web.Request) -> web.Response:
     """The one HTML page; its script reads the address and shows the view."""
-    if FILE.search(request.path):
+    if not is_page(request.path, urlsplit(request.app[BASE_URL]).path):
         raise NotFound("No such file in the portal.")
     return _send(request, request.app[ASSETS].index, REVALIDATE)
 
@@ -85,6 +63,6 @@ def add_routes(app: web.Application) -> None:
     """Register the portal's routes: public, and the page behind everything that nobody else claims."""
     app.router.add_get("/static/{version}/{path:.+}", static)
     app.router.add_get("/favicon.svg", favicon)
-    app.router.add_get(f"/{{path:(?!{OTHERS}|static/).*}}", page)
+    app.router.add_get(f"/{{path:(?!{NO_PAGE}|static/).*}}", page)
     declare(app, "anyone", page, favicon, static)
     app.on_response_prepare.append(add_security_headers)

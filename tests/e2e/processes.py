@@ -17,6 +17,8 @@ from typing import Any
 
 import aiohttp
 
+from libs.common.http.prefixes import service_of
+
 ROOT = Path(__file__).resolve().parents[2]
 ADMIN = "admin"
 PASSWORD = "correct horse battery staple"
@@ -147,8 +149,7 @@ class Client:
 
     async def get(self, path: str, **params: str) -> tuple[int, Any]:
         """GET of the service that serves `path`; JSON is parsed, anything else is bytes."""
-        service = path.split("/")[2]
-        base = self.urls[{"auth": "auth", "files": "ingest"}.get(service, "results")]
+        base = self.urls[service_of("GET", path)]
         async with self.session.get(base + path, params=params, headers=self.headers) as answer:
             if "json" in answer.content_type:
                 return answer.status, await answer.json(content_type=None)

@@ -6,13 +6,14 @@ import copy
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 from compose_spec import PyCompose
 
 from infra import certificates, deployment_secrets, up
+from libs.common.http.prefixes import Service
 from libs.common.settings.common import CommonSettings
 from services.auth.settings import AuthSettings
 from services.ingest.settings import IngestSettings
@@ -110,6 +111,12 @@ def test_what_is_named_is_declared(document: dict[str, Any], services: dict[str,
     assert networks == document["networks"].keys()
     assert secrets == document["secrets"].keys()
     assert volumes == document["volumes"].keys()
+
+
+def test_the_gateway_reaches_every_service_that_a_path_leads_to(services: dict[str, dict[str, Any]]) -> None:
+    serving = set(get_args(Service))
+    assert set(services["gateway"]["depends_on"]) == serving
+    assert {name for name in OWN if "front" in services[name]["networks"]} == serving
 
 
 def test_only_the_gateway_publishes_a_port(services: dict[str, dict[str, Any]]) -> None:

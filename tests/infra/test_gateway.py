@@ -21,6 +21,7 @@ import pytest
 from aiohttp import web
 
 from infra import certificates
+from tests.infra.requests import requests
 from tests.rabbitmq_node import free_ports
 from tests.waiting import eventually
 
@@ -216,21 +217,7 @@ async def test_paths_lead_to_their_services_over_verified_tls(
 
     for name in ("auth", "ingest", "results", "portal"):
         gateway.resolve(name, await serve(name, named(name)))
-    expected = {
-        ("GET", "/"): "portal",
-        ("GET", "/static/js/main.js"): "portal",
-        ("GET", "/api/auth/jwks.json"): "auth",
-        ("POST", "/api/files"): "ingest",
-        ("GET", "/api/files/018f"): "ingest",
-        ("PATCH", "/api/uploads/1"): "ingest",
-        ("GET", "/api/results"): "results",
-        ("GET", "/api/results/018f/thumbnail"): "results",
-        ("GET", "/api/changes?after=1"): "results",
-        ("GET", "/api/events"): "results",
-        ("POST", "/dicom-web/studies"): "ingest",
-        ("GET", "/dicom-web/studies"): "results",
-    }
-    for (method, path), service in expected.items():
+    for method, path, service in requests():
 
         async def arrives(method: str = method, path: str = path, service: str = service) -> bool:
             status, _, body = await ask(client, gateway.url(path), method=method)

@@ -12,6 +12,7 @@ import pytest
 
 from infra import certificates, deployment_secrets
 from infra.k8s import dev_secrets
+from libs.common.http.prefixes import PREFIXES, PRIVATE
 from libs.common.settings.common import CommonSettings, load_settings
 from services.auth.settings import AuthSettings
 from services.ingest.settings import IngestSettings
@@ -19,7 +20,8 @@ from services.operator.settings import AllInOneSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
 from services.results.settings import ResultsSettings
-from tests.infra.kubernetes_manifests import COMBINATIONS, SERVICES, Manifest, Manifests
+from tests.infra.kubernetes_manifests import COMBINATIONS, ROOT, SERVICES, Manifest, Manifests
+from tests.infra.requests import requests
 
 SETTINGS: dict[str, type[CommonSettings]] = {
     "auth": AuthSettings,
@@ -169,24 +171,7 @@ def test_the_way_in_leads_to_the_services_under_their_names(rendered: dict[str, 
     assert backends == verified == {"auth", "ingest", "results", "portal"}
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "service"),
-    [
-        ("POST", "/api/auth/login", "auth"),
-        ("POST", "/api/files", "ingest"),
-        ("GET", "/api/files/0198", "ingest"),
-        ("POST", "/api/uploads/7", "ingest"),
-        ("POST", "/dicom-web/studies", "ingest"),
-        ("GET", "/dicom-web/studies", "results"),
-        ("GET", "/api/results/summary", "results"),
-        ("GET", "/api/events", "results"),
-        ("GET", "/api/changes", "results"),
-        ("GET", "/", "portal"),
-        ("GET", "/static/1/js/main.js", "portal"),
-        ("GET", "/metrics", None),
-        ("GET", "/readyz", None),
-    ],
-)
+@pytest.mark.parametrize(("method", "path", "service"), [*requests(), *(("GET", p, None) for p in PRIVATE)])
 def test_every_path_reaches_who_serves_it(
     rendered: dict[str, Manifests], method: str, path: str, service: str | None
 ) -> None:
@@ -203,6 +188,19 @@ def test_every_path_reaches_who_serves_it(
                     candidates.append((len(prefix), wanted is not None, rule))
     rule = max(candidates, key=lambda candidate: candidate[:2])[2]
     assert [backend["name"] for backend in rule.get("backendRefs", ())] == ([service] if service else [])
+
+
+def test_no_path_is_routed_that_the_table_does_not_name(rendered: dict[str, Manifests]) -> None:
+    rules = [rule for route in rendered["prod"].kind("HTTPRoute") for rule in route["spec"]["rules"]]
+    routed = {match["path"]["value"] for rule in rules for match in rule.get("matches", ())}
+    assert routed == {*(prefix.path for prefix in PREFIXES), *PRIVATE, "/"}
+
+
+def test_one_node_has_the_compose_files_gateway(rendered: dict[str, Manifests]) -> None:
+    template = (ROOT / "infra/gateway/nginx.conf.template").read_text()
+    maps = rendered["dev"].kind("ConfigMap")
+    (found,) = (made["data"] for made in maps if made["metadata"]["name"].startswith("gateway-config"))
+    assert found["nginx.conf.template"] == template
 
 
 def test_services_start_with_what_they_are_given(

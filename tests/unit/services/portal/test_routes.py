@@ -10,6 +10,7 @@ from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer
 
 from libs.common.http.authenticate import declare
+from libs.common.http.prefixes import PREFIXES
 from services.portal.app import create
 from services.portal.keys import ASSETS
 from services.portal.settings import PortalSettings
@@ -30,7 +31,22 @@ async def client() -> AsyncIterator[Client]:
         yield made
 
 
-@pytest.mark.parametrize("path", ["/", "/results/0190-anything", "/no/such/view", "/apiary", "/v1.2/view"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/results/0190-anything",
+        "/no/such/view",
+        "/apiary",
+        "/v1.2/view",
+        "/studies",
+        "/studies/1.2.3",
+        "/studies/1.2.840.113619.2.55.3.604688119.971/",
+        "/studies/1.2.3/view?series=1.2.3.4&image=5.dcm",
+        "/admin/users/7",
+        "/s/kQ2-x_9",
+    ],
+)
 async def test_every_other_address_is_the_page(client: Client, path: str) -> None:
     answer = await client.get(path)
     assert answer.status == 200
@@ -41,7 +57,23 @@ async def test_every_other_address_is_the_page(client: Client, path: str) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["/js/nope.js", "/css/x.css", "/index.php", "/results/a/b.woff2", "/.env", "/.git/config", "/js%2Ejs"],
+    [
+        "/js/nope.js",
+        "/css/x.css",
+        "/index.php",
+        "/results/a/b.woff2",
+        "/favicon.ico",
+        "/x.js",
+        "/.env",
+        "/.git/config",
+        "/js%2Ejs",
+        "/studies/main.js",
+        "/studies/1.2.3.js",
+        "/studies/1.2.3/x.js",
+        "/studies/1.2.3/.env",
+        "/studies/.git/1.2.3",
+        "/1.2.3",
+    ],
 )
 async def test_what_looks_like_a_file_is_not_the_page(client: Client, path: str) -> None:
     answer = await client.get(path)
@@ -51,7 +83,11 @@ async def test_what_looks_like_a_file_is_not_the_page(client: Client, path: str)
 
 
 @pytest.mark.parametrize(
-    "path", ["/api", "/api/", "/api/unknown", "/api/results/x/y", "/dicom-web/studies", "/metrics/x"]
+    "path",
+    [
+        *("/api", "/api/", "/api/unknown", "/api/results/x/y", "/api/studies/1.2.3", "/metrics/x"),
+        *(f"{prefix.path}/none" for prefix in PREFIXES),
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_unknown_paths_of_the_services_stay_problems(client: Client, method: str, path: str) -> None:
@@ -59,6 +95,25 @@ async def test_unknown_paths_of_the_services_stay_problems(client: Client, metho
     assert answer.status == 404
     assert answer.content_type == "application/problem+json"
     assert (await answer.json(content_type=None))["code"] == "not-found"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/studies/1.2.3", 200),
+        ("/results/0190", 200),
+        ("/main.js", 404),
+        ("/.env", 404),
+        ("/api/none", 404),
+    ],
+)
+async def test_the_same_holds_below_the_path_of_public_url(path: str, status: int) -> None:
+    settings = PortalSettings(public_url="https://example.org/dicom/")
+    async with TestClient(TestServer(create(settings))) as client:
+        # A proxy in front may pass the prefix on, or take it away.
+        for address in (f"/dicom{path}", path):
+            assert (await client.get(address)).status == status, address
+        assert (await client.get("/dicom")).status == 200
 
 
 async def test_routes_of_other_services_still_ask_who_calls(client: Client) -> None:
