@@ -159,8 +159,7 @@ class Intake:
             described.append(file)
             return {
                 "file_name": file.file_name,
-                "dicom": header.dicom_json,
-                "warnings": list(header.warnings),
+                **header.sealed(),
             }
 
         with self._telemetry.detail("commit object"):

@@ -7,14 +7,15 @@ Sequences nest on an explicit stack of open levels: an `Item` is a data set (the
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from libs.dicom.faults import DicomFault
 from libs.dicom.parse import dicomjson, vr
 from libs.dicom.parse.charset import DEFAULT, encodings_of
 from libs.dicom.parse.dicomjson import JsonObject
 from libs.dicom.parse.elements import Head, take_head
-from libs.dicom.parse.fragments import PixelValue, skip_fragments
+from libs.dicom.parse.fragments import skip_fragments
+from libs.dicom.parse.layout import PixelPlace, bulk_uris
 from libs.dicom.parse.limits import Budget
 from libs.dicom.parse.notes import Notes, label
 from libs.dicom.parse.sequences import Item, Sequence, SequenceReader
@@ -24,6 +25,7 @@ from libs.dicom.parse.syntax import (
     IMPLICIT_LITTLE,
     ITEM,
     ITEM_END,
+    ITEM_HEAD,
     SEQUENCE_END,
     UNDEFINED,
     Syntax,
@@ -53,15 +55,21 @@ class _Unsettled:
 class DataSetReader:
     """Reads one data set to its end; used once."""
 
-    def __init__(self, source: Source, syntax: Syntax, budget: Budget, notes: Notes) -> None:
-        self.pixels: dict[int, PixelValue] = {}
+    def __init__(
+        self, source: Source, transfer_syntax_uid: str, syntax: Syntax, budget: Budget, notes: Notes
+    ) -> None:
+        self.pixels: dict[int, PixelPlace] = {}
         """Pixel data elements of the outermost data set, by tag."""
+        self.bulk: dict[str, tuple[int, int, str]] = {}
+        """`layout.Bulk` of the whole data set."""
         self._source = source
+        self._transfer_syntax_uid = transfer_syntax_uid
         self._syntax = syntax
         self._budget = budget
         self._notes = notes
-        self._sequences = SequenceReader(source, budget, notes)
+        self._sequences = SequenceReader(source, budget, notes, self._bulk)
         self._unsettled: list[_Unsettled] = []
+        self._twice = False
         self._tag = 0
 
     def read(self) -> JsonObject:
@@ -80,6 +88,9 @@ class DataSetReader:
             self._budget.depth(len(levels) // 2)
         for one in self._unsettled:
             self._settle(one)
+        if self._twice:
+            used = bulk_uris(root.elements)
+            self.bulk = {uri: place for uri, place in self.bulk.items() if uri in used}
         return root.elements
 
     def _found_syntax(self) -> Syntax:
@@ -119,29 +130,43 @@ class DataSetReader:
         tag, value_vr, length, syntax = head
         key = dicomjson.key(tag)
         if tag <= item.last_tag:
+            twice = key in item.elements
+            self._twice |= twice
             self._notes.add(
-                "an element comes twice; the last one counts"
-                if key in item.elements
-                else "elements are out of order"
+                "an element comes twice; the last one counts" if twice else "elements are out of order"
             )
         item.last_tag = tag
         if value_vr is vr.SQ or length == UNDEFINED or length > item.end - self._source.position:
             return self._special(item, head)
         if tag in PIXEL_TAGS and item.parent is None:
-            self.pixels[tag] = PixelValue(length)
+            self.pixels[tag] = self._pixel_place(item, tag, value_vr.code, length)
             kept = 0
         else:
             kept = value_vr.kept
         if tag & 0xFFFF == 0 or tag <= 0xFFFF:
             self._source.skip(length)  # group lengths (PS3.5 7.2) and command elements are not the object's
         elif length > kept:
+            start = self._source.position
             self._source.skip(length)
-            item.elements[key] = dicomjson.bulk(value_vr.code, item.path + key)
+            self._bulk(item, tag, value_vr.code, start, length)
         else:
             item.elements[key] = self._attribute(item, tag, value_vr, self._source.take(length), syntax)
             return None
         self._budget.element()
         return None
+
+    def _pixel_place(self, item: Item, tag: int, code: str, length: int | None) -> PixelPlace:
+        """Give the place of the pixel data whose value comes next."""
+        place = self._source.position
+        return PixelPlace(self._transfer_syntax_uid, item.syntax, tag, code, place, length)
+
+    def _bulk(self, item: Item, tag: int, code: str, start: int, length: int) -> None:
+        """Put a value that is not read into the item."""
+        key = dicomjson.key(tag)
+        uri = item.path + key
+        item.elements[key] = dicomjson.bulk(code, uri)
+        self.bulk[uri] = (start, length, code)
+        self._budget.size(len(uri))
 
     def _attribute(self, item: Item, tag: int, value_vr: vr.VR, raw: bytes, syntax: Syntax) -> JsonObject:
         """Decode a value."""
@@ -173,12 +198,13 @@ class DataSetReader:
             return None
         if value_vr is vr.SQ:
             return self._sequences.open(item, head)
+        # Encapsulated pixels are bytes (PS3.5 A.4), not the words that the dictionary was taken to mean.
+        code = "OB" if syntax.implicit else value_vr.code
+        place = self._pixel_place(item, tag, code, None)
         fragments = skip_fragments(self._source, syntax, self._budget)
         if tag in PIXEL_TAGS and item.parent is None:
-            self.pixels[tag] = fragments
-        key = dicomjson.key(tag)
-        # Encapsulated pixels are bytes (PS3.5 A.4), not the words that the dictionary was taken to mean.
-        item.elements[key] = dicomjson.bulk("OB" if syntax.implicit else value_vr.code, item.path + key)
+            self.pixels[tag] = replace(place, fragments=fragments)
+        self._bulk(item, tag, code, place.offset, self._source.position - ITEM_HEAD - place.offset)
         return None
 
     def _settle(self, one: _Unsettled) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from libs.dicom.faults import DicomFault
 from libs.dicom.parse.dicomjson import JsonObject, integer, text
-from libs.dicom.parse.fragments import PixelValue
+from libs.dicom.parse.layout import PixelPlace
 from libs.dicom.parse.notes import Notes
 from libs.dicom.parse.syntax import NATIVE_UIDS
 
@@ -74,13 +74,13 @@ def _positive(data_set: JsonObject, tag: str) -> int | None:
     return number if number is not None and number > 0 else None
 
 
-def decoded_bytes(extent: Extent, pixels: Mapping[int, PixelValue], transfer_syntax_uid: str) -> int | None:
+def decoded_bytes(extent: Extent, pixels: Mapping[int, PixelPlace], transfer_syntax_uid: str) -> int | None:
     """Estimate the decoded pixel data in bytes, of any size; None without pixel data or without their size.
 
     Whole bytes per frame, so that 1-bit frames count as they are stored; native 4:2:2 counts its two thirds.
     """
     for tag, value in pixels.items():
-        if value.length:
+        if value.size:
             bits = extent.bits(_FLOAT_BITS.get(tag, extent.bits_allocated))
             if bits is None:
                 return None
@@ -90,10 +90,10 @@ def decoded_bytes(extent: Extent, pixels: Mapping[int, PixelValue], transfer_syn
     return None
 
 
-def check_pixels(extent: Extent, pixels: Mapping[int, PixelValue], transfer_syntax_uid: str) -> None:
+def check_pixels(extent: Extent, pixels: Mapping[int, PixelPlace], transfer_syntax_uid: str) -> None:
     """Raise `pixel-data-too-short` or `pixel-data-invalid` when the pixel data cannot hold the image."""
     for tag, value in pixels.items():
-        if value.length and extent.bits(_FLOAT_BITS.get(tag, extent.bits_allocated)) is None:
+        if value.size and extent.bits(_FLOAT_BITS.get(tag, extent.bits_allocated)) is None:
             raise DicomFault(
                 "pixel-data-invalid",
                 "The object has pixel data, but its header does not say Rows, Columns and Bits Allocated. "
@@ -108,9 +108,9 @@ def check_pixels(extent: Extent, pixels: Mapping[int, PixelValue], transfer_synt
                 "Export the file again.",
             )
         if value.fragments is not None:
-            _check_fragments(extent.frames, value.fragments, transfer_syntax_uid)
+            _check_fragments(extent.frames, max(len(value.fragments) - 1, 0), transfer_syntax_uid)
         else:
-            _check_native(extent, tag, value.length)
+            _check_native(extent, tag, value.size)
 
 
 def _check_native(extent: Extent, tag: int, length: int) -> None:

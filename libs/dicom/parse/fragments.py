@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from array import array
 
 from libs.dicom.faults import DicomFault
 from libs.dicom.parse.limits import Budget
 from libs.dicom.parse.source import Source, truncated
 from libs.dicom.parse.syntax import ITEM, SEQUENCE_END, UNDEFINED, Syntax
 
+MOST_ITEMS = (1 << 20) + 1
+"""The offset table and as many fragments as an object may have frames; a byte or ten each in the trailer."""
+
 _TIME_CHECK_EVERY = 64
 
 
-@dataclass(frozen=True, slots=True)
-class PixelValue:
-    """The extent of one pixel data element: bytes of a native value, or bytes and number of fragments."""
+def skip_fragments(source: Source, syntax: Syntax, budget: Budget) -> array[int]:
+    """Pass over the offset table, all fragments and the delimiter; give the lengths of these items.
 
-    length: int
-    fragments: int | None = None
-    """None for a native value; the basic offset table does not count."""
-
-
-def skip_fragments(source: Source, syntax: Syntax, budget: Budget) -> PixelValue:
-    """Pass over the offset table, all fragments and the delimiter; raises DicomFault when one is not there.
-
-    Fragments do not count as elements, since a whole slide image may have more of them than any header; the
-    deadline holds.
+    Raises DicomFault when one is not there. They do not count as elements, since a whole slide image may have
+    more of them than any header has; MOST_ITEMS and the deadline hold.
     """
-    count = length = 0
+    lengths = array("I")
     while True:
         head = source.peek(8)
         if len(head) < 8:
@@ -36,7 +30,7 @@ def skip_fragments(source: Source, syntax: Syntax, budget: Budget) -> PixelValue
         source.skip(8)
         tag = group << 16 | element
         if tag == SEQUENCE_END:
-            return PixelValue(length, max(count - 1, 0))
+            return lengths
         if tag != ITEM or size == UNDEFINED:
             raise DicomFault(
                 "invalid-fragment",
@@ -47,8 +41,12 @@ def skip_fragments(source: Source, syntax: Syntax, budget: Budget) -> PixelValue
         if remaining is not None and size > remaining:
             raise truncated("its pixel data")
         source.skip(size)
-        if count:
-            length += size
-        count += 1
-        if count % _TIME_CHECK_EVERY == 0:
+        lengths.append(size)
+        if len(lengths) > MOST_ITEMS:
+            raise DicomFault(
+                "too-many-fragments",
+                f"The pixel data have more than {MOST_ITEMS - 1} fragments. "
+                "Split the object into smaller ones.",
+            )
+        if len(lengths) % _TIME_CHECK_EVERY == 0:
             budget.time()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from libs.dicom.faults import DicomFault
 from libs.dicom.parse.dataset import DataSetReader
 from libs.dicom.parse.dicomjson import JsonObject, integer, text
 from libs.dicom.parse.extent import check_pixels, decoded_bytes, image_extent
+from libs.dicom.parse.layout import Bulk, PixelPlace
 from libs.dicom.parse.limits import Budget, HeaderLimits
 from libs.dicom.parse.notes import Notes
 from libs.dicom.parse.part10 import MEDIA_STORAGE_DIRECTORY, is_uid, read_file_meta
@@ -18,7 +19,21 @@ from libs.dicom.parse.syntax import DEFLATED_UID, data_set_syntax
 
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
 
-__all__ = ["Header", "HeaderLimits", "read_header"]
+FACTS = (
+    "sop_class_uid",
+    "sop_instance_uid",
+    "series_instance_uid",
+    "study_instance_uid",
+    "modality",
+    "transfer_syntax_uid",
+    "rows",
+    "columns",
+    "frames",
+    "decoded_bytes",
+)
+"""What events say of a file too."""
+
+__all__ = ["FACTS", "Header", "HeaderLimits", "read_header"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +60,26 @@ class Header:
     pixel_representation: int | None
     photometric_interpretation: str | None
     decoded_bytes: int | None
-    has_pixel_data: bool
+    pixels: PixelPlace | None
+    """The pixel data that count: the first that are not empty."""
+    bulk: Bulk
     dicom_json: JsonObject
     warnings: tuple[str, ...]
+
+    @property
+    def has_pixel_data(self) -> bool:
+        """Whether there are any pixel data."""
+        return self.pixels is not None
+
+    def sealed(self) -> dict[str, Any]:
+        """What the object's trailer holds of it, as JSON, so that nobody parses the file again."""
+        return {
+            "dicom": self.dicom_json,
+            "warnings": list(self.warnings),
+            "facts": {name: getattr(self, name) for name in FACTS},
+            "pixels": self.pixels.to_json() if self.pixels else None,
+            "bulk": self.bulk,
+        }
 
 
 def read_header(stream: BinaryIO, size: int, limits: HeaderLimits) -> Header:
@@ -61,8 +93,9 @@ def read_header(stream: BinaryIO, size: int, limits: HeaderLimits) -> Header:
     meta = read_file_meta(source, size, budget, notes)
     transfer_syntax_uid = meta.transfer_syntax_uid
     if transfer_syntax_uid == DEFLATED_UID:
-        source = Source(InflatedFeed(stream, source.position, size, budget))
-    reader = DataSetReader(source, data_set_syntax(transfer_syntax_uid), budget, notes)
+        source = Source(InflatedFeed(stream, source.position, size, budget), source.position)
+    syntax = data_set_syntax(transfer_syntax_uid)
+    reader = DataSetReader(source, transfer_syntax_uid, syntax, budget, notes)
     data_set = reader.read()
     sop_class_uid = _uid(data_set, "00080016", "SOP Class UID", meta.sop_class_uid, notes)
     if sop_class_uid == MEDIA_STORAGE_DIRECTORY:
@@ -71,8 +104,8 @@ def read_header(stream: BinaryIO, size: int, limits: HeaderLimits) -> Header:
         )
     extent = image_extent(data_set, notes)
     check_pixels(extent, reader.pixels, transfer_syntax_uid)
-    has_pixel_data = any(value.length for value in reader.pixels.values())
-    if extent.bits_allocated and not has_pixel_data:
+    pixels = next((place for place in reader.pixels.values() if place.size), None)
+    if extent.bits_allocated and pixels is None:
         notes.add("the header describes an image, but there are no pixel data")
     return Header(
         sop_class_uid=sop_class_uid,
@@ -91,7 +124,8 @@ def read_header(stream: BinaryIO, size: int, limits: HeaderLimits) -> Header:
         pixel_representation=integer(data_set, "00280103"),
         photometric_interpretation=extent.photometric_interpretation,
         decoded_bytes=decoded_bytes(extent, reader.pixels, transfer_syntax_uid),
-        has_pixel_data=has_pixel_data,
+        pixels=pixels,
+        bulk=reader.bulk,
         dicom_json=data_set,
         warnings=notes.all(),
     )

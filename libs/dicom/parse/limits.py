@@ -42,8 +42,6 @@ class Budget:
         Looks at the clock every 64th time and after a long value.
         """
         self._elements += 1
-        self._bytes += size
-        self._values += values
         limits = self._limits
         if self._elements > limits.max_elements:
             raise DicomFault(
@@ -51,14 +49,22 @@ class Budget:
                 f"The header holds more than {limits.max_elements} elements. "
                 "Split the object, or send it without its per-frame private data.",
             )
+        if size:
+            self.size(size, values)
+        if self._elements % _TIME_CHECK_EVERY == 0 or size > _LONG_VALUE:
+            self.time()
+
+    def size(self, size: int, values: int = 0) -> None:
+        """Count bytes and single values that are kept, of no element of their own."""
+        self._bytes += size
+        self._values += values
+        limits = self._limits
         if self._bytes > limits.max_bytes or self._values > limits.max_values:
             raise DicomFault(
                 "header-too-large",
                 f"Without its bulk data the header is larger than {limits.max_bytes} bytes, or holds more "
                 f"than {limits.max_values} single values. Split the object into smaller ones.",
             )
-        if self._elements % _TIME_CHECK_EVERY == 0 or size > _LONG_VALUE:
-            self.time()
 
     def depth(self, depth: int) -> None:
         """Check the nesting of an item about to be opened."""

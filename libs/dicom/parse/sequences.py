@@ -6,6 +6,7 @@ passes the end of the file makes the file faulty.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from libs.dicom.faults import DicomFault
@@ -49,10 +50,14 @@ class Sequence:
 class SequenceReader:
     """Opens sequences and items, and passes what stands between items."""
 
-    def __init__(self, source: Source, budget: Budget, notes: Notes) -> None:
+    def __init__(
+        self, source: Source, budget: Budget, notes: Notes, bulk: Callable[[Item, int, str, int, int], None]
+    ) -> None:
+        """`bulk` puts a value into an item that is not read: its tag, VR, offset and length."""
         self._source = source
         self._budget = budget
         self._notes = notes
+        self._bulk = bulk
 
     def open(self, item: Item, head: Head) -> Sequence | None:
         """Open a sequence, or give None for an empty one or one that holds no items."""
@@ -67,7 +72,7 @@ class SequenceReader:
             return Sequence(attribute, syntax, item.end, True, path, item)
         if self._source.peek(4) != syntax.item_tag:
             self._notes.element(tag, "holds no sequence items and is kept as bulk data")
-            item.elements[key] = dicomjson.bulk("UN", item.path + key)
+            self._bulk(item, tag, "UN", self._source.position, length)
             self._source.skip(length)
             return None
         return Sequence(attribute, syntax, self._source.position + length, False, path, item)

@@ -98,9 +98,10 @@ class Source:
 
     __slots__ = ("_at", "_feed", "_next", "_window", "position")
 
-    def __init__(self, feed: Feed) -> None:
-        self.position = 0
-        """Offset of the next byte from the start of the feed's data; not to be set."""
+    def __init__(self, feed: Feed, position: int = 0) -> None:
+        """`position`: offset of the feed's first byte in the file."""
+        self.position = position
+        """Offset of the next byte; not to be set."""
         self._feed = feed
         self._window = b""
         self._at = 0

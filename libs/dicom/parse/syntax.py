@@ -16,6 +16,8 @@ UNDEFINED = 0xFFFFFFFF
 """The length of what ends with a delimiter (PS3.5 7.5)."""
 
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+ITEM_HEAD = 8
+"""Bytes of an item's or a delimiter's tag and length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,13 @@ class Syntax:
 
     implicit: bool
     little: bool
-    explicit_head: struct.Struct = field(init=False, repr=False)
+    explicit_head: struct.Struct = field(init=False, repr=False, compare=False)
     """group, element, VR code, 16-bit length"""
-    implicit_head: struct.Struct = field(init=False, repr=False)
+    implicit_head: struct.Struct = field(init=False, repr=False, compare=False)
     """group, element, 32-bit length; items and delimiters look like this in every syntax"""
-    long_length: struct.Struct = field(init=False, repr=False)
-    delimiter_group: bytes = field(init=False, repr=False)
-    item_tag: bytes = field(init=False, repr=False)
+    long_length: struct.Struct = field(init=False, repr=False, compare=False)
+    delimiter_group: bytes = field(init=False, repr=False, compare=False)
+    item_tag: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         order = "<" if self.little else ">"
