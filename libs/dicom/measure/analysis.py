@@ -34,7 +34,9 @@ from libs.dicom.watched import WatchedStream
 
 __all__ = ["METHOD_VERSION", "Analysis", "AnalysisLimits", "analyse"]
 
-FRAME_MEANS_KEPT = 4096
+FRAME_MEANS_SENT = 1024
+"""Means of more frames than these are no part of `statistics`, which travel in an event."""
+
 _PIECE_BYTES = 1 << 20
 
 
@@ -43,7 +45,9 @@ class Analysis:
     """The result for one object; `data_size` is in bytes.
 
     The first three are None without pixel data, the averages also without finite values. `statistics` holds
-    plain JSON types only; `thumbnail` is a JPEG of at most 256 pixels a side, or None.
+    plain JSON types only; `thumbnail` is a JPEG of at most 256 pixels a side, or None. `frame_means` are
+    those of all frames, None for one without finite values; of more than FRAME_MEANS_SENT frames `statistics`
+    has null instead, and `frame_means_stored` true.
     """
 
     average_before_normalization: float | None
@@ -51,6 +55,7 @@ class Analysis:
     data_size: int | None
     statistics: dict[str, Any]
     thumbnail: bytes | None
+    frame_means: list[float | None] = field(default_factory=list)
     measure_seconds: float = field(default=0.0, compare=False)
     """Of the time it took, what was not reading and decoding."""
 
@@ -117,7 +122,10 @@ def _analyse(transfer_syntax_uid: str, source: PixelSource | None) -> Analysis:
         facts |= {"count": 0, "nonfinite": image.frames * image.frame_values}
         return Analysis(None, None, image.data_size, facts, None)
     picture, reason = thumbnail(sampler, image, source.layout, measures)
+    means = [quotient(frame.total, frame.count) if frame.count else None for frame in measures.frames]
+    stored = len(means) > FRAME_MEANS_SENT
     facts |= _statistics(measures, image)
+    facts |= {"frame_means": None if stored else means, "frame_means_stored": stored}
     if picture is None:
         facts["thumbnail_missing"] = reason
     return Analysis(
@@ -126,6 +134,7 @@ def _analyse(transfer_syntax_uid: str, source: PixelSource | None) -> Analysis:
         image.data_size,
         facts,
         picture,
+        means,
         time.perf_counter() - started - decoding.seconds,
     )
 
@@ -174,10 +183,6 @@ def _statistics(measures: Measures, image: Image) -> dict[str, Any]:
             "counts": list(measures.histogram),
         },
         "frames": image.frames,
-        "frame_means": [
-            quotient(frame.total, frame.count) if frame.count else None
-            for frame in measures.frames[:FRAME_MEANS_KEPT]
-        ],
         "modality": _modality(measures, image),
         "padding": _padding(measures, image),
     }

@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from libs.dicom.measure.analysis import FRAME_MEANS_KEPT, METHOD_VERSION, Analysis, analyse
+from libs.dicom.measure.analysis import FRAME_MEANS_SENT, METHOD_VERSION, Analysis, analyse
 from tests.builders import EXPLICIT_LE, ct_elements, ct_instance, data_set, instance, write_large
 from tests.encoder import LITTLE, PIXEL_DATA
 
@@ -166,10 +166,18 @@ def test_nothing_but_padding_has_no_mean_without() -> None:
 
 
 def test_frame_means_stay_few_enough_for_an_event() -> None:
-    frames = FRAME_MEANS_KEPT + 10
-    facts = measured(ct_instance(2, 2, 8, frames=frames, pixels=b"\7" * 4 * frames)).statistics
-    assert facts["frames"] == frames
-    assert facts["frame_means"] == [7.0] * FRAME_MEANS_KEPT
+    frames = FRAME_MEANS_SENT
+    means = [float(frame % 256) for frame in range(frames + 1)]
+    pixels = b"".join(bytes([frame % 256]) * 4 for frame in range(frames + 1))
+    few = measured(ct_instance(2, 2, 8, frames=frames, pixels=pixels))
+    assert few.statistics["frames"] == frames
+    assert few.statistics["frame_means"] == few.frame_means == means[:frames]
+    assert few.statistics["frame_means_stored"] is False
+    many = measured(ct_instance(2, 2, 8, frames=frames + 1, pixels=pixels))
+    assert many.statistics["frames"] == frames + 1
+    assert many.statistics["frame_means"] is None
+    assert many.statistics["frame_means_stored"] is True
+    assert many.frame_means == means
 
 
 def test_decoders_leave_the_standard_error_alone(capfd: pytest.CaptureFixture[str]) -> None:
