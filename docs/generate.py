@@ -11,15 +11,22 @@ from pydantic.json_schema import models_json_schema
 
 from infra.grafana import build as grafana
 from infra.k8s import prometheus_rules
+from libs.common.access import ORDINARY
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.events import CONTENT_TYPE, FileFailed, FileProcessed, FileReceived
+from libs.common.http.openapi import Operation
+from libs.common.http.prefixes import PREFIXES
 from libs.common.settings.common import CommonSettings
+from services.auth import routes as auth_routes
 from services.auth.settings import AuthSettings
+from services.ingest import routes as ingest_routes
 from services.ingest.settings import IngestSettings
 from services.operator.doctor.settings import DoctorSettings
 from services.operator.settings import AllInOneSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
+from services.results.feed import routes as feed_routes
+from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
 
 DOCS = Path(__file__).parent
@@ -33,6 +40,12 @@ SECTIONS: dict[str, type[CommonSettings]] = {
     "portal": PortalSettings,
     "`python -m services doctor`": DoctorSettings,
 }
+OPERATIONS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
+    ("/api/auth", auth_routes.OPERATIONS),
+    ("/api/files", ingest_routes.OPERATIONS),
+    ("/api", (*read_routes.OPERATIONS, *feed_routes.OPERATIONS)),
+)
+"""By the prefix that their service registers them with."""
 EVENTS = (FileReceived, FileProcessed, FileFailed)
 
 
@@ -63,6 +76,26 @@ def settings_document() -> str:
         own = {name: info for name, info in model.model_fields.items() if name not in inherited.model_fields}
         if own:
             lines += ["", f"## {title}", "", *_rows(own)]
+    return "\n".join(lines) + "\n"
+
+
+def access_document() -> str:
+    """Which service serves what, and whom each operation lets in, as Markdown."""
+    lines = ["# Who serves what, and whom it lets in", "", f"<!-- {GENERATED} -->", ""]
+    lines += ["## Prefixes", "", "| path | method | service |", "|---|---|---|"]
+    lines += [f"| `{p.path}` | {p.method or 'any'} | {p.service} |" for p in PREFIXES]
+    lines += ["| everything else | any | portal |", ""]
+    lines += [
+        "The first row that covers a request decides. An unknown path of the first column is a 404.",
+        "",
+    ]
+    lines += ["## Operations", ""]
+    lines += [f"Everybody who is signed in has: {', '.join(f'`{name}`' for name in sorted(ORDINARY))}.", ""]
+    lines += ["| method | path | lets in |", "|---|---|---|"]
+    for prefix, operations in OPERATIONS:
+        for operation in operations:
+            gate = f"`{operation.permission}`" if operation.permission else operation.gate
+            lines.append(f"| {operation.method} | `{prefix}{operation.path}` | {gate} |")
     return "\n".join(lines) + "\n"
 
 
@@ -133,6 +166,7 @@ def documents() -> dict[Path, str]:
     """Every generated document by path."""
     return {
         DOCS / "settings.md": settings_document(),
+        DOCS / "access.md": access_document(),
         DOCS / "asyncapi.yaml": asyncapi_document(),
         **grafana.documents(),
         prometheus_rules.TARGET: prometheus_rules.render(),

@@ -1,0 +1,53 @@
+"""What each route answers to whom: the expected status of every route of every service.
+
+`owner` has sent the file that the path names, `other` has nothing to do with it, `staff` sees everything.
+What somebody may not see is 404 to them, what they may not do is 403. A new route needs a row.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """Expected statuses of one route."""
+
+    anonymous: int
+    other: int
+    owner: int
+    staff: int
+
+
+TABLE = {
+    # every service
+    "GET /livez": Row(200, 200, 200, 200),
+    "GET /readyz": Row(200, 200, 200, 200),
+    "GET /metrics": Row(200, 200, 200, 200),
+    # auth
+    "GET /api/auth/openapi.json": Row(200, 200, 200, 200),
+    "GET /api/auth/jwks.json": Row(200, 200, 200, 200),
+    "POST /api/auth/login": Row(401, 200, 200, 200),
+    "POST /api/auth/refresh": Row(400, 200, 200, 200),
+    "POST /api/auth/logout": Row(400, 204, 204, 204),
+    "GET /api/auth/me": Row(401, 200, 200, 200),
+    # ingest
+    "GET /api/files/openapi.json": Row(200, 200, 200, 200),
+    "POST /api/files": Row(401, 202, 202, 202),
+    "GET /api/files": Row(401, 200, 200, 200),
+    "GET /api/files/{id}": Row(401, 404, 200, 200),
+    # results
+    "GET /api/results/openapi.json": Row(200, 200, 200, 200),
+    "GET /api/results": Row(401, 200, 200, 200),
+    "GET /api/results/summary": Row(401, 200, 200, 200),
+    "GET /api/results/{file_id}": Row(401, 404, 200, 200),
+    "GET /api/results/{file_id}/thumbnail": Row(401, 404, 200, 200),
+    "GET /api/results/{file_id}/file": Row(401, 404, 200, 200),
+    "HEAD /api/results/{file_id}/file": Row(401, 404, 200, 200),
+    "GET /api/changes": Row(401, 200, 200, 200),
+    "GET /api/events": Row(401, 200, 200, 200),
+    # portal: pages and scripts are the same for all, what they show is asked of the others
+    "GET /{path}": Row(200, 200, 200, 200),
+    "GET /static/{version}/{path}": Row(200, 200, 200, 200),
+    "GET /favicon.svg": Row(200, 200, 200, 200),
+}
+"""By method and path. HEAD has a row where it is an operation of its own; elsewhere it follows GET."""
