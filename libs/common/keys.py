@@ -13,13 +13,13 @@ from libs.common.security.tokens import TokenVerifier
 from libs.common.storage.metrics import StorageMetrics
 from libs.common.telemetry.tracing import Telemetry
 
-Check = Callable[[], Awaitable[None]]
+ReadinessCheck = Callable[[], Awaitable[None]]
 
 BUS = web.AppKey("bus", Bus)
 TELEMETRY = web.AppKey("telemetry", Telemetry)
 VERIFIER = web.AppKey("verifier", TokenVerifier)
 STORAGE_METRICS = web.AppKey("storage_metrics", StorageMetrics)
-READINESS = web.AppKey("readiness", dict[str, Check])
+READINESS = web.AppKey("readiness", dict[str, ReadinessCheck])
 DRAINING = web.AppKey("draining", asyncio.Event)
 """Set at the start of shutdown: long answers (server-sent events) end themselves."""
 

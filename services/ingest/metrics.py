@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from libs.common.errors import Conflict, RequestError
 from libs.common.telemetry.metrics import SECONDS, preset
 
-Outcome = Literal["accepted", "duplicate", "conflict", "rejected", "unavailable"]
+UploadOutcome = Literal["accepted", "duplicate", "conflict", "rejected", "unavailable"]
 
 
 class IngestMetrics:
@@ -23,7 +23,7 @@ class IngestMetrics:
             ["outcome"],
             registry=registry,
         )
-        preset(self.files, get_args(Outcome))
+        preset(self.files, get_args(UploadOutcome))
         self.received_bytes = Counter(
             "ingest_received_bytes_total", "Bytes of files received, refused ones too", registry=registry
         )
@@ -31,7 +31,7 @@ class IngestMetrics:
             "ingest_header_seconds", "Time to read one header", buckets=SECONDS, registry=registry
         )
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: UploadOutcome) -> None:
         """Count one file."""
         self.files.labels(outcome).inc()
 

@@ -59,10 +59,10 @@ class Leave:
     """Settle nothing: whoever holds the event durably delivers it again."""
 
 
-Decision = Ack | Retry | Dead | Leave
+Settling = Ack | Retry | Dead | Leave
 
 
-def decide(error: BaseException | None, attempt: int) -> Decision:
+def decide(error: BaseException | None, attempt: int) -> Settling:
     """Say what follows from the way a handler ended at its `attempt`-th (1-based) attempt.
 
     A missing dependency never uses up attempts, since it is no fault of the event.

@@ -18,11 +18,11 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from libs.common.bus.contract import (
     Ack,
     Dead,
-    Decision,
     Delivery,
     Handler,
     Leave,
     Retry,
+    Settling,
     Subscription,
     decide,
 )
@@ -33,7 +33,7 @@ from libs.common.telemetry.tracing import Telemetry, context_of
 
 log = logging.getLogger(__name__)
 
-OUTCOMES: dict[type[Decision], str] = {Ack: "ack", Retry: "retry", Dead: "dead", Leave: "cancelled"}
+OUTCOMES: dict[type[Settling], str] = {Ack: "ack", Retry: "retry", Dead: "dead", Leave: "cancelled"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Handling:
 
     async def run(
         self, delivery: Delivery, *, traceparent: str | None = None, tag: int | None = None
-    ) -> Decision:
+    ) -> Settling:
         """Call the handler. A cancellation (or the end of the process) is counted and raised, never decided.
 
         `traceparent` is what travelled beside the event; it falls back on the event's own. `tag` is the
@@ -108,7 +108,7 @@ class Handling:
                 self._duration.observe(time.perf_counter() - started)
         return decision
 
-    def note(self, decision: Decision) -> None:
+    def note(self, decision: Settling) -> None:
         """Count a decision, also one that was made without calling the handler."""
         self._metrics.bus_outcomes.labels(self.queue, OUTCOMES[type(decision)]).inc()
 
@@ -132,7 +132,7 @@ class Handling:
             record_exception=False,
         )
 
-    def _log(self, delivery: Delivery, decision: Decision, error: BaseException) -> None:
+    def _log(self, delivery: Delivery, decision: Settling, error: BaseException) -> None:
         facts = (self.queue, delivery.event.type, delivery.event.id, delivery.attempt)
         match decision:
             case Dead(reason):

@@ -11,7 +11,7 @@ from aiohttp import web
 from libs.common import keys
 from libs.common.access import Permission, Viewer
 from libs.common.errors import NotAuthenticated, PermissionDenied
-from libs.common.http.problems import Handler
+from libs.common.http.problems import RequestHandler
 from libs.common.security import tokens
 from libs.common.security.tokens import Principal
 
@@ -19,7 +19,7 @@ PRINCIPAL = web.RequestKey("principal", Principal)
 VIEWER = web.RequestKey("viewer", Viewer)
 Gate = Literal["anyone", "signed in"] | Permission
 """Whom a route lets in; a permission lets in those who have it."""
-GATES = web.AppKey("gates", dict[Handler, Gate])
+GATES = web.AppKey("gates", dict[RequestHandler, Gate])
 """By handler. A route whose handler is missing here keeps the application from starting."""
 BASE_URL = web.AppKey("base_url", str)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,7 +41,7 @@ def viewer(request: web.Request) -> Viewer:
     return found
 
 
-def declare(app: web.Application, gate: Gate, *handlers: Handler) -> None:
+def declare(app: web.Application, gate: Gate, *handlers: RequestHandler) -> None:
     """Say whom these handlers' routes let in. Raises ValueError if it was said otherwise before."""
     gates = app[GATES]
     for handler in handlers:
@@ -91,7 +91,7 @@ async def authenticate_request(request: web.Request) -> Principal | None:
 
 
 @web.middleware
-async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def authenticate(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
     """Let in whom the matched route's gate names.
 
     Raises NotAuthenticated without a valid token, PermissionDenied without the permission.

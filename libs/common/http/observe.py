@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from libs.common import keys
 from libs.common.http.authenticate import PRINCIPAL
-from libs.common.http.problems import CLIENT_GONE, Handler
+from libs.common.http.problems import CLIENT_GONE, RequestHandler
 from libs.common.telemetry import semconv
 from libs.common.telemetry.tracing import context_of
 
@@ -24,7 +24,7 @@ def _route_of(request: web.Request) -> str:
 
 
 @web.middleware
-async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def observe(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
     """One server span, one access log line and the RED metrics of each request."""
     telemetry = request.app[keys.TELEMETRY]
     metrics = telemetry.metrics

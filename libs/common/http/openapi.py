@@ -22,7 +22,7 @@ from libs.common.errors import (
 )
 from libs.common.http.authenticate import Gate, declare
 from libs.common.http.json import json_response
-from libs.common.http.problems import Handler
+from libs.common.http.problems import RequestHandler
 from libs.common.security.tokens import ACCESS_COOKIE
 
 _REF = "#/components/schemas/{model}"
@@ -47,7 +47,7 @@ class Operation:
 
     method: str
     path: str
-    handler: Handler
+    handler: RequestHandler
     summary: str
     tag: str = ""
     query: type[BaseModel] | None = None

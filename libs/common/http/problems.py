@@ -16,7 +16,7 @@ from libs.common.keys import TELEMETRY
 from libs.common.telemetry.tracing import current_trace_id
 
 log = logging.getLogger(__name__)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 PREPARED = web.RequestKey("prepared", bool)
 CLIENT_GONE = 499
@@ -83,7 +83,7 @@ async def note_prepared(request: web.Request, response: web.StreamResponse) -> N
 
 
 @web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def problems(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
     """Turn every error into a problem document; unknown ones are logged and say nothing of their cause."""
     try:
         return await handler(request)

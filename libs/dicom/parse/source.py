@@ -17,7 +17,7 @@ _FIRST_WINDOW = 16 << 10
 _INFLATE_STEP = 256 << 10
 
 
-class Feed(Protocol):
+class ByteFeed(Protocol):
     """Where a Source gets its bytes."""
 
     size: int | None
@@ -98,7 +98,7 @@ class Source:
 
     __slots__ = ("_at", "_feed", "_next", "_window", "position")
 
-    def __init__(self, feed: Feed, position: int = 0) -> None:
+    def __init__(self, feed: ByteFeed, position: int = 0) -> None:
         """`position`: offset of the feed's first byte in the file."""
         self.position = position
         """Offset of the next byte; not to be set."""

@@ -12,7 +12,7 @@ from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
 from libs.dicom.parse.values import READERS, Reader
 
-Kind = Literal["text", "number", "binary", "sequence"]
+ValueKind = Literal["text", "number", "binary", "sequence"]
 
 _BINARY_KEPT = 1 << 10
 _NUMBERS_KEPT = 4 << 10
@@ -29,7 +29,7 @@ class VR:
     """
 
     code: str
-    kind: Kind
+    kind: ValueKind
     long_form: bool
     kept: int
     read: Reader | None
@@ -37,7 +37,7 @@ class VR:
 
 
 def _table() -> dict[str, VR]:
-    kinds: dict[Kind, tuple[str, int]] = {
+    kinds: dict[ValueKind, tuple[str, int]] = {
         "text": ("AE AS CS DA DT LO LT PN SH ST TM UC UI UR UT", _TEXT_KEPT),
         "number": ("AT DS FD FL IS SL SS SV UL US UV", _NUMBERS_KEPT),
         "binary": ("OB OD OF OL OV OW UN", _BINARY_KEPT),

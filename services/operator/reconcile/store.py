@@ -81,7 +81,7 @@ _DEAD = """
 """
 
 
-class GivenUp(NamedTuple):
+class DeadRow(NamedTuple):
     """A dead row of the outbox: its number, its file, who gave it up, and why."""
 
     id: int
@@ -143,6 +143,6 @@ async def restore_rows(connection: Connection, file_ids: Sequence[UUID]) -> set[
     return {row["id"] for row in await connection.fetch(_RESTORE_ROWS, file_ids)}
 
 
-async def given_up(connection: Connection, after: int, limit: int) -> list[GivenUp]:
+async def given_up(connection: Connection, after: int, limit: int) -> list[DeadRow]:
     """The next dead rows of the outbox, in order."""
-    return [GivenUp(*row) for row in await connection.fetch(_DEAD, after, limit)]
+    return [DeadRow(*row) for row in await connection.fetch(_DEAD, after, limit)]

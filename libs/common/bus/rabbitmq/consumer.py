@@ -11,7 +11,7 @@ from pamqp.commands import Basic
 
 from libs.common.backoff import backoff
 from libs.common.bus.background import Background
-from libs.common.bus.contract import Ack, Dead, Decision, Delivery, Leave, Retry
+from libs.common.bus.contract import Ack, Dead, Delivery, Leave, Retry, Settling
 from libs.common.bus.handling import Handling
 from libs.common.bus.rabbitmq.connection import Connection
 from libs.common.bus.rabbitmq.message import Incoming, dead_properties, incoming_of, retry_properties
@@ -153,7 +153,7 @@ class Consumer:
         if settled:
             session.acknowledge(incoming.tag)
 
-    async def _decide(self, incoming: Incoming) -> Decision:
+    async def _decide(self, incoming: Incoming) -> Settling:
         try:
             event = parse_event(incoming.body)
         except Reject as error:
