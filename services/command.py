@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pydantic import SecretStr
 
 from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
-from libs.common.settings.common import load_settings
+from libs.common.settings.loading import load_settings
 from libs.common.telemetry.logs import configure_logging
 from services.operator import migrations, psql
 from services.operator.embedded_access import administrator_url, embedded_url
 from services.operator.preflight import prepare_data_dir
-from services.operator.settings import AllInOneSettings
+from services.operator.settings import OperatorSettings
 
 USAGE = """\
 usage: python -m services            run all services, with what the environment says (README.md)
@@ -42,13 +42,13 @@ def main(arguments: Sequence[str]) -> int:
                 # All five services and what they need: not for the commands below.
                 from services.allinone import running
 
-                settings = load_settings(AllInOneSettings, serves=True)
+                settings = load_settings(OperatorSettings, serves=True)
                 configure_logging(settings)
                 return running.run(settings)
             case ["migrate"]:
-                return migrate(load_settings(AllInOneSettings))
+                return migrate(load_settings(OperatorSettings))
             case ["create-user", *rest]:
-                return create_user(load_settings(AllInOneSettings), rest)
+                return create_user(load_settings(OperatorSettings), rest)
             case ["reconcile", *rest]:
                 return reconcile(rest)
             case ["doctor", *rest]:
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 
                 return restoring.run(rest)
             case ["psql", *rest]:
-                return psql.run(load_settings(AllInOneSettings), rest)
+                return psql.run(load_settings(OperatorSettings), rest)
             case ["-h" | "--help"]:
                 sys.stdout.write(USAGE)
                 return 0
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-def create_user(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
+def create_user(settings: OperatorSettings, arguments: Sequence[str]) -> int:
     """Make an account on DATABASE_URL, else on the embedded PostgreSQL, running or not."""
     # Password hashing is not for the commands above.
     from services.auth import command
@@ -99,7 +99,7 @@ def reconcile(arguments: Sequence[str]) -> int:
 
     asked = command.parse(arguments)
     try:
-        settings = load_settings(AllInOneSettings)
+        settings = load_settings(OperatorSettings)
         with administrator_url(settings) as url:
             return command.run(asked, settings, url)
     except ConfigurationError as error:
@@ -108,7 +108,7 @@ def reconcile(arguments: Sequence[str]) -> int:
         return command.NOT_DONE
 
 
-def migrate(settings: AllInOneSettings) -> int:
+def migrate(settings: OperatorSettings) -> int:
     """Migrate on its own, as a job before the services of a new release start. Returns the exit code."""
     url = settings.migration_url
     if url is None:

@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export import SpanExporter
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.events import Averages, Event, FileFailed, FileProcessed, FileReceived, new_event
 from libs.common.ids import new_file_id
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.telemetry.tracing import Telemetry
 
 FAST = replace(TOPOLOGY, retry_delays=(0.05, 0.1))
@@ -19,7 +19,7 @@ FAST = replace(TOPOLOGY, retry_delays=(0.05, 0.1))
 
 def make_telemetry(exporter: SpanExporter | None = None) -> Telemetry:
     """Telemetry that records spans only when asked to."""
-    return Telemetry("test", CommonSettings(), span_exporter=exporter)
+    return Telemetry("test", TelemetrySettings(), span_exporter=exporter)
 
 
 def received(traceparent: str | None = None) -> Event:

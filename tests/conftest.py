@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
 pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_rabbitmq", "tests.fixtures_mongodb"]
+
+# No test asserts a time.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")

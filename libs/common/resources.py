@@ -14,7 +14,10 @@ from libs.common.http.application import create_app
 from libs.common.keys import BUS, READINESS, STORAGE_METRICS, TELEMETRY, VERIFIER
 from libs.common.security.jwks import HttpKeys
 from libs.common.security.tokens import TokenVerifier
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.broker import BrokerSettings
+from libs.common.settings.database import DatabaseSettings
+from libs.common.settings.storage import StorageSettings
+from libs.common.settings.tokens import TokenSettings
 from libs.common.storage import FileStorage, Storage
 from libs.common.storage.metered import MeteredStorage
 from libs.common.storage.metrics import StorageMetrics
@@ -23,7 +26,7 @@ from libs.common.telemetry.metrics import Metrics
 from libs.common.telemetry.tracing import Telemetry
 
 
-def service_database(settings: CommonSettings, role: str, metrics: Metrics | None = None) -> Database:
+def service_database(settings: DatabaseSettings, role: str, metrics: Metrics | None = None) -> Database:
     """The service's own pool, not yet opened; `metrics` show it.
 
     Raises ConfigurationError without DATABASE_URL.
@@ -42,7 +45,7 @@ def service_database(settings: CommonSettings, role: str, metrics: Metrics | Non
     )
 
 
-def open_storage(settings: CommonSettings, keyring: Keyring) -> Storage:
+def open_storage(settings: StorageSettings, keyring: Keyring) -> Storage:
     """The object store that STORAGE_URL names. Raises ConfigurationError if it names none."""
     if not settings.stores_in_mongodb:
         return FileStorage(settings.storage_root, keyring)
@@ -57,12 +60,12 @@ def open_storage(settings: CommonSettings, keyring: Keyring) -> Storage:
     return GridFSStorage(Bucket(str(settings.storage_url), settings.tls_ca_file), keyring)
 
 
-def service_storage(settings: CommonSettings) -> Storage:
+def service_storage(settings: StorageSettings) -> Storage:
     """The object store; close it. Raises ConfigurationError without a readable keyring."""
     return open_storage(settings, Keyring.load(settings.keyring_path))
 
 
-def add_storage(app: web.Application, service: str, settings: CommonSettings) -> Storage:
+def add_storage(app: web.Application, service: str, settings: StorageSettings) -> Storage:
     """The object store as `service` uses it: measured, part of readiness, closed after what uses it.
 
     Raises ConfigurationError without a readable keyring.
@@ -82,8 +85,8 @@ def add_storage(app: web.Application, service: str, settings: CommonSettings) ->
     return storage
 
 
-def standalone(service: str, settings: CommonSettings) -> web.Application:
-    """The base of a service in a process of its own: RabbitMQ, and tokens verified with the issuer's keys.
+def standalone(service: str, settings: BrokerSettings) -> web.Application:
+    """The base of a service that takes or gives events, in a process of its own.
 
     Raises ConfigurationError without AMQP_URL: the in-process bus reaches nobody else.
     """
@@ -93,6 +96,12 @@ def standalone(service: str, settings: CommonSettings) -> web.Application:
             f"(`python -m services`), not {service} alone."
         )
     app = create_app(settings, Telemetry(service, settings))
+    add_rabbitmq(app, service, settings, settings.amqp_url.get_secret_value())
+    return app
+
+
+def add_token_keys(app: web.Application, settings: TokenSettings) -> None:
+    """Verify tokens with the keys of their issuer, which need not be there yet."""
     verifier = app[VERIFIER] = TokenVerifier(HttpKeys(settings.jwks_url, ca_file=settings.tls_ca_file))
 
     async def verification(_: web.Application) -> AsyncIterator[None]:
@@ -102,11 +111,9 @@ def standalone(service: str, settings: CommonSettings) -> web.Application:
 
     app[READINESS]["token keys"] = verifier.ready
     app.cleanup_ctx.append(verification)
-    add_rabbitmq(app, service, settings, settings.amqp_url.get_secret_value())
-    return app
 
 
-def add_rabbitmq(app: web.Application, name: str, settings: CommonSettings, url: str) -> None:
+def add_rabbitmq(app: web.Application, name: str, settings: BrokerSettings, url: str) -> None:
     """Connect `app` to RabbitMQ as `name`; the broker need not be there yet."""
 
     async def messaging(app: web.Application) -> AsyncIterator[None]:

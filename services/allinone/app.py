@@ -12,7 +12,9 @@ from libs.common.http.application import create_app
 from libs.common.keys import BUS, READINESS, VERIFIER
 from libs.common.resources import add_rabbitmq, drain_bus
 from libs.common.security.tokens import TokenVerifier
-from libs.common.settings.common import CommonSettings, load_settings
+from libs.common.settings.broker import BrokerSettings
+from libs.common.settings.loading import load_settings
+from libs.common.settings.service import ServiceSettings
 from libs.common.tasks import supervise
 from libs.common.telemetry.tracing import Telemetry
 from libs.postgresql.embedded import EmbeddedPostgres
@@ -30,7 +32,7 @@ from services.results.settings import ResultsSettings
 NAME = "all"
 ADMIN = web.AppKey("admin", str)
 """User name of the first administrator."""
-S = TypeVar("S", bound=CommonSettings)
+S = TypeVar("S", bound=ServiceSettings)
 
 
 def create(overrides: dict[str, Any], embedded: EmbeddedPostgres | None) -> web.Application:
@@ -40,9 +42,10 @@ def create(overrides: dict[str, Any], embedded: EmbeddedPostgres | None) -> web.
     """
 
     def load(model: type[S]) -> S:
-        return load_settings(model).model_copy(update=overrides)
+        known = {name: value for name, value in overrides.items() if name in model.model_fields}
+        return load_settings(model).model_copy(update=known)
 
-    common = load(CommonSettings)
+    common = load(BrokerSettings)
     telemetry = Telemetry(NAME, common)
     app = create_app(common, telemetry)
     if embedded is not None:
@@ -87,7 +90,7 @@ def add_verifier(app: web.Application) -> None:
     app.cleanup_ctx.append(verification)
 
 
-def add_inprocess_bus(app: web.Application, telemetry: Telemetry, settings: CommonSettings) -> None:
+def add_inprocess_bus(app: web.Application, telemetry: Telemetry, settings: ServiceSettings) -> None:
     """The bus without a broker; ingest's outbox is its durability."""
     bus = app[BUS] = InProcessBus(telemetry, drain_timeout=settings.shutdown_timeout)
     app[READINESS]["event bus"] = bus.ready

@@ -21,14 +21,14 @@ from libs.postgresql.embedded import EmbeddedPostgres
 from services.allinone.app import ADMIN, create
 from services.operator.migrations import MIGRATIONS, bring_up_to_date
 from services.operator.preflight import check_broker, check_roles, prepare_data_dir
-from services.operator.settings import DATABASE, AllInOneSettings
+from services.operator.settings import DATABASE, OperatorSettings
 
 READY_SECONDS = 10.0
 """How long the first line about the address waits for everything to be ready."""
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
-def run(settings: AllInOneSettings) -> int:
+def run(settings: OperatorSettings) -> int:
     """Run until a signal. Returns the exit code. Raises ConfigurationError; nothing is left running."""
     prepare_data_dir(settings.data_dir)
     prepare_keyring(settings)
@@ -47,7 +47,7 @@ def run(settings: AllInOneSettings) -> int:
 
 
 @contextlib.contextmanager
-def postgresql(settings: AllInOneSettings) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
+def postgresql(settings: OperatorSettings) -> Iterator[tuple[str, EmbeddedPostgres | None]]:
     """The URL of the database, and the embedded server behind it unless DATABASE_URL names another."""
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value(), None
@@ -56,7 +56,7 @@ def postgresql(settings: AllInOneSettings) -> Iterator[tuple[str, EmbeddedPostgr
         yield server.url(DATABASE), server
 
 
-async def prepare(settings: AllInOneSettings, database_url: str, *, embedded: bool) -> None:
+async def prepare(settings: OperatorSettings, database_url: str, *, embedded: bool) -> None:
     """Try what was configured, and bring the schemas up to date. Raises ConfigurationError."""
     if settings.amqp_url is not None:
         await check_broker(settings.amqp_url.get_secret_value(), settings.tls_ca_file)
@@ -66,7 +66,7 @@ async def prepare(settings: AllInOneSettings, database_url: str, *, embedded: bo
         await check_roles(database_url, tuple(source.schema for source in MIGRATIONS))
 
 
-def overrides(settings: AllInOneSettings, database_url: str) -> dict[str, Any]:
+def overrides(settings: OperatorSettings, database_url: str) -> dict[str, Any]:
     """What the services must not read from the environment themselves."""
     return {
         "port": settings.port,
@@ -75,7 +75,7 @@ def overrides(settings: AllInOneSettings, database_url: str) -> dict[str, Any]:
     }
 
 
-def prepare_keyring(settings: AllInOneSettings) -> None:
+def prepare_keyring(settings: OperatorSettings) -> None:
     """Make the first keyring. Never where objects exist: they need the one that is missing."""
     missing = settings.keyring_file is None and not settings.keyring_path.exists()
     if missing and not holds_objects(settings):
@@ -83,7 +83,7 @@ def prepare_keyring(settings: AllInOneSettings) -> None:
     Keyring.load(settings.keyring_path)
 
 
-def holds_objects(settings: AllInOneSettings) -> bool:
+def holds_objects(settings: OperatorSettings) -> bool:
     """Whether anything is stored already. Raises ConfigurationError where MongoDB does not say."""
     if not settings.stores_in_mongodb:
         return settings.storage_root.exists() and any(settings.storage_root.iterdir())
@@ -101,7 +101,7 @@ def holds_objects(settings: AllInOneSettings) -> bool:
     return asyncio.run(listed())
 
 
-async def announce(app: web.Application, settings: AllInOneSettings) -> None:
+async def announce(app: web.Application, settings: OperatorSettings) -> None:
     """Say where the portal is, once everything is ready or READY_SECONDS have passed."""
     waiting = await unready(app)
     with contextlib.suppress(TimeoutError):
@@ -128,7 +128,7 @@ async def unready(app: web.Application) -> list[str]:
     return names
 
 
-def shown_url(settings: AllInOneSettings) -> str:
+def shown_url(settings: OperatorSettings) -> str:
     """An address that a browser on this machine can open."""
     parts = urlsplit(settings.base_url)
     if settings.public_url is None and settings.host in EVERYWHERE:

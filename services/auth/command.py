@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from libs.common.database.migrations import require_current
 from libs.common.errors import ConfigurationError, DicomSystemError
 from libs.common.resources import service_database
-from libs.common.settings.common import load_settings
+from libs.common.settings.loading import load_settings
 from services.auth import accounts
 from services.auth.app import make_passwords
 from services.auth.settings import AuthSettings

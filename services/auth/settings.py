@@ -6,12 +6,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.database import DatabaseSettings
+from libs.common.settings.service import ServiceSettings
 from services.auth.credentials import MAX_PASSWORD_LENGTH
 from services.auth.models import normal_username
 
 
-class AuthSettings(CommonSettings):
+class AuthSettings(ServiceSettings, DatabaseSettings):
     """Accounts, sessions and tokens."""
 
     admin_username: Annotated[str, AfterValidator(normal_username)] = Field(

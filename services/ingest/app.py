@@ -16,7 +16,7 @@ from libs.common.http.openapi import add_operations
 from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.memory import keep_large_buffers
 from libs.common.outbox.relay import OutboxRelay
-from libs.common.resources import add_storage, service_database, standalone
+from libs.common.resources import add_storage, add_token_keys, service_database, standalone
 from libs.common.storage import Storage
 from libs.common.tasks import supervise
 from libs.dicom.parse.header import HeaderLimits
@@ -94,6 +94,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
 def create(settings: IngestSettings) -> web.Application:
     """The ingest service in a process of its own."""
     app = standalone("ingest", settings)
+    add_token_keys(app, settings)
     install(app, settings)
     return app
 

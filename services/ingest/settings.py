@@ -7,13 +7,16 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.broker import BrokerSettings
+from libs.common.settings.database import DatabaseSettings
+from libs.common.settings.storage import StorageSettings
+from libs.common.settings.tokens import TokenSettings
 
 MIB = 1 << 20
 GIB = 1 << 30
 
 
-class IngestSettings(CommonSettings):
+class IngestSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSettings):
     """Limits of an upload, and the pace of the outbox relay."""
 
     max_file_bytes: int = Field(8 * GIB, ge=1, description="Largest single file, in bytes.")

@@ -10,11 +10,11 @@ from pathlib import Path
 from libs.postgresql import folder
 from libs.postgresql.embedded import SUPERUSER, EmbeddedPostgres
 from services.operator.migrations import bring_up_to_date
-from services.operator.settings import DATABASE, AllInOneSettings
+from services.operator.settings import DATABASE, OperatorSettings
 
 
 @contextmanager
-def administrator_url(settings: AllInOneSettings) -> Iterator[str]:
+def administrator_url(settings: OperatorSettings) -> Iterator[str]:
     """DATABASE_ADMIN_URL or DATABASE_URL, else the embedded server's superuser. Raises ConfigurationError."""
     if settings.migration_url is not None:
         yield settings.migration_url

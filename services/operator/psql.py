@@ -11,10 +11,10 @@ from libs.common.database.roles import OPERATOR
 from libs.postgresql import folder
 from services.operator.embedded_access import embedded_url
 from services.operator.postgres_tunnel import through_tls
-from services.operator.settings import AllInOneSettings
+from services.operator.settings import OperatorSettings
 
 
-def run(settings: AllInOneSettings, arguments: Sequence[str]) -> int:
+def run(settings: OperatorSettings, arguments: Sequence[str]) -> int:
     """Run psql on DATABASE_URL, else on the embedded PostgreSQL, running or not. Returns psql's exit code."""
     if settings.database_url is not None:
         url, environment = without_password(settings.database_url.get_secret_value())

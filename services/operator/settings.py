@@ -1,15 +1,18 @@
-"""What `python -m services` reads from the environment beyond the settings of the five services."""
+"""What `python -m services` and its commands read: where everything is, and who administers it."""
 
 from __future__ import annotations
 
 from pydantic import Field, SecretStr
 
-from libs.common.settings.common import CommonSettings, PostgresUrl
+from libs.common.settings.broker import BrokerSettings
+from libs.common.settings.database import DatabaseSettings, PostgresUrl
+from libs.common.settings.storage import StorageSettings
+from libs.common.settings.tokens import TokenSettings
 
 DATABASE = "bddicomimage"
 
 
-class AllInOneSettings(CommonSettings):
+class OperatorSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSettings):
     """DATABASE_URL may log in as any user that can assume the services' roles."""
 
     database_admin_url: PostgresUrl | None = Field(

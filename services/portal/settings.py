@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.service import ServiceSettings
 
 
-class PortalSettings(CommonSettings):
-    """HOST, PORT, PUBLIC_URL and the logging settings matter; the portal has no database and no bus."""
+class PortalSettings(ServiceSettings):
+    """It has no database, no bus and no objects."""

@@ -6,12 +6,13 @@ import os
 
 from pydantic import Field
 
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.broker import BrokerSettings
+from libs.common.settings.storage import StorageSettings
 
 MIB = 1 << 20
 
 
-class ProcessorSettings(CommonSettings):
+class ProcessorSettings(BrokerSettings, StorageSettings):
     """The pool of decoder processes and its limits."""
 
     worker_slots: int = Field(

@@ -16,7 +16,7 @@ from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from libs.common.http.openapi import add_operations
 from libs.common.keys import BUS, READINESS, TELEMETRY
-from libs.common.resources import add_storage, service_database, standalone
+from libs.common.resources import add_storage, add_token_keys, service_database, standalone
 from libs.common.tasks import supervise
 from services.results.feed import routes as feed_routes
 from services.results.feed import store as changes
@@ -97,6 +97,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
 def create(settings: ResultsSettings) -> web.Application:
     """The results service in a process of its own."""
     app = standalone("results", settings)
+    add_token_keys(app, settings)
     install(app, settings)
     return app
 

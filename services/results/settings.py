@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.broker import BrokerSettings
+from libs.common.settings.database import DatabaseSettings
+from libs.common.settings.storage import StorageSettings
+from libs.common.settings.tokens import TokenSettings
 
 
-class ResultsSettings(CommonSettings):
+class ResultsSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSettings):
     """How far back changes can be followed, and the pace of live events."""
 
     change_feed_retention_hours: float = Field(

@@ -27,7 +27,7 @@ from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.security.certificates import load, server_context
 from libs.common.security.tls_rules import trusting
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.telemetry.tracing import Telemetry
 from libs.postgresql.folder import binary
 from services.operator.postgres_tunnel import through_tls
@@ -183,7 +183,7 @@ async def test_the_bus_verifies_the_broker(
 ) -> None:
     url = deployment.broker.url().replace("127.0.0.1", host)
     ca_file = (deployment.certificates if right_authority else deployment.foreign).ca_file
-    bus = RabbitMQBus(url, Telemetry("test", CommonSettings()), name="test", ca_file=ca_file)
+    bus = RabbitMQBus(url, Telemetry("test", TelemetrySettings()), name="test", ca_file=ca_file)
     await bus.open()
 
     async def refused() -> bool:
@@ -239,7 +239,7 @@ async def test_another_authority_counts_from_the_next_connection_on(
     ca_file = tmp_path / "ca.crt"
     shutil.copy(deployment.foreign.ca_file, ca_file)
     bus = RabbitMQBus(
-        deployment.broker.url(), Telemetry("test", CommonSettings()), name="test", ca_file=ca_file
+        deployment.broker.url(), Telemetry("test", TelemetrySettings()), name="test", ca_file=ca_file
     )
     database = Database(
         trusting(deployment.database.url("results"), ca_file), size=1, timeout=5, application_name="test"

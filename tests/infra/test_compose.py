@@ -14,22 +14,24 @@ from compose_spec import PyCompose
 
 from infra import certificates, deployment_secrets, up
 from libs.common.http.prefixes import Service
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.http import HttpSettings
+from libs.common.settings.tls import TlsSettings
 from services.auth.settings import AuthSettings
 from services.ingest.settings import IngestSettings
-from services.operator.settings import AllInOneSettings
+from services.operator.settings import OperatorSettings
+from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
 from services.results.settings import ResultsSettings
 
 FILE = Path("infra/compose.yml")
 OWN = ("auth", "ingest", "processor", "results", "portal")
-SETTINGS: dict[str, type[CommonSettings]] = {
+SETTINGS: dict[str, type[TlsSettings]] = {
     "auth": AuthSettings,
     "ingest": IngestSettings,
     "processor": ProcessorSettings,
     "results": ResultsSettings,
-    "portal": CommonSettings,
-    "migrate": AllInOneSettings,
+    "portal": PortalSettings,
+    "migrate": OperatorSettings,
 }
 WITHOUT_HEALTHCHECK = {
     "migrate": "ends by itself; the others wait for its exit code",
@@ -196,7 +198,7 @@ def test_stops_no_sooner_than_the_work_may_take(services: dict[str, dict[str, An
     for name in OWN:
         environment = services[name]["environment"]
         timeout = float(
-            environment.get("SHUTDOWN_TIMEOUT", CommonSettings.model_fields["shutdown_timeout"].default)
+            environment.get("SHUTDOWN_TIMEOUT", HttpSettings.model_fields["shutdown_timeout"].default)
         )
         assert _seconds(services[name]["stop_grace_period"]) > timeout, name
     processor = services["processor"]["environment"]

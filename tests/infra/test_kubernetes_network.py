@@ -14,7 +14,7 @@ TRACES = "@tracing/otel-collector:4318"
 MONGODB = "mongodb:27017"
 
 HEARS = {
-    "auth": {GATEWAY, MONITORING, "ingest:8443", "processor:8443", "results:8443", "operator:8443"},
+    "auth": {GATEWAY, MONITORING, "ingest:8443", "results:8443", "operator:8443"},
     "ingest": {GATEWAY, MONITORING},
     "processor": {MONITORING},
     "results": {GATEWAY, MONITORING},
@@ -25,7 +25,7 @@ HEARS = {
 ASKS = {
     "auth": {DATABASE},
     "ingest": {DATABASE, BROKER, TOKEN_KEYS},
-    "processor": {BROKER, TOKEN_KEYS},
+    "processor": {BROKER},
     "results": {DATABASE, BROKER, TOKEN_KEYS},
     "portal": set(),
     "migrate": {DATABASE},

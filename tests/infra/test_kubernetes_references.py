@@ -13,26 +13,28 @@ import pytest
 from infra import certificates, deployment_secrets
 from infra.k8s import dev_secrets
 from libs.common.http.prefixes import PREFIXES, PRIVATE
-from libs.common.settings.common import CommonSettings, load_settings
+from libs.common.settings.database import DatabaseSettings
+from libs.common.settings.loading import load_settings
+from libs.common.settings.tls import TlsSettings
 from services.auth.settings import AuthSettings
 from services.ingest.settings import IngestSettings
-from services.operator.settings import AllInOneSettings
+from services.operator.settings import OperatorSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
 from services.results.settings import ResultsSettings
 from tests.infra.kubernetes_manifests import COMBINATIONS, ROOT, SERVICES, Manifest, Manifests
 from tests.infra.requests import requests
 
-SETTINGS: dict[str, type[CommonSettings]] = {
+SETTINGS: dict[str, type[TlsSettings]] = {
     "auth": AuthSettings,
     "ingest": IngestSettings,
     "processor": ProcessorSettings,
     "results": ResultsSettings,
     "portal": PortalSettings,
-    "migrate": AllInOneSettings,
-    "backup": AllInOneSettings,
-    "restore": AllInOneSettings,
-    "operator": AllInOneSettings,
+    "migrate": OperatorSettings,
+    "backup": OperatorSettings,
+    "restore": OperatorSettings,
+    "operator": OperatorSettings,
 }
 EXTERNAL = {("ConfigMap", "dicom-ca"): {"ca.crt"}, ("ConfigMap", "vault-ca"): {"ca.crt"}}
 """Made by the operator of the cluster: docs/operations.md says how."""
@@ -225,6 +227,7 @@ def test_services_start_with_what_they_are_given(
         settings = load_settings(model, serves=name in SERVICES)
         assert settings.require_tls
         if "database_url" in contents.get(f"{name}-secrets", {}):
+            assert isinstance(settings, DatabaseSettings)
             assert settings.database_url is not None
 
 

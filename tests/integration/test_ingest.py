@@ -15,7 +15,7 @@ from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Conflict, InvalidContent, Reject, TooLarge, Unavailable, UnsupportedType
 from libs.common.events import FileFailed, FileReceived, new_event, parse_event
 from libs.common.ids import UserId
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.storage import FileStorage
 from libs.common.telemetry.tracing import Telemetry
 from libs.dicom.parse.header import HeaderLimits
@@ -47,7 +47,7 @@ class Kit:
             header=HeaderLimits(),
         )
         storage = FileStorage(self.root, Keyring.create(folder / "keyring.json"))
-        telemetry = Telemetry("ingest", CommonSettings())
+        telemetry = Telemetry("ingest", TelemetrySettings())
         self.registry = telemetry.metrics.registry
         metrics = IngestMetrics(self.registry)
         self.intake = Intake(storage, database, limits, telemetry, metrics, concurrency=8, wake=self.wake)

@@ -35,7 +35,7 @@ from services.ingest.metrics import IngestMetrics
 from services.operator.reconcile import command
 from services.operator.reconcile import store as reconcile_store
 from services.operator.reconcile.reconciliation import Discrepancy, Options, Reconciliation
-from services.operator.settings import AllInOneSettings
+from services.operator.settings import OperatorSettings
 from tests.builders import ct_instance
 from tests.bus_support import make_telemetry
 from tests.fixtures_postgres import OpenDatabase
@@ -323,7 +323,7 @@ async def test_more_than_a_page(world: World, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_objects_in_gridfs(world: World, mongodb_url: str) -> None:
-    settings = AllInOneSettings(data_dir=world.folder, storage_url=mongodb_url)
+    settings = OperatorSettings(data_dir=world.folder, storage_url=mongodb_url)
     async with contextlib.AsyncExitStack() as stack:
         world.storage = service_storage(settings)
         stack.push_async_callback(world.storage.close)
@@ -402,7 +402,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
     async def run(url: str, *arguments: str, **settings: Any) -> tuple[int, list[str]]:
         asked = command.parse(arguments)
-        given = AllInOneSettings(data_dir=tmp_path, **settings)
+        given = OperatorSettings(data_dir=tmp_path, **settings)
         capsys.readouterr()
         code = await asyncio.to_thread(command.run, asked, given, url)
         return code, "".join(capsys.readouterr()).splitlines()

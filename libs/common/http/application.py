@@ -13,7 +13,7 @@ from libs.common.http.health import livez, metrics, readyz
 from libs.common.http.observe import observe
 from libs.common.http.problems import note_prepared, problems
 from libs.common.security.tls import add_tls
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.http import HttpSettings
 from libs.common.telemetry.tracing import Telemetry
 
 
@@ -27,7 +27,7 @@ async def _telemetry(app: web.Application) -> AsyncIterator[None]:
     await asyncio.to_thread(app[keys.TELEMETRY].close)
 
 
-def create_app(settings: CommonSettings, telemetry: Telemetry) -> web.Application:
+def create_app(settings: HttpSettings, telemetry: Telemetry) -> web.Application:
     """An application with everything that all services share, and no route of its own but health."""
     app = web.Application(middlewares=[observe, problems, authenticate])
     app[keys.TELEMETRY] = telemetry

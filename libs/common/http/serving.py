@@ -17,13 +17,15 @@ from aiohttp import web
 from libs.common.errors import ConfigurationError
 from libs.common.keys import DRAINING, FATAL, RUNNING
 from libs.common.security.tls import SERVER_TLS
-from libs.common.settings.common import CommonSettings, load_settings
+from libs.common.settings.http import HttpSettings
+from libs.common.settings.loading import load_settings
+from libs.common.settings.service import ServiceSettings
 from libs.common.telemetry.logs import configure_logging
 
 log = logging.getLogger(__name__)
 LATE_SECONDS = 1.0
 """What requests that did not end in time get on top."""
-S = TypeVar("S", bound=CommonSettings)
+S = TypeVar("S", bound=ServiceSettings)
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -67,7 +69,7 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
 async def serve(
     app: web.Application,
     listener: socket.socket,
-    settings: CommonSettings,
+    settings: HttpSettings,
     on_ready: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
     """Serve on `listener` until a signal or a dead background task; then drain. Returns the exit code."""

@@ -16,7 +16,7 @@ from prometheus_client import Gauge
 from libs.common.errors import ConfigurationError
 from libs.common.keys import TELEMETRY
 from libs.common.security.certificates import first_end, load, read_ca_file, read_pair, server_context
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.tls import TlsSettings
 from libs.common.tasks import supervise
 
 log = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Watched:
             log.warning("a certificate in %s ended at %s: replace it", self._paths[0], end.isoformat())
 
 
-def add_tls(app: web.Application, settings: CommonSettings, *, pause: float = CHECK_SECONDS) -> None:
+def add_tls(app: web.Application, settings: TlsSettings, *, pause: float = CHECK_SECONDS) -> None:
     """Have `app` served with TLS_CERT_FILE if there is one, and watch the certificates of its settings.
 
     `pause` is in seconds. Raises ConfigurationError for files that do not do.
@@ -108,7 +108,7 @@ def add_tls(app: web.Application, settings: CommonSettings, *, pause: float = CH
         app.cleanup_ctx.append(watching)
 
 
-def _watched(app: web.Application, settings: CommonSettings) -> list[Watched]:
+def _watched(app: web.Application, settings: TlsSettings) -> list[Watched]:
     certificate, key, ca = settings.tls_cert_file, settings.tls_key_file, settings.tls_ca_file
     ends = Gauge(
         "tls_certificate_not_after_timestamp_seconds",

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from pydantic import SecretStr
 
 if TYPE_CHECKING:
-    from libs.common.settings.common import CommonSettings
+    from libs.common.settings.tls import TlsSettings
 
 SYSTEM_CA_FILE = Path("/etc/ssl/certs/ca-certificates.crt")
 """Debian's and Alpine's bundle, for an OpenSSL that looks for its own elsewhere."""
@@ -47,7 +47,7 @@ def system_ca_file() -> Path | None:
     return SYSTEM_CA_FILE if SYSTEM_CA_FILE.exists() else None
 
 
-def unprotected(settings: CommonSettings, *, serves: bool) -> dict[str, str]:
+def unprotected(settings: TlsSettings, *, serves: bool) -> dict[str, str]:
     """What to do about each setting that makes a connection plaintext or unverified, by field name."""
     wrong = {}
     if serves and settings.tls_cert_file is None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import orjson
 from opentelemetry import trace
 
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.telemetry import TelemetrySettings
 
 
 class JsonFormatter(logging.Formatter):
@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def configure_logging(settings: CommonSettings) -> None:
+def configure_logging(settings: TelemetrySettings) -> None:
     """Send all logs to standard error; standard output stays for what an operator asked for."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -16,7 +16,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from libs.common.security.tls_rules import system_ca_file
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.telemetry import semconv
 from libs.common.telemetry.metrics import Metrics
 from libs.common.version import VERSION
@@ -58,7 +58,7 @@ class Telemetry:
     """Tracer and metrics of one process."""
 
     def __init__(
-        self, service: str, settings: CommonSettings, *, span_exporter: SpanExporter | None = None
+        self, service: str, settings: TelemetrySettings, *, span_exporter: SpanExporter | None = None
     ) -> None:
         """Without an endpoint nothing is recorded, but trace ids exist and travel all the same.
 

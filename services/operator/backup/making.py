@@ -21,13 +21,13 @@ from libs.common.encryption.keyring import Keyring, keep_copy
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.ids import ObjectKey, new_uuid
 from libs.common.resources import open_storage
-from libs.common.settings.common import load_settings
+from libs.common.settings.loading import load_settings
 from libs.common.storage import FileStorage, Storage
 from services.operator.backup import database, dump, manifest, objects
 from services.operator.backup.manifest import Manifest
 from services.operator.embedded_access import administrator_url
 from services.operator.preflight import Server, explaining_failures
-from services.operator.settings import AllInOneSettings
+from services.operator.settings import OperatorSettings
 
 SETTING = "DATABASE_ADMIN_URL or DATABASE_URL"
 
@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument("--keep", type=_positive, metavar="N", help="afterwards remove all but the newest N")
     given = parser.parse_args(arguments)
     _require_apart(given)
-    settings = load_settings(AllInOneSettings)
+    settings = load_settings(OperatorSettings)
     keyring = Keyring.load(settings.keyring_path)
     with administrator_url(settings) as url:
         return asyncio.run(_back_up(settings, url, keyring, given))
@@ -77,7 +77,7 @@ def _writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-async def _back_up(settings: AllInOneSettings, url: str, keyring: Keyring, given: argparse.Namespace) -> int:
+async def _back_up(settings: OperatorSettings, url: str, keyring: Keyring, given: argparse.Namespace) -> int:
     began = time.monotonic()
     moment = datetime.now(UTC)
     target = given.folder / manifest.folder_name(moment)

@@ -16,14 +16,14 @@ from libs.common.encryption.keyring import Keyring, keep_copy
 from libs.common.errors import ConfigurationError
 from libs.common.ids import ObjectKey
 from libs.common.resources import open_storage
-from libs.common.settings.common import load_settings
+from libs.common.settings.loading import load_settings
 from libs.common.storage import FileStorage, Storage
 from services.operator.backup import database, dump, manifest, objects
 from services.operator.backup.manifest import Manifest
 from services.operator.embedded_access import administrator_url
 from services.operator.migrations import bring_up_to_date, create_database
 from services.operator.preflight import Server, explaining_failures, prepare_data_dir
-from services.operator.settings import AllInOneSettings
+from services.operator.settings import OperatorSettings
 
 SETTING = "DATABASE_ADMIN_URL or DATABASE_URL"
 
@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> int:
         "--replace", action="store_true", help="even where there are files or accounts: they are lost"
     )
     given = parser.parse_args(arguments)
-    settings = load_settings(AllInOneSettings)
+    settings = load_settings(OperatorSettings)
     found = manifest.read(given.backup)
     if settings.migration_url is None:
         prepare_data_dir(settings.data_dir)
@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
         return _restore(settings, url, found, given)
 
 
-def _restore(settings: AllInOneSettings, url: str, found: Manifest, given: argparse.Namespace) -> int:
+def _restore(settings: OperatorSettings, url: str, found: Manifest, given: argparse.Namespace) -> int:
     began = time.monotonic()
     keys = [key for key, _ in manifest.listed(given.backup, found)]
     if given.keyring is None and not settings.keyring_path.exists():
@@ -79,7 +79,7 @@ def _own_keyring(own: Path, given: Path | None) -> Keyring:
 
 
 async def _bring_back(
-    settings: AllInOneSettings,
+    settings: OperatorSettings,
     url: str,
     found: Manifest,
     keys: Sequence[ObjectKey],

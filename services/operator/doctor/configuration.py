@@ -14,7 +14,8 @@ from pydantic_settings import SettingsError
 
 from libs.common.errors import ConfigurationError
 from libs.common.security.tls_rules import unprotected
-from libs.common.settings.common import CommonSettings, load_settings
+from libs.common.settings.loading import load_settings
+from libs.common.settings.tls import TlsSettings
 from services.auth.settings import AuthSettings
 from services.ingest.settings import IngestSettings
 from services.operator.doctor.report import Finding
@@ -24,7 +25,7 @@ from services.processor.settings import ProcessorSettings
 from services.results.settings import ResultsSettings
 
 NAME = "configuration"
-MODELS: tuple[type[CommonSettings], ...] = (
+MODELS: tuple[type[TlsSettings], ...] = (
     DoctorSettings,
     AuthSettings,
     IngestSettings,
@@ -34,7 +35,7 @@ MODELS: tuple[type[CommonSettings], ...] = (
 )
 SIMILAR = 0.86
 """Of 1: one letter of ten."""
-S = TypeVar("S", bound=CommonSettings)
+S = TypeVar("S", bound=TlsSettings)
 
 
 def known_names() -> frozenset[str]:
@@ -56,7 +57,7 @@ def misspelt(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def check(environment: Mapping[str, str], settings: CommonSettings | None) -> list[Finding]:
+def check(environment: Mapping[str, str], settings: TlsSettings | None) -> list[Finding]:
     """What is wrong with the settings; `settings` are those that could be read, None if none could."""
     # One wrong variable is read by several services, and told once.
     wrong = {detail: None for model in MODELS if (detail := _fault(model)) is not None}
@@ -92,7 +93,7 @@ def check(environment: Mapping[str, str], settings: CommonSettings | None) -> li
     return findings
 
 
-def _fault(model: type[CommonSettings]) -> str | None:
+def _fault(model: type[TlsSettings]) -> str | None:
     try:
         load_settings(model)
     except ConfigurationError as error:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from libs.common.settings.common import PostgresUrl
-from services.operator.settings import AllInOneSettings
+from libs.common.settings.database import PostgresUrl
+from services.operator.settings import OperatorSettings
 
 
-class DoctorSettings(AllInOneSettings):
+class DoctorSettings(OperatorSettings):
     """The login of each service, where they are not all reached through one DATABASE_URL."""
 
     auth_database_url: PostgresUrl | None = Field(

@@ -19,14 +19,14 @@ from libs.common.bus.topology import TOPOLOGY, dead_queue
 from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError, DicomSystemError
 from libs.common.resources import service_storage
-from libs.common.settings.common import load_settings
+from libs.common.settings.loading import load_settings
 from libs.common.storage import Storage
 from services.operator.preflight import Server, broker, explaining_failures
 from services.operator.reconcile import store as reconcile_store
 from services.operator.reconcile.discrepancies import exit_code
 from services.operator.reconcile.reconciliation import Discrepancy, Options, Reconciliation
 from services.operator.reconcile.report import JsonReport, Report, TextReport
-from services.operator.settings import AllInOneSettings
+from services.operator.settings import OperatorSettings
 
 PROG = "reconcile"
 NOT_DONE = 3
@@ -55,7 +55,7 @@ def reconcile(arguments: Sequence[str]) -> int:
     """Do what `arguments` say on the database of DATABASE_ADMIN_URL. Returns the exit code."""
     asked = parse(arguments)
     try:
-        settings = load_settings(AllInOneSettings)
+        settings = load_settings(OperatorSettings)
         url = settings.migration_url
         if url is None:
             raise ConfigurationError(
@@ -68,7 +68,7 @@ def reconcile(arguments: Sequence[str]) -> int:
     return run(asked, settings, url)
 
 
-def run(asked: Asked, settings: AllInOneSettings, url: str) -> int:
+def run(asked: Asked, settings: OperatorSettings, url: str) -> int:
     """Look, and repair what was asked for, in the database at `url`. Returns the exit code."""
     report: Report = JsonReport(sys.stdout) if asked.json else TextReport(sys.stdout)
     try:
@@ -110,7 +110,7 @@ def _seconds(text: str) -> float:
     return float(match[1]) * _UNITS[match[2]]
 
 
-async def _run(settings: AllInOneSettings, url: str, options: Options, report: Report) -> int:
+async def _run(settings: OperatorSettings, url: str, options: Options, report: Report) -> int:
     queues = await _queues(settings)
     with explaining_failures(Server.of(url), "DATABASE_ADMIN_URL"):
         guard = await asyncpg.connect(url, timeout=settings.database_timeout)
@@ -152,7 +152,7 @@ async def _report(
     return code
 
 
-async def _queues(settings: AllInOneSettings) -> list[Depth] | None:
+async def _queues(settings: OperatorSettings) -> list[Depth] | None:
     """None without a broker: then the outbox holds whatever waits. Raises ConfigurationError."""
     if settings.amqp_url is None:
         return None

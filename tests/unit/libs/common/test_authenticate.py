@@ -15,7 +15,7 @@ from libs.common.http.openapi import Operation, add_operations, describe
 from libs.common.ids import UserId
 from libs.common.keys import VERIFIER
 from libs.common.security.tokens import TokenVerifier
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.service import ServiceSettings
 from libs.common.telemetry.tracing import Telemetry
 from services.auth.models import Identity
 from services.auth.signing import TokenSigner, generate_seed
@@ -54,7 +54,7 @@ OPERATIONS = (
 
 
 def make_app() -> web.Application:
-    settings = CommonSettings()
+    settings = ServiceSettings()
     app = create_app(settings, Telemetry("test", settings))
 
     async def keys() -> bytes:

@@ -11,11 +11,11 @@ from aiohttp import web
 
 from libs.common.http.serving import bind, run, serve
 from libs.common.keys import DRAINING, FATAL, RUNNING, Running
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.service import ServiceSettings
 from services.portal.app import create
 from services.portal.settings import PortalSettings
 
-SETTINGS = CommonSettings(host="127.0.0.1", port=0, shutdown_timeout=1.0)
+SETTINGS = ServiceSettings(host="127.0.0.1", port=0, shutdown_timeout=1.0)
 
 
 def application() -> web.Application:
@@ -75,9 +75,9 @@ def test_what_stops_the_start_is_one_sentence_and_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("REQUIRE_TLS", "true")
-    monkeypatch.setenv("AMQP_URL", "amqp://user:secretword@rabbitmq/")
+    monkeypatch.setenv("PUBLIC_URL", "http://user:secretword@dicom/")
     assert run(PortalSettings, create) == 1
     assert capsys.readouterr().err == (
         "REQUIRE_TLS forbids plaintext and unverified connections: TLS_CERT_FILE: set it, and TLS_KEY_FILE; "
-        "AMQP_URL: must begin with amqps://.\n"
+        "PUBLIC_URL: must begin with https://.\n"
     )

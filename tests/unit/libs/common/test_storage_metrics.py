@@ -20,12 +20,12 @@ from libs.common.http.application import create_app
 from libs.common.ids import ObjectKey, file_key, new_file_id
 from libs.common.keys import READINESS, TELEMETRY
 from libs.common.resources import add_storage
-from libs.common.settings.common import CommonSettings
 from libs.common.storage import Capacity, FileStorage
 from libs.common.storage.contract import Storage
 from libs.common.storage.metered import MeteredStorage
 from libs.common.storage.metrics import OPERATIONS, StorageMetrics
 from libs.common.telemetry.tracing import Telemetry
+from services.processor.settings import ProcessorSettings
 from tests.waiting import eventually
 
 LARGE = bytes(2 * SEGMENT_BYTES + 5)
@@ -171,7 +171,7 @@ async def following(metrics: StorageMetrics, storage: Storage) -> AsyncIterator[
 
 async def test_services_of_one_process_share_the_metrics(tmp_path: Path) -> None:
     Keyring.create(tmp_path / "keyring.json")
-    settings = CommonSettings(data_dir=tmp_path)
+    settings = ProcessorSettings(data_dir=tmp_path)
     app = create_app(settings, Telemetry("test", settings))
     first, second = (add_storage(app, name, settings) for name in ("ingest", "results"))
     assert {"ingest storage", "results storage"} <= app[READINESS].keys()

@@ -17,7 +17,8 @@ from opentelemetry.trace import SpanKind, TraceFlags
 from libs.common.errors import PermissionDenied
 from libs.common.http.application import create_app
 from libs.common.http.authenticate import declare
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.service import ServiceSettings
+from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.telemetry import semconv
 from libs.common.telemetry.logs import JsonFormatter
 from libs.common.telemetry.tracing import Telemetry, context_of, current_trace_id, current_traceparent, within
@@ -53,7 +54,7 @@ def run(telemetry: Telemetry, traceparent: str | None) -> str | None:
 )
 def test_new_traces_are_sampled_by_setting(share: float, traceparent: str | None, recorded: bool) -> None:
     exporter = InMemorySpanExporter()
-    telemetry = Telemetry("test", CommonSettings(otel_traces_sampler_arg=share), span_exporter=exporter)
+    telemetry = Telemetry("test", TelemetrySettings(otel_traces_sampler_arg=share), span_exporter=exporter)
     passed_on = run(telemetry, traceparent)
     assert spans(exporter) == (["part", "work"] if recorded else [])
     assert passed_on is not None
@@ -65,7 +66,7 @@ def test_new_traces_are_sampled_by_setting(share: float, traceparent: str | None
 
 def test_half_of_the_new_traces() -> None:
     exporter = InMemorySpanExporter()
-    telemetry = Telemetry("test", CommonSettings(otel_traces_sampler_arg=0.5), span_exporter=exporter)
+    telemetry = Telemetry("test", TelemetrySettings(otel_traces_sampler_arg=0.5), span_exporter=exporter)
     for _ in range(400):
         run(telemetry, None)
     # Whole traces or nothing of them; 400 draws stay within these bounds but for one run in 10^22.
@@ -75,7 +76,7 @@ def test_half_of_the_new_traces() -> None:
 
 
 def test_without_an_endpoint_ids_travel_and_nothing_is_recorded() -> None:
-    telemetry = Telemetry("test", CommonSettings())
+    telemetry = Telemetry("test", TelemetrySettings())
     first, second = run(telemetry, None), run(telemetry, None)
     assert first is not None
     assert second is not None
@@ -86,7 +87,7 @@ def test_without_an_endpoint_ids_travel_and_nothing_is_recorded() -> None:
 
 def test_spans_say_which_conventions_they_follow() -> None:
     exporter = InMemorySpanExporter()
-    telemetry = Telemetry("test", CommonSettings(), span_exporter=exporter)
+    telemetry = Telemetry("test", TelemetrySettings(), span_exporter=exporter)
     run(telemetry, None)
     (part, _) = exporter.get_finished_spans()
     assert part.instrumentation_scope is not None
@@ -110,7 +111,7 @@ def test_lines_outside_of_spans_carry_the_trace_they_are_about() -> None:
 
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
-    settings = CommonSettings()
+    settings = ServiceSettings()
     app = create_app(settings, Telemetry("test", settings))
 
     async def refuse(_: web.Request) -> web.Response:

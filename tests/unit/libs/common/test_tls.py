@@ -29,7 +29,7 @@ from libs.common.http.serving import bind
 from libs.common.keys import FATAL, TELEMETRY
 from libs.common.security.jwks import HttpKeys
 from libs.common.security.tls import SERVER_TLS, add_tls
-from libs.common.settings.common import CommonSettings
+from libs.common.settings.service import ServiceSettings
 from libs.common.telemetry.tracing import Telemetry
 from tests.certificates import Certificates, Files
 from tests.waiting import eventually
@@ -49,11 +49,11 @@ def files(certificates: Certificates, tmp_path: Path) -> Files:
     return certificates.issue(tmp_path / "host")
 
 
-def settings_of(files: Files, ca_file: Path | None = None) -> CommonSettings:
-    return CommonSettings(tls_cert_file=files.certificate, tls_key_file=files.key, tls_ca_file=ca_file)
+def settings_of(files: Files, ca_file: Path | None = None) -> ServiceSettings:
+    return ServiceSettings(tls_cert_file=files.certificate, tls_key_file=files.key, tls_ca_file=ca_file)
 
 
-def application(settings: CommonSettings) -> web.Application:
+def application(settings: ServiceSettings) -> web.Application:
     async def hello(_: web.Request) -> web.Response:
         return web.Response(text="hello")
 
@@ -296,14 +296,14 @@ def test_what_is_wrong_with_the_files_is_one_sentence(
         (files.certificate, locked, "TLS_KEY_FILE: .*locked holds no private key .*without a passphrase"),
         (files.certificate, other.key, "TLS_CERT_FILE or TLS_KEY_FILE: .*is not the key of the certificate"),
     ):
-        settings = CommonSettings(tls_cert_file=certificate, tls_key_file=key)
+        settings = ServiceSettings(tls_cert_file=certificate, tls_key_file=key)
         with pytest.raises(ConfigurationError, match=told) as caught:
             application(settings)
         assert "secretword" not in caught.value.detail
 
 
 async def test_without_a_certificate_nothing_is_watched() -> None:
-    app = application(CommonSettings())
+    app = application(ServiceSettings())
     assert SERVER_TLS not in app
     assert len(app.cleanup_ctx) == 1
 

@@ -8,8 +8,9 @@ import pytest
 
 from libs.common.errors import ConfigurationError
 from libs.common.security.tls_rules import system_ca_file, trusting
-from libs.common.settings.common import CommonSettings, load_settings
-from services.operator.settings import AllInOneSettings
+from libs.common.settings.loading import load_settings
+from libs.common.settings.service import ServiceSettings
+from services.operator.settings import OperatorSettings
 from tests.certificates import Certificates
 
 DATABASE = "postgresql://auth:secretword@postgres/bddicomimage"
@@ -39,7 +40,7 @@ def good(monkeypatch: pytest.MonkeyPatch, ca_file: Path) -> None:
 
 
 def test_encrypted_and_verified_connections_are_let_through() -> None:
-    assert load_settings(AllInOneSettings, serves=True).require_tls
+    assert load_settings(OperatorSettings, serves=True).require_tls
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_each_wrong_one_is_refused_by_name(
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(ConfigurationError) as caught:
-        load_settings(AllInOneSettings, serves=True)
+        load_settings(OperatorSettings, serves=True)
     told = caught.value.detail
     assert f"connections: {variable}: " in told
     assert what in told
@@ -88,7 +89,7 @@ def test_what_stays_on_the_machine_or_is_encrypted_by_its_kind(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    load_settings(AllInOneSettings, serves=True)
+    load_settings(OperatorSettings, serves=True)
 
 
 def test_all_wrong_ones_are_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +98,7 @@ def test_all_wrong_ones_are_named_in_one_sentence(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AMQP_URL", "amqp://rabbitmq")
     monkeypatch.setenv("DATABASE_URL", DATABASE)
     with pytest.raises(ConfigurationError) as caught:
-        load_settings(CommonSettings, serves=True)
+        load_settings(OperatorSettings, serves=True)
     assert caught.value.detail == (
         "REQUIRE_TLS forbids plaintext and unverified connections: TLS_CERT_FILE: set it, and TLS_KEY_FILE; "
         "DATABASE_URL: must have sslmode=verify-full; AMQP_URL: must begin with amqps://."
@@ -107,14 +108,14 @@ def test_all_wrong_ones_are_named_in_one_sentence(monkeypatch: pytest.MonkeyPatc
 def test_a_command_that_does_not_listen_needs_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("TLS_CERT_FILE", "TLS_KEY_FILE"):
         monkeypatch.delenv(variable)
-    load_settings(AllInOneSettings)
+    load_settings(OperatorSettings)
 
 
 def test_without_it_everything_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUIRE_TLS", "false")
     monkeypatch.setenv("DATABASE_URL", DATABASE)
     monkeypatch.setenv("AMQP_URL", "amqp://rabbitmq")
-    settings = load_settings(CommonSettings, serves=True)
+    settings = load_settings(OperatorSettings, serves=True)
     assert settings.database_url is not None
     assert settings.database_url.get_secret_value() == DATABASE
 
@@ -145,7 +146,7 @@ def test_without_a_ca_file_it_trusts_the_system() -> None:
 
 
 def test_the_settings_carry_it(ca_file: Path) -> None:
-    url = load_settings(AllInOneSettings).migration_url
+    url = load_settings(OperatorSettings).migration_url
     assert url == f"{GOOD['DATABASE_ADMIN_URL']}&sslrootcert={ca_file}"
 
 
@@ -153,7 +154,7 @@ def test_the_systems_own_bundle_will_do(monkeypatch: pytest.MonkeyPatch) -> None
     bundle = system_ca_file()
     if bundle is not None:
         monkeypatch.setenv("TLS_CA_FILE", str(bundle))
-        assert load_settings(CommonSettings).tls_ca_file == bundle
+        assert load_settings(ServiceSettings).tls_ca_file == bundle
 
 
 def test_authorities_that_cannot_be_read_stop_the_start(
@@ -161,8 +162,8 @@ def test_authorities_that_cannot_be_read_stop_the_start(
 ) -> None:
     monkeypatch.setenv("TLS_CA_FILE", str(tmp_path / "ca.crt"))
     with pytest.raises(ConfigurationError, match=r"TLS_CA_FILE: .*ca\.crt cannot be read \(No such file"):
-        load_settings(CommonSettings)
+        load_settings(ServiceSettings)
     for content in (b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
         (tmp_path / "ca.crt").write_bytes(content)
         with pytest.raises(ConfigurationError, match=r"TLS_CA_FILE: .* holds no certificate in PEM form"):
-            load_settings(CommonSettings)
+            load_settings(ServiceSettings)

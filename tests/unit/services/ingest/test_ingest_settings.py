@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from libs.common.errors import ConfigurationError
-from libs.common.settings.common import load_settings
+from libs.common.settings.loading import load_settings
 from services.ingest.settings import IngestSettings
 
 

@@ -1,0 +1,33 @@
+"""Where a service listens, and under which address it is known."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from libs.common.settings.base import HTTP_URL
+from libs.common.settings.tls import TlsSettings
+
+
+class HttpSettings(TlsSettings):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="Address the HTTP server listens on.")
+    port: int = Field(
+        8080, ge=0, le=65535, description="Port the HTTP server listens on; 0 picks a free one."
+    )
+    public_url: str | None = Field(
+        None,
+        pattern=HTTP_URL,
+        description="URL under which browsers reach the portal; unset: http://HOST:PORT, "
+        "https:// with TLS_CERT_FILE.",
+    )
+    shutdown_timeout: float = Field(
+        30.0, gt=0, description="Seconds that running requests and events get to finish at shutdown."
+    )
+
+    @property
+    def base_url(self) -> str:
+        """PUBLIC_URL without a trailing slash, or the address listened on."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        scheme = "http" if self.tls_cert_file is None else "https"
+        return (self.public_url or f"{scheme}://{host}:{self.port}").rstrip("/")
