@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.access import Viewer
 from libs.common.errors import NotAuthenticated, TokenExpired, TokenInvalid
-from libs.common.security.tokens import AUDIENCE, ISSUER, Principal, TokenVerifier
+from libs.common.security.tokens import AUDIENCE, ISSUER, MAX_TOKEN_BYTES, Principal, TokenVerifier
 
 NOW = 1_800_000_000
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -81,6 +82,22 @@ def test_times_are_checked_with_a_small_leeway() -> None:
     assert verify(sign(early), NOW + 96).user_id == 7
 
 
+def test_collections_are_those_of_groups_with_their_modes() -> None:
+    found = verify(sign({**CLAIMS, "collections": {"group:3": "view", "group:4": "manage"}}))
+    assert found.collections == {"group:3": "view", "group:4": "manage"}
+    seen = Viewer.of(found)
+    assert seen.visible == ["group:3", "group:4", "user:7"]
+    assert [seen.manages(c) for c in ("user:7", "group:3", "group:4")] == [True, False, True]
+
+
+def test_a_token_of_before_collections_opens_its_own_one_only() -> None:
+    found = verify(sign())
+    assert found.collections == {}
+    seen = Viewer.of(found)
+    assert seen.visible == ["user:7"]
+    assert not seen.sees("group:1")
+
+
 @pytest.mark.parametrize("name", sorted(CLAIMS))
 def test_every_claim_is_required(name: str) -> None:
     with pytest.raises(TokenInvalid, match=name):
@@ -102,6 +119,10 @@ def test_every_claim_is_required(name: str) -> None:
         {"groups": ["1"]},
         {"groups": "12"},
         {"permissions": [1]},
+        {"collections": ["group:3"]},
+        {"collections": {"group:3": "own"}},
+        {"collections": {"group:3": None}},
+        {"collections": None},
         {"exp": str(NOW + 900)},
         {"exp": float("inf")},
         {"exp": 10**30},
@@ -220,6 +241,16 @@ def test_text_that_is_no_token_is_refused(text: str) -> None:
 def test_odd_tokens_are_refused(token: str) -> None:
     with pytest.raises(TokenInvalid):
         verify(token)
+
+
+def test_a_genuine_token_that_is_too_long_is_refused() -> None:
+    def padded(length: int) -> str:
+        return sign({**CLAIMS, "jti": "x" * length})
+
+    fits = max(n for n in range(MAX_TOKEN_BYTES // 2, MAX_TOKEN_BYTES) if len(padded(n)) <= MAX_TOKEN_BYTES)
+    assert verify(padded(fits)).user_id == 7
+    with pytest.raises(TokenInvalid, match="longer"):
+        verify(padded(fits + 1))
 
 
 async def test_a_remembered_token_still_expires() -> None:
