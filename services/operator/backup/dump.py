@@ -22,8 +22,9 @@ _HEAD_BYTES = 4096
 """The settings at the head of a script end long before."""
 _KEPT_OUT = ("--exclude-table-data=results.change_feed",)
 """Its rows bear transaction ids of this server; readers start anew after a restore."""
-_NOT_RESTORED = ("DEFAULT ACL",)
-"""Named after the administrator of the dumped server; `migrate` sets them again."""
+_NOT_RESTORED = ("DEFAULT ACL", "COMMENT - EXTENSION")
+"""Named after the administrator of the dumped server, and set again by `migrate`; and words on what somebody
+else may own."""
 
 
 async def dump(url: str, snapshot: str, storage: Storage, key: ObjectKey) -> int:
