@@ -31,6 +31,10 @@ ORDINARY: frozenset[Permission] = frozenset({"add_dicomfile", "view_dicomfile", 
 ALL: frozenset[Permission] = frozenset(get_args(Permission))
 
 
+COLLECTION_PATTERN = r"^(user|group):[1-9][0-9]{0,18}$"
+"""The form of a collection's name."""
+
+
 def user_collection(user_id: int) -> str:
     """The collection of a person's own files."""
     return f"user:{user_id}"

@@ -21,11 +21,12 @@ from libs.common.storage import Storage
 from libs.common.tasks import supervise
 from libs.dicom.parse.header import HeaderLimits
 from services.ingest.handlers import Outcomes
-from services.ingest.intake import SCHEMA, Intake, Limits
+from services.ingest.intake import Intake, Limits
 from services.ingest.keys import DATABASE, INTAKE, SETTINGS
 from services.ingest.metrics import IngestMetrics
 from services.ingest.routes import OPERATIONS
 from services.ingest.settings import IngestSettings
+from services.ingest.store import SCHEMA
 
 log = logging.getLogger(__name__)
 

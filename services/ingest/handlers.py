@@ -22,4 +22,4 @@ class Outcomes:
         if not isinstance(data, FileFailed):
             raise Reject(f"ingest does not listen to {delivery.event.type}")
         async with self._database.transaction() as connection:
-            await store.note_failed(connection, data.file_id, data.finished_at)
+            await store.note_failed(connection, data.file_id, data.finished_at, data.sha256)

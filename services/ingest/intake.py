@@ -12,20 +12,17 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.database.postgres import Database
-from libs.common.errors import Conflict, InvalidContent, TooLarge, Unavailable, UnsupportedType
-from libs.common.events import Event, new_event
+from libs.common.errors import InvalidContent, TooLarge, Unavailable, UnsupportedType
 from libs.common.ids import ObjectKey, UserId, file_key, new_file_id
-from libs.common.outbox.store import enqueue
 from libs.common.storage import ObjectWriter, Storage
-from libs.common.telemetry.tracing import Telemetry, current_traceparent
+from libs.common.telemetry.tracing import Telemetry
 from libs.dicom.faults import DicomFault
 from libs.dicom.parse.header import Header, HeaderLimits, read_header
 from services.ingest import store
 from services.ingest.metrics import IngestMetrics
 from services.ingest.models import StoredFile
+from services.ingest.resending import Accepted, Resending, announcement
 
-SCHEMA = "ingest"
-EVENT_SOURCE = "/ingest"
 SLOT_SECONDS = 30.0
 LARGEST_DIMENSION = 2**31 - 1
 """Rows, Columns (US) and Number of Frames (IS) of a sound header are far below; tables hold 32 bits."""
@@ -42,12 +39,11 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """A file that will be processed; `duplicate` when the owner had sent the same bytes before."""
+class Sender:
+    """Who sends a file, and into which collection."""
 
-    id: UUID
-    file_name: str
-    duplicate: bool
+    owner_id: UserId
+    collection: str
 
 
 class Intake:
@@ -71,36 +67,36 @@ class Intake:
         self._telemetry = telemetry
         self._metrics = metrics
         self._slots = asyncio.Semaphore(concurrency)
+        self._resending = Resending(storage, database, self._slot)
         self._wake = wake
 
-    async def receive(
-        self, chunks: AsyncIterable[bytes], file_name: str | None, owner_id: UserId
-    ) -> Accepted:
-        """Store `chunks` and accept them as a file of `owner_id`.
+    async def receive(self, chunks: AsyncIterable[bytes], file_name: str | None, sender: Sender) -> Accepted:
+        """Store `chunks` and accept them as a file in the sender's collection.
 
         Raises UnsupportedType, TooLarge, InvalidContent, Conflict (all leave nothing behind) or Unavailable.
         """
         try:
-            accepted = await self._take(chunks, file_name, owner_id)
+            accepted = await self._take(chunks, file_name, sender)
         except Exception as error:
             self._metrics.failed(error)
             raise
         self._metrics.ended("duplicate" if accepted.duplicate else "accepted")
         return accepted
 
-    async def _take(self, chunks: AsyncIterable[bytes], file_name: str | None, owner_id: UserId) -> Accepted:
+    async def _take(self, chunks: AsyncIterable[bytes], file_name: str | None, sender: Sender) -> Accepted:
         self._check_extension(file_name)
-        file_id = new_file_id()
-        key = file_key(file_id)
+        key = file_key(new_file_id())
         async with self._slot(), self._storage.writer(key) as writer:
             await self._write(writer, chunks)
-            file = await self._commit(writer, file_id, owner_id, file_name)
+            file = await self._commit(writer, key, sender, file_name)
         if await self._record(file):
+            accepted = Accepted(file.id, file.file_name, queued=True)
+        else:
+            # Looked up only now: nearly every file is new, and for those the question would be wasted.
+            accepted = await self._resending.settle(file)
+        if accepted.queued:
             self._wake()
-            return Accepted(file_id, file.file_name, duplicate=False)
-        # Looked up only now: nearly every file is new, and for those the question would be wasted.
-        await self._storage.delete(key)
-        return await self._accept_again(file)
+        return accepted
 
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
@@ -116,8 +112,8 @@ class Intake:
             self._slots.release()
 
     async def _record(self, file: StoredFile) -> bool:
-        """Row and event, atomically; False when the owner has the bytes or the SOP Instance UID already."""
-        event, asked = _received(file), False
+        """Row and event, atomically; False when its collection has the bytes or SOP Instance UID already."""
+        event, asked = announcement(file), False
         try:
             with self._telemetry.detail("accept file"):
                 async with self._database.connection() as connection:
@@ -147,7 +143,7 @@ class Intake:
             self._metrics.received_bytes.inc(writer.size)
 
     async def _commit(
-        self, writer: ObjectWriter, file_id: UUID, owner_id: UserId, file_name: str | None
+        self, writer: ObjectWriter, key: ObjectKey, sender: Sender, file_name: str | None
     ) -> StoredFile:
         """Read the header and seal, in one hop off the event loop. Raises InvalidContent."""
         described: list[StoredFile] = []
@@ -155,10 +151,10 @@ class Intake:
         def describe() -> dict[str, Any]:
             with self._metrics.header_seconds.time():
                 header = self._read_header(writer)
-            file = _describe(file_id, owner_id, file_name, writer.size, writer.sha256, header)
+            file = _describe(key, sender, file_name, writer.size, writer.sha256, header)
             described.append(file)
             return {
-                "file_name": file.file_name,
+                **file.identity(),
                 **header.sealed(),
             }
 
@@ -187,39 +183,17 @@ class Intake:
             )
         return header
 
-    async def _accept_again(self, file: StoredFile) -> Accepted:
-        """The same bytes: the first id, queued again if they had failed. Raises Conflict for other bytes."""
-        async with self._database.transaction() as connection:
-            owner_id = UserId(file.owner_id)
-            twin = await store.find_twin(connection, owner_id, file.sha256, file.sop_instance_uid)
-            if twin is None:
-                raise Unavailable("The same file was erased at this very moment; send it again.")
-            if twin.sha256 != file.sha256:
-                raise Conflict(
-                    "You have already sent other bytes with this SOP Instance UID; the first file is "
-                    "untouched. A changed image needs a SOP Instance UID of its own."
-                )
-            queued = await store.take_failed(connection, twin.id)
-            if queued:
-                await enqueue(connection, SCHEMA, _received(twin))
-        if queued:
-            self._wake()
-        return Accepted(twin.id, twin.file_name, duplicate=True)
-
-
-def _received(file: StoredFile) -> Event:
-    return new_event(EVENT_SOURCE, file.received(), current_traceparent())
-
 
 def _describe(
-    file_id: UUID, owner_id: UserId, file_name: str | None, size: int, sha256: str, header: Header
+    key: ObjectKey, sender: Sender, file_name: str | None, size: int, sha256: str, header: Header
 ) -> StoredFile:
     return StoredFile(
-        id=file_id,
-        file=file_key(file_id),
+        id=UUID(key),
+        file=key,
         file_name=clean_file_name(file_name) or f"{header.sop_instance_uid}.dcm",
         uploaded_at=datetime.now(UTC),
-        owner_id=owner_id,
+        owner_id=sender.owner_id,
+        collection=sender.collection,
         size_bytes=size,
         sha256=sha256,
         state="accepted",

@@ -8,7 +8,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from libs.common.access import COLLECTION_PATTERN
 from libs.common.events import FileReceived
+
+State = Literal["accepted", "superseded", "erased"]
 
 
 class StoredFile(BaseModel):
@@ -20,10 +23,14 @@ class StoredFile(BaseModel):
     file: str = Field(description="Key of the encrypted object")
     file_name: str
     uploaded_at: datetime
-    owner_id: int
+    owner_id: int = Field(description="Who sent it")
+    collection: str = Field(description="Where it lies: `user:7` or `group:3`")
     size_bytes: int
     sha256: str
-    state: Literal["accepted", "erased"]
+    state: State = Field(
+        description="`superseded`: it could not be measured, and other bytes with its SOP Instance UID took "
+        "its place"
+    )
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str | None
@@ -35,13 +42,26 @@ class StoredFile(BaseModel):
     frames: int | None
     decoded_bytes: int | None
 
-    def received(self) -> FileReceived:
-        """The event that puts this file on its way."""
+    def received(self, supersedes: UUID | None = None) -> FileReceived:
+        """The event that puts this file on its way, in the place of the failed file `supersedes`."""
         return FileReceived(
             file_id=self.id,
             storage_key=self.file,
-            **self.model_dump(include=set(FileReceived.model_fields) - {"file_id", "storage_key"}),
+            supersedes=supersedes,
+            **self.model_dump(include=_ANNOUNCED),
         )
+
+    def identity(self) -> dict[str, str | int]:
+        """What the sealed trailer says of it beside its header, enough to make a lost row anew."""
+        return {
+            "file_name": self.file_name,
+            "collection": self.collection,
+            "owner_id": self.owner_id,
+            "uploaded_at": self.uploaded_at.isoformat(),
+        }
+
+
+_ANNOUNCED = set(FileReceived.model_fields) & set(StoredFile.model_fields)
 
 
 class Problem(BaseModel):
@@ -60,6 +80,7 @@ class UploadedFile(BaseModel):
     file_name: str
     state: Literal["accepted", "rejected"]
     duplicate: bool | None = Field(None, description="True when the same bytes were accepted before")
+    supersedes: UUID | None = Field(None, description="The failed file whose place it takes")
     problem: Problem | None = None
 
 
@@ -70,27 +91,39 @@ class UploadAnswer(BaseModel):
     trace_id: str | None = Field(None, pattern="^[0-9a-f]{32}$", description="W3C trace id of the upload")
 
     def to_json(self) -> dict[str, Any]:
-        """As sent: `duplicate`, `problem` and `trace_id` only where they say something, `id` always."""
+        """As sent: what says nothing is left out, but for `id`."""
         files = [{"id": None, **f.model_dump(mode="json", exclude_none=True)} for f in self.files]
         return {"files": files, **({} if self.trace_id is None else {"trace_id": self.trace_id})}
 
 
+class UploadQuery(BaseModel):
+    """Parameters of POST /api/files."""
+
+    collection: str | None = Field(
+        None,
+        pattern=COLLECTION_PATTERN,
+        description="Where the files shall lie, e.g. `group:3`; without it, among the caller's own",
+    )
+    file_name: str | None = Field(None, description="Name of a file sent as application/dicom")
+
+
 class FileList(BaseModel):
-    """One page of the caller's files, newest first."""
+    """One page of the files that the caller may see, newest first."""
 
     files: list[StoredFile]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
 
 
 class FileListQuery(BaseModel):
-    """Paging of GET /api/files."""
+    """Choice and paging of GET /api/files."""
 
     model_config = ConfigDict(extra="forbid")
 
     limit: int = Field(50, ge=1, le=500)
     cursor: UUID | None = Field(None, description="`next_cursor` of the page before")
+    state: State | None = Field(None, description="Only these; without it, all but the superseded")
 
-    @field_validator("cursor", mode="before")
+    @field_validator("cursor", "state", mode="before")
     @classmethod
     def _text(cls, value: object) -> object:
         return value or None

@@ -1,4 +1,4 @@
-"""HTTP of the ingest service: uploads, and what the caller has sent."""
+"""HTTP of the ingest service: uploads, and what was sent."""
 
 from __future__ import annotations
 
@@ -7,28 +7,37 @@ from uuid import UUID
 
 from aiohttp import web
 
+from libs.common.access import user_collection
 from libs.common.errors import (
     Conflict,
     DicomSystemError,
     InvalidContent,
     InvalidRequest,
     NotFound,
+    PermissionDenied,
     RequestError,
     RequestTimeout,
     TooLarge,
     UnsupportedType,
 )
-from libs.common.http.authenticate import principal
+from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
 from libs.common.http.problems import problem
 from libs.common.ids import UserId
-from libs.common.security.tokens import Principal
 from libs.common.telemetry.tracing import current_trace_id
 from services.ingest import store
-from services.ingest.intake import Intake, clean_file_name
+from services.ingest.intake import Intake, Sender, clean_file_name
 from services.ingest.keys import DATABASE, INTAKE, SETTINGS
-from services.ingest.models import FileList, FileListQuery, Problem, StoredFile, UploadAnswer, UploadedFile
+from services.ingest.models import (
+    FileList,
+    FileListQuery,
+    Problem,
+    StoredFile,
+    UploadAnswer,
+    UploadedFile,
+    UploadQuery,
+)
 from services.ingest.upload import Part, UploadBody
 
 BINARY = {"type": "string", "format": "binary"}
@@ -41,7 +50,7 @@ FORM = {
 
 async def upload_files(request: web.Request) -> web.Response:
     """Receive one or many files; one entry per file, in order."""
-    owner = UserId(principal(request).user_id)
+    sender = _sender(request)
     settings, intake = request.app[SETTINGS], request.app[INTAKE]
     body = UploadBody(
         request, max_bytes=settings.max_request_bytes, idle_timeout=settings.upload_idle_timeout
@@ -51,7 +60,7 @@ async def upload_files(request: web.Request) -> web.Response:
         async for part in body.parts():
             if len(files) >= settings.max_request_files:
                 raise TooLarge(f"More than {settings.max_request_files} files in one request.")
-            files.append(await _receive(intake, part, owner))
+            files.append(await _receive(intake, part, sender))
     except RequestError as error:
         # What was accepted before the request went wrong stays accepted: say so.
         error.members.update(_upload_answer(files))
@@ -61,10 +70,23 @@ async def upload_files(request: web.Request) -> web.Response:
     return _answer(files)
 
 
-async def _receive(intake: Intake, part: Part, owner: UserId) -> UploadedFile:
+def _sender(request: web.Request) -> Sender:
+    """Raises NotFound for a collection that the caller does not see, PermissionDenied for one only seen."""
+    caller, asked = viewer(request), parse_query(request, UploadQuery).collection
+    collection = asked or user_collection(caller.user_id)
+    if not caller.sees(collection):
+        raise NotFound(f"There is no collection {collection} that you may see.")
+    if not caller.manages(collection):
+        raise PermissionDenied(
+            f"You may look into {collection}, not add to it: ask who manages it, or leave `collection` out."
+        )
+    return Sender(UserId(caller.user_id), collection)
+
+
+async def _receive(intake: Intake, part: Part, sender: Sender) -> UploadedFile:
     name = clean_file_name(part.file_name)
     try:
-        accepted = await intake.receive(part.chunks, part.file_name, owner)
+        accepted = await intake.receive(part.chunks, part.file_name, sender)
     except RequestTimeout:
         raise
     except DicomSystemError as error:
@@ -76,6 +98,7 @@ async def _receive(intake: Intake, part: Part, owner: UserId) -> UploadedFile:
         file_name=name or accepted.file_name,
         state="accepted",
         duplicate=True if accepted.duplicate else None,
+        supersedes=accepted.supersedes,
     )
 
 
@@ -93,30 +116,26 @@ def _upload_answer(files: list[UploadedFile]) -> dict[str, Any]:
     return UploadAnswer(files=files, trace_id=current_trace_id()).to_json()
 
 
-def _visible_owner(caller: Principal) -> UserId | None:
-    return None if caller.staff else UserId(caller.user_id)
-
-
 async def list_files(request: web.Request) -> web.Response:
-    """What the caller has sent (staff: everybody), newest first."""
-    owner = _visible_owner(principal(request))
+    """What the caller may see, newest first."""
     query = parse_query(request, FileListQuery)
     async with request.app[DATABASE].connection() as connection:
-        found = await store.list_files(connection, owner, query.cursor, query.limit + 1)
+        found = await store.list_files(
+            connection, viewer(request).visible, query.state, query.cursor, query.limit + 1
+        )
     files = found[: query.limit]
     more = len(found) > query.limit
     return json_response(FileList(files=files, next_cursor=str(files[-1].id) if more else None))
 
 
 async def get_file(request: web.Request) -> web.Response:
-    """One file; another owner's is as unknown as none."""
-    owner = _visible_owner(principal(request))
+    """One file; what the caller may not see is as unknown as what is not there."""
     try:
         file_id = UUID(request.match_info["id"])
     except ValueError as error:
         raise _unknown() from error
     async with request.app[DATABASE].connection() as connection:
-        file = await store.get_file(connection, file_id, owner)
+        file = await store.get_file(connection, file_id, viewer(request).visible)
     if file is None:
         raise _unknown()
     return json_response(file)
@@ -133,10 +152,11 @@ OPERATIONS = (
         "",
         upload_files,
         "Upload one or many DICOM files",
+        query=UploadQuery,
         body={"multipart/form-data": FORM, "application/dicom": BINARY},
         response=UploadAnswer,
         status=202,
-        problems=(RequestTimeout, Conflict, TooLarge, UnsupportedType, InvalidContent),
+        problems=(NotFound, RequestTimeout, Conflict, TooLarge, UnsupportedType, InvalidContent),
         permission="add_dicomfile",
     ),
     Operation(

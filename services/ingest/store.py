@@ -2,58 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.common.database.postgres import Connection
 from libs.common.events import Event
-from libs.common.ids import UserId
-from services.ingest.models import StoredFile
+from services.ingest.models import State, StoredFile
 
-_COLUMNS = """id, file, file_name, uploaded_at, owner_id, size_bytes, sha256, state, sop_class_uid,
-    sop_instance_uid, series_instance_uid, study_instance_uid, modality, transfer_syntax_uid,
+SCHEMA = "ingest"
+_BEYOND = UUID(int=2**128 - 1)
+"""Above every id."""
+
+_COLUMNS = """id, file, file_name, uploaded_at, owner_id, collection, size_bytes, sha256, state,
+    sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality, transfer_syntax_uid,
     rows, columns, frames, decoded_bytes"""
 
 # Row and event in one statement: as atomic as a transaction around two, in one round trip instead of four.
 _ACCEPT = f"""
     WITH accepted AS (
         INSERT INTO ingest.upload_dicomfile ({_COLUMNS})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
         ON CONFLICT DO NOTHING
         RETURNING id
     ), announced AS (
-        INSERT INTO ingest.outbox (event) SELECT $19::text::jsonb FROM accepted
+        INSERT INTO ingest.outbox (event) SELECT $20::text::jsonb FROM accepted
     )
     SELECT id FROM accepted
 """
 _FIND_TWIN = f"""
-    SELECT {_COLUMNS} FROM ingest.upload_dicomfile
-    WHERE owner_id = $1 AND state <> 'erased' AND (sha256 = $2 OR sop_instance_uid = $3)
+    SELECT {_COLUMNS}, failed_at IS NOT NULL AS failed FROM ingest.upload_dicomfile
+    WHERE collection = $1 AND state NOT IN ('erased', 'superseded')
+        AND (sha256 = $2 OR sop_instance_uid = $3)
     ORDER BY sha256 = $2 DESC
     LIMIT 1
 """
+# An outcome of other bytes, of a file that others replaced, or told before, tells nothing of this one now.
 _NOTE_FAILED = """
     UPDATE ingest.upload_dicomfile SET failed_at = $2
-    WHERE id = $1 AND state <> 'erased'
+    WHERE id = $1 AND state = 'accepted' AND sha256 = coalesce($3, sha256)
+        AND $2 > coalesce(cured_at, '-infinity')
 """
 _TAKE_FAILED = """
-    UPDATE ingest.upload_dicomfile SET failed_at = NULL
-    WHERE id = $1 AND failed_at IS NOT NULL
+    UPDATE ingest.upload_dicomfile SET failed_at = NULL, cured_at = coalesce(failed_at, cured_at)
+    WHERE id = $1 AND state = 'accepted' AND (failed_at IS NOT NULL OR $2)
     RETURNING id
 """
-_GET = (
-    f"SELECT {_COLUMNS} FROM ingest.upload_dicomfile WHERE id = $1 AND ($2::bigint IS NULL OR owner_id = $2)"
-)
-_LIST = f"""
-    SELECT {_COLUMNS} FROM ingest.upload_dicomfile
-    WHERE ($1::bigint IS NULL OR owner_id = $1) AND ($2::uuid IS NULL OR id < $2)
-    ORDER BY id DESC
-    LIMIT $3
+_SUPERSEDE = """
+    UPDATE ingest.upload_dicomfile SET state = 'superseded'
+    WHERE id = $1 AND state = 'accepted' AND failed_at IS NOT NULL
+    RETURNING id
 """
+_GET = f"""
+    SELECT {_COLUMNS} FROM ingest.upload_dicomfile
+    WHERE id = $1 AND ($2::text[] IS NULL OR collection = ANY ($2))
+"""
+# As literals: the planner has to see which of the partial indexes answers.
+_STATES: dict[State | None, str] = {
+    None: "state <> 'superseded'",
+    "accepted": "state = 'accepted'",
+    "superseded": "state = 'superseded'",
+    "erased": "state = 'erased'",
+}
+_LIST = """
+    SELECT {columns} FROM ingest.upload_dicomfile
+    WHERE {state} AND id < $1
+    ORDER BY id DESC
+    LIMIT $2
+"""
+# Each collection's newest by its own index: what the caller may not see costs nothing.
+_LIST_OF = """
+    SELECT found.* FROM unnest($3::text[]) AS mine (collection)
+    CROSS JOIN LATERAL (
+        SELECT {columns} FROM ingest.upload_dicomfile AS file
+        WHERE file.collection = mine.collection AND {state} AND id < $1
+        ORDER BY id DESC
+        LIMIT $2
+    ) AS found
+    ORDER BY id DESC
+    LIMIT $2
+"""
+
+
+class Twin(NamedTuple):
+    """The file whose place another wants; `failed`: it could not be measured, and waits for a cure."""
+
+    file: StoredFile
+    failed: bool
 
 
 async def accept_file(connection: Connection, file: StoredFile, event: Event) -> bool:
-    """Insert the row and announce it, unless the owner has the same bytes or the same SOP Instance UID.
+    """Insert the row and announce it, unless its collection has the same bytes or SOP Instance UID.
 
     Returns whether it was inserted.
     """
@@ -62,32 +102,51 @@ async def accept_file(connection: Connection, file: StoredFile, event: Event) ->
 
 
 async def find_twin(
-    connection: Connection, owner_id: UserId, sha256: str, sop_instance_uid: str
+    connection: Connection, collection: str, sha256: str, sop_instance_uid: str
+) -> Twin | None:
+    """The collection's file with the same bytes, else with the same SOP Instance UID."""
+    row = await connection.fetchrow(_FIND_TWIN, collection, sha256, sop_instance_uid)
+    return None if row is None else Twin(StoredFile.model_validate(dict(row)), row["failed"])
+
+
+async def note_failed(connection: Connection, file_id: UUID, failed_at: datetime, sha256: str | None) -> None:
+    """Remember that processing failed; `sha256` is of the bytes that were tried, None if nobody knows."""
+    await connection.execute(_NOTE_FAILED, file_id, failed_at, sha256)
+
+
+async def take_failed(connection: Connection, file_id: UUID, *, unless_failed: bool = False) -> bool:
+    """Forget the failure; True for the one caller who may queue the file again.
+
+    `unless_failed`: also where nothing failed, for a file whose object was lost.
+    """
+    return await connection.fetchval(_TAKE_FAILED, file_id, unless_failed) is not None
+
+
+async def supersede(connection: Connection, file_id: UUID) -> bool:
+    """Give up the place of a failed file; True for the one caller who may take it."""
+    return await connection.fetchval(_SUPERSEDE, file_id) is not None
+
+
+async def get_file(
+    connection: Connection, file_id: UUID, collections: Sequence[str] | None
 ) -> StoredFile | None:
-    """The owner's file with the same bytes, else with the same SOP Instance UID."""
-    row = await connection.fetchrow(_FIND_TWIN, owner_id, sha256, sop_instance_uid)
-    return None if row is None else StoredFile.model_validate(dict(row))
-
-
-async def note_failed(connection: Connection, file_id: UUID, failed_at: datetime) -> None:
-    """Remember that processing failed."""
-    await connection.execute(_NOTE_FAILED, file_id, failed_at)
-
-
-async def take_failed(connection: Connection, file_id: UUID) -> bool:
-    """Forget the failure; True for the one caller who may queue the file again."""
-    return await connection.fetchval(_TAKE_FAILED, file_id) is not None
-
-
-async def get_file(connection: Connection, file_id: UUID, owner_id: UserId | None) -> StoredFile | None:
-    """One file; `owner_id` None sees all."""
-    row = await connection.fetchrow(_GET, file_id, owner_id)
+    """One file, if it lies in one of `collections`; None are all."""
+    row = await connection.fetchrow(_GET, file_id, collections)
     return None if row is None else StoredFile.model_validate(dict(row))
 
 
 async def list_files(
-    connection: Connection, owner_id: UserId | None, before: UUID | None, limit: int
+    connection: Connection,
+    collections: Sequence[str] | None,
+    state: State | None,
+    before: UUID | None,
+    limit: int,
 ) -> list[StoredFile]:
-    """Newest first, below `before`; `owner_id` None sees all."""
-    rows = await connection.fetch(_LIST, owner_id, before, limit)
+    """Newest first, below `before`, in `collections` (None: in all); `state` None: all but superseded."""
+    arguments: list[object] = [before or _BEYOND, limit]
+    statement = _LIST
+    if collections is not None:
+        statement = _LIST_OF
+        arguments.append(collections)
+    rows = await connection.fetch(statement.format(columns=_COLUMNS, state=_STATES[state]), *arguments)
     return [StoredFile.model_validate(dict(row)) for row in rows]

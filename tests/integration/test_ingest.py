@@ -4,76 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from libs.common.bus.contract import Delivery
 from libs.common.database.postgres import Database
-from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Conflict, InvalidContent, Reject, TooLarge, Unavailable, UnsupportedType
-from libs.common.events import FileFailed, FileReceived, new_event, parse_event
-from libs.common.ids import UserId
-from libs.common.settings.telemetry import TelemetrySettings
-from libs.common.storage import FileStorage
-from libs.common.telemetry.tracing import Telemetry
-from libs.dicom.parse.header import HeaderLimits
+from libs.common.events import new_event
+from libs.common.ids import UserId, file_key
 from services.ingest.handlers import Outcomes
-from services.ingest.intake import Accepted, Intake, Limits
-from services.ingest.metrics import IngestMetrics
+from services.ingest.resending import Accepted
 from tests.builders import ct_instance
 from tests.fixtures_postgres import OpenDatabase
-
-OWNER = UserId(7)
-
-
-async def pieces(content: bytes, size: int = 100_000) -> AsyncIterator[bytes]:
-    for start in range(0, len(content), size):
-        yield content[start : start + size]
-
-
-class Kit:
-    """An intake and what it keeps."""
-
-    def __init__(self, folder: Path, database: Database, extensions: frozenset[str] = frozenset()) -> None:
-        self.root = folder / "objects"
-        self.database = database
-        self.woken = 0
-        limits = Limits(
-            max_file_bytes=3_000_000,
-            max_decoded_bytes=1 << 30,
-            accepted_extensions=extensions,
-            header=HeaderLimits(),
-        )
-        storage = FileStorage(self.root, Keyring.create(folder / "keyring.json"))
-        telemetry = Telemetry("ingest", TelemetrySettings())
-        self.registry = telemetry.metrics.registry
-        metrics = IngestMetrics(self.registry)
-        self.intake = Intake(storage, database, limits, telemetry, metrics, concurrency=8, wake=self.wake)
-
-    def wake(self) -> None:
-        self.woken += 1
-
-    async def send(self, content: bytes, name: str | None = "a.dcm", owner: UserId = OWNER) -> Accepted:
-        return await self.intake.receive(pieces(content), name, owner)
-
-    def counted(self) -> dict[str, float]:
-        """Files by outcome, those that occurred."""
-        (counter,) = [m for m in self.registry.collect() if m.name == "ingest_files"]
-        found = {s.labels["outcome"]: s.value for s in counter.samples if s.name == "ingest_files_total"}
-        assert set(found) == {"accepted", "duplicate", "conflict", "rejected", "unavailable"}
-        return {outcome: value for outcome, value in found.items() if value}
-
-    def objects(self) -> list[str]:
-        return sorted(p.name for p in self.root.rglob("*") if p.is_file())
-
-    async def events(self) -> list[FileReceived]:
-        async with self.database.connection() as connection:
-            rows = await connection.fetch("SELECT event::text FROM ingest.outbox ORDER BY id")
-        data = [parse_event(row[0]).data for row in rows]
-        assert all(isinstance(d, FileReceived) for d in data)
-        return [d for d in data if isinstance(d, FileReceived)]
+from tests.ingest_support import OWNER, Kit, sender
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -125,7 +72,7 @@ async def test_a_sender_that_vanishes_leaves_nothing(kit: Kit) -> None:
         raise ConnectionResetError("gone")
 
     with pytest.raises(ConnectionResetError):
-        await kit.intake.receive(broken(), "a.dcm", OWNER)
+        await kit.intake.receive(broken(), "a.dcm", sender())
     assert kit.objects() == []
     assert kit.counted() == {}
 
@@ -161,22 +108,14 @@ async def test_a_failed_file_is_queued_again_once(kit: Kit) -> None:
     assert (await kit.send(content)).duplicate
     assert len(await kit.events()) == 1
 
-    outcomes = Outcomes(kit.database)
-    failed = FileFailed(
-        file_id=first.id,
-        owner_id=OWNER,
-        reason="decoder-crashed",
-        detail="x",
-        attempts=2,
-        worker="w",
-        finished_at=datetime.now(UTC),
-    )
-    await outcomes(Delivery(new_event("/processor", failed), 1))
+    await kit.fail(first.id)
+    woken = kit.woken
     answers = await asyncio.gather(*(kit.send(content) for _ in range(20)))
     assert all(a.duplicate and a.id == first.id for a in answers)
     events = await kit.events()
     assert len(events) == 2
     assert events[0] == events[1]
+    assert kit.woken == woken + 1
     assert kit.counted() == {"accepted": 1, "duplicate": 21}
 
 
@@ -198,3 +137,79 @@ async def test_no_database_means_not_accepted(tmp_path: Path) -> None:
     assert kit.objects() == []
     assert kit.counted() == {"unavailable": 1}
     await database.close()
+
+
+async def test_the_trailer_names_collection_owner_and_time(kit: Kit) -> None:
+    """So that a row that is lost can be made anew."""
+    accepted = await kit.send(ct_instance(seed=8), "scan.dcm", collection="group:3")
+    trailer = await kit.storage.read_trailer(file_key(accepted.id))
+    row = await kit.row(accepted.id)
+    assert (row["collection"], row["owner_id"]) == ("group:3", OWNER)
+    assert (trailer["file_name"], trailer["collection"], trailer["owner_id"]) == (
+        "scan.dcm",
+        "group:3",
+        OWNER,
+    )
+    assert datetime.fromisoformat(trailer["uploaded_at"]) == row["uploaded_at"]
+    (event,) = await kit.events()
+    assert event.collection == "group:3"
+
+
+async def test_two_collections_do_not_notice_each_other(kit: Kit) -> None:
+    """The second sender's second time finds the second sender's file, not the first's."""
+    content, other = (ct_instance(seed=seed, sop_instance_uid="1.2.3.9") for seed in (9, 10))
+    first = await kit.send(content)
+    second = await kit.send(content, owner=UserId(8))
+    shared = await kit.send(content, owner=UserId(8), collection="group:3")
+    assert len({first.id, second.id, shared.id}) == 3
+    for found, owner, collection in ((first, 7, None), (second, 8, None), (shared, 9, "group:3")):
+        again = await kit.send(content, owner=UserId(owner), collection=collection)
+        assert (again.id, again.duplicate) == (found.id, True)
+        with pytest.raises(Conflict):
+            await kit.send(other, owner=UserId(owner), collection=collection)
+    assert kit.objects() == sorted(str(one.id) for one in (first, second, shared))
+
+
+async def test_the_object_stays_when_the_answer_is_lost(kit: Kit, database_url: str) -> None:
+    """The database may have accepted the file: without its object it would be lost."""
+    operator = await asyncpg.connect(database_url)
+    waiting = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'ingest.upload_dicomfile'::regclass"
+    try:
+        async with operator.transaction():
+            await operator.execute("LOCK TABLE ingest.upload_dicomfile IN EXCLUSIVE MODE")
+            sending = asyncio.create_task(kit.send(ct_instance(seed=11)))
+
+            async def asked() -> bool:
+                return await operator.fetchval(waiting) is not None
+
+            await eventually(asked)
+            await operator.fetchval(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) AS found")
+            with pytest.raises(Unavailable):
+                await sending
+    finally:
+        await operator.close()
+    assert len(kit.objects()) == 1
+    assert kit.woken == 0
+    assert kit.counted() == {"unavailable": 1}
+
+
+async def test_when_every_place_is_taken_the_answer_is_unavailable(
+    tmp_path: Path, open_database: OpenDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.ingest.intake.SLOT_SECONDS", 0.01)
+    full = Kit(tmp_path, await open_database("ingest"), concurrency=1)
+    begun, finish = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        begun.set()
+        await finish.wait()
+        yield ct_instance(seed=12)
+
+    first = asyncio.create_task(full.intake.receive(slow(), "a.dcm", sender()))
+    await begun.wait()
+    with pytest.raises(Unavailable, match="Too many uploads"):
+        await full.send(ct_instance(seed=13))
+    finish.set()
+    await first
+    await full.send(ct_instance(seed=13))
+    assert full.counted() == {"accepted": 2, "unavailable": 1}

@@ -39,6 +39,7 @@ from services.operator.settings import OperatorSettings
 from tests.builders import ct_instance
 from tests.bus_support import make_telemetry
 from tests.fixtures_postgres import OpenDatabase
+from tests.ingest_support import sender
 from tests.results_support import Results, running_results
 from tests.unit.services.results.events import failed, processed
 from tests.waiting import wait_until
@@ -75,7 +76,7 @@ class World:
         async def pieces() -> AsyncIterator[bytes]:
             yield content
 
-        accepted = await self.intake.receive(pieces(), f"{self.seed}.dcm", OWNER)
+        accepted = await self.intake.receive(pieces(), f"{self.seed}.dcm", sender(OWNER))
         await self.sql.execute("UPDATE ingest.outbox SET published_at = now() - interval '1 minute'")
         return accepted.id
 
@@ -302,7 +303,7 @@ async def test_beside_uploads_nothing_looks_wrong(world: World) -> None:
         async def pieces() -> AsyncIterator[bytes]:
             yield ct_instance(seed=seed)
 
-        await world.intake.receive(pieces(), f"{seed}.dcm", OWNER)
+        await world.intake.receive(pieces(), f"{seed}.dcm", sender(OWNER))
 
     uploading = asyncio.gather(*(upload(seed) for seed in range(100, 160)))
     while not uploading.done():
@@ -343,7 +344,7 @@ from libs.common.encryption.keyring import Keyring
 from libs.common.database.postgres import Database
 from libs.common.storage import FileStorage
 from libs.dicom.parse.header import HeaderLimits
-from services.ingest.intake import Intake, Limits
+from services.ingest.intake import Intake, Limits, Sender
 from services.ingest.metrics import IngestMetrics
 from tests.builders import ct_instance
 from tests.bus_support import make_telemetry
@@ -359,7 +360,7 @@ async def main(folder, url):
     telemetry = make_telemetry()
     metrics = IngestMetrics(telemetry.metrics.registry)
     intake = Intake(storage, database, limits, telemetry, metrics, concurrency=1, wake=lambda: None)
-    await intake.receive(pieces(), "a.dcm", 7)
+    await intake.receive(pieces(), "a.dcm", Sender(7, "user:7"))
 
 asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
 """

@@ -1,0 +1,137 @@
+"""An intake for tests: real database and object store, and what it keeps."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from libs.common.access import user_collection
+from libs.common.bus.contract import Delivery
+from libs.common.database.postgres import Database
+from libs.common.encryption.keyring import Keyring
+from libs.common.events import Event, FileFailed, FileReceived, new_event, parse_event
+from libs.common.ids import UserId
+from libs.common.settings.telemetry import TelemetrySettings
+from libs.common.storage import FileStorage, Storage
+from libs.common.telemetry.tracing import Telemetry
+from libs.dicom.parse.header import HeaderLimits
+from services.ingest.handlers import Outcomes
+from services.ingest.intake import Intake, Limits, Sender
+from services.ingest.metrics import IngestMetrics
+from services.ingest.resending import Accepted
+
+OWNER = UserId(7)
+
+
+def sender(owner: UserId = OWNER, collection: str | None = None) -> Sender:
+    """Who sends into `collection`, else among their own."""
+    return Sender(owner, collection or user_collection(owner))
+
+
+async def pieces(content: bytes, size: int = 100_000) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+def failed_event(file_id: UUID, sha256: str | None = None) -> Event:
+    """What a processor says of a file that it cannot measure."""
+    data = FileFailed(
+        file_id=file_id,
+        owner_id=OWNER,
+        reason="decoder-crashed",
+        detail="x",
+        attempts=2,
+        worker="w",
+        finished_at=datetime.now(UTC),
+        sha256=sha256,
+    )
+    return new_event("/processor", data)
+
+
+class Kit:
+    """An intake and what it keeps; a second one in the same folder is another process's."""
+
+    def __init__(
+        self,
+        folder: Path,
+        database: Database,
+        extensions: frozenset[str] = frozenset(),
+        *,
+        concurrency: int = 8,
+    ) -> None:
+        self.root = folder / "objects"
+        self.database = database
+        self.woken = 0
+        limits = Limits(
+            max_file_bytes=3_000_000,
+            max_decoded_bytes=1 << 30,
+            accepted_extensions=extensions,
+            header=HeaderLimits(),
+        )
+        keyring = folder / "keyring.json"
+        self.storage: Storage = FileStorage(
+            self.root, Keyring.load(keyring) if keyring.exists() else Keyring.create(keyring)
+        )
+        telemetry = Telemetry("ingest", TelemetrySettings())
+        self.registry = telemetry.metrics.registry
+        metrics = IngestMetrics(self.registry)
+        self.intake = Intake(
+            self.storage, database, limits, telemetry, metrics, concurrency=concurrency, wake=self.wake
+        )
+
+    def wake(self) -> None:
+        self.woken += 1
+
+    async def send(
+        self,
+        content: bytes,
+        name: str | None = "a.dcm",
+        owner: UserId = OWNER,
+        collection: str | None = None,
+    ) -> Accepted:
+        return await self.intake.receive(pieces(content), name, sender(owner, collection))
+
+    async def fail(self, file_id: UUID, sha256: str | None = None) -> None:
+        """Have ingest hear that a file could not be measured; `sha256` as newer releases tell it."""
+        await self.hear(failed_event(file_id, sha256))
+
+    async def hear(self, event: Event) -> None:
+        """Handle an outcome."""
+        await Outcomes(self.database)(Delivery(event, 1))
+
+    def counted(self) -> dict[str, float]:
+        """Files by outcome, those that occurred."""
+        (counter,) = [m for m in self.registry.collect() if m.name == "ingest_files"]
+        found = {s.labels["outcome"]: s.value for s in counter.samples if s.name == "ingest_files_total"}
+        assert set(found) == {"accepted", "duplicate", "conflict", "rejected", "unavailable"}
+        return {outcome: value for outcome, value in found.items() if value}
+
+    def objects(self) -> list[str]:
+        """Names of all files, unfinished ones too."""
+        return sorted(p.name for p in self.root.rglob("*") if p.is_file())
+
+    def path(self, file_id: UUID) -> Path:
+        """Where a file's object lies."""
+        return self.root / str(file_id)[-2:] / str(file_id)
+
+    async def events(self) -> list[FileReceived]:
+        """What was announced, oldest first."""
+        async with self.database.connection() as connection:
+            rows = await connection.fetch("SELECT event::text FROM ingest.outbox ORDER BY id")
+        data = [parse_event(row[0]).data for row in rows]
+        assert all(isinstance(d, FileReceived) for d in data)
+        return [d for d in data if isinstance(d, FileReceived)]
+
+    async def row(self, file_id: UUID) -> Any:
+        """A file's row."""
+        async with self.database.connection() as connection:
+            return await connection.fetchrow("SELECT * FROM ingest.upload_dicomfile WHERE id = $1", file_id)
+
+    async def states(self) -> dict[UUID, str]:
+        """State by id."""
+        async with self.database.connection() as connection:
+            rows = await connection.fetch("SELECT id, state FROM ingest.upload_dicomfile")
+        return {row["id"]: row["state"] for row in rows}

@@ -1,0 +1,249 @@
+"""HTTP of ingest: into which collection a file goes, and who sees what lies there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from joserfc import jwt
+from pydantic import SecretStr
+
+from libs.common.bus.inprocess import InProcessBus
+from libs.common.bus.topology import INGEST_OUTCOMES
+from libs.common.database.postgres import Connection
+from libs.common.encryption.keyring import Keyring
+from libs.common.http.application import create_app
+from libs.common.ids import new_file_id
+from libs.common.keys import BUS, VERIFIER
+from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier
+from libs.common.telemetry.tracing import Telemetry
+from services.auth.signing import TokenSigner, generate_seed
+from services.ingest import store
+from services.ingest.app import install
+from services.ingest.models import State
+from services.ingest.settings import IngestSettings
+from tests.builders import ct_instance
+from tests.bus_support import FAST
+from tests.ingest_support import failed_event
+from tests.waiting import eventually
+
+SIGNER = TokenSigner(generate_seed())
+
+
+def token(user: int, *, staff: bool = False, **collections: str) -> dict[str, str]:
+    """Headers of a caller; `group_3="view"` lets them look into that group's collection."""
+    claims = Claims(
+        iss=ISSUER,
+        aud=AUDIENCE,
+        sub=str(user),
+        username=f"user{user}",
+        staff=staff,
+        groups=[],
+        permissions=[],
+        collections={name.replace("_", ":"): mode for name, mode in collections.items()},  # type: ignore[misc]
+        iat=int(datetime.now(UTC).timestamp()),
+        exp=int(datetime.now(UTC).timestamp()) + 600,
+        jti="x",
+    )
+    signed = jwt.encode(
+        {"alg": ALGORITHM, "kid": SIGNER.kid},
+        claims.model_dump(exclude_none=True),
+        SIGNER._key,
+        registry=SIGNER._registry,
+    )
+    return {"Authorization": f"Bearer {signed}"}
+
+
+ALICE = token(7, group_3="manage", group_4="view")
+BORIS = token(8, group_3="view")
+STRANGER = token(9)
+STAFF = token(1, staff=True)
+
+
+@dataclass
+class Ingest:
+    """The service, and how one talks to it."""
+
+    client: TestClient[web.Request, web.Application]
+
+    async def send(
+        self, headers: dict[str, str], content: bytes, collection: str | None = None
+    ) -> tuple[int, Any]:
+        """Upload one file; status and body."""
+        params = {} if collection is None else {"collection": collection}
+        headers = {**headers, "Content-Type": "application/dicom"}
+        async with self.client.post("/api/files", data=content, params=params, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def get(self, path: str, headers: dict[str, str], **params: str) -> tuple[int, Any]:
+        """Status and body."""
+        async with self.client.get(f"/api/files{path}", params=params, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def listed(self, headers: dict[str, str], **params: str) -> list[str]:
+        """Ids of all pages of a list."""
+        found: list[str] = []
+        while True:
+            status, body = await self.get("", headers, **params)
+            assert status == 200, body
+            found += [file["id"] for file in body["files"]]
+            if body["next_cursor"] is None:
+                return found
+            params["cursor"] = body["next_cursor"]
+
+
+@pytest.fixture
+async def ingest(tmp_path: Path, role_url: Callable[[str], str]) -> AsyncIterator[Ingest]:
+    Keyring.create(tmp_path / "keyring.json")
+    settings = IngestSettings(
+        database_url=SecretStr(role_url("ingest")),
+        data_dir=tmp_path,
+        keyring_file=tmp_path / "keyring.json",
+    )
+    telemetry = Telemetry("ingest", settings)
+    app = create_app(settings, telemetry)
+
+    async def keys() -> bytes:
+        return SIGNER.key_set().model_dump_json().encode()
+
+    app[VERIFIER] = TokenVerifier(keys)
+    # Nobody listens to what is announced here.
+    app[BUS] = InProcessBus(
+        telemetry, topology=replace(FAST, subscriptions=(INGEST_OUTCOMES,)), drain_timeout=1.0
+    )
+    install(app, settings)
+    async with TestClient(TestServer(app)) as client:
+
+        async def ready() -> bool:
+            async with client.get("/readyz") as answer:
+                return answer.status == 200
+
+        await eventually(ready)
+        yield Ingest(client)
+    await app[VERIFIER].close()
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def test_a_file_lies_where_it_was_sent(ingest: Ingest) -> None:
+    own, shared = ct_instance(seed=1), ct_instance(seed=2)
+    status, body = await ingest.send(ALICE, own)
+    assert status == 202
+    own_id = body["files"][0]["id"]
+    status, body = await ingest.send(ALICE, shared, "group:3")
+    assert status == 202
+    shared_id = body["files"][0]["id"]
+    for file_id, collection in ((own_id, "user:7"), (shared_id, "group:3")):
+        status, file = await ingest.get(f"/{file_id}", ALICE)
+        assert (status, file["collection"], file["owner_id"]) == (200, collection, 7)
+    # The same bytes elsewhere are another file.
+    status, body = await ingest.send(ALICE, own, "group:3")
+    assert (status, body["files"][0].get("duplicate")) == (202, None)
+    both = [body["files"][0]["id"], shared_id]
+    assert await ingest.listed(ALICE) == [*both, own_id]
+    assert await ingest.listed(BORIS) == both
+    assert await ingest.listed(STRANGER) == []
+    assert await ingest.listed(STAFF) == [*both, own_id]
+    assert await ingest.listed(ALICE, limit="1") == [*both, own_id]
+    for file_id, readers in ((own_id, (ALICE, STAFF)), (shared_id, (ALICE, BORIS, STAFF))):
+        for reader in (ALICE, BORIS, STRANGER, STAFF):
+            status, _ = await ingest.get(f"/{file_id}", reader)
+            assert status == (200 if reader in readers else 404)
+
+
+@pytest.mark.parametrize(
+    ("caller", "collection", "status", "code"),
+    [
+        (ALICE, "group:4", 403, "permission-denied"),
+        (BORIS, "group:3", 403, "permission-denied"),
+        (STAFF, "group:3", 403, "permission-denied"),
+        (STAFF, "user:7", 403, "permission-denied"),
+        (STRANGER, "group:3", 404, "not-found"),
+        (STRANGER, "user:7", 404, "not-found"),
+        (ALICE, "group:03", 400, "invalid-request"),
+        (ALICE, "room:3", 400, "invalid-request"),
+        (ALICE, "group:3\n", 400, "invalid-request"),
+        (ALICE, "", 400, "invalid-request"),
+    ],
+)
+async def test_who_may_not_send_there(
+    ingest: Ingest, sql: Connection, caller: dict[str, str], collection: str, status: int, code: str
+) -> None:
+    got, body = await ingest.send(caller, ct_instance(), collection)
+    assert (got, body["code"]) == (status, code)
+    assert await sql.fetchval("SELECT count(*) FROM ingest.upload_dicomfile") == 0
+
+
+async def test_superseded_files_are_shown_on_request(ingest: Ingest, sql: Connection) -> None:
+    first, second = (ct_instance(seed=seed, sop_instance_uid="1.2.3") for seed in (1, 2))
+    _, body = await ingest.send(ALICE, first)
+    old = body["files"][0]["id"]
+    assert "supersedes" not in body["files"][0]
+    await ingest.client.app[BUS].publish(failed_event(UUID(old)))  # as processors tell it
+    status, body = await ingest.send(ALICE, second)
+    (file,) = body["files"]
+    assert (status, file["supersedes"], file["state"]) == (202, old, "accepted")
+    new = file["id"]
+    assert await ingest.listed(ALICE) == [new]
+    assert await ingest.listed(ALICE, state="superseded") == [old]
+    assert await ingest.listed(STAFF, state="superseded") == [old]
+    assert await ingest.listed(ALICE, state="accepted") == [new]
+    assert await ingest.listed(ALICE, state="") == [new]
+    status, file = await ingest.get(f"/{old}", ALICE)
+    assert (status, file["state"]) == (200, "superseded")
+    assert (await ingest.get("", ALICE, state="lost"))[0] == 400
+
+
+class Explaining:
+    """A connection that explains what it is asked for, in place of doing it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.plan = ""
+
+    async def fetch(self, statement: str, *arguments: object) -> list[Any]:
+        rows = await self.connection.fetch(f"EXPLAIN (ANALYZE, TIMING OFF) {statement}", *arguments)
+        self.plan = "\n".join(row[0] for row in rows)
+        return []
+
+
+@pytest.mark.parametrize("state", [None, "accepted", "superseded"])
+@pytest.mark.parametrize("collections", [["user:7"], ["group:3", "user:7", "user:9"], None])
+async def test_a_list_reads_no_more_than_its_pages(
+    sql: Connection, collections: list[str] | None, state: State | None
+) -> None:
+    """Somebody who sees little among many rows: each branch walks an index, and stops at the limit."""
+    await sql.execute(
+        """
+        INSERT INTO ingest.upload_dicomfile (id, file, file_name, owner_id, size_bytes, sha256, state,
+            sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        SELECT uuid, uuid::text, 'a.dcm', 7 + n % 3, 1, md5(n::text) || md5(n::text),
+            CASE WHEN n % 1000 = 0 THEN 'superseded' ELSE 'accepted' END, '1.2', '1.2.' || n, '1.2'
+        FROM generate_series(1, 20000) AS n, LATERAL (SELECT md5(n::text)::uuid AS uuid) AS made
+        """
+    )
+    await sql.execute("ANALYZE ingest.upload_dicomfile")
+    explaining = Explaining(sql)
+    await store.list_files(explaining, collections, state, new_file_id(), 51)  # type: ignore[arg-type]
+    assert "Seq Scan" not in explaining.plan, explaining.plan
+    read = [
+        int(float(part.split("rows=")[1].split()[0]))
+        for part in explaining.plan.splitlines()
+        if "Scan" in part and "actual" in part
+        for part in [part.partition("actual")[2]]
+    ]
+    assert read
+    assert max(read) <= 60, explaining.plan
