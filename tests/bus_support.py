@@ -8,7 +8,15 @@ from datetime import UTC, datetime
 from opentelemetry.sdk.trace.export import SpanExporter
 
 from libs.common.bus.topology import TOPOLOGY
-from libs.common.events import Averages, Event, FileFailed, FileProcessed, FileReceived, new_event
+from libs.common.events import (
+    MAX_EVENT_BYTES,
+    Averages,
+    Event,
+    FileFailed,
+    FileProcessed,
+    FileReceived,
+    new_event,
+)
 from libs.common.ids import new_file_id
 from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.telemetry.tracing import Telemetry
@@ -55,6 +63,13 @@ def processed(of: Event, traceparent: str | None = None) -> Event:
         method_version=1,
     )
     return new_event("/processor", data, traceparent)
+
+
+def too_large() -> Event:
+    """A `dicom.file.processed` of more than MAX_EVENT_BYTES."""
+    event = processed(received())
+    data = event.data.model_copy(update={"statistics": {"frame_means": [0.1] * (MAX_EVENT_BYTES // 4 + 1)}})
+    return event.model_copy(update={"data": data})
 
 
 def failed(of: Event) -> Event:

@@ -148,6 +148,17 @@ class RabbitMQNode:
             f'rabbit_connection_tracking:list(<<"{vhost}">>), "closed by test", 0)'
         )
 
+    def limit_length(self, vhost: str, queue: str, most: int | None) -> None:
+        """Let a policy cap what waits in a queue (regular expression); None takes the cap away."""
+        if most is None:
+            self.evaluate(f'ok = rabbit_policy:delete(<<"{vhost}">>, <<"cap">>, <<"tests">>)')
+            return
+        definition = f'[{{<<"max-length">>, {most}}}]'
+        self.evaluate(
+            f'ok = rabbit_policy:set(<<"{vhost}">>, <<"cap">>, <<"{queue}">>, {definition}, 0, <<"queues">>, '
+            '<<"tests">>)'
+        )
+
     def set_memory_alarm(self, on: bool) -> None:
         """Raise or clear the memory alarm, which stops the node from reading from publishers."""
         self.evaluate(f"vm_memory_monitor:set_vm_memory_high_watermark({'0.00001' if on else '0.4'})")

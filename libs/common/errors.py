@@ -23,6 +23,7 @@ DicomSystemError
 │       └── ObjectUnreadable         500 object-unreadable: the disk does not give its bytes
 ├── ConfigurationError               start-up only: one sentence that says what to do
 ├── Reject                           a message that nobody can read: to `.dead` with the reason
+│   └── EventTooLarge                413 event-too-large: never published
 └── Undelivered                      an in-process handler gave a nested event up
 """
 
@@ -207,6 +208,14 @@ class Reject(DicomSystemError):
 
     code = "rejected-message"
     title = "Message rejected"
+
+
+class EventTooLarge(Reject):
+    """An event beyond MAX_EVENT_BYTES; it has not been published, and never will be."""
+
+    status = 413
+    code = "event-too-large"
+    title = "Event too large"
 
 
 class Undelivered(DicomSystemError):

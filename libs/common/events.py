@@ -12,10 +12,12 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from libs.common.errors import Reject
+from libs.common.errors import EventTooLarge, Reject
 from libs.common.ids import new_uuid
 
 CONTENT_TYPE = "application/cloudevents+json"
+MAX_EVENT_BYTES = 256 << 10
+"""No larger event is published: RabbitMQ 4 closes the channel at 16 MiB, and queues are no object store."""
 
 RECEIVED = "dicom.file.received.v1"
 PROCESSED = "dicom.file.processed.v1"
@@ -31,10 +33,11 @@ FailureReason = Literal[
     "pixel-data-invalid",
     "object-corrupt",
     "object-missing",
+    "result-too-large",
 ]
 
 FAILURE_DETAILS: dict[FailureReason, str] = {
-    "worker-lost": "Every attempt ended with the loss of the worker that held the file.",
+    "worker-lost": "No attempt came to an end: its worker was lost, or met an error that nobody foresaw.",
     "decode-timeout": "Decoding took longer than the deadline.",
     "decoder-crashed": "The decoder ended abnormally.",
     "memory-limit": "Decoding needs more memory than a worker may use.",
@@ -43,6 +46,7 @@ FAILURE_DETAILS: dict[FailureReason, str] = {
     "pixel-data-invalid": "The pixel data contradict the header.",
     "object-corrupt": "The stored object does not authenticate.",
     "object-missing": "The stored object does not exist.",
+    "result-too-large": "What was measured is too large to be sent.",
 }
 
 
@@ -148,11 +152,17 @@ class Event(_Frozen):
     data: EventData = Field(union_mode="left_to_right")
 
     def to_json(self) -> bytes:
-        """Serialise as structured-mode JSON; absent attributes are left out (CloudEvents JSON format 2.2)."""
+        """Serialise as structured-mode JSON; absent attributes are left out (CloudEvents JSON format 2.2).
+
+        Every event is written by this before it goes anywhere. Raises EventTooLarge beyond MAX_EVENT_BYTES.
+        """
         body = self.model_dump(mode="json")
         if body["traceparent"] is None:
             del body["traceparent"]
-        return orjson.dumps(body)
+        written = orjson.dumps(body)
+        if len(written) > MAX_EVENT_BYTES:
+            raise EventTooLarge(f"{self.type} takes {len(written)} bytes: no more than {MAX_EVENT_BYTES}.")
+        return written
 
 
 class _Envelope(BaseModel):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import TypeAdapter
 
-from libs.common.bus.contract import MAX_DELIVERIES, Delivery
+from libs.common.bus.contract import Delivery
+from libs.common.bus.retry import MAX_DELIVERIES
 from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
-from libs.common.errors import Reject, Unavailable
+from libs.common.errors import EventTooLarge, Reject, Unavailable
+from libs.common.events import MAX_EVENT_BYTES
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
-from tests.bus_support import failed, processed, received
-from tests.contract.bus_carriers import Carrier, Recorder, is_ready, subscribe_all
+from tests.bus_support import failed, processed, received, too_large
+from tests.contract.bus_carriers import Carrier, Recorder, is_ready, ready, subscribe_all
 from tests.waiting import eventually
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -99,6 +102,35 @@ async def test_an_event_that_always_fails_is_given_up(carrier: Carrier) -> None:
     await eventually(lambda: carrier.dead("processor.files"))
     assert recorder.attempts == list(range(1, MAX_DELIVERIES + 1))
     assert await carrier.dead("processor.files") == ["given up after 10 attempts: ValueError"]
+
+
+async def test_a_subscription_may_have_another_number_of_attempts(carrier: Carrier) -> None:
+    """Deliveries say which one is the last; what fails then is given up."""
+    seen = []
+
+    async def fail(delivery: Delivery) -> None:
+        seen.append((delivery.attempt, delivery.attempts, delivery.last, delivery.spent))
+        raise OSError
+
+    for subscription in (RESULTS_FILES, INGEST_OUTCOMES):
+        await carrier.bus.subscribe(subscription, Recorder(), concurrency=1)
+    await carrier.bus.subscribe(PROCESSOR_FILES, fail, concurrency=1, attempts=3)
+    await ready(carrier.bus)
+    await carrier.send(received())
+    await eventually(lambda: carrier.dead("processor.files"))
+    assert seen == [(1, 3, False, False), (2, 3, False, False), (3, 3, True, False)]
+    assert await carrier.dead("processor.files") == ["given up after 3 attempts: OSError"]
+
+
+async def test_an_event_that_is_too_large_is_never_published(carrier: Carrier) -> None:
+    """No channel is lost over it: the next one goes through, and reaches who already consumes."""
+    results = Recorder()
+    await subscribe_all(carrier.bus, {RESULTS_FILES: results})
+    large = too_large()
+    with pytest.raises(EventTooLarge, match=f"no more than {MAX_EVENT_BYTES}"):
+        await carrier.bus.publish(large)
+    await carrier.bus.publish(event := processed(received()))
+    await eventually(lambda: results.ids == {str(event.id)})
 
 
 async def test_no_more_handlers_run_at_once_than_asked_for(carrier: Carrier) -> None:
@@ -185,6 +217,34 @@ async def test_one_trace_from_publisher_to_handler(carrier: Carrier, spans: InMe
     assert consumer.attributes["messaging.destination.name"] == f"dicom.events:{event.type}:processor.files"
     assert consumer.attributes["messaging.operation.type"] == "process"
     assert inside == [f"00-{TRACE}-{consumer.context.span_id:016x}-01"]
+
+
+async def test_a_failure_shows_in_its_span(carrier: Carrier, spans: InMemorySpanExporter) -> None:
+    """As the kind of error: its text may quote what must not leave the system."""
+
+    def fail_once(delivery: Delivery) -> None:
+        if delivery.attempt == 1:
+            raise ValueError("SECRET^NAME")
+
+    recorder = Recorder(fail_once)
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await carrier.send(received(TRACEPARENT))
+
+    def attempts() -> dict[Any, ReadableSpan]:
+        found = [s for s in spans.get_finished_spans() if s.name.endswith("processor.files")]
+        return {(s.attributes or {})["dicom.delivery.attempt"]: s for s in found}
+
+    await eventually(lambda: len(attempts()) == 2)
+    failing, going = attempts()[1], attempts()[2]
+    assert (failing.status.status_code, going.status.status_code) == (StatusCode.ERROR, StatusCode.UNSET)
+    assert (failing.attributes or {})["error.type"] == "ValueError"
+    assert "error.type" not in (going.attributes or {})
+    with pytest.raises(EventTooLarge):
+        await carrier.bus.publish(too_large())
+    sending = await _span(spans, SpanKind.PRODUCER, "processed.v1")
+    assert sending.status.status_code is StatusCode.ERROR
+    assert (sending.attributes or {})["error.type"] == "EventTooLarge"
+    assert "SECRET" not in "".join(span.to_json() for span in spans.get_finished_spans())
 
 
 async def test_outcomes_are_counted(carrier: Carrier, telemetry: Telemetry) -> None:

@@ -114,6 +114,47 @@ async def test_one_that_gives_up_does_not_cut_the_others_short(bus: InProcessBus
     assert len(finished.deliveries) == 1
 
 
+async def test_who_is_done_is_told_and_left_out_of_the_next_dispatch(bus: InProcessBus) -> None:
+    """However the dispatch ended: given up by one, or cut off in the middle."""
+    finish = asyncio.Event()
+    results = Recorder()
+
+    async def slow_then_refuse(_: Delivery) -> None:
+        await finish.wait()
+        raise Reject("no")
+
+    await subscribe_all(bus, {PROCESSOR_FILES: slow_then_refuse, RESULTS_FILES: results})
+    event, done = received(), set[str]()
+    cut = asyncio.create_task(bus.publish(event, done=done))
+    await eventually(lambda: done == {"results.files"})
+    cut.cancel()
+    await asyncio.wait([cut])
+    finish.set()
+    with pytest.raises(Undelivered):
+        await bus.publish(event, done=done)
+    assert done == {"results.files"}
+    assert len(results.deliveries) == 1
+    await bus.publish(event, done={"results.files", "processor.files"})
+
+
+async def test_giving_up_does_not_end_an_event_that_others_have_not_handled_yet(bus: InProcessBus) -> None:
+    """One refuses at once, the other is cut off by the shutdown: the event must come again for that one."""
+
+    def reject(_: Delivery) -> None:
+        raise Reject("no")
+
+    def unavailable(_: Delivery) -> None:
+        raise Unavailable("the database is away")
+
+    results = Recorder(unavailable)
+    await subscribe_all(bus, {PROCESSOR_FILES: Recorder(reject), RESULTS_FILES: results})
+    publishing = asyncio.create_task(bus.publish(received()))
+    await eventually(lambda: results.deliveries)
+    await bus.drain()
+    with pytest.raises(Unavailable):
+        await publishing
+
+
 async def test_handlers_that_publish_to_each_other_never_wait_in_a_circle(bus: InProcessBus) -> None:
     """Not even to themselves, with one slot each and more events than slots."""
     outcomes = Recorder()

@@ -9,6 +9,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import HeadersType
 from aio_pika.exceptions import ChannelPreconditionFailed
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pamqp.common import FieldTable
 
 from libs.common.bus.contract import Delivery
@@ -233,6 +234,47 @@ async def test_a_missing_retry_queue_costs_no_message(amqp_url: str, telemetry: 
         await _delete_queue(amqp_url, "processor.files.retry.0.05s")
         await bus.publish(received())
         await eventually(lambda: recorder.attempts == [1, 2])
+
+
+async def test_a_copy_that_finds_no_room_is_not_waited_for_once_its_session_is_lost(
+    rabbitmq_node: RabbitMQNode, vhost: str, telemetry: Telemetry
+) -> None:
+    """The broker delivers it again: a worker that went on trying would keep the others from that."""
+
+    def fail_once(delivery: Delivery) -> None:
+        if delivery.attempt == 1:
+            raise OSError
+
+    recorder = Recorder(fail_once)
+    async with rabbitmq_bus(rabbitmq_node.url(vhost), telemetry, publish_timeout=1.0) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: recorder}, concurrency=1)
+        rabbitmq_node.limit_length(vhost, r"^processor\\.files\\.retry", 0)
+        await bus.publish(event := received())
+        await eventually(lambda: recorder.attempts == [1])
+        rabbitmq_node.close_connections(vhost)
+        await eventually(lambda: recorder.attempts == [1, 2])
+        assert recorder.ids == {str(event.id)}
+
+
+async def test_what_travels_beside_an_event_says_whose_trace_it_is(
+    amqp_url: str, telemetry: Telemetry, spans: InMemorySpanExporter
+) -> None:
+    """A message that somebody passed on belongs to their span; without one, to the event's own."""
+    beside = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
+    recorder = Recorder()
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: recorder}, concurrency=1)
+        async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+            exchange = await channel.get_exchange(FAST.exchange)
+            cases: list[HeadersType] = [{"traceparent": beside}, {}]
+            for headers in cases:
+                message = aio_pika.Message(received(TRACEPARENT).to_json(), headers=headers)
+                await exchange.publish(message, "dicom.file.received.v1")
+        await eventually(lambda: len(recorder.deliveries) == 2)
+        await bus.drain()
+    parents = [s.parent for s in spans.get_finished_spans() if s.name.endswith("processor.files")]
+    traces = [f"{parent.trace_id:032x}" for parent in parents if parent]
+    assert traces == ["1" * 32, TRACEPARENT.split("-")[1]]
 
 
 async def test_a_cancelled_handler_settles_nothing(amqp_url: str, telemetry: Telemetry) -> None:

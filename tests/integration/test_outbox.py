@@ -14,12 +14,12 @@ from libs.common.bus.contract import Delivery, Handler
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import Topology
 from libs.common.database.postgres import Database
-from libs.common.errors import ConfigurationError, Reject
+from libs.common.errors import ConfigurationError, Reject, Unavailable
 from libs.common.events import Event
 from libs.common.outbox.relay import OutboxRelay
-from libs.common.outbox.store import OutboxStore, enqueue, replay
+from libs.common.outbox.store import DeadRow, OutboxStore, enqueue, replay
 from tests.bus_support import FAST, make_telemetry, received
-from tests.fixtures_postgres import OpenDatabase
+from tests.fixtures_postgres import OpenDatabase, PostgresServer
 from tests.waiting import eventually
 
 ONE = Topology(FAST.exchange, FAST.subscriptions[:1], FAST.retry_delays)
@@ -60,19 +60,19 @@ def opened() -> Dispatched:
 @asynccontextmanager
 async def relaying(
     database: Database,
-    handler: Handler | None,
-    *,
+    *handlers: Handler,
     in_flight: int = 100,
     lease: float = 30.0,
     poll: float = 30.0,
     in_process_slots: int | None = None,
     stop_timeout: float = 5.0,
 ) -> AsyncIterator[OutboxRelay]:
-    """A running relay; stopped as a service stops it."""
+    """A running relay, stopped as a service stops it; one handler for each of the first subscriptions."""
     telemetry = make_telemetry()
-    bus = InProcessBus(telemetry, topology=ONE, drain_timeout=1.0)
-    if handler is not None:
-        await bus.subscribe(QUEUE, handler, concurrency=1000)
+    topology = Topology(FAST.exchange, FAST.subscriptions[: len(handlers)], FAST.retry_delays)
+    bus = InProcessBus(telemetry, topology=topology, drain_timeout=1.0)
+    for subscription, handler in zip(topology.subscriptions, handlers, strict=True):
+        await bus.subscribe(subscription, handler, concurrency=1000)
     relay = OutboxRelay(
         database,
         bus,
@@ -217,19 +217,28 @@ async def test_a_lost_relay_is_replaced_when_its_lease_ends(database: Database) 
     await relay.stop(0.0)
 
 
-async def test_a_result_counts_only_while_the_token_matches(database: Database) -> None:
-    """A relay that lost its lease to another marks nothing."""
+@pytest.mark.parametrize("error", [None, Reject("no such shape"), Unavailable("away")])
+async def test_a_result_counts_only_while_the_token_matches(
+    database: Database, error: Exception | None
+) -> None:
+    """A relay that lost its lease to another marks nothing, whatever has become of the event."""
     slow = Dispatched()
+
+    async def handler(delivery: Delivery) -> None:
+        await slow(delivery)
+        if error is not None:
+            raise error
+
     await put(database)
-    async with relaying(database, slow):
+    async with relaying(database, handler, stop_timeout=0.5):
         await eventually(lambda: slow.deliveries)
         async with database.connection() as connection:
             await connection.execute("UPDATE ingest.outbox SET token = gen_random_uuid()")
         slow.gate.set()
         await asyncio.sleep(0.2)
     (row,) = await rows(database)
-    assert row["published_at"] is None
-    assert row["token"] is not None
+    assert (row["published_at"], row["dead_at"]) == (None, None)
+    assert (row["attempts"], row["token"] is not None) == (1, True)
 
 
 async def test_what_the_bus_cannot_take_now_is_tried_again_uncounted(database: Database) -> None:
@@ -277,6 +286,94 @@ async def test_a_given_up_event_is_dead_with_who_and_why_until_it_is_replayed(da
     assert dispatched == [Delivery(event, 1), Delivery(event, 1)]
     (row,) = await rows(database)
     assert (row["dead_at"], row["dead_subscription"], row["dead_reason"]) == (None, None, None)
+
+
+async def test_what_one_subscription_gives_up_costs_the_others_nothing(database: Database) -> None:
+    """The row remembers who is done, and a replay reaches only the rest."""
+    refuse, taken, others = True, [], opened()
+
+    async def handler(delivery: Delivery) -> None:
+        taken.append(delivery)
+        if refuse:
+            raise Reject("no such shape")
+
+    async def dead() -> list[dict[str, Any]]:
+        return await rows(database, "dead_at IS NOT NULL")
+
+    (event,) = await put(database)
+    async with relaying(database, handler, others, poll=0.05):
+        (row,) = await eventually(dead)
+        assert (row["dead_subscription"], row["done"]) == ("processor.files", ["results.files"])
+        refuse = False
+        async with database.transaction() as connection:
+            assert await replay(connection, "ingest") == 1
+        await eventually(all_published(database, 1))
+    assert taken == [Delivery(event, 1), Delivery(event, 1)]
+    assert others.deliveries == [Delivery(event, 1)]
+
+
+async def test_a_stop_in_the_middle_leaves_the_rest_to_do_and_no_more(database: Database) -> None:
+    """The next process goes on where this one was."""
+    slow, others, later = Dispatched(), opened(), opened()
+    (event,) = await put(database)
+    async with relaying(database, slow, others, stop_timeout=0.05):
+        await eventually(lambda: slow.deliveries and others.deliveries)
+    (row,) = await rows(database)
+    assert (row["done"], row["attempts"], row["token"]) == (["results.files"], 0, None)
+    async with relaying(database, later, others):
+        await eventually(all_published(database, 1))
+    assert later.deliveries == others.deliveries == [Delivery(event, 1)]
+
+
+async def test_a_row_that_is_not_due_waits(database: Database) -> None:
+    """Others go by."""
+    dispatched = opened()
+    early, late = await put(database, 2)
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE ingest.outbox SET due_at = now() + interval '1 hour' WHERE event->>'id' = $1",
+            str(early.id),
+        )
+    async with relaying(database, dispatched, poll=0.02) as relay:
+        await eventually(all_published(database, 1))
+        (third,) = await put(database)
+        relay.wake()
+        await eventually(all_published(database, 2))
+        assert dispatched.ids == [str(late.id), str(third.id)]
+        async with database.connection() as connection:
+            await connection.execute("UPDATE ingest.outbox SET due_at = now()")
+        await eventually(all_published(database, 3))
+
+
+async def test_outcomes_outlast_an_outage_of_the_database(
+    database: Database,
+    postgres_server: PostgresServer,
+    database_name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Written again and again until they are written, of each kind; nobody is called a second time."""
+    gate, seen = asyncio.Event(), []
+
+    async def handler(delivery: Delivery) -> None:
+        seen.append(str(delivery.event.id))
+        await gate.wait()
+        if seen.index(str(delivery.event.id)) == 0:
+            raise Reject("not this one")
+
+    events = await put(database, 3)
+    async with relaying(database, handler, poll=0.05):
+        await eventually(lambda: len(seen) == 3)
+        postgres_server.execute(
+            f'ALTER DATABASE "{database_name}" ALLOW_CONNECTIONS false',
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database_name}'",
+        )
+        gate.set()
+        await eventually(lambda: caplog.text.count("outbox outcomes not written yet") >= 2)
+        postgres_server.execute(f'ALTER DATABASE "{database_name}" ALLOW_CONNECTIONS true')
+        await eventually(all_published(database, 2), 30)
+        (dead,) = await eventually(lambda: rows(database, "dead_at IS NOT NULL"))
+    assert dead["dead_reason"] == "not this one"
+    assert sorted(seen) == sorted(str(event.id) for event in events)
 
 
 async def test_a_row_that_nobody_can_read_is_dead(database: Database) -> None:
@@ -418,16 +515,47 @@ async def test_an_exclusive_relay_takes_a_lost_lock_again(database: Database) ->
 
 
 async def test_old_published_rows_are_removed_and_no_others(database: Database) -> None:
-    """Unpublished and dead ones stay, however old."""
-    await put(database, 4)
+    """Unpublished and dead ones stay, however old, and what was published since."""
+    await put(database, 8)
     async with database.connection() as connection:
         await connection.execute(
             """UPDATE ingest.outbox SET created_at = now() - interval '1 year',
-                published_at = CASE WHEN id % 2 = 0 THEN now() - interval '2 days' END"""
+                published_at = CASE id % 4
+                    WHEN 0 THEN now() - interval '25 hours' WHEN 1 THEN now() - interval '23 hours' END,
+                dead_at = CASE id % 4 WHEN 2 THEN now() - interval '1 year' END"""
         )
         before = await rows(database)
-        assert await OutboxStore("ingest").prune(connection, 86_400.0, 1000) == 2
-    assert await rows(database) == [row for row in before if row["published_at"] is None]
+        assert await OutboxStore("ingest").prune(connection, 86_400.0, 1) == 1
+        assert await OutboxStore("ingest").prune(connection, 86_400.0, 1000) == 1
+    assert await rows(database) == [row for row in before if row["id"] % 4]
+
+
+async def test_what_an_operator_asks_of_it(database: Database) -> None:
+    """Dead rows in order, the newest row, and whose events wait or have just gone."""
+    store = OutboxStore("ingest")
+    events = await put(database, 5)
+    ids = [event.data.file_id for event in events]
+    async with database.connection() as connection:
+        first, *_, last = (row["id"] for row in await rows(database))
+        await connection.execute(
+            """UPDATE ingest.outbox SET
+                dead_at = CASE WHEN id < $1 + 2 THEN now() END,
+                dead_subscription = CASE WHEN id = $1 THEN 'results.files' END,
+                dead_reason = CASE WHEN id = $1 THEN 'too strange' END,
+                published_at = CASE id - $1 WHEN 2 THEN now() - interval '1 hour' WHEN 3 THEN now() END""",
+            first,
+        )
+        assert await store.count_dead(connection) == 2
+        found = await store.list_dead(connection, 0, 10)
+        assert found == [
+            DeadRow(first, str(ids[0]), "results.files", "too strange"),
+            DeadRow(first + 1, str(ids[1]), "the relay", "no reason noted"),
+        ]
+        assert await store.list_dead(connection, first, 1) == found[1:]
+        assert await store.newest(connection) == last
+        assert await store.under_way(connection, ids, 60.0, last) == set(ids[3:])
+        assert await store.under_way(connection, ids, 60.0, last - 1) == {ids[3]}
+        assert await store.under_way(connection, ids[:3], 7200.0, last) == {ids[2]}
 
 
 @pytest.mark.parametrize("schema", ["", "ingest; DROP TABLE x", "In", 'a"b', "1a", "a.b", "a" * 64])

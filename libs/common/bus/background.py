@@ -7,6 +7,8 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from libs.common.ending import end_task
+
 log = logging.getLogger(__name__)
 
 
@@ -30,12 +32,8 @@ class Background:
         await asyncio.shield(self._failure)
 
     async def cancel(self, *tasks: asyncio.Task[None]) -> None:
-        """Cancel these tasks, or all, and wait until they have ended."""
-        ending = set(tasks) or set(self._tasks)
-        for task in ending:
-            task.cancel()
-        if ending:
-            await asyncio.wait(ending)
+        """Cancel these tasks, or all, and wait until they have ended: once is not always enough."""
+        await asyncio.gather(*map(end_task, set(tasks) or set(self._tasks)))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

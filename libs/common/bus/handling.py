@@ -15,17 +15,8 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from libs.common.bus.contract import (
-    Ack,
-    Dead,
-    Delivery,
-    Handler,
-    Leave,
-    Retry,
-    Settling,
-    Subscription,
-    decide,
-)
+from libs.common.bus.contract import Delivery, Handler, Subscription
+from libs.common.bus.retry import Ack, Dead, Leave, Retry, Settling, decide
 from libs.common.events import Event
 from libs.common.telemetry import semconv
 from libs.common.telemetry.metrics import preset
@@ -69,9 +60,12 @@ class Handling:
         handler: Handler,
         telemetry: Telemetry,
         carrier: Carrier,
+        *,
+        attempts: int,
     ) -> None:
-        """`carrier` is what the subscription is on."""
+        """`carrier` is what the subscription is on; `attempts` how many each event gets."""
         self.queue = subscription.queue
+        self._attempts = attempts
         self._handler = handler
         self._telemetry = telemetry
         self._metrics = telemetry.metrics
@@ -82,21 +76,23 @@ class Handling:
         self._duration = telemetry.metrics.bus_duration.labels(self.queue)
 
     async def run(
-        self, delivery: Delivery, *, traceparent: str | None = None, tag: int | None = None
+        self, event: Event, attempt: int, *, traceparent: str | None = None, tag: int | None = None
     ) -> Settling:
-        """Call the handler. A cancellation (or the end of the process) is counted and raised, never decided.
+        """Call the handler for the `attempt`-th time.
 
+        A cancellation (or the end of the process) is counted and raised, never decided.
         `traceparent` is what travelled beside the event; it falls back on the event's own. `tag` is the
         delivery tag of RabbitMQ.
         """
+        delivery = Delivery(event, attempt, self._attempts)
         self._received.inc()
         started = time.perf_counter()
         with self._in_flight.track_inprogress(), self._span(delivery, traceparent, tag) as span:
             try:
                 await self._handler(delivery)
-                decision = decide(None, delivery.attempt)
+                decision: Settling = Ack()
             except BaseException as error:  # the edge: `decide` names what becomes of each kind
-                decision = decide(error, delivery.attempt)
+                decision = decide(error, attempt, self._attempts)
                 self.note(decision)
                 if isinstance(decision, Leave):
                     raise

@@ -10,8 +10,9 @@ import asyncio
 from contextvars import ContextVar
 from itertools import count
 
-from libs.common.bus.contract import Ack, Dead, Delivery, Handler, Leave, Retry, Subscription
+from libs.common.bus.contract import Handler, Subscription
 from libs.common.bus.handling import Carrier, Handling, publishing
+from libs.common.bus.retry import MAX_DELIVERIES, Ack, Dead, Leave, Retry
 from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable, Undelivered
 from libs.common.events import Event
@@ -55,22 +56,31 @@ class InProcessBus:
         self._draining = asyncio.Event()
         self._dispatches: set[asyncio.Task[None]] = set()
 
-    async def subscribe(self, subscription: Subscription, handler: Handler, *, concurrency: int) -> None:
+    async def subscribe(
+        self,
+        subscription: Subscription,
+        handler: Handler,
+        *,
+        concurrency: int,
+        attempts: int = MAX_DELIVERIES,
+    ) -> None:
         """Register the handler of a subscription: at most `concurrency` calls at once per nesting depth."""
         if subscription.queue in self._subscribers:
             raise ValueError(f"{subscription.queue} already has a handler")
-        handling = Handling(subscription, handler, self._telemetry, self._carrier)
+        handling = Handling(subscription, handler, self._telemetry, self._carrier, attempts=attempts)
         self._subscribers[subscription.queue] = _Subscriber(handling, concurrency)
 
-    async def publish(self, event: Event, *, attempt: int = 1) -> None:
+    async def publish(self, event: Event, *, attempt: int = 1, done: set[str] | None = None) -> None:
         """Hand the event to every subscription that takes its type; return when all have handled it.
 
-        Raises Undelivered when one gave it up (the others finish first), Unavailable while a subscription has
-        no handler yet and once the bus drains.
+        Raises Undelivered when one gave it up and the others have finished, Unavailable while a subscription
+        has no handler yet and once the bus drains, EventTooLarge.
         """
-        subscribers = self._subscribers_of(event.type)
+        handled = set() if done is None else done
+        subscribers = [s for s in self._subscribers_of(event.type) if s.handling.queue not in handled]
         with publishing(self._telemetry, event, self._carrier):
-            tasks = [asyncio.create_task(self._dispatch(s, event, attempt)) for s in subscribers]
+            event.to_json()  # for its check: what RabbitMQ would not take must not pass here
+            tasks = [asyncio.create_task(self._dispatch(s, event, attempt, handled)) for s in subscribers]
             if _depth.get() == 0:
                 self._track(tasks)
             try:
@@ -119,7 +129,7 @@ class InProcessBus:
             self._dispatches.add(task)
             task.add_done_callback(self._dispatches.discard)
 
-    async def _dispatch(self, subscriber: _Subscriber, event: Event, attempt: int) -> None:
+    async def _dispatch(self, subscriber: _Subscriber, event: Event, attempt: int, handled: set[str]) -> None:
         """Call the handler until it succeeds or gives up; between attempts no slot is held."""
         depth = _depth.get()
         _depth.set(depth + 1)  # in this task's own copy of the context
@@ -128,10 +138,11 @@ class InProcessBus:
                 if depth == 0:
                     self._require_taking()
                 decision = await subscriber.handling.run(
-                    Delivery(event, attempt), traceparent=event.traceparent or current_traceparent()
+                    event, attempt, traceparent=event.traceparent or current_traceparent()
                 )
             match decision:
                 case Ack():
+                    handled.add(subscriber.handling.queue)
                     return
                 case Dead(reason, nested):
                     raise Undelivered(nested or subscriber.handling.queue, reason)
@@ -158,7 +169,7 @@ def _failure(task: asyncio.Task[None]) -> BaseException | None:
 
 
 def _raise_first(failures: list[BaseException | None]) -> None:
-    """Raise what the publisher must know: a give-up before anything that a new dispatch may mend."""
+    """Raise what the publisher must know: a give-up last, since it ends the event for the others as well."""
     real = [failure for failure in failures if failure is not None]
-    for failure in sorted(real, key=lambda failure: not isinstance(failure, Undelivered)):
+    for failure in sorted(real, key=lambda failure: isinstance(failure, Undelivered)):
         raise failure

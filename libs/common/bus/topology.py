@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from libs.common.bus.contract import Subscription
+from libs.common.bus.retry import RETRY_DELAYS
 from libs.common.events import FAILED, PROCESSED, RECEIVED
 
 PROCESSOR_FILES = Subscription("processor.files", (RECEIVED,))
@@ -88,5 +89,5 @@ def _dead_lettering_to(queue: str) -> dict[str, str | int]:
 TOPOLOGY = Topology(
     exchange="dicom.events",
     subscriptions=(PROCESSOR_FILES, RESULTS_FILES, INGEST_OUTCOMES),
-    retry_delays=(1.0, 10.0, 60.0),
+    retry_delays=RETRY_DELAYS,
 )

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import uuid4
 
 from libs.common.backoff import backoff
@@ -20,7 +21,7 @@ from libs.common.errors import Reject, Unavailable, Undelivered
 from libs.common.events import parse_event
 from libs.common.outbox.lock import OutboxLock
 from libs.common.outbox.settlement import PACE, Settlement
-from libs.common.outbox.store import Claimed, GivenUp, OutboxStore
+from libs.common.outbox.store import Claimed, GivenUp, OutboxStore, Released
 from libs.common.telemetry.tracing import Telemetry
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,14 @@ RETENTION = 86_400.0
 PRUNE_LIMIT = 5_000
 HOUSEKEEPING = 10.0
 """Seconds between looks at the backlog."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Dispatch:
+    """A row on its way; the bus adds to `done` the queues whose handlers have finished with it."""
+
+    row: Claimed
+    done: set[str]
 
 
 class OutboxRelay:
@@ -65,7 +74,7 @@ class OutboxRelay:
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self._claim_turn = asyncio.Lock()
-        self._running: dict[asyncio.Task[None], int] = {}
+        self._running: dict[asyncio.Task[None], _Dispatch] = {}
         self._refused = False
         self._failures = 0
 
@@ -106,7 +115,7 @@ class OutboxRelay:
             await asyncio.wait(late)
         for task in late:
             if task.cancelled():
-                self._settlement.released(running[task], 0.0)
+                self._settlement.released(Released(running[task].row.id, 0.0, running[task].done))
         try:
             await self._settlement.write()
         except Unavailable as error:
@@ -145,8 +154,9 @@ class OutboxRelay:
                 log.warning("outbox not read: %s", error.detail)
                 return 0
             for row in rows:
-                task = asyncio.create_task(self._dispatch(row), name=f"outbox row {row.id}")
-                self._running[task] = row.id
+                dispatch = _Dispatch(row, set(row.done))
+                task = asyncio.create_task(self._publish(dispatch), name=f"outbox row {row.id}")
+                self._running[task] = dispatch
                 task.add_done_callback(self._ended)
             return len(rows)
 
@@ -157,16 +167,17 @@ class OutboxRelay:
         except TimeoutError:
             return
 
-    async def _dispatch(self, row: Claimed) -> None:
+    async def _publish(self, dispatch: _Dispatch) -> None:
         """Publish one event and note the outcome."""
+        row, done = dispatch.row, dispatch.done
         try:
-            await self._bus.publish(parse_event(row.event), attempt=row.attempt)
+            await self._bus.publish(parse_event(row.event), attempt=row.attempt, done=done)
         except Unavailable as error:
             log.info("outbox row %d not published yet: %s", row.id, error.detail)
             self._refused = True
-            self._settlement.released(row.id, backoff(self._failures + 1))
+            self._settlement.released(Released(row.id, backoff(self._failures + 1), done))
         except Undelivered as error:
-            self._give_up(GivenUp(row.id, error.subscription, error.reason))
+            self._give_up(GivenUp(row.id, error.subscription, error.reason, done))
         except Reject as error:
             self._give_up(GivenUp(row.id, None, error.detail))
         else:
@@ -179,7 +190,7 @@ class OutboxRelay:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         was_full = len(self._running) >= self._in_flight
-        row = self._running.pop(task)
+        row = self._running.pop(task).row.id
         if was_full:
             self._work.set()
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -188,7 +199,7 @@ class OutboxRelay:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
-            held = [*self._running.values(), *self._settlement.unwritten]
+            held = [*(one.row.id for one in self._running.values()), *self._settlement.unwritten]
             if not held:
                 continue
             try:

@@ -9,7 +9,7 @@ from uuid import UUID
 from libs.common.backoff import backoff
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
-from libs.common.outbox.store import GivenUp, OutboxStore
+from libs.common.outbox.store import GivenUp, OutboxStore, Released
 from libs.common.telemetry.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -29,15 +29,14 @@ class Settlement:
         self._metrics = metrics
         self._published: list[int] = []
         self._dead: list[GivenUp] = []
-        self._released: list[int] = []
-        self._delay = 0.0
+        self._released: list[Released] = []
         self._due = asyncio.Event()
         self._turn = asyncio.Lock()
 
     @property
     def unwritten(self) -> list[int]:
         """Rows whose outcome is not in the database yet; their leases must be kept."""
-        return [*self._published, *(row.id for row in self._dead), *self._released]
+        return [*self._published, *(dead.id for dead in self._dead), *(given.id for given in self._released)]
 
     def published(self, row: int) -> None:
         """The bus has taken it."""
@@ -49,10 +48,9 @@ class Settlement:
         self._dead.append(row)
         self._due.set()
 
-    def released(self, row: int, delay: float) -> None:
-        """Not taken now: due again after about `delay` seconds, this attempt uncounted."""
+    def released(self, row: Released) -> None:
+        """Not taken now, or not by all: due again, this attempt uncounted."""
         self._released.append(row)
-        self._delay = delay
         self._due.set()
 
     async def run(self) -> None:
@@ -84,6 +82,6 @@ class Settlement:
                     marked = await self._store.dead(connection, self._token, rows)
                     del self._dead[: len(rows)]
                     self._metrics.outbox_dead.inc(marked)
-                if ids := self._released[:]:
-                    await self._store.release(connection, self._token, ids, self._delay)
-                    del self._released[: len(ids)]
+                if given_back := self._released[:]:
+                    await self._store.release(connection, self._token, given_back)
+                    del self._released[: len(given_back)]

@@ -1,9 +1,9 @@
-"""All SQL of the outbox. The table is `<schema>.outbox`; nothing here commits."""
+"""All SQL of the outbox, the operator's included. The table is `<schema>.outbox`; nothing here commits."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,7 +24,7 @@ _STATEMENTS = {
         UPDATE {table} AS claimed
         SET token = $1, leased_until = now() + $2::float8 * interval '1 second', attempts = attempts + 1
         FROM due WHERE claimed.id = due.id
-        RETURNING claimed.id, claimed.attempts, claimed.event::text
+        RETURNING claimed.id, claimed.attempts, claimed.event::text, claimed.done
     """,
     "renew": """
         UPDATE {table} SET leased_until = now() + $3::float8 * interval '1 second'
@@ -37,15 +37,16 @@ _STATEMENTS = {
     "dead": """
         UPDATE {table} AS given_up
         SET dead_at = now(), dead_subscription = one.subscription, dead_reason = one.reason,
-            token = NULL, leased_until = NULL
-        FROM unnest($2::bigint[], $3::text[], $4::text[]) AS one (id, subscription, reason)
+            done = string_to_array(one.done, ','), token = NULL, leased_until = NULL
+        FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[]) AS one (id, subscription, reason, done)
         WHERE given_up.id = one.id AND token = $1 AND {pending}
     """,
     "release": """
-        UPDATE {table}
+        UPDATE {table} AS released
         SET token = NULL, leased_until = NULL, attempts = greatest(attempts - 1, 0),
-            due_at = now() + $3::float8 * interval '1 second'
-        WHERE id = ANY($2::bigint[]) AND token = $1 AND {pending}
+            done = string_to_array(one.done, ','), due_at = now() + one.delay * interval '1 second'
+        FROM unnest($2::bigint[], $3::float8[], $4::text[]) AS one (id, delay, done)
+        WHERE released.id = one.id AND token = $1 AND {pending}
     """,
     "take_over": """
         WITH begun AS (
@@ -71,16 +72,38 @@ _STATEMENTS = {
         SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8
         FROM {table} WHERE {pending}
     """,
+    "count_dead": "SELECT count(*) FROM {table} WHERE dead_at IS NOT NULL",
+    "list_dead": """
+        SELECT id, coalesce(event->>'subject', 'no file'), coalesce(dead_subscription, 'the relay'),
+            coalesce(dead_reason, 'no reason noted')
+        FROM {table} WHERE dead_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2
+    """,
+    "newest": "SELECT coalesce(max(id), 0) FROM {table}",
+    "under_way": """
+        SELECT DISTINCT (event->>'subject')::uuid AS file_id FROM {table}
+        WHERE ({pending} OR published_at >= now() - $2::float8 * interval '1 second')
+            AND event->>'subject' = ANY($1::text[]) AND id <= $3
+    """,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A leased row; `attempt` counts this dispatch."""
+    """A leased row; `attempt` counts this dispatch, `done` are the queues whose handlers have finished."""
 
     id: int
     attempt: int
     event: str
+    done: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A row given back, due after `delay` seconds; `done` as in Claimed."""
+
+    id: int
+    delay: float
+    done: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +112,17 @@ class GivenUp:
 
     id: int
     subscription: str | None
+    reason: str
+    done: Collection[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRow:
+    """What an operator sees of such a row: its file, who gave it up, and why."""
+
+    id: int
+    subject: str
+    by: str
     reason: str
 
 
@@ -130,11 +164,12 @@ class OutboxStore:
     async def dead(self, connection: Connection, token: UUID, rows: Sequence[GivenUp]) -> int:
         """Give rows up that are still leased under `token`; how many were."""
         columns = [row.id for row in rows], [row.subscription for row in rows], [row.reason for row in rows]
-        return _count(await connection.execute(self._sql["dead"], token, *columns))
+        return _count(await connection.execute(self._sql["dead"], token, *columns, _joined(rows)))
 
-    async def release(self, connection: Connection, token: UUID, ids: Sequence[int], delay: float) -> None:
-        """Give rows back, due after `delay` seconds; the dispatch does not count as an attempt."""
-        await connection.execute(self._sql["release"], token, ids, delay)
+    async def release(self, connection: Connection, token: UUID, rows: Sequence[Released]) -> None:
+        """Give rows back that are still leased under `token`; the dispatch does not count as an attempt."""
+        columns = [row.id for row in rows], [row.delay for row in rows]
+        await connection.execute(self._sql["release"], token, *columns, _joined(rows))
 
     async def take_over(self, connection: Connection, begun: int) -> None:
         """End every lease and every delay: only for the one process that may run, at its start.
@@ -145,7 +180,7 @@ class OutboxStore:
         await connection.execute(self._sql["take_over"], begun)
 
     async def replay(self, connection: Connection) -> int:
-        """Make dead rows pending again, from the first attempt on; how many."""
+        """Make dead rows pending again, from the first attempt on, for whom they are not done; how many."""
         return _count(await connection.execute(self._sql["replay"]))
 
     async def prune(self, connection: Connection, older_than: float, limit: int) -> int:
@@ -157,6 +192,29 @@ class OutboxStore:
         row = await connection.fetchrow(self._sql["backlog"])
         return Backlog(0, 0.0) if row is None else Backlog(*row)
 
+    async def count_dead(self, connection: Connection) -> int:
+        """How many rows were given up."""
+        return int(await connection.fetchval(self._sql["count_dead"]))
+
+    async def list_dead(self, connection: Connection, after: int, limit: int) -> list[DeadRow]:
+        """The next rows that were given up, in order of id."""
+        return [DeadRow(*row) for row in await connection.fetch(self._sql["list_dead"], after, limit)]
+
+    async def newest(self, connection: Connection) -> int:
+        """Id of the newest row; 0 without any."""
+        return int(await connection.fetchval(self._sql["newest"]))
+
+    async def under_way(
+        self, connection: Connection, file_ids: Sequence[UUID], newer_than: float, up_to: int
+    ) -> set[UUID]:
+        """Files with an event that waits, or was published less than `newer_than` seconds ago.
+
+        Only of the rows up to number `up_to`.
+        """
+        subjects = [str(file_id) for file_id in file_ids]
+        rows = await connection.fetch(self._sql["under_way"], subjects, newer_than, up_to)
+        return {row["file_id"] for row in rows}
+
 
 async def enqueue(connection: Connection, schema: str, event: Event) -> None:
     """Add an event to `schema`'s outbox, inside the caller's transaction; `wake` a relay after the commit."""
@@ -166,6 +224,11 @@ async def enqueue(connection: Connection, schema: str, event: Event) -> None:
 async def replay(connection: Connection, schema: str) -> int:
     """Make given-up events pending again, from the first attempt on; how many."""
     return await OutboxStore(schema).replay(connection)
+
+
+def _joined(rows: Sequence[GivenUp | Released]) -> list[str]:
+    """Lists of lists must be rectangular in PostgreSQL; names of queues have no comma."""
+    return [",".join(sorted(row.done)) for row in rows]
 
 
 def _count(status: str) -> int:

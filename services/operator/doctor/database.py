@@ -101,7 +101,7 @@ async def check_outbox(settings: DoctorSettings) -> list[Finding]:
     try:
         async with _connected(url, setting, INGEST) as connection:
             backlog = await store.backlog(connection)
-            dead = await connection.fetchval("SELECT count(*) FROM ingest.outbox WHERE dead_at IS NOT NULL")
+            dead = await store.count_dead(connection)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return [Finding(OUTBOX, "problem", "There is no outbox yet.", MIGRATE)]
     findings = []

@@ -100,7 +100,7 @@ class Reconciliation:
         """Look at everything. Raises Unavailable when the database or the store does not answer."""
         async with self._database.connection() as connection:
             # What this run announces itself need not be looked through again and again.
-            self._newest_event = await store.newest_event(connection)
+            self._newest_event = await self._outbox.newest(connection)
         # Given-up events first: replayed, they are on their way again, and their files are not stalled.
         for part in (self._given_up(), self._files(), self._orphans()):
             async with aclosing(part) as found:
@@ -111,9 +111,9 @@ class Reconciliation:
     async def _given_up(self) -> AsyncGenerator[Discrepancy, None]:
         after = 0
         async with self._database.transaction() as connection:
-            while rows := await store.given_up(connection, after, PAGE):
+            while rows := await self._outbox.list_dead(connection, after, PAGE):
                 for row in rows:
-                    detail = f"outbox row {row.id}, given up by {row.by}: {row.reason or 'no reason noted'}"
+                    detail = f"outbox row {row.id}, given up by {row.by}: {row.reason}"
                     yield Discrepancy("outbox-dead", row.subject, self._options.repair, detail)
                 after = rows[-1].id
             if after and self._options.repair:
@@ -143,7 +143,7 @@ class Reconciliation:
         older_than = self._options.older_than
         async with self._database.transaction() as connection:
             files = await store.look_again(connection, file_ids, older_than)
-            busy = await store.under_way(connection, file_ids, older_than, self._newest_event)
+            busy = await self._outbox.under_way(connection, file_ids, older_than, self._newest_event)
             held = await asyncio.gather(*(self._objects(known, thorough=True) for known in files))
             found = [
                 (kind, known, objects)

@@ -6,7 +6,6 @@ Nothing here commits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 from uuid import UUID
 
 from libs.common.database.postgres import Connection
@@ -40,12 +39,6 @@ _PAGE = f"""
     ) {_KNOWN}
 """
 _AGAIN = f"WITH page AS (SELECT unnest($1::uuid[]) AS id) {_KNOWN}"
-_UNDER_WAY = """
-    SELECT DISTINCT (event->>'subject')::uuid AS id FROM ingest.outbox
-    WHERE (published_at IS NULL AND dead_at IS NULL
-           OR published_at >= now() - $2::float8 * interval '1 second')
-        AND event->>'subject' = ANY($1::text[]) AND id <= $3
-"""
 _OWNED = """
     SELECT id FROM ingest.upload_dicomfile WHERE id = ANY($1::uuid[]) AND state <> 'erased'
     UNION
@@ -75,19 +68,6 @@ _RESTORE_ROWS = """
     ON CONFLICT DO NOTHING
     RETURNING id
 """
-_DEAD = """
-    SELECT id, event->>'subject' AS subject, coalesce(dead_subscription, 'the relay') AS by, dead_reason
-    FROM ingest.outbox WHERE dead_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2
-"""
-
-
-class DeadRow(NamedTuple):
-    """A dead row of the outbox: its number, its file, who gave it up, and why."""
-
-    id: int
-    subject: str
-    by: str
-    reason: str | None
 
 
 async def lock(connection: Connection) -> bool:
@@ -104,23 +84,6 @@ async def page(connection: Connection, after: UUID, older_than: float, limit: in
 async def look_again(connection: Connection, file_ids: Sequence[UUID], older_than: float) -> list[Known]:
     """The same files as they are now."""
     return [Known(*row) for row in await connection.fetch(_AGAIN, file_ids, older_than)]
-
-
-async def newest_event(connection: Connection) -> int:
-    """Number of the outbox's newest row."""
-    newest: int = await connection.fetchval("SELECT coalesce(max(id), 0) FROM ingest.outbox")
-    return newest
-
-
-async def under_way(
-    connection: Connection, file_ids: Sequence[UUID], newer_than: float, up_to: int
-) -> set[UUID]:
-    """Files with an event that the outbox still holds, or passed on less than `newer_than` seconds ago.
-
-    Only of its rows up to number `up_to`.
-    """
-    rows = await connection.fetch(_UNDER_WAY, [str(file_id) for file_id in file_ids], newer_than, up_to)
-    return {row["id"] for row in rows}
 
 
 async def owned(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
@@ -141,8 +104,3 @@ async def note_failures(connection: Connection, file_ids: Sequence[UUID]) -> set
 async def restore_rows(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
     """Make ingest's rows anew from the results; which could be made."""
     return {row["id"] for row in await connection.fetch(_RESTORE_ROWS, file_ids)}
-
-
-async def given_up(connection: Connection, after: int, limit: int) -> list[DeadRow]:
-    """The next dead rows of the outbox, in order."""
-    return [DeadRow(*row) for row in await connection.fetch(_DEAD, after, limit)]

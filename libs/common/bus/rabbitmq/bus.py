@@ -13,6 +13,7 @@ from libs.common.bus.rabbitmq.connection import Connection, amqp_url
 from libs.common.bus.rabbitmq.consumer import Consumer
 from libs.common.bus.rabbitmq.message import properties_of
 from libs.common.bus.rabbitmq.publisher import Publisher
+from libs.common.bus.retry import MAX_DELIVERIES
 from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable
 from libs.common.events import Event
@@ -67,17 +68,24 @@ class RabbitMQBus:
         """Start connecting in the background; the broker need not be there yet."""
         self._background.start("rabbitmq publishing connection", self._to_publish.run())
 
-    async def publish(self, event: Event, *, attempt: int = 1) -> None:
-        """Return once every queue that takes the event has stored it. Raises Unavailable.
+    async def publish(self, event: Event, *, attempt: int = 1, done: set[str] | None = None) -> None:
+        """Return once every queue that takes the event has stored it. Raises Unavailable, EventTooLarge.
 
-        `attempt` is not used: queues count deliveries by themselves.
+        `attempt` and `done` are not used: queues know by themselves.
         """
         exchange = self._topology.exchange
         with publishing(self._telemetry, event, self._carrier):
             properties = properties_of(event, event.traceparent or current_traceparent())
             await self._events.publish(event.to_json(), properties, exchange=exchange, routing_key=event.type)
 
-    async def subscribe(self, subscription: Subscription, handler: Handler, *, concurrency: int) -> None:
+    async def subscribe(
+        self,
+        subscription: Subscription,
+        handler: Handler,
+        *,
+        concurrency: int,
+        attempts: int = MAX_DELIVERIES,
+    ) -> None:
         """Start to consume in the background; comes back by itself after any loss."""
         if subscription.queue in self._consumers:
             raise ValueError(f"{subscription.queue} already has a handler")
@@ -87,7 +95,7 @@ class RabbitMQBus:
             self._to_consume,
             Publisher(self._to_publish, timeout=self._publish_timeout),
             self._topology,
-            Handling(subscription, handler, self._telemetry, self._carrier),
+            Handling(subscription, handler, self._telemetry, self._carrier, attempts=attempts),
             concurrency=concurrency,
             watchdog=self._watchdog,
         )

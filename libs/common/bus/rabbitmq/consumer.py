@@ -11,12 +11,12 @@ from pamqp.commands import Basic
 
 from libs.common.backoff import backoff
 from libs.common.bus.background import Background
-from libs.common.bus.contract import Ack, Dead, Delivery, Leave, Retry, Settling
 from libs.common.bus.handling import Handling
 from libs.common.bus.rabbitmq.connection import Connection
 from libs.common.bus.rabbitmq.message import Incoming, dead_properties, incoming_of, retry_properties
 from libs.common.bus.rabbitmq.publisher import Publisher
 from libs.common.bus.rabbitmq.session import BrokerSession
+from libs.common.bus.retry import Ack, Dead, Leave, Retry, Settling
 from libs.common.bus.topology import Topology, dead_queue, retry_queue
 from libs.common.errors import Reject, Unavailable
 from libs.common.events import parse_event
@@ -163,7 +163,7 @@ class Consumer:
             self._handling.note(decision)
             return decision
         return await self._handling.run(
-            Delivery(event, incoming.attempt), traceparent=incoming.traceparent, tag=incoming.tag
+            event, incoming.attempt, traceparent=incoming.traceparent, tag=incoming.tag
         )
 
     async def _put_off(

@@ -12,6 +12,7 @@ from aiormq.abc import DeliveredMessage
 
 from libs.common.bus.rabbitmq.acks import Acknowledger
 from libs.common.bus.rabbitmq.connection import FAILURES, as_unavailable, reason_of
+from libs.common.ending import end_task
 from libs.common.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -89,8 +90,7 @@ class BrokerSession:
             log.warning("%s: closing the channel: %s", self._queue, reason_of(error))
         self.lost.set()
         if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.wait([self._sender])
+            await end_task(self._sender)
             if not self._sender.cancelled():
                 self._sender.result()
 

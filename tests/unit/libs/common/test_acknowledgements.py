@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.bus.rabbitmq.acks import Acknowledgements
+from libs.common.bus.rabbitmq.acks import Acknowledgements, Acknowledger
 
 TAGS = 40
 
@@ -63,3 +65,29 @@ def test_what_lies_beyond_a_gap_is_named_one_by_one() -> None:
     pending.add(5)
     pending.add(7)
     assert pending.take() == [(7, True)]
+
+
+async def test_a_flush_waits_for_the_one_before_it() -> None:
+    """A `multiple` frame that overtakes covers a tag that is then named a second time."""
+    unsettled = set(range(1, 6))
+    written: list[tuple[int, bool]] = []
+    ready = asyncio.Event()
+
+    async def send(tag: int, multiple: bool) -> None:
+        if tag == 4:
+            await ready.wait()
+        written.append((tag, multiple))
+
+    acknowledger = Acknowledger(send)
+    acknowledger.add(4)
+    first = asyncio.create_task(acknowledger.flush())
+    await asyncio.sleep(0)
+    for tag in (1, 2, 3, 5):
+        acknowledger.add(tag)
+    second = asyncio.create_task(acknowledger.flush())
+    await asyncio.sleep(0)
+    ready.set()
+    await asyncio.gather(first, second)
+    for frame in written:
+        apply([frame], unsettled)
+    assert unsettled == set()

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from libs.common.bus.contract import MAX_DELIVERIES, Ack, Dead, Leave, Retry, decide
+from libs.common.bus.retry import MAX_DELIVERIES, Ack, Dead, Leave, Retry, decide
 from libs.common.errors import ConfigurationError, NotFound, ObjectCorrupt, Reject, Unavailable, Undelivered
 
 

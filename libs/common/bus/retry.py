@@ -1,0 +1,68 @@
+"""Attempts: how many an event gets, how long the next one waits, and what follows from the way one ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from libs.common.errors import Reject, Unavailable, Undelivered
+
+MAX_DELIVERIES = 10
+"""Counted attempts after which a failing event is given up, unless its subscription has another number."""
+
+RETRY_DELAYS = (1.0, 10.0, 60.0)
+"""Seconds that the first, the second, … retry waits; the last repeats. Each has a queue of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Handled: the event may be forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again after a delay; `counted` says whether this attempt is used up."""
+
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """Given up. `subscription` is set when a nested event was, and names who gave that one up."""
+
+    reason: str
+    subscription: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Settle nothing: whoever holds the event durably delivers it again."""
+
+
+Settling = Ack | Retry | Dead | Leave
+
+
+def decide(error: BaseException | None, attempt: int, attempts: int = MAX_DELIVERIES) -> Settling:
+    """Say what follows from the way a handler ended at its `attempt`-th (1-based) attempt of `attempts`.
+
+    A missing dependency never uses up attempts, since it is no fault of the event.
+    """
+    match error:
+        case None:
+            return Ack()
+        case Undelivered():
+            return Dead(error.reason, error.subscription)
+        case Reject():
+            return Dead(error.detail or "rejected")
+        case ValidationError():
+            fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors()[:5])
+            return Dead(f"does not fit {error.title}: {fields}")
+        case Unavailable():
+            return Retry(counted=False)
+        case Exception() if attempt < attempts:
+            return Retry(counted=True)
+        case Exception():
+            return Dead(f"given up after {attempt} attempts: {type(error).__name__}")
+        case _:
+            return Leave()
