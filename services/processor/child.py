@@ -21,6 +21,7 @@ from libs.common.memory import keep_large_buffers
 from libs.dicom.faults import DicomFault
 from libs.dicom.measure.analysis import Analysis, AnalysisLimits, analyse
 from libs.dicom.parse.dicomjson import device_name
+from libs.dicom.parse.sealed import Sealed
 
 PR_SET_PDEATHSIG = 1
 BUFFER_BYTES = 64 * 1024
@@ -76,8 +77,9 @@ def measure_object(path: str, data_key: bytes, limits: AnalysisLimits) -> Measur
 def _measure(path: str, data_key: bytes, limits: AnalysisLimits) -> Measured | Refused:
     try:
         with DecryptingReader(path, data_key) as raw, io.BufferedReader(raw, BUFFER_BYTES) as stream:
-            device = device_name(raw.trailer().get("dicom", {}))
-            return Measured(analyse(stream, limits), device)
+            trailer = raw.trailer()
+            device = device_name(trailer.get("dicom", {}))
+            return Measured(analyse(stream, limits, Sealed.from_trailer(trailer)), device)
     except DicomFault as fault:
         reason: FailureReason = fault.code if fault.code in FAILURE_DETAILS else "decode-failed"
         return Refused(reason, f"{fault.code}{_origin(fault.__cause__)}")

@@ -25,6 +25,7 @@ from libs.dicom.measure.measures import (
     quotient,
 )
 from libs.dicom.measure.wide import measure_wide
+from libs.dicom.parse.sealed import Sealed
 from libs.dicom.pixels.image import Image, Words
 from libs.dicom.pixels.native import Block
 from libs.dicom.pixels.reading import AnalysisLimits, PixelSource, open_pixels
@@ -76,9 +77,10 @@ class _Stopwatch:
             yield block
 
 
-def analyse(stream: BinaryIO, limits: AnalysisLimits | None = None) -> Analysis:
+def analyse(stream: BinaryIO, limits: AnalysisLimits | None = None, sealed: Sealed | None = None) -> Analysis:
     """Measure the Part 10 object in a seekable stream, frame by frame.
 
+    `sealed` is what the object's trailer holds of it; without it the header is read again, in the same way.
     Raises DicomFault: `decode-failed`, `unsupported-transfer-syntax`, `pixel-data-invalid`, `memory-limit`,
     or what the header is refused for (`not-dicom`, `no-transfer-syntax`, `truncated`). Only what the stream
     itself raises passes through: a disk that fails says nothing about the file.
@@ -87,7 +89,9 @@ def analyse(stream: BinaryIO, limits: AnalysisLimits | None = None) -> Analysis:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what pydicom remarks was recorded when the header was read
-            result = _analyse(*open_pixels(watched.reader, limits or AnalysisLimits()))
+            known = sealed or Sealed.of_file(watched.reader)
+            source = open_pixels(watched.reader, known, limits or AnalysisLimits())
+            result = _analyse(known.transfer_syntax_uid, source)
         watched.check()
         return result
     except DicomFault:

@@ -9,7 +9,11 @@ from typing import Any
 
 JsonObject = dict[str, Any]
 
-_WORDS = {"OW": "H", "OF": "I", "OL": "I", "OD": "Q", "OV": "Q"}
+_WORDS = {
+    **dict.fromkeys(("AT", "OW", "SS", "US"), "H"),
+    **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), "I"),
+    **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), "Q"),
+}
 """`array` type codes of VRs that are made of words."""
 
 _MANUFACTURER = "00080070"
@@ -32,12 +36,18 @@ def inline(vr: str, raw: bytes, little: bool) -> JsonObject:
     """Give a short binary attribute; words are in little endian order whatever the file's is."""
     if not raw:
         return {"vr": vr}
-    if not little and vr in _WORDS:
-        words = array(_WORDS[vr])
-        words.frombytes(raw[: len(raw) - len(raw) % words.itemsize])
-        words.byteswap()
-        raw = words.tobytes()
+    raw = raw if little else little_endian(vr, raw)
     return {"vr": vr, "InlineBinary": base64.b64encode(raw).decode("ascii")}
+
+
+def little_endian(vr: str, raw: bytes) -> bytes:
+    """Swap the bytes of each word of a big endian value; a part of a word at its end is left out."""
+    if vr not in _WORDS:
+        return raw
+    words = array(_WORDS[vr])
+    words.frombytes(raw[: len(raw) - len(raw) % words.itemsize])
+    words.byteswap()
+    return words.tobytes()
 
 
 def bulk(vr: str, uri: str) -> JsonObject:

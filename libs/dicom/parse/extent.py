@@ -80,7 +80,7 @@ def decoded_bytes(extent: Extent, pixels: Mapping[int, PixelPlace], transfer_syn
     Whole bytes per frame, so that 1-bit frames count as they are stored; native 4:2:2 counts its two thirds.
     """
     for tag, value in pixels.items():
-        if value.size:
+        if not value.empty:
             bits = extent.bits(_FLOAT_BITS.get(tag, extent.bits_allocated))
             if bits is None:
                 return None
@@ -93,7 +93,7 @@ def decoded_bytes(extent: Extent, pixels: Mapping[int, PixelPlace], transfer_syn
 def check_pixels(extent: Extent, pixels: Mapping[int, PixelPlace], transfer_syntax_uid: str) -> None:
     """Raise `pixel-data-too-short` or `pixel-data-invalid` when the pixel data cannot hold the image."""
     for tag, value in pixels.items():
-        if value.size and extent.bits(_FLOAT_BITS.get(tag, extent.bits_allocated)) is None:
+        if not value.empty and extent.bits(_FLOAT_BITS.get(tag, extent.bits_allocated)) is None:
             raise DicomFault(
                 "pixel-data-invalid",
                 "The object has pixel data, but its header does not say Rows, Columns and Bits Allocated. "
@@ -110,7 +110,7 @@ def check_pixels(extent: Extent, pixels: Mapping[int, PixelPlace], transfer_synt
         if value.fragments is not None:
             _check_fragments(extent.frames, max(len(value.fragments) - 1, 0), transfer_syntax_uid)
         else:
-            _check_native(extent, tag, value.size)
+            _check_native(extent, tag, value.length or 0)
 
 
 def _check_native(extent: Extent, tag: int, length: int) -> None:

@@ -104,7 +104,7 @@ def read_header(stream: BinaryIO, size: int, limits: HeaderLimits) -> Header:
         )
     extent = image_extent(data_set, notes)
     check_pixels(extent, reader.pixels, transfer_syntax_uid)
-    pixels = next((place for place in reader.pixels.values() if place.size), None)
+    pixels = next((place for place in reader.pixels.values() if not place.empty), None)
     if extent.bits_allocated and pixels is None:
         notes.add("the header describes an image, but there are no pixel data")
     return Header(

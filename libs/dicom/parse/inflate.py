@@ -7,6 +7,10 @@ import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
 from libs.dicom.faults import DicomFault
+from libs.dicom.parse.limits import Budget, HeaderLimits
+from libs.dicom.parse.notes import Notes
+from libs.dicom.parse.part10 import read_file_meta
+from libs.dicom.parse.source import FileFeed, Source
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -16,7 +20,7 @@ _WINDOW = 256 << 10
 
 
 class InflatedData(io.RawIOBase):
-    """The inflated bytes of the raw deflate stream at `start`; position 0 is the first of them.
+    """The inflated bytes of the raw deflate stream at `start`, which is the position of the first of them.
 
     Reading on is cheap, seeking forward inflates and drops, seeking back starts again. Reading past
     `max_bytes` raises DicomFault `pixel-data-invalid`: deflate packs up to a thousandfold.
@@ -32,7 +36,7 @@ class InflatedData(io.RawIOBase):
     def _restart(self) -> None:
         self._stream.seek(self._start)
         self._inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-        self._at = 0
+        self._at = self._start
 
     def readable(self) -> bool:
         return True
@@ -44,7 +48,7 @@ class InflatedData(io.RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position; only from the start or from here, since the end is not known."""
+        """Go to a position from `start` on; only from the first byte or from here: the end is not known."""
         if whence not in (io.SEEK_SET, io.SEEK_CUR):
             raise io.UnsupportedOperation("the size of deflated data is not known")
         target = offset + (self._at if whence == io.SEEK_CUR else 0)
@@ -69,7 +73,7 @@ class InflatedData(io.RawIOBase):
             except zlib.error as error:
                 raise DicomFault("decode-failed", "The deflated data set is damaged.") from error
             self._at += len(data)
-            if self._at > self._max_bytes:
+            if self._at - self._start > self._max_bytes:
                 raise DicomFault(
                     "pixel-data-invalid", f"The data set inflates to more than {self._max_bytes} bytes."
                 )
@@ -78,9 +82,15 @@ class InflatedData(io.RawIOBase):
         return b""
 
 
-def inflated(stream: BinaryIO, start: int, max_bytes: int) -> BinaryIO:
-    """Buffer InflatedData, so that small steps back cost nothing."""
-    return io.BufferedReader(InflatedData(stream, start, max_bytes), _WINDOW)
+def inflated(stream: BinaryIO, max_bytes: int) -> BinaryIO:
+    """Give the data set of a Part 10 file in Deflated, where the positions are the offsets of its layout.
+
+    It is buffered, so that small steps back cost nothing. Raises DicomFault as InflatedData does.
+    """
+    size = stream.seek(0, io.SEEK_END)
+    source = Source(FileFeed(stream, size))
+    read_file_meta(source, size, Budget(HeaderLimits()), Notes())
+    return io.BufferedReader(InflatedData(stream, source.position, max_bytes), _WINDOW)
 
 
 def inflate_frame(packed: bytes, size: int) -> bytes:

@@ -40,9 +40,9 @@ class PixelPlace:
     fragments: Sequence[int] | None = None
 
     @property
-    def size(self) -> int:
-        """Bytes of pixel data: of a native value, or of all fragments."""
-        return sum(self.fragments[1:]) if self.fragments is not None else self.length or 0
+    def empty(self) -> bool:
+        """Whether there are no pixels: no byte of a native value, or no fragment."""
+        return len(self.fragments) < 2 if self.fragments is not None else not self.length
 
     def to_json(self) -> JsonObject:
         """Give it as the sealed trailer holds it."""

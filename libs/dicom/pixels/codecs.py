@@ -78,7 +78,7 @@ def _decode_by_gdcm(data: bytes, image: Image, stream: Codestream) -> Decoded:
     color = gdcm.PhotometricInterpretation.GetPIType("RGB" if stream.components == 3 else "MONOCHROME2")
     picture.SetPhotometricInterpretation(gdcm.PhotometricInterpretation(color))
     picture.SetPlanarConfiguration(0)
-    syntax = gdcm.TransferSyntax.GetTSType(image.transfer_syntax_uid)
+    syntax = gdcm.TransferSyntax.GetTSType(image.place.transfer_syntax_uid)
     picture.SetTransferSyntax(gdcm.TransferSyntax(syntax))
     picture.SetPixelFormat(
         gdcm.PixelFormat(stream.components, bits, stream.precision, stream.precision - 1, 0)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.dicom.faults import DicomFault
-from libs.dicom.parse.attributes import Attributes
-from libs.dicom.parse.syntax import EXPLICIT_BIG_UID
+from libs.dicom.parse.layout import PixelPlace
+from libs.dicom.pixels.attributes import Attributes
 
 Words = NDArray[Any]
 """Pixel cells as they stand in the file, in the byte order of this machine: u1, u2, u4, u8, f4 or f8."""
@@ -52,17 +52,9 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image object: where its pixel data lie and how they read.
+    """An image object: where its pixel data lie and how they read."""
 
-    `offset` and `length` are those of the pixel data element's value in the stream (length None: undefined,
-    so encapsulated); `attributes` holds the header elements that measuring and rendering need.
-    """
-
-    transfer_syntax_uid: str
-    tag: int
-    vr: str
-    offset: int
-    length: int | None
+    place: PixelPlace
     rows: int
     columns: int
     frames: int
@@ -72,11 +64,6 @@ class Image:
     bits_allocated: int
     layout: Layout
     attributes: Attributes
-
-    @property
-    def big_endian(self) -> bool:
-        """True for Explicit VR Big Endian."""
-        return self.transfer_syntax_uid == EXPLICIT_BIG_UID
 
     @property
     def full_values(self) -> int:
@@ -89,9 +76,10 @@ class Image:
 
         Some writers expand the chroma and leave the label; the length tells them apart.
         """
-        if self.length is None or self.photometric not in _SUBSAMPLED or self.samples != 3:
+        length = self.place.length
+        if length is None or self.photometric not in _SUBSAMPLED or self.samples != 3:
             return False
-        return self.length < self.full_values * self.frames * self.bits_allocated // 8
+        return length < self.full_values * self.frames * self.bits_allocated // 8
 
     @property
     def frame_values(self) -> int:
@@ -104,20 +92,14 @@ class Image:
         return self.frames * ((self.frame_values * self.bits_allocated + 7) // 8)
 
 
-def describe_image(
-    attributes: Attributes, *, transfer_syntax_uid: str, tag: int, vr: str, offset: int, length: int | None
-) -> Image:
+def describe_image(attributes: Attributes, place: PixelPlace) -> Image:
     """Read the Image Pixel module; raises DicomFault `pixel-data-invalid` when it cannot be right."""
     samples = _number(attributes, "SamplesPerPixel", 1)
-    allocated = _FLOAT_BITS.get(tag) or _number(attributes, "BitsAllocated")
+    allocated = _FLOAT_BITS.get(place.tag) or _number(attributes, "BitsAllocated")
     if allocated not in _CELL_BITS:
         raise _invalid("Bits Allocated must be 1, 8, 16, 32 or 64.")
     image = Image(
-        transfer_syntax_uid=transfer_syntax_uid,
-        tag=tag,
-        vr=vr,
-        offset=offset,
-        length=length,
+        place=place,
         rows=_number(attributes, "Rows"),
         columns=_number(attributes, "Columns"),
         frames=int(attributes.number("NumberOfFrames") or 1),  # faulty or zero: one, as every reader takes it
@@ -125,7 +107,7 @@ def describe_image(
         planar=samples > 1 and _number(attributes, "PlanarConfiguration", 0) == 1,
         photometric=attributes.text("PhotometricInterpretation").upper() or "MONOCHROME2",
         bits_allocated=allocated,
-        layout=_layout(attributes, allocated, floating=tag in _FLOAT_BITS),
+        layout=_layout(attributes, allocated, floating=place.tag in _FLOAT_BITS),
         attributes=attributes,
     )
     if image.full_values <= 0 or image.frames < 0 or samples > 4:

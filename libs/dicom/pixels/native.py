@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from libs.dicom.faults import DicomFault
+from libs.dicom.pixels.bytes_at import read_at
 from libs.dicom.pixels.image import Image, Words
 
 _SLICE = 1 << 20
@@ -58,15 +59,16 @@ class _NativeReader:
     """Reads cells by index, in the byte order of this machine."""
 
     def __init__(self, stream: BinaryIO, image: Image) -> None:
+        place = image.place
         self._stream = stream
-        self._offset = image.offset
+        self._offset = place.offset
         self._bits = image.bits_allocated
         self._dtype = image.layout.dtype
-        self._swap = image.big_endian != (sys.byteorder == "big")
+        self._swap = place.syntax.little != (sys.byteorder == "little")
         # 8-bit cells written as 16-bit words lie pairwise swapped in big endian (PS3.5 8.1.1, annex D).
-        self._swap_pairs = image.big_endian and image.bits_allocated == 8 and image.vr == "OW"
+        self._swap_pairs = not place.syntax.little and image.bits_allocated == 8 and place.vr == "OW"
         needed = (image.frames * image.frame_values * self._bits + 7) // 8
-        if image.length is None or image.length < needed:
+        if place.length is None or place.length < needed:
             raise DicomFault(
                 "pixel-data-invalid",
                 "The header describes more pixels than the pixel data hold. Check Rows, Columns, "
@@ -88,13 +90,4 @@ class _NativeReader:
         return words.byteswap() if self._swap and size > 1 else words
 
     def _bytes(self, start: int, count: int) -> bytes:
-        self._stream.seek(self._offset + start)
-        data = self._stream.read(count)
-        while len(data) < count:  # a raw stream may give less than it has
-            more = self._stream.read(count - len(data))
-            if not more:
-                raise DicomFault(
-                    "pixel-data-invalid", "The file ends inside its pixel data. Send it again, whole."
-                )
-            data += more
-        return data
+        return read_at(self._stream, self._offset + start, count)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from libs.dicom.parse.attributes import Attributes
+from libs.dicom.pixels.attributes import Attributes
 from libs.dicom.render.transform import lut
 
 _DISCRETE, _LINEAR, _INDIRECT = range(3)

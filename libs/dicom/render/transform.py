@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from libs.dicom.measure.measures import Number, Span
-from libs.dicom.parse.attributes import Attributes
+from libs.dicom.pixels.attributes import Attributes
 from libs.dicom.pixels.image import DOUBLE_FLOAT_PIXEL_DATA, FLOAT_PIXEL_DATA, Image
 
 _PADDING = {
@@ -118,7 +118,8 @@ def window(attributes: Attributes, groups: FunctionalGroups, frame: int) -> Wind
 
 def padding(image: Image) -> Span | None:
     """The stored values that stand for "no pixel here" (PS3.3 C.7.5.1.1.2), None when none do."""
-    value_keyword, limit_keyword = _PADDING.get(image.tag, ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    integer = ("PixelPaddingValue", "PixelPaddingRangeLimit")
+    value_keyword, limit_keyword = _PADDING.get(image.place.tag, integer)
     value, limit = image.attributes.number(value_keyword), image.attributes.number(limit_keyword)
     if value is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 from typing import Any
 
@@ -11,9 +12,12 @@ import openjpeg
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from libs.dicom.faults import DicomFault
 from libs.dicom.measure.analysis import Analysis, AnalysisLimits, analyse
+from libs.dicom.parse.header import HeaderLimits, read_header
+from libs.dicom.parse.sealed import Sealed
 from tests.builders import (
     ct_elements,
 )
@@ -23,13 +27,28 @@ JPEG_2000 = "1.2.840.10008.1.2.4.90"
 DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 
 
-def measured(data: bytes, limits: AnalysisLimits | None = None) -> Analysis:
-    return analyse(io.BytesIO(data), limits)
+def sealed(data: bytes, **changed: Any) -> Sealed:
+    """What an object's trailer would hold of this file; `changed` replaces first values by keyword."""
+    header = read_header(io.BytesIO(data), len(data), HeaderLimits())
+    trailer = json.loads(json.dumps(header.sealed()))
+    for keyword, value in changed.items():
+        tag = tag_for_keyword(keyword)
+        trailer["dicom"][f"{tag:08X}"] = {"vr": dictionary_VR(keyword)} | (
+            {} if value is None else {"Value": [value]}
+        )
+    found = Sealed.from_trailer(trailer)
+    assert found is not None
+    return found
 
 
-def refused(data: bytes, limits: AnalysisLimits | None = None) -> str:
+def measured(data: bytes, limits: AnalysisLimits | None = None, **changed: Any) -> Analysis:
+    """Measure a file as an object is, from its trailer on."""
+    return analyse(io.BytesIO(data), limits, sealed(data, **changed))
+
+
+def refused(data: bytes, limits: AnalysisLimits | None = None, **changed: Any) -> str:
     with pytest.raises(DicomFault) as fault:
-        measured(data, limits)
+        measured(data, limits, **changed)
     return fault.value.code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import subprocess
@@ -14,16 +13,13 @@ import numpy as np
 import pydicom
 import pytest
 
-from libs.dicom.measure.analysis import FRAME_MEANS_SENT, METHOD_VERSION, Analysis, analyse
+from libs.dicom.measure.analysis import FRAME_MEANS_SENT, METHOD_VERSION, analyse
 from tests.builders import EXPLICIT_LE, ct_elements, ct_instance, data_set, instance, write_large
 from tests.encoder import LITTLE, PIXEL_DATA
+from tests.unit.libs.dicom.pixel_support import measured
 
 WHEEL = Path(pydicom.__file__).parent / "data" / "test_files"
 RNG = np.random.default_rng(5)
-
-
-def measured(data: bytes) -> Analysis:
-    return analyse(io.BytesIO(data))
 
 
 def facts_of(**elements: Any) -> dict[str, Any]:

@@ -131,7 +131,7 @@ def test_the_header_decides_how_many_frames_there_are() -> None:
     values = RNG.integers(0, 256, (3, 6, 10)).astype(np.uint8)
     frames = [encoded_frame(frame, RLE) for frame in values]
     sizes: dict[str, Any] = {"transfer_syntax": RLE, "Rows": 6, "Columns": 10}
-    assert refused(encapsulated_instance(frames, frames=4, **sizes)) in (
+    assert refused(encapsulated_instance(frames, frames=3, **sizes), NumberOfFrames=4) in (
         "pixel-data-invalid",
         "decode-failed",
     )

@@ -7,6 +7,7 @@ values DCMTK and GDCM computed.
 from __future__ import annotations
 
 import csv
+import io
 import os
 import warnings
 from collections.abc import Iterator
@@ -21,9 +22,9 @@ from pydicom.pixels import iter_pixels
 
 from libs.dicom.faults import DicomFault
 from libs.dicom.measure.analysis import analyse
-from tests.unit.libs.dicom.broken_files import BROKEN, NOT_DICOM
+from tests import wheel
+from tests.unit.libs.dicom.pixel_support import measured
 
-DATA = Path(pydicom.__file__).parent / "data"
 CORPUS = os.environ.get("CORPUS_DIR")
 
 _JPEG = "1.2.840.10008.1.2.4."
@@ -43,12 +44,10 @@ _OTHER_DECODERS = {
 _DCMTK_12_BIT = (262144, 0, 264, 14.369991302490234, 0.054431785236705436)
 """Count, minimum, maximum, mean and normalised mean by DCMTK 3.6.7: pydicom decodes no 12-bit JPEG."""
 
+_DAMAGED = "test_files/JPEG2000-embedded-sequence-delimiter.dcm"
+"""Its header is sound, but bytes of the codestream's size are overwritten with a sequence delimiter."""
 
-def wheel_files() -> list[str]:
-    every = (path for path in DATA.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    names = [path.relative_to(DATA).as_posix() for path in every]
-    folders = ("test_files/", "charset_files/", "palettes/")
-    return sorted(n for n in names if n.startswith(folders) and not n.endswith(".py") and n not in NOT_DICOM)
+MEASURED = [name for name in wheel.sound_names() if name != _DAMAGED]
 
 
 def corpus_rows() -> list[dict[str, str]]:
@@ -111,11 +110,10 @@ def stored_values(words: NDArray[np.int64], data_set: pydicom.Dataset, high: int
     return values
 
 
-@pytest.mark.parametrize("name", [name for name in wheel_files() if name not in BROKEN])
+@pytest.mark.parametrize("name", MEASURED)
 def test_wheel_file_equals_an_independent_computation(name: str) -> None:
-    with (DATA / name).open("rb") as stream:
-        analysis = analyse(stream)
-    expected = reference(DATA / name)
+    analysis = measured(wheel.path_of(name).read_bytes())
+    expected = reference(wheel.path_of(name))
     facts = analysis.statistics
     if expected is None:
         assert facts["kind"] == "no-pixel-data"
@@ -136,23 +134,31 @@ def test_wheel_file_equals_an_independent_computation(name: str) -> None:
     assert analysis.thumbnail is not None, facts["thumbnail_missing"]
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_broken_wheel_file_is_refused_with_its_reason(name: str) -> None:
-    with (DATA / name).open("rb") as stream, pytest.raises(DicomFault) as refused:
+@pytest.mark.parametrize("name", MEASURED)
+def test_an_object_without_places_in_its_trailer_is_measured_the_same(name: str) -> None:
+    data = wheel.path_of(name).read_bytes()
+    assert analyse(io.BytesIO(data)) == measured(data)
+
+
+@pytest.mark.parametrize("name", wheel.BROKEN)
+def test_what_is_refused_when_it_comes_in_is_refused_without_a_trailer_too(name: str) -> None:
+    with wheel.path_of(name).open("rb") as stream, pytest.raises(DicomFault) as refused:
         analyse(stream)
-    assert refused.value.code == BROKEN[name].code
+    assert refused.value.code == wheel.BROKEN[name][0]
 
 
-def test_the_wheel_still_ships_what_is_listed_as_broken() -> None:
-    assert set(BROKEN) <= set(wheel_files())
-    assert sum(name not in BROKEN for name in wheel_files()) > 150
+def test_a_sound_header_over_a_damaged_codestream_is_refused() -> None:
+    with pytest.raises(DicomFault) as refused:
+        measured(wheel.path_of(_DAMAGED).read_bytes())
+    assert refused.value.code == "pixel-data-invalid"
 
 
 @pytest.mark.parametrize("row", corpus_rows(), ids=lambda row: row["path"])
 def test_corpus_file_equals_its_reference(row: dict[str, str]) -> None:
     assert CORPUS is not None
-    with (Path(CORPUS) / row["path"]).open("rb") as stream:
-        analysis = analyse(stream)
+    data = (Path(CORPUS) / row["path"]).read_bytes()
+    analysis = measured(data)
+    assert analysis == analyse(io.BytesIO(data))
     facts = analysis.statistics
     grey_level = 1 if row["transfer_syntax_uid"] in _LOSSY else 0
     assert facts["count"] == int(row["n"])
@@ -172,9 +178,8 @@ def test_no_corpus_file_ends_in_anything_but_a_result_or_a_fault() -> None:
     with (Path(CORPUS) / "manifest.tsv").open(encoding="utf-8", newline="") as table:
         names = [row["path"] for row in csv.DictReader(table, delimiter="\t")]
     for name in names:
-        with (Path(CORPUS) / name).open("rb") as stream:
-            try:
-                kind = analyse(stream).statistics["kind"]
-            except DicomFault as fault:
-                kind = fault.code
+        try:
+            kind = measured((Path(CORPUS) / name).read_bytes()).statistics["kind"]
+        except DicomFault as fault:
+            kind = fault.code
         assert kind, name

@@ -24,6 +24,7 @@ from tests.unit.libs.dicom.pixel_support import (
     check,
     described,
     measured,
+    sealed,
 )
 
 RNG = np.random.default_rng(11)
@@ -106,7 +107,7 @@ def test_colour_by_pixel_and_by_plane(planar: int) -> None:
         PhotometricInterpretation="RGB",
     )
     check(measured(data), values)
-    _, source = open_pixels(io.BytesIO(data), AnalysisLimits())
+    source = open_pixels(io.BytesIO(data), sealed(data), AnalysisLimits())
     assert source is not None
     blocks = [block for block in source.blocks() if block.frame == 1]
     assert (np.concatenate([block.words for block in blocks], axis=2) == values[1]).all()
@@ -146,7 +147,7 @@ def test_float_pixels(tag: int, vr: str, kind: str, syntax: str) -> None:
 def test_a_frame_larger_than_a_slice_is_read_in_slices() -> None:
     values = RNG.integers(0, 4096, (1500, 1001)).astype(np.uint16)
     data = ct_instance(1500, 1001, pixels=values)
-    _, source = open_pixels(io.BytesIO(data), AnalysisLimits())
+    source = open_pixels(io.BytesIO(data), sealed(data), AnalysisLimits())
     assert source is not None
     assert max(block.words.nbytes for block in source.blocks()) < 1_100_000
     check(measured(data), values)

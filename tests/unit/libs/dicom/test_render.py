@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from libs.dicom.measure.analysis import analyse
 from tests.builders import ct_elements, ct_instance, data_set, instance
 from tests.encoder import LITTLE, PIXEL_DATA
+from tests.unit.libs.dicom.pixel_support import measured
 
 NO_WINDOW: dict[str, Any] = {"WindowCenter": None, "WindowWidth": None}
 PLAIN: dict[str, Any] = {**NO_WINDOW, "RescaleSlope": None, "RescaleIntercept": None}
@@ -20,7 +20,7 @@ TOLERANCE = 4  # of JPEG at this quality, in flat areas
 
 
 def rendered(data: bytes) -> NDArray[np.int64]:
-    thumbnail = analyse(io.BytesIO(data)).thumbnail
+    thumbnail = measured(data).thumbnail
     assert thumbnail is not None
     picture = Image.open(io.BytesIO(thumbnail))
     assert picture.format == "JPEG"
@@ -222,7 +222,7 @@ def test_palette(kind: str) -> None:
     ],
 )
 def test_what_cannot_be_shown_is_measured_all_the_same(elements: dict[str, Any]) -> None:
-    analysis = analyse(io.BytesIO(ct_instance(64, 64, **{**elements, "Columns": 32, "Rows": 32})))
+    analysis = measured(ct_instance(64, 64, **{**elements, "Columns": 32, "Rows": 32}))
     assert analysis.thumbnail is None
     assert analysis.statistics["thumbnail_missing"]
     assert analysis.average_before_normalization is not None
