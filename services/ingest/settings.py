@@ -40,7 +40,7 @@ class IngestSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSet
     max_header_bytes: int = Field(16 * MIB, ge=1024, description="Largest header (no pixel data), in bytes.")
     max_header_elements: int = Field(200_000, ge=1, description="Largest number of elements in a header.")
     max_header_depth: int = Field(32, ge=1, description="Deepest nesting of sequences in a header.")
-    max_header_seconds: float = Field(5.0, gt=0, description="Longest time to parse one header.")
+    max_header_seconds: float = Field(5.0, gt=0, description="Longest CPU time to parse one header.")
     outbox_in_flight: int = Field(100, ge=1, description="Events published at the same time (RabbitMQ).")
     outbox_in_flight_in_process: int = Field(
         10_000,

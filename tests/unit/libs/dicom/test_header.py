@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 import time
 import tracemalloc
@@ -339,6 +340,28 @@ def test_bulk_data_do_not_count_as_header() -> None:
 )
 def test_time_is_capped(data: bytes) -> None:
     assert fault_of(data, HeaderLimits(deadline_seconds=-1)).code == "header-deadline"
+
+
+def hours_pass(monkeypatch: pytest.MonkeyPatch, clock: str) -> None:
+    """Every look at a clock shows an hour more than the one before."""
+    hours = itertools.count(step=3600.0)
+    monkeypatch.setattr(f"libs.dicom.parse.limits.time.{clock}", lambda: next(hours))
+
+
+def test_a_sound_file_is_read_to_its_end_on_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        hours_pass(patched, "monotonic")
+        hours_pass(patched, "perf_counter")
+        hours_pass(patched, "process_time")  # other threads of the service compute too
+        header = header_of(builders.many_elements(1000), HeaderLimits(deadline_seconds=1))
+    assert len(header.dicom_json["0040A730"]["Value"]) == 10
+
+
+def test_the_time_that_the_thread_itself_computes_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        hours_pass(patched, "thread_time")
+        code = fault_of(builders.many_elements(1000), HeaderLimits(deadline_seconds=1)).code
+    assert code == "header-deadline"
 
 
 @pytest.mark.parametrize(
