@@ -30,7 +30,7 @@ from libs.dicom.pixels.image import Image, Words
 from libs.dicom.pixels.native import Block
 from libs.dicom.pixels.reading import AnalysisLimits, PixelSource, open_pixels
 from libs.dicom.render.thumbnail import Sampler, thumbnail
-from libs.dicom.render.transform import FunctionalGroups, lut, padding, rescale
+from libs.dicom.render.transform import FunctionalGroups, lut, modality_unit, padding, rescale
 from libs.dicom.watched import WatchedStream
 
 __all__ = ["METHOD_VERSION", "Analysis", "AnalysisLimits", "analyse"]
@@ -199,18 +199,18 @@ def _modality(measures: Measures, image: Image) -> dict[str, Any] | None:
     if item is not None and table is not None and measures.distribution is not None:
         distribution = measures.distribution
         total = int((table(distribution.values) * distribution.counts).sum())
-        return {"mean": total / measures.count, "unit": item.text("ModalityLUTType") or None}
+        return {"mean": total / measures.count, "unit": modality_unit(item, "ModalityLUTType")}
     groups = FunctionalGroups(image.attributes)
     totals = measures.frames if groups.vary else [FrameTotal(measures.total, measures.count)]
     total_in_units: Total = 0
-    unit = ""
+    unit: str | None = None
     for index, frame in enumerate(totals):
         found = rescale(image.attributes, groups, index)
         if found is None:
             return None
         scale, unit = found
         total_in_units += exact(scale.slope) * frame.total + exact(scale.intercept) * frame.count
-    return {"mean": json_number(quotient(total_in_units, measures.count)), "unit": unit or None}
+    return {"mean": json_number(quotient(total_in_units, measures.count)), "unit": unit}
 
 
 def _padding(measures: Measures, image: Image) -> dict[str, Any] | None:

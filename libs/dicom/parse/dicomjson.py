@@ -7,6 +7,8 @@ from array import array
 from functools import lru_cache
 from typing import Any
 
+from libs.dicom.parse.eventtext import event_text
+
 JsonObject = dict[str, Any]
 
 _WORDS = {
@@ -75,6 +77,8 @@ def _first(data_set: JsonObject, tag: str) -> Any:
 
 
 def device_name(dicom_json: JsonObject) -> str:
-    """Name the device: Manufacturer and ManufacturerModelName, else StationName, else "unknown"."""
-    parts = (text(dicom_json, _MANUFACTURER), text(dicom_json, _MODEL_NAME))
-    return " ".join(part for part in parts if part) or text(dicom_json, _STATION_NAME) or "unknown"
+    """Name the device, fit for an event: Manufacturer and model name, else StationName, else "unknown"."""
+    manufacturer, model, station = (
+        event_text(text(dicom_json, tag) or "") for tag in (_MANUFACTURER, _MODEL_NAME, _STATION_NAME)
+    )
+    return event_text(f"{manufacturer} {model}") or station or "unknown"

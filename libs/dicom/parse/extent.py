@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from libs.dicom.faults import DicomFault
 from libs.dicom.parse.dicomjson import JsonObject, integer, text
+from libs.dicom.parse.eventtext import event_text
 from libs.dicom.parse.layout import PixelPlace
 from libs.dicom.parse.notes import Notes
 from libs.dicom.parse.syntax import NATIVE_UIDS
@@ -65,7 +66,7 @@ def image_extent(data_set: JsonObject, notes: Notes) -> Extent:
         frames=frames,
         samples_per_pixel=_positive(data_set, "00280002"),
         bits_allocated=_positive(data_set, "00280100"),
-        photometric_interpretation=text(data_set, "00280004"),
+        photometric_interpretation=event_text(text(data_set, "00280004") or "") or None,
     )
 
 

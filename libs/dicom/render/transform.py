@@ -21,6 +21,10 @@ _PADDING = {
 }
 
 
+MODALITY_UNITS = frozenset(["OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"])
+"""Defined Terms of Rescale Type and Modality LUT Type (PS3.3 C.11.1.1.2); no other text names a unit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rescale:
     """A linear modality transform (PS3.3 C.11.1): modality value = slope · stored value + intercept."""
@@ -71,16 +75,24 @@ class FunctionalGroups:
         return found
 
 
-def rescale(attributes: Attributes, groups: FunctionalGroups, frame: int) -> tuple[Rescale, str] | None:
-    """Rescale of a frame and its type (such as "HU"), None where there is none."""
+def modality_unit(holder: Attributes, keyword: str) -> str | None:
+    """The unit that an element names if it is a defined one."""
+    unit = holder.text(keyword)
+    return unit if unit in MODALITY_UNITS else None
+
+
+def rescale(
+    attributes: Attributes, groups: FunctionalGroups, frame: int
+) -> tuple[Rescale, str | None] | None:
+    """Rescale of a frame and its unit, None where there is none."""
     holder = groups.macro("PixelValueTransformationSequence", frame) or attributes
     slope, intercept = holder.number("RescaleSlope"), holder.number("RescaleIntercept")
     if slope is None or intercept is None:
         return None
-    unit = holder.text("RescaleType")
-    if not unit and attributes.text("Modality") == "CT":
-        unit = "HU"  # what CT images are in unless they say otherwise (PS3.3 C.8.2.1.1.2)
-    return Rescale(slope, intercept), unit
+    if not holder.has("RescaleType") and attributes.text("Modality") == "CT":
+        # What CT images are in unless they say otherwise (PS3.3 C.8.2.1.1.2).
+        return Rescale(slope, intercept), "HU"
+    return Rescale(slope, intercept), modality_unit(holder, "RescaleType")
 
 
 def lut(
