@@ -78,6 +78,10 @@ test-faults: .venv/.ready-test test-tools ## long proofs that faults lose nothin
 test-monitoring: .venv/.ready-test test-tools ## a real Prometheus with our rules and dashboards on a running system
 	$(python) -m pytest -m monitoring $(ARGS)
 
+.PHONY: mutation
+mutation: .venv/.ready-test test-tools ## see that the tests notice each mistake of a list (ARGS="outbox" for some; slow)
+	$(python) -m tests.mutation $(ARGS)
+
 .PHONY: test-deploy
 test-deploy: .venv/.ready-test ## build the images, run compose.yml and the manifests in podman (as root)
 	@infra/machine/deploy-tools.sh

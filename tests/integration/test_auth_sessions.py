@@ -1,0 +1,107 @@
+"""The statements about sessions, hashes and keys, where two act at once or come late."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from libs.common.database.postgres import Database
+from libs.common.ids import UserId, new_uuid
+from services.auth import store
+from services.auth.rotation import RefreshToken, new_salt, new_token
+from tests.fixtures_postgres import OpenDatabase
+
+
+@pytest.fixture
+async def database(open_database: OpenDatabase) -> Database:
+    return await open_database("auth")
+
+
+@pytest.fixture
+async def user(database: Database) -> UserId:
+    async with database.transaction() as connection:
+        made = await store.insert_user(connection, "ana", "hash", staff=False, superuser=False)
+    assert made is not None
+    return made
+
+
+@pytest.fixture
+async def token(database: Database, user: UserId) -> RefreshToken:
+    """The current token of a session; the one that it replaced is `replaced`."""
+    made = new_token(new_uuid())
+    async with database.transaction() as connection:
+        await store.insert_session(connection, made.session_id, user, made.hash, 3600)
+    return made
+
+
+async def is_over(database: Database, session_id: UUID) -> bool:
+    async with database.transaction() as connection:
+        session = await store.lock_session(connection, session_id)
+    assert session is not None
+    return session.revoked_at is not None
+
+
+async def rotate(database: Database, token: RefreshToken) -> RefreshToken:
+    salt = new_salt()
+    async with database.transaction() as connection:
+        await store.rotate_session(connection, token.session_id, token.successor(salt).hash, salt)
+    return token.successor(salt)
+
+
+async def test_who_waited_for_a_session_sees_it_at_the_time_when_it_came(
+    database: Database, token: RefreshToken
+) -> None:
+    async with database.transaction() as late:
+        began = await late.fetchval("SELECT now()")
+        await rotate(database, token)
+        session = await store.lock_session(late, token.session_id)
+    assert session is not None
+    assert session.rotated_at is not None
+    assert began < session.rotated_at <= session.now
+
+
+async def test_signing_out_needs_the_session_token_or_the_one_it_replaced(
+    database: Database, token: RefreshToken
+) -> None:
+    current = await rotate(database, token)
+    async with database.transaction() as connection:
+        await store.revoke_by_holder(connection, token.session_id, new_token(token.session_id).hash)
+    assert not await is_over(database, token.session_id)
+    older = await rotate(database, current)
+    async with database.transaction() as connection:
+        await store.revoke_by_holder(connection, token.session_id, token.hash)
+    assert not await is_over(database, older.session_id)
+    async with database.transaction() as connection:
+        await store.revoke_by_holder(connection, token.session_id, current.hash)
+    assert await is_over(database, token.session_id)
+
+
+async def test_a_renewed_hash_does_not_undo_a_change_of_the_password(
+    database: Database, user: UserId
+) -> None:
+    async with database.transaction() as connection:
+        await store.replace_hash(connection, user, "hash", "changed meanwhile")
+        await store.replace_hash(connection, user, "hash", "renewed")
+        account = await store.find_account(connection, "ana")
+    assert account is not None
+    assert account.password == "changed meanwhile"
+
+
+async def test_a_retired_key_signs_no_more(database: Database) -> None:
+    async with database.transaction() as connection:
+        await store.insert_signing_key(connection, "first", b"1" * 32)
+        await store.insert_signing_key(connection, "too late", b"2" * 32)
+        assert await store.current_signing_key(connection) == b"1" * 32
+        await connection.execute("UPDATE auth.signing_key SET retired_at = now()")
+        await store.insert_signing_key(connection, "next", b"3" * 32)
+        assert await store.current_signing_key(connection) == b"3" * 32
+
+
+async def test_a_session_lasts_as_long_as_it_is_given(database: Database, token: RefreshToken) -> None:
+    async with database.transaction() as connection:
+        session = await store.lock_session(connection, token.session_id)
+    assert session is not None
+    left = session.expires_at - datetime.now(UTC)
+    assert timedelta(minutes=55) < left <= timedelta(minutes=60)

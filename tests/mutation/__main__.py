@@ -1,0 +1,78 @@
+"""`make mutation`: see that the tests notice each mistake of a list (ARGS="outbox dicom/parse" for some).
+
+Prints one line per mutant and a summary. Exit status 1 if one survived, if one that is listed as equivalent
+was noticed, or if the list does not fit the code any more.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.mutation import mutants
+from tests.mutation.mutants import Mutant, TextNotFound
+from tests.mutation.running import Copy, Verdict
+
+ROOT = Path(__file__).resolve().parents[2]
+NICENESS = 10
+
+KILLED, EQUIVALENT = "killed", "equivalent"
+SURVIVED, NOT_EQUIVALENT = "SURVIVED", "NOT EQUIVALENT"
+LOST, BROKEN = "TEXT NOT FOUND", "BROKEN"
+SOUND = (KILLED, EQUIVALENT)
+
+
+def run(tree: Path, found: Sequence[Mutant]) -> int:
+    """Try each mutant in a copy of `tree`; the exit status."""
+    outcomes: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        copy = Copy(tree, Path(folder))
+        # A test that fails anyway would "notice" every mutant.
+        verdict, output = copy.test(list(dict.fromkeys(test for mutant in found for test in mutant.tests)))
+        if verdict is not Verdict.PASSED:
+            print(output, "Mend the tests first: they do not pass without any mutant.", sep="\n")
+            return 1
+        for mutant in found:
+            began = time.monotonic()
+            outcome = judge(copy, mutant)
+            outcomes[outcome] += 1
+            took = time.monotonic() - began
+            print(f"{outcome:15} {took:5.1f} s  {mutant.path}: {mutant.name}", flush=True)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
+    print(f"{len(found)} mutants: {told}")
+    return 0 if set(outcomes) <= set(SOUND) else 1
+
+
+def judge(copy: Copy, mutant: Mutant) -> str:
+    """Run a mutant's tests on it, and say what became of it."""
+    try:
+        with copy.mutated(mutant):
+            verdict, output = copy.test(mutant.tests)
+    except TextNotFound:
+        return LOST
+    if verdict is Verdict.BROKEN:
+        print(output)
+        return BROKEN
+    noticed = verdict is Verdict.FAILED
+    if mutant.equivalent is not None:
+        return NOT_EQUIVALENT if noticed else EQUIVALENT
+    return KILLED if noticed else SURVIVED
+
+
+def main(words: Sequence[str]) -> int:
+    """Try the mutants that the words choose."""
+    found = mutants.chosen(mutants.read(), words)
+    if not found:
+        print(f"No mutant is about {' or '.join(words)}.")
+        return 1
+    os.nice(NICENESS)
+    return run(ROOT, found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
