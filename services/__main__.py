@@ -1,4 +1,4 @@
-"""All five services in one process: `python -m services`; also `migrate` and `psql`."""
+"""All five services in one process: `python -m services`; also the operator's commands."""
 
 if __name__ == "__main__":
     # Inside the guard: decoder processes import this module anew, and need nothing of it.

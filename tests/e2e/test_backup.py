@@ -171,6 +171,9 @@ async def test_a_restore_elsewhere_loses_nothing(source: Source, tmp_path: Path)
             )
             checked = command("reconcile", **target)
             assert checked.returncode == 0, checked.stdout
+            # Over TLS, which the embedded server's own pg_dump does not speak.
+            copied = command("backup", str(tmp_path / "backups"), **target)
+            assert copied.returncode == 0, copied.stderr
         finally:
             stop_all([system])
         occupied = command("restore", str(source.backup), **target)

@@ -220,6 +220,15 @@ def test_images_are_pinned(services: dict[str, dict[str, Any]]) -> None:
         assert re.match(r"v?[0-9]+(\.[0-9]+)*", tag), f"{name}: {tag}"
 
 
+def test_the_operators_pg_dump_is_as_new_as_every_server(services: dict[str, dict[str, Any]]) -> None:
+    dockerfile = Path("infra/Dockerfile").read_text()
+    (client,) = re.findall(r"^ARG POSTGRESQL_MAJOR=(\d+)$", dockerfile, re.MULTILINE)
+    manifests = [path.read_text() for path in sorted(Path("infra/k8s/overlays").glob("*/postgres.yaml"))]
+    images = [services["postgres"]["image"], *manifests]
+    servers = [re.findall(r"postgres(?:ql)?:(\d+)", image) for image in images]
+    assert servers == [[client]] * 3
+
+
 def test_every_setting_that_is_given_exists(services: dict[str, dict[str, Any]]) -> None:
     for name, model in SETTINGS.items():
         known = {field.upper() for field in model.model_fields}

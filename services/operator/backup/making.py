@@ -138,9 +138,12 @@ async def _dump(growing: Path, url: str, keyring: Keyring, key: ObjectKey) -> di
         connection = await asyncpg.connect(url, timeout=10)
         try:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
+                server = connection.get_server_version().major
                 snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
                 try:
-                    await dump.dump(url, snapshot, FileStorage(growing / manifest.DATABASE, keyring), key)
+                    await dump.dump(
+                        url, server, snapshot, FileStorage(growing / manifest.DATABASE, keyring), key
+                    )
                 except Unavailable as error:
                     raise ConfigurationError(
                         f"The dump cannot be written to {growing}: {error.detail}"
