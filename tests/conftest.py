@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.fixtures_postgres", "tests.fixtures_rabbitmq", "tests.fixtures_mongodb"]
+pytest_plugins = [
+    "tests.fixtures_postgres",
+    "tests.fixtures_rabbitmq",
+    "tests.fixtures_mongodb",
+    "tests.fixtures_reconcile",
+]
 
 # No test asserts a time.
 settings.register_profile("untimed", deadline=None)

@@ -80,9 +80,10 @@ _STATEMENTS = {
     """,
     "newest": "SELECT coalesce(max(id), 0) FROM {table}",
     "under_way": """
-        SELECT DISTINCT (event->>'subject')::uuid AS file_id FROM {table}
+        SELECT DISTINCT told.file_id::uuid AS file_id
+        FROM {table}, LATERAL (VALUES (event->>'subject'), (event->'data'->>'supersedes')) AS told (file_id)
         WHERE ({pending} OR published_at >= now() - $2::float8 * interval '1 second')
-            AND event->>'subject' = ANY($1::text[]) AND id <= $3
+            AND told.file_id = ANY($1::text[]) AND id <= $3
     """,
 }
 

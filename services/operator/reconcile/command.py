@@ -24,7 +24,8 @@ from libs.common.storage import Storage
 from services.operator.preflight import Server, broker, explaining_failures
 from services.operator.reconcile import store as reconcile_store
 from services.operator.reconcile.discrepancies import exit_code
-from services.operator.reconcile.reconciliation import Discrepancy, Options, Reconciliation
+from services.operator.reconcile.findings import Discrepancy, Options
+from services.operator.reconcile.reconciliation import Reconciliation
 from services.operator.reconcile.report import JsonReport, Report, TextReport
 from services.operator.settings import OperatorSettings
 
@@ -87,7 +88,14 @@ def parse(arguments: Sequence[str]) -> Asked:
     )
     parser.add_argument("--repair", action="store_true", help="mend what can be mended")
     parser.add_argument(
-        "--delete-orphans", action="store_true", help="delete objects older than a day that have no row"
+        "--rebuild-rows",
+        action="store_true",
+        help="make rows that were lost from what their objects say, and queue these files",
+    )
+    parser.add_argument(
+        "--delete-orphans",
+        action="store_true",
+        help="delete objects older than a day that no row knows and that do not say whose they are",
     )
     parser.add_argument(
         "--older-than",
@@ -100,7 +108,9 @@ def parse(arguments: Sequence[str]) -> Asked:
         "--json", action="store_true", help="one JSON object per line; the last is the summary"
     )
     given = parser.parse_args(arguments)
-    return Asked(Options(given.repair, given.delete_orphans, given.older_than), given.json)
+    return Asked(
+        Options(given.repair, given.rebuild_rows, given.delete_orphans, given.older_than), given.json
+    )
 
 
 def _seconds(text: str) -> float:

@@ -13,8 +13,6 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 from uuid import UUID
 
-from services.results.write.facts import State
-
 Kind = Literal[
     "object-missing",
     "object-corrupt",
@@ -22,13 +20,31 @@ Kind = Literal[
     "stalled",
     "header-missing",
     "thumbnail-missing",
+    "thumbnail-corrupt",
     "failure-not-noted",
+    "failure-outdated",
+    "supersession-not-noted",
+    "result-not-superseded",
     "result-without-file",
+    "row-missing",
     "orphan-object",
     "outbox-dead",
     "dead-letters",
 ]
-Remedy = Literal["queue", "note-failure", "restore-row", "delete", "replay", "none"]
+Remedy = Literal[
+    "queue",
+    "queue-heir",
+    "note-failure",
+    "forget-failure",
+    "note-supersession",
+    "restore-row",
+    "rebuild",
+    "delete",
+    "replay",
+    "none",
+]
+Accepted = Literal["accepted", "superseded", "erased"]
+Result = Literal["received", "processed", "failed", "superseded", "erased"]
 ObjectState = Literal["there", "missing", "corrupt"]
 
 CONSISTENT, MENDABLE, LOSS = 0, 1, 2
@@ -58,11 +74,24 @@ RULES: Mapping[Kind, Rule] = MappingProxyType(
         "stalled": Rule("received, and nobody works on it", "queue"),
         "header-missing": Rule("ended, but its header was never read", "queue"),
         "thumbnail-missing": Rule("processed, but its thumbnail is gone", "queue"),
+        "thumbnail-corrupt": Rule("processed, but its thumbnail is empty or does not authenticate", "queue"),
         "failure-not-noted": Rule(
             "failed, but ingest does not know: sending it again would not queue it", "note-failure"
         ),
+        "failure-outdated": Rule(
+            "processed, but ingest takes it for failed: other bytes could take its place", "forget-failure"
+        ),
+        "supersession-not-noted": Rule(
+            "superseded, but ingest does not know: it keeps the other file's place", "note-supersession"
+        ),
+        "result-not-superseded": Rule(
+            "superseded, but results does not know: it is shown as if it stood", "queue-heir"
+        ),
         "result-without-file": Rule("a result of which ingest has no row", "restore-row"),
-        "orphan-object": Rule("an object without a row (--delete-orphans removes it)", "delete"),
+        "row-missing": Rule(
+            "an object that says whose it is, and no row knows it (--rebuild-rows makes its row)", "rebuild"
+        ),
+        "orphan-object": Rule("an object that belongs to nobody (--delete-orphans removes it)", "delete"),
         "outbox-dead": Rule("an event that the outbox has given up", "replay"),
         "dead-letters": Rule("messages that nobody could read, for an operator to look at", "none"),
     }
@@ -73,9 +102,11 @@ class Known(NamedTuple):
     """What the rows say of one file; None where there is no row."""
 
     file_id: UUID
-    accepted: Literal["accepted", "erased"] | None
+    accepted: Accepted | None
     failure_noted: bool
-    result: State | None
+    replaced: bool
+    """Whether another accepted file has the place that this superseded one had."""
+    result: Result | None
     header_known: bool
     thumbnail_key: str | None
     restorable: bool
@@ -88,22 +119,27 @@ class Objects(NamedTuple):
     """What the store has of one file; `thumbnail` None where none is expected."""
 
     file: ObjectState
-    thumbnail: bool | None
+    thumbnail: ObjectState | None
 
 
 def discrepancies(known: Known, objects: Objects, *, under_way: bool) -> tuple[Kind, ...]:
     """Everything wrong with one file. `under_way`: an event about it waits, or may wait, somewhere."""
     if "erased" in (known.accepted, known.result) or (known.accepted is None and known.result is None):
         return ()
+    settled = known.aged and not under_way
+    if known.accepted == "superseded":
+        # Nobody misses its object: it could not be measured, and other bytes stand in its place.
+        return ("result-not-superseded",) if settled and known.result != "superseded" else ()
+    if known.accepted == "accepted" and known.result == "superseded":
+        # Ingest alone decides that, and before it tells results: it has forgotten.
+        return ("supersession-not-noted",)
     lost: tuple[Kind, ...] = ()
-    if objects.file != "there":
+    if objects.file != "there" and known.result != "superseded":
         lost = ("object-missing" if objects.file == "missing" else "object-corrupt",)
     if known.accepted is None:
         # Ingest's row is written before anything can tell results of the file.
         return (*lost, "result-without-file")
-    if under_way or not known.aged:
-        return lost
-    return (*lost, *_of_a_settled(known, objects))
+    return (*lost, *_of_a_settled(known, objects)) if settled else lost
 
 
 def _of_a_settled(known: Known, objects: Objects) -> Iterable[Kind]:
@@ -115,16 +151,22 @@ def _of_a_settled(known: Known, objects: Objects) -> Iterable[Kind]:
             yield "stalled"
         case "processed" | "failed" if objects.file == "there" and not known.header_known:
             yield "header-missing"
-        case "processed" if objects.file == "there" and objects.thumbnail is False:
+        case "processed" if objects.file == "there" and objects.thumbnail == "missing":
             yield "thumbnail-missing"
+        case "processed" if objects.file == "there" and objects.thumbnail == "corrupt":
+            yield "thumbnail-corrupt"
+    if known.result == "processed" and known.failure_noted:
+        yield "failure-outdated"
     if known.result == "failed" and not known.failure_noted:
         yield "failure-not-noted"
 
 
 def repairable(kind: Kind, known: Known, objects: Objects) -> bool:
-    """Whether `kind`, found at this file, can be mended here and now."""
+    """Whether `kind`, found at this file, can be mended from the rows, here and now."""
     if kind == "result-without-file":
         return known.restorable and objects.file == "there"
+    if kind == "result-not-superseded":
+        return known.replaced
     return RULES[kind].remedy != "none"
 
 

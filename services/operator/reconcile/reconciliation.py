@@ -7,20 +7,16 @@ repair, before it counts. Rows are read in pages and objects in batches, so memo
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
-from libs.common.events import new_event
+from libs.common.events import FileReceived, new_event
 from libs.common.ids import ObjectKey, file_key
 from libs.common.outbox.store import OutboxStore
-from libs.common.storage import Storage, StoredObject
+from libs.common.storage import Storage
 from services.operator.reconcile import store
 from services.operator.reconcile.discrepancies import (
     RULES,
@@ -31,52 +27,18 @@ from services.operator.reconcile.discrepancies import (
     discrepancies,
     repairable,
 )
+from services.operator.reconcile.findings import Discrepancy, Options, Tally
+from services.operator.reconcile.unowned import (
+    EVENT_SOURCE,
+    INGEST,
+    LOOKS,
+    Unowned,
+    read_sealed,
+    rebuild,
+)
 
 PAGE = 500
-"""Rows or objects at once."""
-LOOKS = 32
-"""Questions to the object store at once."""
-ORPHAN_AGE = timedelta(hours=24)
-"""An object without a row may belong to an upload under way; no upload takes so long after its last byte."""
-INGEST = "ingest"
-EVENT_SOURCE = "/ingest"
-"""The event is the one that ingest announced, told again."""
-_UUID_LENGTH = 36
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to do; `older_than` in seconds is how long work on a file may take."""
-
-    repair: bool = False
-    delete_orphans: bool = False
-    older_than: float = 3600.0
-
-
-class Discrepancy(NamedTuple):
-    """One discrepancy: at which file, object, outbox row or queue, and whether it is repaired now."""
-
-    kind: Kind
-    subject: str
-    repaired: bool = False
-    detail: str | None = None
-
-
-@dataclass
-class Tally:
-    """What was looked at and found."""
-
-    files: int = 0
-    objects: int = 0
-    young_objects: int = 0
-    """Without a row, and too young to be orphans."""
-    found: Counter[Kind] = field(default_factory=Counter)
-    repaired: Counter[Kind] = field(default_factory=Counter)
-
-    def add(self, finding: Discrepancy) -> None:
-        """Count a finding."""
-        self.found[finding.kind] += 1
-        self.repaired[finding.kind] += finding.repaired
+"""Rows at once."""
 
 
 class Reconciliation:
@@ -102,7 +64,8 @@ class Reconciliation:
             # What this run announces itself need not be looked through again and again.
             self._newest_event = await self._outbox.newest(connection)
         # Given-up events first: replayed, they are on their way again, and their files are not stalled.
-        for part in (self._given_up(), self._files(), self._orphans()):
+        unowned = Unowned(self._database, self._storage, self._options, self.tally)
+        for part in (self._given_up(), self._files(), unowned.findings()):
             async with aclosing(part) as found:
                 async for finding in found:
                     self.tally.add(finding)
@@ -160,6 +123,13 @@ class Reconciliation:
                         if repairable(kind, known, objects)
                     ],
                 )
+            if self._options.rebuild_rows:
+                lost = [
+                    known.file_id
+                    for kind, known, _ in found
+                    if kind == "result-without-file" and (kind, known.file_id) not in repaired
+                ]
+                repaired |= {("result-without-file", one) for one in await self._rebuild(connection, lost)}
         return [
             Discrepancy(kind, str(known.file_id), (kind, known.file_id) in repaired)
             for kind, known, _ in found
@@ -174,7 +144,13 @@ class Reconciliation:
             by_remedy.setdefault(RULES[kind].remedy, []).append(file_id)
         done = {
             "queue": await self._queue(connection, by_remedy.get("queue", ())),
+            "queue-heir": await self._queue_heirs(connection, by_remedy.get("queue-heir", ())),
             "note-failure": await store.note_failures(connection, by_remedy.get("note-failure", ())),
+            "forget-failure": await store.forget_failures(connection, by_remedy.get("forget-failure", ())),
+            # First: the files that took their places may have rows to be restored.
+            "note-supersession": await store.note_supersessions(
+                connection, by_remedy.get("note-supersession", ())
+            ),
             "restore-row": await store.restore_rows(connection, by_remedy.get("restore-row", ())),
         }
         return {(kind, file_id) for kind, file_id in found if file_id in done[RULES[kind].remedy]}
@@ -182,18 +158,39 @@ class Reconciliation:
     async def _queue(self, connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
         """Announce files again; ingest's relay, which looks every second, does the rest."""
         events = await store.received(connection, file_ids)
-        for data in events:
-            await self._outbox.insert(connection, new_event(EVENT_SOURCE, data))
+        await self._announce(connection, events)
         return {data.file_id for data in events}
 
+    async def _queue_heirs(self, connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
+        """Announce again the files that took the places of these, which tells results of both."""
+        events = await store.heirs(connection, file_ids)
+        await self._announce(connection, events)
+        return {data.supersedes for data in events if data.supersedes is not None}
+
+    async def _announce(self, connection: Connection, events: Sequence[FileReceived]) -> None:
+        for data in events:
+            await self._outbox.insert(connection, new_event(EVENT_SOURCE, data))
+
+    async def _rebuild(self, connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
+        """Make these rows from what their objects say; which could be."""
+        found = [await read_sealed(self._storage, file_id) for file_id in file_ids]
+        return {
+            sealed.received.file_id
+            for sealed in found
+            if sealed is not None and await rebuild(connection, self._outbox, sealed)
+        }
+
     async def _objects(self, known: Known, *, thorough: bool = False) -> Objects:
-        """What the store has of a file; `thorough` opens the object instead of asking whether it is there."""
+        """What the store has of a file; `thorough` opens the object instead of asking whether it is there.
+
+        A thumbnail is read: it was not made durable, and a power cut may have left an empty one.
+        """
         look = self._opened if thorough else self._seen
+        expected = known.thumbnail_key if known.result == "processed" else None
         async with self._looks:
-            thumbnail = known.thumbnail_key
             return Objects(
                 await look(file_key(known.file_id)),
-                None if thumbnail is None else await self._storage.exists(ObjectKey(thumbnail)),
+                None if expected is None else await self._read(ObjectKey(expected)),
             )
 
     async def _seen(self, key: ObjectKey) -> ObjectState:
@@ -208,40 +205,11 @@ class Reconciliation:
             return "corrupt"
         return "there"
 
-    async def _orphans(self) -> AsyncGenerator[Discrepancy, None]:
-        async with aclosing(_batched(self._storage.keys(), PAGE)) as batches:
-            async for batch in batches:
-                self.tally.objects += len(batch)
-                async with self._database.connection() as connection:
-                    owned = await store.owned(connection, list({_file_id(stored) for stored in batch}))
-                for stored in batch:
-                    if _file_id(stored) in owned:
-                        continue
-                    if datetime.now(UTC) - stored.modified_at < ORPHAN_AGE:
-                        self.tally.young_objects += 1
-                        continue
-                    detail = f"{stored.size_bytes} bytes of {stored.modified_at:%Y-%m-%d %H:%M} UTC"
-                    # A database that knows no file is another one than these objects', or lost: then they
-                    # are all that is left.
-                    delete = self._options.delete_orphans and self.tally.files > 0
-                    if delete:
-                        await self._storage.delete(stored.key)
-                    elif self._options.delete_orphans:
-                        detail += "; kept, since this database knows no file at all"
-                    yield Discrepancy("orphan-object", stored.key, delete, detail)
-
-
-def _file_id(stored: StoredObject) -> UUID:
-    """The file that an object belongs to, the thumbnail like the original."""
-    return UUID(stored.key[:_UUID_LENGTH])
-
-
-async def _batched(found: AsyncIterator[StoredObject], size: int) -> AsyncGenerator[list[StoredObject], None]:
-    batch: list[StoredObject] = []
-    async for stored in found:
-        batch.append(stored)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    async def _read(self, key: ObjectKey) -> ObjectState:
+        try:
+            await self._storage.verify(key)
+        except ObjectNotFound:
+            return "missing"
+        except ObjectCorrupt:
+            return "corrupt"
+        return "there"

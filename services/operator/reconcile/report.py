@@ -7,8 +7,9 @@ from typing import Any, Protocol, TextIO
 import orjson
 
 from services.operator.reconcile.discrepancies import CONSISTENT, LOSS, RULES, Kind
-from services.operator.reconcile.reconciliation import Discrepancy, Tally
+from services.operator.reconcile.findings import Discrepancy, Tally
 
+WIDTH = max(map(len, RULES))
 SHOWN = 20
 """Findings of one kind that people get to read; programs get them all."""
 
@@ -63,7 +64,7 @@ class TextReport:
             return
         mended = "  [repaired]" if finding.repaired else ""
         detail = f"  ({finding.detail})" if finding.detail else ""
-        self._out.write(f"{finding.kind:<20} {finding.subject}{mended}{detail}\n")
+        self._out.write(f"{finding.kind:<{WIDTH}} {finding.subject}{mended}{detail}\n")
 
     def end(self, tally: Tally, code: int, waiting: int | None) -> None:
         lines = [f"Looked at {tally.files} files and {tally.objects} objects."]
@@ -72,7 +73,7 @@ class TextReport:
                 lines.append(f"  {found} {kind}: {rule.meaning}; repaired: {tally.repaired[kind]}")
         if tally.young_objects:
             lines.append(
-                f"  {tally.young_objects} objects without a row are younger than a day: perhaps uploads "
+                f"  {tally.young_objects} objects without a row are too young to be judged: perhaps uploads "
                 "under way."
             )
         if waiting:

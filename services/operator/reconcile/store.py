@@ -6,6 +6,8 @@ Nothing here commits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from libs.common.database.postgres import Connection
@@ -19,6 +21,10 @@ _KNOWN = """
     SELECT page.id,
         file.state AS accepted,
         file.failed_at IS NOT NULL AS failure_noted,
+        file.state = 'superseded' AND EXISTS (
+            SELECT FROM ingest.upload_dicomfile AS heir
+            WHERE heir.collection = file.collection AND heir.sop_instance_uid = file.sop_instance_uid
+                AND heir.state NOT IN ('erased', 'superseded')) AS replaced,
         result.state AS result,
         result.received_at IS NOT NULL AND result.raw_data IS NOT NULL AS header_known,
         result.thumbnail_key,
@@ -44,30 +50,83 @@ _OWNED = """
     UNION
     SELECT file_id FROM results.upload_dicomresult WHERE file_id = ANY($1::uuid[]) AND state <> 'erased'
 """
-_RECEIVED = """
-    SELECT id AS file_id, owner_id, file AS storage_key, size_bytes, sha256, sop_class_uid, sop_instance_uid,
-        series_instance_uid, study_instance_uid, modality, transfer_syntax_uid, rows, columns, frames,
-        decoded_bytes
-    FROM ingest.upload_dicomfile WHERE id = ANY($1::uuid[]) AND state = 'accepted'
+_ERASED = """
+    SELECT id FROM ingest.upload_dicomfile WHERE id = ANY($1::uuid[]) AND state = 'erased'
+    UNION
+    SELECT file_id FROM results.upload_dicomresult WHERE file_id = ANY($1::uuid[]) AND state = 'erased'
+"""
+_TOLD = """file.id AS file_id, file.owner_id, file.collection, file.file AS storage_key, file.size_bytes,
+    file.sha256, file.sop_class_uid, file.sop_instance_uid, file.series_instance_uid,
+    file.study_instance_uid, file.modality, file.transfer_syntax_uid, file.rows, file.columns, file.frames,
+    file.decoded_bytes"""
+_RECEIVED = f"""
+    SELECT {_TOLD} FROM ingest.upload_dicomfile AS file
+    WHERE file.id = ANY($1::uuid[]) AND file.state = 'accepted'
+"""
+_HEIRS = f"""
+    SELECT {_TOLD}, old.id AS supersedes
+    FROM ingest.upload_dicomfile AS old
+    JOIN ingest.upload_dicomfile AS file
+        ON file.collection = old.collection AND file.sop_instance_uid = old.sop_instance_uid
+        AND file.state NOT IN ('erased', 'superseded')
+    WHERE old.id = ANY($1::uuid[]) AND old.state = 'superseded'
 """
 _NOTE_FAILURES = """
     UPDATE ingest.upload_dicomfile SET failed_at = now()
     WHERE id = ANY($1::uuid[]) AND failed_at IS NULL AND state = 'accepted'
     RETURNING id
 """
-# Its owner may have sent the same bytes again since the row was lost: then that file stands.
+_FORGET_FAILURES = """
+    UPDATE ingest.upload_dicomfile SET failed_at = NULL, cured_at = failed_at
+    WHERE id = ANY($1::uuid[]) AND failed_at IS NOT NULL AND state = 'accepted'
+    RETURNING id
+"""
+_NOTE_SUPERSESSIONS = """
+    UPDATE ingest.upload_dicomfile SET state = 'superseded', failed_at = coalesce(failed_at, now())
+    WHERE id = ANY($1::uuid[]) AND state = 'accepted'
+    RETURNING id
+"""
+# The same bytes may have been sent again since the row was lost: then that file stands.
 _RESTORE_ROWS = """
-    INSERT INTO ingest.upload_dicomfile (id, file, file_name, uploaded_at, owner_id, size_bytes, sha256,
-        state, sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
+    INSERT INTO ingest.upload_dicomfile (id, file, file_name, uploaded_at, owner_id, collection, size_bytes,
+        sha256, state, sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
         transfer_syntax_uid, rows, columns, frames, failed_at)
     SELECT file_id, file_id::text, coalesce(file_name, sop_instance_uid || '.dcm'), received_at, owner_id,
-        size_bytes, sha256, 'accepted', sop_class_uid, sop_instance_uid, series_instance_uid,
-        study_instance_uid, modality, transfer_syntax_uid, rows, columns, frames,
-        CASE state WHEN 'failed' THEN now() END
+        collection, size_bytes, sha256, CASE state WHEN 'superseded' THEN state ELSE 'accepted' END,
+        sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
+        transfer_syntax_uid, rows, columns, frames,
+        CASE WHEN state IN ('failed', 'superseded') THEN now() END
     FROM results.upload_dicomresult WHERE file_id = ANY($1::uuid[]) AND state <> 'erased'
     ON CONFLICT DO NOTHING
     RETURNING id
 """
+_REBUILD_ROW = """
+    INSERT INTO ingest.upload_dicomfile (id, file, file_name, uploaded_at, owner_id, collection, size_bytes,
+        sha256, state, sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
+        transfer_syntax_uid, rows, columns, frames, decoded_bytes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'accepted', $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+"""
+_HOLDERS = """
+    SELECT wanted.id AS wanted, held.id, held.sha256 = wanted.sha256 AS same_bytes
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+        AS wanted (id, collection, sha256, sop_instance_uid),
+    LATERAL (
+        SELECT file.id, file.sha256 FROM ingest.upload_dicomfile AS file
+        WHERE file.collection = wanted.collection AND file.state NOT IN ('erased', 'superseded')
+            AND (file.sha256 = wanted.sha256 OR file.sop_instance_uid = wanted.sop_instance_uid)
+        ORDER BY file.sha256 = wanted.sha256 DESC
+        LIMIT 1
+    ) AS held
+"""
+
+
+class Holder(NamedTuple):
+    """An accepted file that has the place another one would need."""
+
+    file_id: UUID
+    same_bytes: bool
 
 
 async def lock(connection: Connection) -> bool:
@@ -91,9 +150,19 @@ async def owned(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
     return {row["id"] for row in await connection.fetch(_OWNED, file_ids)}
 
 
+async def erased(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
+    """Those that either schema knows as erased."""
+    return {row["id"] for row in await connection.fetch(_ERASED, file_ids)}
+
+
 async def received(connection: Connection, file_ids: Sequence[UUID]) -> list[FileReceived]:
     """What puts these files on their way, as ingest said it when it accepted them."""
     return [FileReceived(**row) for row in await connection.fetch(_RECEIVED, file_ids)]
+
+
+async def heirs(connection: Connection, file_ids: Sequence[UUID]) -> list[FileReceived]:
+    """What puts the files on their way that took the places of these superseded ones; it names both."""
+    return [FileReceived(**row) for row in await connection.fetch(_HEIRS, file_ids)]
 
 
 async def note_failures(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
@@ -101,6 +170,49 @@ async def note_failures(connection: Connection, file_ids: Sequence[UUID]) -> set
     return {row["id"] for row in await connection.fetch(_NOTE_FAILURES, file_ids)}
 
 
+async def forget_failures(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
+    """Tell ingest that these were measured after all; which it took."""
+    return {row["id"] for row in await connection.fetch(_FORGET_FAILURES, file_ids)}
+
+
+async def note_supersessions(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
+    """Tell ingest that other files took the places of these; which it took."""
+    return {row["id"] for row in await connection.fetch(_NOTE_SUPERSESSIONS, file_ids)}
+
+
 async def restore_rows(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
     """Make ingest's rows anew from the results; which could be made."""
     return {row["id"] for row in await connection.fetch(_RESTORE_ROWS, file_ids)}
+
+
+async def rebuild_row(connection: Connection, file: FileReceived, name: str, uploaded_at: datetime) -> bool:
+    """Make ingest's row anew from what its object says; False where another file has its place."""
+    values = (
+        file.file_id,
+        file.storage_key,
+        name,
+        uploaded_at,
+        file.owner_id,
+        file.collection,
+        file.size_bytes,
+        file.sha256,
+        file.sop_class_uid,
+        file.sop_instance_uid,
+        file.series_instance_uid,
+        file.study_instance_uid,
+        file.modality,
+        file.transfer_syntax_uid,
+        file.rows,
+        file.columns,
+        file.frames,
+        file.decoded_bytes,
+    )
+    return await connection.fetchval(_REBUILD_ROW, *values) is not None
+
+
+async def holders(connection: Connection, files: Sequence[FileReceived]) -> dict[UUID, Holder]:
+    """By file, the accepted one that has its bytes or its SOP Instance UID in its collection."""
+    wanted = [(file.file_id, file.collection, file.sha256, file.sop_instance_uid) for file in files]
+    columns = zip(*wanted, strict=True) if wanted else [[]] * 4
+    rows = await connection.fetch(_HOLDERS, *columns)
+    return {row["wanted"]: Holder(row["id"], row["same_bytes"]) for row in rows}
