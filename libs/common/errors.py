@@ -19,6 +19,7 @@ DicomSystemError
 ├── Unavailable                      503 a dependency does not answer; always worth a retry
 ├── StorageError
 │   ├── ObjectNotFound               404 object-not-found
+│   │   └── ThumbnailMissing         404 thumbnail-missing: was made, and cannot be read any more
 │   └── ObjectCorrupt                500 object-corrupt: fails closed
 │       └── ObjectUnreadable         500 object-unreadable: the disk does not give its bytes
 ├── ConfigurationError               start-up only: one sentence that says what to do
@@ -180,6 +181,13 @@ class ObjectNotFound(StorageError):
     status = 404
     code = "object-not-found"
     title = "Object not found"
+
+
+class ThumbnailMissing(ObjectNotFound):
+    """There was a thumbnail, and it is lost, empty or corrupt; the file itself may be sound."""
+
+    code = "thumbnail-missing"
+    title = "Thumbnail missing"
 
 
 class ObjectCorrupt(StorageError):

@@ -27,6 +27,12 @@ def began_at(file_id: UUID) -> float:
     return (file_id.int >> 80) / 1000.0
 
 
+def lowest_id(seconds: float) -> UUID:
+    """The lowest UUIDv7 that can be drawn at `seconds` since 1970, or later."""
+    milliseconds = min(max(int(seconds * 1000), 0), (1 << 48) - 1)
+    return UUID(int=milliseconds << 80)
+
+
 def file_key(file_id: UUID) -> ObjectKey:
     """Object key of the uploaded file."""
     return ObjectKey(str(file_id))

@@ -21,7 +21,7 @@ from libs.common.tasks import supervise
 from services.results.feed import routes as feed_routes
 from services.results.feed import store as changes
 from services.results.feed.reader import Feed
-from services.results.keys import DATABASE, FEED, SETTINGS, STORAGE
+from services.results.keys import DATABASE, FEED, METRICS, SETTINGS, STORAGE
 from services.results.metrics import ResultsMetrics
 from services.results.processing.waiting import show_waiting
 from services.results.read import routes as read_routes
@@ -43,7 +43,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
     telemetry = app[TELEMETRY]
     database = service_database(settings, SCHEMA, telemetry.metrics)
     storage = add_storage(app, "results", settings)
-    metrics = ResultsMetrics(telemetry.metrics.registry)
+    metrics = app[METRICS] = ResultsMetrics(telemetry.metrics.registry)
     app[SETTINGS] = settings
     app[DATABASE] = database
     app[STORAGE] = storage

@@ -5,9 +5,11 @@ from aiohttp import web
 from libs.common.database.postgres import Database
 from libs.common.storage import Storage
 from services.results.feed.reader import Feed
+from services.results.metrics import ResultsMetrics
 from services.results.settings import ResultsSettings
 
 SETTINGS = web.AppKey("results_settings", ResultsSettings)
 DATABASE = web.AppKey("results_database", Database)
 STORAGE = web.AppKey("results_storage", Storage)
+METRICS = web.AppKey("results_metrics", ResultsMetrics)
 FEED = web.AppKey("results_feed", Feed)

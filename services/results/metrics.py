@@ -75,6 +75,13 @@ class ResultsMetrics:
             "Age of the oldest change that a running transaction still hides from readers",
             registry=registry,
         )
+        self.unreadable_thumbnails = Counter(
+            "results_unreadable_thumbnails_total",
+            "Thumbnails asked for that were lost, or empty or corrupt; reconcile has them made again",
+            ["cause"],
+            registry=registry,
+        )
+        preset(self.unreadable_thumbnails, ("missing", "corrupt"))
         self.sse_clients = Gauge("results_sse_clients", "Open /api/events streams", registry=registry)
         self.sse_cut = Counter(
             "results_sse_cut_total", "Streams ended because the client was too slow", registry=registry

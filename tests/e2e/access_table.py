@@ -41,6 +41,7 @@ TABLE = {
     "GET /api/results/summary": Row(401, 200, 200, 200),
     "GET /api/results/{file_id}": Row(401, 404, 200, 200),
     "GET /api/results/{file_id}/thumbnail": Row(401, 404, 200, 200),
+    "GET /api/results/{file_id}/frame-means": Row(401, 404, 200, 200),
     "GET /api/results/{file_id}/file": Row(401, 404, 200, 200),
     "HEAD /api/results/{file_id}/file": Row(401, 404, 200, 200),
     "GET /api/changes": Row(401, 200, 200, 200),

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
+import orjson
 import pytest
 from aiohttp import ClientError, content_disposition_filename, parse_content_disposition
 
-from libs.common.ids import file_key, thumbnail_key
+from libs.common.ids import analysis_key, file_key, thumbnail_key
 from services.results.read.models import ResultList
+from tests.exposition import Exposition
 from tests.results_support import OWNER, STAFF, STRANGER, Results, running_results
 from tests.unit.services.results.events import failed, processed, received
 
@@ -34,7 +37,8 @@ async def file_id(results: Results) -> UUID:
     """A processed file of OWNER, with its objects."""
     found = await results.upload(content=CONTENT, file_name='Peña "1".dcm')
     await results.storage.put(thumbnail_key(found), JPEG, {}, durable=False)
-    await results.publish(processed(found))
+    statistics = {"count": 1, "frame_means": [100.5]}
+    await results.publish(processed(found, statistics=statistics))
     return found
 
 
@@ -44,6 +48,7 @@ PATHS = [
     "/api/results/{}",
     "/api/results/{}/thumbnail",
     "/api/results/{}/file",
+    "/api/results/{}/frame-means",
     "/api/changes",
     "/api/events",
 ]
@@ -79,7 +84,7 @@ async def test_lists_counts_and_changes_show_what_the_caller_owns(results: Resul
     }
     mine, theirs = str(file_id), str(other)
     assert seen == {OWNER: {mine}, STRANGER: {theirs}, STAFF: {mine, theirs}}
-    empty = {"received": 0, "processed": 0, "failed": 0, "erased": 0}
+    empty = {"received": 0, "processed": 0, "failed": 0, "superseded": 0, "erased": 0}
     assert await results.json("/api/results/summary") == {**empty, "processed": 1, "total": 1}
     assert await results.json("/api/results/summary", STRANGER) == {**empty, "failed": 1, "total": 1}
     assert (await results.json("/api/results/summary", STAFF))["total"] == 2
@@ -268,11 +273,94 @@ async def test_the_thumbnail(results: Results, file_id: UUID) -> None:
     assert problem["code"] == "object-not-found"
 
 
-async def test_erased_objects_are_not_there(results: Results, file_id: UUID) -> None:
+async def test_an_object_that_is_gone_is_not_there(results: Results, file_id: UUID) -> None:
     await results.storage.delete(file_key(file_id))
-    await results.storage.delete(thumbnail_key(file_id))
-    for name in ("file", "thumbnail"):
-        problem = await results.json(f"/api/results/{file_id}/{name}", status=404)
+    problem = await results.json(f"/api/results/{file_id}/file", status=404)
+    assert problem["code"] == "object-not-found"
+
+
+async def unreadable_thumbnails(results: Results, cause: str) -> float:
+    async with results.client.get("/metrics") as response:
+        told = Exposition(await response.text())
+    return told.value("results_unreadable_thumbnails_total", cause=cause)
+
+
+async def test_a_lost_empty_or_damaged_thumbnail_is_told_and_counted(
+    results: Results, file_id: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a power cut leaves of an object that was not made durable, and what time leaves of any."""
+    path = f"/api/results/{file_id}/thumbnail"
+    async with results.storage.child_access(thumbnail_key(file_id)) as access:
+        stored = Path(access.path)
+    content = stored.read_bytes()
+    damages = {
+        "empty": b"",
+        "cut": content[: len(content) // 2],
+        "flipped": content[:-60] + bytes([content[-60] ^ 1]) + content[-59:],
+    }
+    for count, damaged in enumerate(damages.values(), 1):
+        stored.write_bytes(damaged)
+        for headers in ({}, {"If_None_Match": "*"}):
+            async with await results.get(path, OWNER, method="GET", **headers) as response:
+                assert response.status == 404
+                assert (await response.json(content_type=None))["code"] == "thumbnail-missing"
+        assert await unreadable_thumbnails(results, "corrupt") == 2 * count
+    stored.unlink()
+    assert (await results.json(path, status=404))["code"] == "thumbnail-missing"
+    assert await unreadable_thumbnails(results, "missing") == 1
+    assert str(file_id) in caplog.text
+    assert (await results.json(f"/api/results/{file_id}"))["thumbnail"] is True
+    # Made again, it is there again.
+    await results.storage.put(thumbnail_key(file_id), JPEG, {}, durable=False)
+    async with await results.get(path) as response:
+        assert await response.read() == JPEG
+
+
+async def test_a_thumbnail_without_a_byte_is_none(results: Results, file_id: UUID) -> None:
+    await results.storage.put(thumbnail_key(file_id), b"", {}, durable=False)
+    problem = await results.json(f"/api/results/{file_id}/thumbnail", status=404)
+    assert problem["code"] == "thumbnail-missing"
+
+
+async def test_only_the_files_own_thumbnail_is_served(
+    results: Results, file_id: UUID, database_url: str
+) -> None:
+    """Whatever the row says: it may have come by an event that lied."""
+    mine = await results.upload(received(owner_id=STRANGER))
+    connection = await asyncpg.connect(database_url)
+    await connection.execute(
+        "UPDATE results.upload_dicomresult SET thumbnail_key = $2 WHERE file_id = $1", mine, str(file_id)
+    )
+    await connection.close()
+    problem = await results.json(f"/api/results/{mine}/thumbnail", STRANGER, 404)
+    assert problem["code"] == "thumbnail-missing"
+
+
+async def test_means_by_frame_come_with_the_statistics_or_from_their_object(results: Results) -> None:
+    few, many = await results.upload(), await results.upload()
+    await results.publish(
+        processed(few, statistics={"frame_means": [1.5, None], "frame_means_stored": False}),
+        processed(many, statistics={"frame_means": None, "frame_means_stored": True}),
+    )
+    means = [float(number) for number in range(200_000)]
+    stored = orjson.dumps({"frame_means": means})
+    await results.storage.put(analysis_key(many, "statistics"), stored, {}, durable=False)
+
+    assert await results.json(f"/api/results/{few}/frame-means") == {"frame_means": [1.5, None]}
+    async with await results.get(f"/api/results/{many}/frame-means") as response:
+        assert response.headers["Content-Length"] == str(len(stored))
+        assert response.headers["Cache-Control"] == "no-store"
+        assert (await response.json())["frame_means"] == means
+    assert (await results.json(f"/api/results/{many}"))["statistics"]["frame_means_stored"] is True
+    await results.json(f"/api/results/{many}/frame-means", STRANGER, 404)
+
+
+async def test_what_has_no_means_by_frame_says_so(results: Results, file_id: UUID) -> None:
+    waiting = await results.upload()
+    document = await results.upload()
+    await results.publish(processed(document, statistics={"kind": "no-pixel-data"}))
+    for asked in (waiting, document):
+        problem = await results.json(f"/api/results/{asked}/frame-means", status=404)
         assert problem["code"] == "object-not-found"
 
 

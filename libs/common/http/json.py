@@ -14,6 +14,10 @@ from libs.common.http.problems import invalid_request
 M = TypeVar("M", bound=BaseModel)
 
 
+# Medical facts and tokens: no cache on the way may keep them.
+NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
 def json_response(
     body: BaseModel | dict[str, Any] | list[Any], status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
@@ -22,8 +26,7 @@ def json_response(
     return web.Response(
         body=orjson.dumps(value),
         status=status,
-        # Medical facts and tokens: no cache on the way may keep them.
-        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})},
+        headers={**NO_STORE, **(headers or {})},
         content_type="application/json",
     )
 

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import orjson
 from aiohttp import web
 
+from libs.common.access import Viewer
 from libs.common.errors import Unavailable
-from libs.common.http.authenticate import principal
+from libs.common.http.authenticate import principal, viewer
 from libs.common.http.json import parse_query
 from libs.common.keys import DRAINING
 from services.results.cursors import CursorExpired, Position, decode_position, encode_position
@@ -20,7 +21,6 @@ from services.results.feed.models import EventQuery
 from services.results.feed.reader import Feed, Inbox
 from services.results.feed.store import Change
 from services.results.keys import DATABASE, FEED, SETTINGS
-from services.results.read.visibility import visible_owner
 
 log = logging.getLogger(__name__)
 
@@ -36,21 +36,20 @@ HEADERS = {
 
 async def stream_events(request: web.Request) -> web.StreamResponse:
     """Stream changes until the token expires, the client leaves or falls behind, or the service stops."""
-    caller = principal(request)
-    owner_id, feed = visible_owner(caller), request.app[FEED]
+    caller, feed = viewer(request), request.app[FEED]
     query = parse_query(request, EventQuery)
     cursor = request.headers.get("Last-Event-ID") or query.after
     after = None if cursor is None else decode_position(cursor)
-    async with feed.join(owner_id) as (inbox, now):
+    async with feed.join(caller) as (inbox, now):
         expired = after is not None and await _is_expired(request, after)
         resumed = now if after is None or expired else after
         response = web.StreamResponse(headers=HEADERS)
         await response.prepare(request)
-        stream = Stream(response, feed, owner_id, heartbeat=request.app[SETTINGS].events_heartbeat_seconds)
+        stream = Stream(response, feed, caller, heartbeat=request.app[SETTINGS].events_heartbeat_seconds)
         draining = asyncio.create_task(request.app[DRAINING].wait())
         draining.add_done_callback(lambda _: inbox.end())
         try:
-            async with asyncio.timeout((caller.expires_at - datetime.now(UTC)).total_seconds()):
+            async with asyncio.timeout((principal(request).expires_at - datetime.now(UTC)).total_seconds()):
                 await stream.begin(resumed, restarted=expired)
                 await stream.follow(inbox, resumed)
         except TimeoutError:
@@ -77,14 +76,12 @@ async def _is_expired(request: web.Request, after: Position) -> bool:
 class Stream:
     """One client's stream: what it has been sent, and how."""
 
-    def __init__(
-        self, response: web.StreamResponse, feed: Feed, owner_id: int | None, *, heartbeat: float
-    ) -> None:
+    def __init__(self, response: web.StreamResponse, feed: Feed, viewer: Viewer, *, heartbeat: float) -> None:
         """`heartbeat` in seconds."""
         self.stuck = False
         self._response = response
         self._feed = feed
-        self._owner_id = owner_id
+        self._viewer = viewer
         self._heartbeat = heartbeat
 
     async def begin(self, position: Position, *, restarted: bool) -> None:
@@ -96,7 +93,7 @@ class Stream:
 
     async def follow(self, inbox: Inbox, after: Position) -> None:
         """Send what was before the inbox, then what comes through it, until it ends."""
-        async for page, position in self._feed.catch_up(after, self._owner_id):
+        async for page, position in self._feed.catch_up(after, self._viewer):
             await self._send(page)
             after = position
         while True:
@@ -133,6 +130,7 @@ def _mark(position: Position, data: str | None = None) -> str:
 
 
 def _event(change: Change) -> str:
-    told = {"file_id": str(change.file_id), "state": change.state, "changed_at": change.changed_at}
+    told = {**change._asdict(), "file_id": str(change.file_id)}
+    del told["position"]
     data = orjson.dumps(told, option=orjson.OPT_UTC_Z).decode()
     return f"event: change\n{_mark(change.position, data)}"

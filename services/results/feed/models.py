@@ -15,8 +15,12 @@ class ChangeEntry(BaseModel):
     """A result changed its state."""
 
     file_id: UUID
+    collection: str = Field(description="Where the file lies: `user:7` or `group:3`")
+    owner_id: int = Field(description="Who sent it")
     state: State
     changed_at: datetime
+    study_instance_uid: str | None = Field(description="Null while only the outcome is known")
+    series_instance_uid: str | None
     cursor: str
 
 

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from types import MappingProxyType
 
+from libs.common.access import ALL, Viewer
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
 from services.results.cursors import Position
@@ -24,6 +26,9 @@ GATHER = 0.01
 """Seconds between a wake-up and the look, so that a burst of transactions is read at once."""
 HIDDEN_POLL = 0.05
 """Seconds until the first look at a change that a running transaction still hides; then ever slower."""
+
+# The reader reads for everybody who listens.
+_ALL = Viewer(0, MappingProxyType({}), ALL)
 
 
 class Inbox:
@@ -77,14 +82,15 @@ class Feed:
         self._database = database
         self._metrics = metrics
         self._queue = queue
-        self._by_owner: dict[int | None, set[Inbox]] = {}
+        self._inboxes: dict[Inbox, Sequence[str | None]] = {}
+        self._by_collection: dict[str | None, set[Inbox]] = {}
         self._joined = asyncio.Event()
         self._position: Position | None = None
         self._waiting = False
 
     @contextlib.asynccontextmanager
-    async def join(self, owner_id: int | None) -> AsyncIterator[tuple[Inbox, Position]]:
-        """Take part from now on; also where "now" is. `owner_id` None sees all. Raises Unavailable.
+    async def join(self, viewer: Viewer) -> AsyncIterator[tuple[Inbox, Position]]:
+        """Take part from now on, in what `viewer` may see; also where "now" is. Raises Unavailable.
 
         The reader may be ahead of that place: `catch_up` from there before taking from the inbox.
         """
@@ -93,24 +99,21 @@ class Feed:
         if self._position is None:
             self._position = now
         inbox = Inbox(self._queue)
-        self._by_owner.setdefault(owner_id, set()).add(inbox)
-        self._joined.set()
+        self._enter(viewer, inbox)
         self._metrics.sse_clients.inc()
         try:
             yield inbox, now
         finally:
             self._metrics.sse_clients.dec()
-            self._leave(owner_id, inbox)
+            self._leave(inbox)
 
-    async def catch_up(
-        self, after: Position, owner_id: int | None
-    ) -> AsyncIterator[tuple[list[Change], Position]]:
+    async def catch_up(self, after: Position, viewer: Viewer) -> AsyncIterator[tuple[list[Change], Position]]:
         """Pages of what is settled after `after`, each with the place it ends at. Raises Unavailable."""
         more = True
         while more:
             async with self._database.connection() as connection:
                 horizon = await changes.read_horizon(connection)
-                page = await changes.read_page(connection, after, horizon, owner_id)
+                page = await changes.read_page(connection, after, horizon, viewer)
             after, more = page.next, page.more
             yield page.changes, after
 
@@ -124,7 +127,7 @@ class Feed:
         async with self._database.listen(CHANNEL) as woken:
             pause = POLL
             while True:
-                hint = woken if self._by_owner else self._joined
+                hint = woken if self._inboxes else self._joined
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await hint.wait()
@@ -144,33 +147,42 @@ class Feed:
             return POLL
         self._waiting = False
         self._metrics.feed_lag.set(horizon.hidden or 0.0)
-        if horizon.hidden is None or not self._by_owner:
+        if horizon.hidden is None or not self._inboxes:
             return POLL
         return HIDDEN_POLL if before == POLL else min(before * 2, POLL / 2)
 
     async def _advance(self, connection: Connection) -> Horizon:
         horizon = await changes.read_horizon(connection)
-        if not self._by_owner:
+        if not self._inboxes:
             self._position = horizon.position
         while self._position is not None and self._position < horizon.position:
-            page = await changes.read_page(connection, self._position, horizon, None)
+            page = await changes.read_page(connection, self._position, horizon, _ALL)
             self._offer(page.changes)
             self._position = page.next
         return horizon
 
     def _offer(self, found: Iterable[Change]) -> None:
         for change in found:
-            for viewer in (None, change.owner_id):
-                for inbox in tuple(self._by_owner.get(viewer, ())):
+            for collection in (None, change.collection):
+                for inbox in tuple(self._by_collection.get(collection, ())):
                     inbox.offer(change)
                     if inbox.overflowed:
                         self._metrics.sse_cut.inc()
-                        self._leave(viewer, inbox)
+                        self._leave(inbox)
 
-    def _leave(self, owner_id: int | None, inbox: Inbox) -> None:
-        subscriptions = self._by_owner.get(owner_id, set())
-        subscriptions.discard(inbox)
-        if not subscriptions:
-            self._by_owner.pop(owner_id, None)
-        if not self._by_owner:
+    def _enter(self, viewer: Viewer, inbox: Inbox) -> None:
+        """Under each collection of the viewer, or under None for one who sees all: a change meets it once."""
+        collections = [None] if viewer.visible is None else viewer.visible
+        self._inboxes[inbox] = collections
+        for collection in collections:
+            self._by_collection.setdefault(collection, set()).add(inbox)
+        self._joined.set()
+
+    def _leave(self, inbox: Inbox) -> None:
+        for collection in self._inboxes.pop(inbox, ()):
+            inboxes = self._by_collection[collection]
+            inboxes.discard(inbox)
+            if not inboxes:
+                del self._by_collection[collection]
+        if not self._inboxes:
             self._joined.clear()

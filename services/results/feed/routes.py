@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from libs.common.http.authenticate import principal
+from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
 from services.results.cursors import START, CursorExpired, decode_position, encode_position
@@ -12,28 +12,20 @@ from services.results.feed import store
 from services.results.feed.live import stream_events
 from services.results.feed.models import ChangeEntry, ChangeList, ChangeQuery, EventQuery
 from services.results.keys import DATABASE
-from services.results.read.visibility import visible_owner
 
 
 async def list_changes(request: web.Request) -> web.Response:
     """Changes after a cursor, oldest first."""
-    owner_id = visible_owner(principal(request))
+    caller = viewer(request)
     query = parse_query(request, ChangeQuery)
     after = START if query.after is None else decode_position(query.after)
     async with request.app[DATABASE].connection() as connection:
         if query.after is not None:
             await store.require_resumable(connection, after)
         horizon = await store.read_horizon(connection)
-        page = await store.read_page(connection, after, horizon, owner_id, query.limit)
+        page = await store.read_page(connection, after, horizon, caller, query.limit)
     entries = [
-        ChangeEntry.model_validate(
-            {
-                "file_id": change.file_id,
-                "state": change.state,
-                "changed_at": change.changed_at,
-                "cursor": encode_position(change.position),
-            }
-        )
+        ChangeEntry.model_validate({**change._asdict(), "cursor": encode_position(change.position)})
         for change in page.changes
     ]
     return json_response(ChangeList(changes=entries, next=encode_position(page.next)))

@@ -7,11 +7,13 @@ reader that stays below it never has a row appear behind it.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from libs.common.access import Viewer
 from libs.common.database.postgres import Connection
 from services.results.cursors import CursorExpired, Position
+from services.results.read.visibility import Parameters, fetch_planned, first_visible
 
 PAGE = 500
 PRUNE_LIMIT = 10_000
@@ -22,16 +24,8 @@ _HORIZON = """
          WHERE xid >= pg_snapshot_xmin(snapshot)) AS hidden
     FROM pg_current_snapshot() AS snapshot
 """
-_PAGE = """
-    SELECT xid::text AS xid_text, seq, file_id, owner_id, state, changed_at FROM results.change_feed
-    WHERE (xid, seq) > ($1::text::xid8, $2) AND xid < $3::text::xid8
-    ORDER BY xid, seq LIMIT $4
-"""
-_PAGE_OWN = """
-    SELECT xid::text AS xid_text, seq, file_id, owner_id, state, changed_at FROM results.change_feed
-    WHERE (xid, seq) > ($1::text::xid8, $2) AND xid < $3::text::xid8 AND owner_id = $5
-    ORDER BY xid, seq LIMIT $4
-"""
+_COLUMNS = "file_id, collection, owner_id, state, changed_at, study_instance_uid, series_instance_uid"
+_PAGE = f"SELECT xid::text AS xid_text, seq, {_COLUMNS} FROM ({{page}}) AS page ORDER BY xid, seq"
 # A position above every transaction id was given out by another life of this database (a restored dump).
 _CAN_RESUME = """
     SELECT ($1::text::xid8, $2::bigint) >= (floor.xid, floor.seq)
@@ -61,9 +55,12 @@ class Change(NamedTuple):
 
     position: Position
     file_id: UUID
+    collection: str
     owner_id: int
     state: str
     changed_at: datetime
+    study_instance_uid: str | None
+    series_instance_uid: str | None
 
 
 class Horizon(NamedTuple):
@@ -88,22 +85,29 @@ async def read_horizon(connection: Connection) -> Horizon:
     return Horizon(Position(int(row["xmin"]), 0), None if row["hidden"] is None else float(row["hidden"]))
 
 
-async def read_page(
-    connection: Connection, after: Position, horizon: Horizon, owner_id: int | None, limit: int = PAGE
-) -> Page:
-    """The changes after `after` and below `horizon`; `owner_id` None sees all."""
-    arguments = (str(after.xid), after.seq, str(horizon.position.xid), limit)
-    rows = await (
-        connection.fetch(_PAGE, *arguments)
-        if owner_id is None
-        else connection.fetch(_PAGE_OWN, *arguments, owner_id)
+def page_of(after: Position, horizon: Horizon, viewer: Viewer, limit: int) -> tuple[str, list[Any]]:
+    """The statement that reads a page, and its values."""
+    parameters = Parameters()
+    xid, seq = parameters.add(str(after.xid)), parameters.add(after.seq)
+    end = parameters.add(str(horizon.position.xid))
+    page = first_visible(
+        viewer,
+        parameters,
+        table="results.change_feed",
+        columns=f"xid, seq, {_COLUMNS}",
+        conditions=(f"(xid, seq) > ({xid}::text::xid8, {seq}::bigint)", f"xid < {end}::text::xid8"),
+        order="xid, seq",
+        limit=parameters.add(limit),
     )
-    found = [
-        Change(
-            Position(int(r["xid_text"]), r["seq"]), r["file_id"], r["owner_id"], r["state"], r["changed_at"]
-        )
-        for r in rows
-    ]
+    return _PAGE.format(page=page), parameters.values
+
+
+async def read_page(
+    connection: Connection, after: Position, horizon: Horizon, viewer: Viewer, limit: int = PAGE
+) -> Page:
+    """The changes after `after` and below `horizon` that `viewer` may see."""
+    rows = await fetch_planned(connection, *page_of(after, horizon, viewer, limit))
+    found = [Change(Position(int(xid), seq), *told) for xid, seq, *told in rows]
     more = len(found) == limit
     return Page(found, found[-1].position if more else max(after, horizon.position), more)
 

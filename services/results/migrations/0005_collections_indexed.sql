@@ -2,13 +2,14 @@
 CREATE INDEX upload_dicomresult_collection ON results.upload_dicomresult (collection, file_id DESC);
 CREATE INDEX upload_dicomresult_collection_state
     ON results.upload_dicomresult (collection, state, file_id DESC);
--- Pattern operators serve both equality and searches for the beginning, whatever the database's collation.
+-- Pattern operators serve both equality and searches for the beginning, whatever the database's collation. The
+-- UID comes first for those who see every collection; in one collection its files come in the list's order.
 CREATE INDEX upload_dicomresult_study
-    ON results.upload_dicomresult (collection, study_instance_uid text_pattern_ops);
+    ON results.upload_dicomresult (study_instance_uid text_pattern_ops, collection, file_id DESC);
 CREATE INDEX upload_dicomresult_series
-    ON results.upload_dicomresult (collection, series_instance_uid text_pattern_ops);
+    ON results.upload_dicomresult (series_instance_uid text_pattern_ops, collection, file_id DESC);
 CREATE INDEX upload_dicomresult_sop_instance
-    ON results.upload_dicomresult (collection, sop_instance_uid text_pattern_ops);
+    ON results.upload_dicomresult (sop_instance_uid text_pattern_ops, collection);
 CREATE INDEX change_feed_collection ON results.change_feed (collection, xid, seq);
 
 -- Rows that `fill-results` has work with: what this release writes never enters these.

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+from uuid import UUID
+
+import asyncpg
+import orjson
 from aiohttp import hdrs, web
 
-from libs.common.errors import ObjectNotFound, RangeNotSatisfiable
-from libs.common.http.authenticate import principal
+from libs.common.errors import ObjectCorrupt, ObjectNotFound, RangeNotSatisfiable, ThumbnailMissing
+from libs.common.http.authenticate import viewer
+from libs.common.http.json import NO_STORE, json_response
 from libs.common.http.problems import problem_of
-from libs.common.ids import ObjectKey, file_key
+from libs.common.ids import analysis_key, file_key, thumbnail_key
 from libs.common.storage import ObjectReader
-from services.results.keys import DATABASE, STORAGE
+from services.results.keys import DATABASE, METRICS, STORAGE
 from services.results.read import store as queries
 from services.results.read.ranges import content_disposition, etag_matches, parse_range
-from services.results.read.visibility import parse_file_id, unknown, visible_owner
+from services.results.read.visibility import parse_file_id, unknown
+
+log = logging.getLogger(__name__)
 
 # Kept by the reader's own browser only, and asked for again each time: rights may end, files may be erased.
 CACHE_CONTROL = "private, no-cache"
@@ -21,10 +29,7 @@ CACHE_CONTROL = "private, no-cache"
 async def get_file(request: web.Request) -> web.StreamResponse:
     """The uploaded bytes; a single byte range if asked for."""
     file_id = parse_file_id(request.match_info["file_id"])
-    async with request.app[DATABASE].connection() as connection:
-        row = await queries.get_object(connection, file_id, visible_owner(principal(request)))
-    if row is None:
-        raise unknown()
+    row = await _visible(request, file_id)
     reader = await request.app[STORAGE].open(file_key(file_id))
     try:
         return await _send_file(request, reader, row["file_name"] or f"{file_id}.dcm")
@@ -78,23 +83,65 @@ def _range_header(request: web.Request, etag: str) -> str | None:
 async def get_thumbnail(request: web.Request) -> web.StreamResponse:
     """A small JPEG of the middle frame."""
     file_id = parse_file_id(request.match_info["file_id"])
+    row = await _visible(request, file_id)
+    if not row["thumbnail"]:
+        raise ObjectNotFound("This result has no thumbnail.")
+    body, digest = await _read_thumbnail(request, file_id)
+    etag = f'"{digest}"'
+    headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: CACHE_CONTROL, "X-Content-Type-Options": "nosniff"}
+    if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=body, headers=headers, content_type="image/jpeg")
+
+
+async def _read_thumbnail(request: web.Request, file_id: UUID) -> tuple[bytes, str]:
+    """The picture and its digest, always the file's own. Raises ThumbnailMissing, noted for the operator."""
+    cause = "corrupt"
+    try:
+        reader = await request.app[STORAGE].open(thumbnail_key(file_id))
+        try:
+            # A power cut may leave an empty object: thumbnails are not written durably.
+            if body := await reader.read(0, reader.size):
+                return body, str(reader.trailer["sha256"])
+        finally:
+            await reader.close()
+    except ObjectNotFound:
+        cause = "missing"
+    except ObjectCorrupt:
+        pass
+    request.app[METRICS].unreadable_thumbnails.labels(cause).inc()
+    log.warning("the thumbnail of %s is %s: reconcile has it made again", file_id, cause)
+    raise ThumbnailMissing("The thumbnail was lost; the file itself may be sound.")
+
+
+async def get_frame_means(request: web.Request) -> web.StreamResponse:
+    """The mean of every frame, in order; those of many frames come from the object store."""
+    file_id = parse_file_id(request.match_info["file_id"])
     async with request.app[DATABASE].connection() as connection:
-        row = await queries.get_object(connection, file_id, visible_owner(principal(request)))
+        row = await queries.get_frame_means(connection, file_id, viewer(request))
     if row is None:
         raise unknown()
-    if row["thumbnail_key"] is None:
-        raise ObjectNotFound("This result has no thumbnail.")
-    reader = await request.app[STORAGE].open(ObjectKey(row["thumbnail_key"]))
+    if not row["stored"]:
+        if row["means"] is None:
+            raise ObjectNotFound("This result has no means by frame.")
+        return json_response({"frame_means": orjson.Fragment(row["means"])})
+    reader = await request.app[STORAGE].open(analysis_key(file_id, "statistics"))
     try:
-        etag = f'"{reader.trailer["sha256"]}"'
-        headers = {
-            hdrs.ETAG: etag,
-            hdrs.CACHE_CONTROL: CACHE_CONTROL,
-            "X-Content-Type-Options": "nosniff",
-        }
-        if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag):
-            return web.Response(status=304, headers=headers)
-        body = await reader.read(0, reader.size)
+        response = web.StreamResponse(headers=NO_STORE)
+        response.content_type, response.content_length = "application/json", reader.size
+        await response.prepare(request)
+        async for chunk in reader.chunks():
+            await response.write(chunk)
+        await response.write_eof()
     finally:
         await reader.close()
-    return web.Response(body=body, headers=headers, content_type="image/jpeg")
+    return response
+
+
+async def _visible(request: web.Request, file_id: UUID) -> asyncpg.Record:
+    """What the objects of a result take to be served. Raises NotFound."""
+    async with request.app[DATABASE].connection() as connection:
+        row = await queries.get_object(connection, file_id, viewer(request))
+    if row is None:
+        raise unknown()
+    return row

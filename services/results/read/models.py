@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -23,6 +24,8 @@ class ResultSummary(BaseModel):
     """A result as lists show it."""
 
     file_id: UUID
+    collection: str = Field(description="Where the file lies: `user:7` or `group:3`")
+    owner_id: int = Field(description="Who sent it")
     file_name: str | None = Field(description="Null for a moment when the outcome came before the file")
     state: State
     device_name: str | None
@@ -33,9 +36,25 @@ class ResultSummary(BaseModel):
     size_bytes: int | None = Field(description="Bytes of the uploaded file")
     received_at: datetime | None
     processed_at: datetime | None
-    owner_id: int
     failure: Failure | None
     thumbnail: bool = Field(description="Whether there is a thumbnail")
+    study_instance_uid: str | None
+    series_instance_uid: str | None
+    sop_instance_uid: str | None
+    patient_name: str | None = Field(description="As the header writes it, parts separated by `^`")
+    patient_id: str | None
+    patient_birth_date: date | None
+    patient_sex: str | None
+    study_date: date | None
+    study_time: time | None = Field(description="Local time where the study was made; no offset is known")
+    accession_number: str | None
+    study_id: str | None
+    study_description: str | None
+    referring_physician_name: str | None
+    series_description: str | None
+    series_number: int | None
+    body_part_examined: str | None
+    instance_number: int | None
 
     @classmethod
     def values_of(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -66,13 +85,12 @@ class ResultFacts(ResultSummary):
     trace_id: str | None
     sha256: str | None
     sop_class_uid: str | None
-    sop_instance_uid: str | None
-    series_instance_uid: str | None
-    study_instance_uid: str | None
     transfer_syntax_uid: str | None
     rows: int | None
     columns: int | None
     frames: int | None
+    image_position: list[float] | None = Field(description="Of the upper left pixel, x y z in mm")
+    image_orientation: list[float] | None = Field(description="Direction cosines of a row, then of a column")
     method_version: int | None
     attempts: int | None
 
@@ -87,14 +105,27 @@ class Result(ResultFacts):
     )
 
 
+class FrameMeans(BaseModel):
+    """The mean of the stored values of every frame, in order; null where a frame has none."""
+
+    frame_means: list[float | None]
+
+
 class Summary(BaseModel):
-    """How many files are in each state, of those the caller may see."""
+    """How many files are in each state, of those the caller may see; `total` leaves out the last two."""
 
     received: int = 0
     processed: int = 0
     failed: int = 0
+    superseded: int = Field(0, description="Failed files that others with their SOP Instance UID replaced")
     erased: int = 0
     total: int = 0
+
+    @classmethod
+    def of(cls, counts: Mapping[str, int]) -> Summary:
+        """The summary of `counts` by state; a state without files may be missing."""
+        counted = cls(**counts)
+        return counted.model_copy(update={"total": counted.received + counted.processed + counted.failed})
 
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -136,15 +167,20 @@ class Query(BaseModel):
 class ResultQuery(Query):
     """Filters and paging of GET /api/results; all filters must hold."""
 
-    state: Literal["received", "processed", "failed", "erased"] | None = None
+    state: State | None = Field(None, description="Without it all but `superseded` are shown")
     modality: Text | None = Field(None, description="Exact, e.g. CT")
+    study: Text | None = Field(None, description="Study Instance UID, exact")
+    series: Text | None = Field(None, description="Series Instance UID, exact")
     device: Text | None = Field(None, description="Part of the device name, in any case")
     from_: Since | None = Field(None, alias="from", description="Received at or after: date or RFC 3339")
     to: Until | None = Field(
         None, description="Received before this time, or up to the end of this date (UTC)"
     )
     q: Text | None = Field(
-        None, description="Part of the file or device name, the beginning of a UID, or a file id"
+        None,
+        description="Words in any order, in any case, with or without accents, `^` as a space: each part of "
+        "the patient's name or id, the accession number, a description, the device or the file name. Or the "
+        "beginning of a UID, or a file id",
     )
     limit: int = Field(50, ge=1, le=500)
     cursor: Text | None = Field(None, description="`next_cursor` of the page before")

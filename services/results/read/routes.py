@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 from aiohttp import web
 
-from libs.common.errors import NotFound, ObjectNotFound, RangeNotSatisfiable
-from libs.common.http.authenticate import principal
+from libs.common.errors import NotFound, ObjectNotFound, RangeNotSatisfiable, ThumbnailMissing
+from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
 from services.results.cursors import (
@@ -15,8 +15,9 @@ from services.results.cursors import (
 )
 from services.results.keys import DATABASE
 from services.results.read import store as queries
-from services.results.read.downloads import get_file, get_thumbnail, head_file
+from services.results.read.downloads import get_file, get_frame_means, get_thumbnail, head_file
 from services.results.read.models import (
+    FrameMeans,
     Result,
     ResultFacts,
     ResultList,
@@ -24,19 +25,16 @@ from services.results.read.models import (
     ResultSummary,
     Summary,
 )
-from services.results.read.visibility import parse_file_id, unknown, visible_owner
-
-# Header data of patients: no cache between here and the reader keeps it.
+from services.results.read.visibility import parse_file_id, unknown
 
 
 async def list_results(request: web.Request) -> web.Response:
     """Results that the caller may see, newest uploads first."""
-    owner_id = visible_owner(principal(request))
-    query = parse_query(request, ResultQuery)
+    caller, query = viewer(request), parse_query(request, ResultQuery)
     before = None if query.cursor is None else decode_page(query.cursor)
     async with request.app[DATABASE].connection() as connection:
         # One row more than asked for says whether there is a next page.
-        rows = await queries.list_results(connection, owner_id, query, before, query.limit + 1)
+        rows = await queries.list_results(connection, caller, query, before, query.limit + 1)
     page = rows[: query.limit]
     more = len(rows) > query.limit
     return json_response(
@@ -49,18 +47,16 @@ async def list_results(request: web.Request) -> web.Response:
 
 async def get_summary(request: web.Request) -> web.Response:
     """How many files are in each state."""
-    owner_id = visible_owner(principal(request))
     async with request.app[DATABASE].connection() as connection:
-        counts = await queries.count_states(connection, owner_id)
-    return json_response(Summary(**counts, total=sum(counts.values())))
+        counts = await queries.count_states(connection, viewer(request))
+    return json_response(Summary.of(counts))
 
 
 async def get_result(request: web.Request) -> web.Response:
     """One whole result."""
-    owner_id = visible_owner(principal(request))
     file_id = parse_file_id(request.match_info["file_id"])
     async with request.app[DATABASE].connection() as connection:
-        row = await queries.get_result(connection, file_id, owner_id)
+        row = await queries.get_result(connection, file_id, viewer(request))
     if row is None:
         raise unknown()
     values = ResultFacts.values_of(dict(row))
@@ -108,6 +104,16 @@ OPERATIONS = (
         "Small picture of the middle frame",
         tag="results",
         response_type="image/jpeg",
+        problems=(NotFound, ObjectNotFound, ThumbnailMissing),
+        permission="view_dicomresult",
+    ),
+    Operation(
+        "GET",
+        "/results/{file_id}/frame-means",
+        get_frame_means,
+        "The mean of every frame",
+        tag="results",
+        response=FrameMeans,
         problems=(NotFound, ObjectNotFound),
         permission="view_dicomresult",
     ),

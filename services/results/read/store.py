@@ -1,4 +1,4 @@
-"""SQL that reads results. `owner_id` None sees all; nothing here touches raw_data but `get_result`."""
+"""SQL that reads results; nothing here touches raw_data but `get_result`."""
 
 from __future__ import annotations
 
@@ -7,80 +7,161 @@ from uuid import UUID
 
 import asyncpg
 
+from libs.common.access import Viewer
 from libs.common.database.postgres import Connection
+from libs.common.ids import lowest_id
 from services.results.read.models import ResultQuery
+from services.results.read.search import contains, parse_search
+from services.results.read.visibility import SEEN, Parameters, fetch_planned, first_visible
 
-_SUMMARY_COLUMNS = """file_id, file_name, state, device_name, modality, average_before_normalization,
-    average_after_normalization, data_size, size_bytes, received_at, processed_at, owner_id,
-    failure_reason, failure_detail, thumbnail_key IS NOT NULL AS thumbnail"""
+CLOCK_MARGIN = 3600.0
+"""Seconds that the clock may have been set back between the drawing of an id and its file's acceptance."""
+AFTER_ASCII = "\x7f"
+"""Greater than whatever can follow in a UID."""
 
+_TABLE = "results.upload_dicomresult"
+_LIST_COLUMNS = """file_id, collection, owner_id, file_name, state, device_name, modality,
+    average_before_normalization, average_after_normalization, data_size, size_bytes, received_at,
+    processed_at, failure_reason, failure_detail, thumbnail_key IS NOT NULL AS thumbnail,
+    study_instance_uid, series_instance_uid, sop_instance_uid,
+    patient_name, patient_id, patient_birth_date, patient_sex, study_date, study_time, accession_number,
+    study_id, study_description, referring_physician_name, series_description, series_number,
+    body_part_examined, instance_number"""
 _GET = f"""
-    SELECT {_SUMMARY_COLUMNS}, changed_at, trace_id, sha256, sop_class_uid, sop_instance_uid,
-        series_instance_uid, study_instance_uid, transfer_syntax_uid, rows, columns, frames,
-        method_version, attempts,
+    SELECT {_LIST_COLUMNS}, changed_at, trace_id, sha256, sop_class_uid, transfer_syntax_uid, rows, columns,
+        frames, image_position, image_orientation, method_version, attempts,
         coalesce(warnings, '[]')::text AS warnings, statistics::text AS statistics, raw_data::text AS raw_data
-    FROM results.upload_dicomresult
-    WHERE file_id = $1 AND ($2::bigint IS NULL OR owner_id = $2)
+    FROM {_TABLE} WHERE file_id = $1 AND {SEEN.format("$2")}
 """
-_GET_OBJECT = """
-    SELECT file_name, state, thumbnail_key FROM results.upload_dicomresult
-    WHERE file_id = $1 AND ($2::bigint IS NULL OR owner_id = $2)
+_GET_OBJECT = f"""
+    SELECT file_name, thumbnail_key IS NOT NULL AS thumbnail
+    FROM {_TABLE} WHERE file_id = $1 AND {SEEN.format("$2")}
 """
-_COUNT = "SELECT state, count(*) AS files FROM results.upload_dicomresult GROUP BY state"
-_COUNT_OWN = """
-    SELECT state, count(*) AS files FROM results.upload_dicomresult WHERE owner_id = $1 GROUP BY state
+_GET_FRAME_MEANS = f"""
+    SELECT nullif(statistics -> 'frame_means', 'null')::text AS means,
+        coalesce(statistics -> 'frame_means_stored' = 'true', false) AS stored
+    FROM {_TABLE} WHERE file_id = $1 AND {SEEN.format("$2")}
 """
+_COUNT = f"""
+    SELECT state, count(*) AS files FROM {_TABLE} WHERE {SEEN.format("$1")} GROUP BY state
+"""
+
 # One literal condition per filter; those that are not set are left out, so that each plan fits its filters.
-_OWNER = "owner_id = ${}"
-_BEFORE = "file_id < ${}"
-_STATE = "state = ${}"
-_MODALITY = "modality = ${}"
-_DEVICE = "strpos(lower(device_name), lower(${})) > 0"
-_FROM = "received_at >= ${}"
-_TO = "received_at < ${}"
-_SEARCH = """(strpos(lower(file_name), lower(${0})) > 0 OR strpos(lower(device_name), lower(${0})) > 0
-    OR starts_with(sop_instance_uid, ${0}) OR starts_with(series_instance_uid, ${0})
-    OR starts_with(study_instance_uid, ${0}) OR file_id::text = lower(${0}))"""
+_BEFORE = "file_id < {}"
+_STATE = "state = {}"
+_NOT_SUPERSEDED = "state <> 'superseded'"
+_MODALITY = "modality = {}"
+_STUDY = "study_instance_uid = {}"
+_SERIES = "series_instance_uid = {}"
+_DEVICE = "lower(device_name) LIKE lower({})"
+_FROM = "received_at >= {}"
+_TO = "received_at < {}"
+_FILE = "file_id = {}"
+_WORD = "search LIKE {}"
+# Rows of before there was `search`, until they are filled; an index holds only these.
+_UNFILLED = "search IS NULL"
+_WORD_UNFILLED = "(lower(file_name) LIKE lower({0}) OR lower(device_name) LIKE lower({0}))"
+# By code points, as the indexes on UIDs are: so a prefix is a range whatever the database's collation.
+_UIDS = ("sop_instance_uid", "series_instance_uid", "study_instance_uid")
+_UID_BEGINS = "{0} ~>=~ {1} AND {0} ~<~ {2}"
 
 
-async def list_results(
-    connection: Connection, owner_id: int | None, query: ResultQuery, before: UUID | None, limit: int
-) -> list[asyncpg.Record]:
-    """Newest uploads first, below `before`."""
-    filters = {
-        _OWNER: owner_id,
-        _BEFORE: before,
-        _STATE: query.state,
-        _MODALITY: query.modality,
-        _DEVICE: query.device,
-        _FROM: query.from_,
-        _TO: query.to,
-        _SEARCH: query.q,
-    }
-    values: list[Any] = [limit]
-    conditions = ["true"]
-    for condition, value in filters.items():
-        if value is not None:
-            values.append(value)
-            conditions.append(condition.format(len(values)))
-    return await connection.fetch(
-        f"SELECT {_SUMMARY_COLUMNS} FROM results.upload_dicomresult "
-        f"WHERE {' AND '.join(conditions)} ORDER BY file_id DESC LIMIT $1",
-        *values,
+def list_statement(
+    viewer: Viewer, query: ResultQuery, before: UUID | None, limit: int
+) -> tuple[str, list[Any]]:
+    """The statement that lists results, and its values.
+
+    What `q` may mean is asked for by one bounded branch each; a result that several of them find counts once.
+    """
+    parameters = Parameters()
+    most = parameters.add(limit)
+    filters = _filters(parameters, query, before)
+    branches = [
+        first_visible(
+            viewer,
+            parameters,
+            table=_TABLE,
+            columns=_LIST_COLUMNS,
+            conditions=(*filters, *meaning),
+            order="file_id DESC",
+            limit=most,
+        )
+        for meaning in _meanings(parameters, query)
+    ]
+    found = " UNION ALL ".join(f"({branch})" for branch in branches)
+    return (
+        f"SELECT DISTINCT ON (file_id) * FROM ({found}) AS found ORDER BY file_id DESC LIMIT {most}",
+        parameters.values,
     )
 
 
-async def get_result(connection: Connection, file_id: UUID, owner_id: int | None) -> asyncpg.Record | None:
+def _filters(parameters: Parameters, query: ResultQuery, before: UUID | None) -> list[str]:
+    """Conditions that hold for every row of the list."""
+    given = {
+        _BEFORE: before,
+        _STATE: query.state,
+        _MODALITY: query.modality,
+        _STUDY: query.study,
+        _SERIES: query.series,
+        _DEVICE: None if query.device is None else contains(query.device),
+        _FROM: query.from_,
+        _TO: query.to,
+    }
+    conditions = [form.format(parameters.add(value)) for form, value in given.items() if value is not None]
+    if query.state is None:
+        conditions.append(_NOT_SUPERSEDED)
+    if query.to is not None:
+        # An id is drawn before its file is received: a walk begins near `to`, not with the newest of all.
+        conditions.append(_BEFORE.format(parameters.add(lowest_id(query.to.timestamp() + CLOCK_MARGIN))))
+    return conditions
+
+
+def _meanings(parameters: Parameters, query: ResultQuery) -> list[list[str]]:
+    """What `q` may mean, as the conditions of a branch each; without `q`, one branch without any."""
+    search = parse_search(query.q or "")
+    if not search.words:
+        return [[]]
+    meanings = [
+        [_WORD.format(parameters.add(word)) for word in search.words],
+        [_UNFILLED, *(_WORD_UNFILLED.format(parameters.add(word)) for word in search.words_as_typed)],
+    ]
+    if search.uid is not None:
+        first, end = parameters.add(search.uid), parameters.add(search.uid + AFTER_ASCII)
+        meanings += [[_UID_BEGINS.format(column, first, end)] for column in _UIDS]
+    if search.file_id is not None:
+        meanings.append([_FILE.format(parameters.add(search.file_id))])
+    return meanings
+
+
+async def list_results(
+    connection: Connection, viewer: Viewer, query: ResultQuery, before: UUID | None, limit: int
+) -> list[asyncpg.Record]:
+    """Newest uploads first, below `before`."""
+    return await fetch_planned(connection, *list_statement(viewer, query, before, limit))
+
+
+async def get_result(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:
     """One whole result, its JSON as text."""
-    return await connection.fetchrow(_GET, file_id, owner_id)
+    return await connection.fetchrow(_GET, file_id, viewer.visible)
 
 
-async def get_object(connection: Connection, file_id: UUID, owner_id: int | None) -> asyncpg.Record | None:
-    """What serving its objects needs: file_name, state, thumbnail_key."""
-    return await connection.fetchrow(_GET_OBJECT, file_id, owner_id)
+async def get_object(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:
+    """What serving its objects needs: file_name, and whether there is a thumbnail."""
+    return await connection.fetchrow(_GET_OBJECT, file_id, viewer.visible)
 
 
-async def count_states(connection: Connection, owner_id: int | None) -> dict[str, int]:
-    """How many files are in each state; states without files are missing."""
-    rows = await (connection.fetch(_COUNT) if owner_id is None else connection.fetch(_COUNT_OWN, owner_id))
+async def get_frame_means(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:
+    """The means by frame as JSON text, or whether they lie in the object store."""
+    return await connection.fetchrow(_GET_FRAME_MEANS, file_id, viewer.visible)
+
+
+def count_statement(viewer: Viewer) -> tuple[str, list[Any]]:
+    """The statement that counts files by state, and its values."""
+    return _COUNT, [viewer.visible]
+
+
+async def count_states(connection: Connection, viewer: Viewer) -> dict[str, int]:
+    """How many files are in each state; states without files may be missing."""
+    statement, values = count_statement(viewer)
+    rows = await connection.fetch(statement, *values)
     return {row["state"]: row["files"] for row in rows}

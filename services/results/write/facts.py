@@ -12,7 +12,7 @@ import orjson
 from libs.common.errors import Reject
 from libs.common.events import Event, FileFailed, FileProcessed, FileReceived
 
-State = Literal["received", "processed", "failed", "erased"]
+State = Literal["received", "processed", "failed", "superseded", "erased"]
 
 UNREADABLE = "The stored object could not be read when the file was received; its header is not known."
 

@@ -77,5 +77,10 @@ export function withQuery(path, parameters) {
 /** Addresses of one result; the id goes into a path, so it is escaped. */
 export const resultPaths = (fileId) => {
   const base = `/api/results/${encodeURIComponent(fileId)}`;
-  return { self: base, thumbnail: `${base}/thumbnail`, file: `${base}/file` };
+  return {
+    self: base,
+    thumbnail: `${base}/thumbnail`,
+    file: `${base}/file`,
+    frameMeans: `${base}/frame-means`,
+  };
 };

@@ -1,10 +1,24 @@
 // The mean of each frame of a multi-frame image.
 
+import { ApiError, NetworkError, request, resultPaths } from './api.js';
 import { chart } from './chart.js';
 import { dataTable } from './data-table.js';
 import { el } from './dom.js';
 import { formatNumber } from './format.js';
 import { t } from './i18n.js';
+
+const MOST = 4096; // more bars than these are no picture, and no table that anybody reads
+
+/** Fetch the means that are too many to come with the statistics; without them the page shows the rest. */
+export async function loadFrameMeans({ file_id: fileId, statistics }, signal) {
+  if (!statistics?.frame_means_stored) return;
+  try {
+    const { frame_means: means } = await request(resultPaths(fileId).frameMeans, { signal });
+    statistics.frame_means = means.slice(0, MOST);
+  } catch (error) {
+    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+  }
+}
 
 /** The card of per-frame means, or null for fewer than two frames. */
 export function frameMeansSection({ frame_means: means, frames }) {

@@ -23,7 +23,7 @@ export function measuresSection(result) {
     el('h2', { id: 'measures-heading', i18n: 'measures.heading' }),
     !pixels && el('p', { class: 'notice', i18n: 'measures.noPixels' }),
     pixels &&
-      result.state !== 'failed' && // the notice above says what became of them
+      !['failed', 'superseded'].includes(result.state) && // the notice above says what became of them
       el(
         'div',
         { class: 'averages' },

@@ -4,7 +4,7 @@ import { listAddress } from './addresses.js';
 import { ApiError, NetworkError, request, resultPaths } from './api.js';
 import { loadNames } from './attribute-names.js';
 import { button, el, fill, icon, isolated } from './dom.js';
-import { frameMeansSection } from './frame-means.js';
+import { frameMeansSection, loadFrameMeans } from './frame-means.js';
 import { histogramSection } from './histogram.js';
 import { t } from './i18n.js';
 import { measuresSection } from './measures.js';
@@ -27,6 +27,7 @@ export function resultView({ user, live, uploads }, fileId, signal, renamed) {
     try {
       result = await request(resultPaths(fileId).self, { signal });
       uploads.queue.learn(result.file_id, result.state);
+      await loadFrameMeans(result, signal);
       metadata = new MetadataTable(result.raw_data ?? {}, await loadNames());
       if (signal.aborted) return;
       show();
@@ -84,7 +85,8 @@ function sections(result, user, metadata) {
   return [
     resultHeading(result, user),
     result.state === 'received' && el('p', { class: 'notice', i18n: 'result.waiting' }),
-    result.state === 'failed' && failureSection(result),
+    result.state === 'superseded' && el('p', { class: 'notice', i18n: 'result.superseded' }),
+    ['failed', 'superseded'].includes(result.state) && failureSection(result),
     el('div', { class: 'result-grid' }, imageSection(result), measuresSection(result)),
     histogramSection(statistics),
     frameMeansSection(statistics),

@@ -7,7 +7,7 @@ import { setText } from './i18n.js';
 const NARROW = '(max-width: 40rem)'; // as in filters.css: the form folds away
 const TEXT_DELAY = 350;
 const FIELDS = ['q', 'state', 'modality', 'device', 'from', 'to'];
-const STATES = ['received', 'processed', 'failed'];
+const STATES = ['received', 'processed', 'failed', 'superseded'];
 const MODALITIES = [
   'CR',
   'CT',

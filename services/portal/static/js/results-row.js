@@ -10,6 +10,7 @@ const STATE_MARKS = {
   received: ['clock', 'pending'],
   processed: ['check', 'good'],
   failed: ['alert', 'bad'],
+  superseded: ['retry', 'quiet'],
 };
 
 /** A state as a coloured word with an icon, so that colour is never the only sign. */

@@ -1,0 +1,206 @@
+"""What reading costs among many rows: the plans PostgreSQL makes, and how many rows each looks at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from libs.common.access import ALL, ORDINARY, Mode, Viewer
+from libs.common.database.postgres import Connection
+from libs.common.ids import lowest_id
+from services.results.cursors import START, Position
+from services.results.feed import store as changes
+from services.results.feed.store import Horizon
+from services.results.read import store
+from services.results.read.models import ResultQuery
+from tests.fixtures_postgres import PostgresServer, run_apart
+
+MANY = 50_000
+LIMIT = 51
+BOUND = 20 * LIMIT
+"""Rows that a statement may look at: some pages, whatever there is besides."""
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+"""When the first file came; the others followed, one a second."""
+
+# Files of three others, of which one in a thousand is an MR that failed on an odd machine; ten of user 7
+# and ten of group 3 lie between them. A hundred files after one another make a study.
+_FILES = f"""
+    INSERT INTO results.upload_dicomresult (file_id, owner_id, collection, state, precedence, failure_reason,
+        file_name, device_name, modality, received_at, study_instance_uid, series_instance_uid,
+        sop_instance_uid, patient_name, search)
+    SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0')
+            || '7' || lpad(to_hex(n), 19, '0'))::uuid,
+        owner, CASE WHEN n % 5000 = 11 THEN 'group:3' ELSE 'user:' || owner END,
+        CASE WHEN rare THEN 'failed' ELSE 'processed' END, 1, CASE WHEN rare THEN 'decode-failed' END,
+        'slice' || n || '.dcm', CASE WHEN rare THEN 'Odd Machine' ELSE 'ACME Scanner' END,
+        CASE WHEN rare THEN 'MR' ELSE 'CT' END, moment,
+        '1.2.' || 1000 + n / 100, '1.2.3.' || n / 100, '2.25.' || n, 'Somebody^' || n,
+        'somebody ' || n || CASE WHEN rare THEN ' zebra odd machine' ELSE ' acme scanner' END
+    FROM generate_series(1, {MANY}) AS n, LATERAL (
+        SELECT n % 1000 = 7 AS rare, CASE WHEN n % 5000 = 7 THEN 7 ELSE 100 + n % 3 END AS owner,
+            $1::timestamptz + n * interval '1 s' AS moment) AS drawn
+"""
+_CHANGES = """
+    INSERT INTO results.change_feed (file_id, owner_id, collection, state)
+    SELECT file_id, owner_id, collection, state FROM results.upload_dicomresult ORDER BY file_id
+"""
+
+
+@pytest.fixture(scope="module")
+def crowded_template(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
+    """A database with many files, made once."""
+
+    async def fill(url: str) -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(_FILES, BEGAN)
+            await connection.execute(_CHANGES)
+            await connection.execute("VACUUM ANALYZE")
+        finally:
+            await connection.close()
+
+    with postgres_server.database(template_database) as name:
+        run_apart(fill(postgres_server.url(name)))
+        yield name
+
+
+@pytest.fixture
+async def sql(postgres_server: PostgresServer, crowded_template: str) -> AsyncIterator[Connection]:
+    """A connection of the service's role to it."""
+    connection = await asyncpg.connect(postgres_server.url(crowded_template, "results"))
+    yield connection
+    await connection.close()
+
+
+def viewer(*groups: str, everything: bool = False) -> Viewer:
+    collections: dict[str, Mode] = {"user:7": "manage", **dict.fromkeys(groups, "view")}
+    return Viewer(7, MappingProxyType(collections), ALL if everything else ORDINARY)
+
+
+LITTLE = viewer("group:3", "group:4")
+EVERYTHING = viewer(everything=True)
+MUCH = Viewer(100, MappingProxyType({"user:100": "manage"}), ORDINARY)
+TRIGRAMS = ("upload_dicomresult_search", "upload_dicomresult_device")
+VIEWERS = {"little": LITTLE, "much": MUCH, "everything": EVERYTHING}
+
+
+def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan that read a table or an index; what a trigram index proposes is not read yet."""
+    if "Scan" in plan["Node Type"] and plan.get("Index Name") not in TRIGRAMS:
+        yield plan
+    for below in plan.get("Plans", ()):
+        yield from scans(below)
+
+
+def rows_looked_at(plan: dict[str, Any]) -> int:
+    """How many rows the nodes of a plan read, those that they threw away included."""
+    removed = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
+    return sum(
+        round(node["Actual Loops"] * (node["Actual Rows"] + sum(node.get(name, 0) for name in removed)))
+        for node in scans(plan)
+    )
+
+
+async def explain(sql: Connection, statement: str, values: list[Any]) -> dict[str, Any]:
+    """The plan of a statement that was run."""
+    text = await sql.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *values)
+    plan: dict[str, Any] = json.loads(text)[0]["Plan"]
+    return plan
+
+
+async def require_bounded(sql: Connection, statement: str, values: list[Any]) -> None:
+    plan = await explain(sql, statement, values)
+    nodes = [(node["Node Type"], node.get("Relation Name", node.get("Index Name"))) for node in scans(plan)]
+    assert nodes
+    assert not [node for node in nodes if node[0] == "Seq Scan"], nodes
+    assert rows_looked_at(plan) <= BOUND, json.dumps(plan, indent=1)
+
+
+QUERIES: dict[str, dict[str, Any]] = {
+    "everything": {},
+    "rare state": {"state": "failed"},
+    "frequent state": {"state": "processed"},
+    "absent state": {"state": "superseded"},
+    "rare modality": {"modality": "MR"},
+    "frequent modality": {"modality": "CT"},
+    "absent modality": {"modality": "XX"},
+    "last moments": {"from": "2026-01-01T13:53:00Z"},
+    "after all": {"from": "2027-01-01"},
+    "first moments": {"to": "2026-01-01T00:00:20Z"},
+    "a moment between": {"from": "2026-01-01T07:00:00Z", "to": "2026-01-01T07:00:30Z"},
+    "a day": {"from": "2026-01-01", "to": "2026-01-01"},
+    "rare state and modality in a day": {"from": "2026-01-01", "state": "failed", "modality": "MR"},
+    "study": {"study": "1.2.1077"},
+    "series": {"series": "1.2.3.77"},
+    "absent study": {"study": "9.9"},
+    "rare device": {"device": "odd mach"},
+    "frequent device": {"device": "scanner"},
+    "absent device": {"device": "toaster"},
+    "rare words": {"q": "MACHÍNE^zebra"},
+    "frequent word": {"q": "scan"},
+    "absent word": {"q": "toaster"},
+    "uid": {"q": "2.25.7777"},
+    "beginning of a uid": {"q": "1.2.1077"},
+    "file id": {"q": "019b7ff0-ce34-7000-8000-000000000000"},
+}
+
+
+@pytest.mark.parametrize("asked", QUERIES)
+async def test_a_list_looks_at_few_rows(sql: Connection, asked: str) -> None:
+    query = ResultQuery.model_validate(QUERIES[asked])
+    middle = lowest_id(BEGAN.timestamp() + MANY // 2)
+    for seen in VIEWERS.values():
+        for before in (None, middle):
+            await require_bounded(sql, *store.list_statement(seen, query, before, LIMIT))
+
+
+async def test_many_groups_make_many_small_branches(sql: Connection) -> None:
+    seen = viewer(*(f"group:{number}" for number in range(100)))
+    await require_bounded(sql, *store.list_statement(seen, ResultQuery(q="zebra"), None, LIMIT))
+
+
+async def test_no_plan_outlives_the_values_it_was_made_for(sql: Connection) -> None:
+    """A plan for any values would read the files of others to find one's own."""
+    end = Horizon(Position(2**63, 0), None)
+    for _ in range(10):
+        await store.list_results(sql, LITTLE, ResultQuery(), None, LIMIT)
+        await changes.read_page(sql, START, end, LITTLE)
+    kept = await sql.fetch(
+        "SELECT statement FROM pg_prepared_statements WHERE statement LIKE $1", "%FROM results.%"
+    )
+    assert kept == []
+
+
+@pytest.mark.parametrize("seen", VIEWERS)
+@pytest.mark.parametrize("asked", ["everything", "rare state", "rare modality", "a day"])
+async def test_all_pages_together_hold_what_the_filter_finds(sql: Connection, seen: str, asked: str) -> None:
+    query, viewer = ResultQuery.model_validate(QUERIES[asked] | {"q": "zebra"}), VIEWERS[seen]
+    found: list[UUID] = []
+    before = None
+    while True:
+        statement, values = store.list_statement(viewer, query, before, 7)
+        page = await sql.fetch(statement, *values)
+        found += [row["file_id"] for row in page]
+        if len(page) < 7:
+            break
+        before = found[-1]
+    expected = await sql.fetch(
+        "SELECT file_id FROM results.upload_dicomresult WHERE search LIKE '%zebra%' "
+        "AND ($1::text[] IS NULL OR collection = ANY ($1)) ORDER BY file_id DESC",
+        viewer.visible,
+    )
+    assert found == [row["file_id"] for row in expected] != []
+
+
+@pytest.mark.parametrize("seen", VIEWERS)
+async def test_a_page_of_changes_looks_at_few_rows(sql: Connection, seen: str) -> None:
+    end = Horizon(Position(2**63, 0), None)
+    for after in (START, Position(1, MANY // 2)):
+        await require_bounded(sql, *changes.page_of(after, end, VIEWERS[seen], LIMIT))
