@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from itertools import count
 from pathlib import Path
 
 from tests.mutation.mutants import Mutant
@@ -35,6 +36,7 @@ class Copy:
         """Copy `tree` into `folder`, which is empty and private."""
         self.root = folder / "tree"
         self._scratch = folder / "scratch"
+        self._times = count(1_000_000_000)
         listed = subprocess.run(
             ["git", "-C", tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
             capture_output=True,
@@ -50,22 +52,19 @@ class Copy:
         """The mutant's file is wrong within the block. Raises TextNotFound."""
         path = self.root / mutant.path
         source = path.read_text()
-        path.write_text(mutant.applied_to(source))
+        self._write(path, mutant.applied_to(source))
         try:
             yield
         finally:
-            path.write_text(source)
+            self._write(path, source)
 
     def test(self, tests: Sequence[str]) -> tuple[Verdict, str]:
         """Run tests up to the first failure: the verdict, and what pytest printed."""
         command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=short", "--disable-warnings"]
         command += ["-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}", "--hypothesis-seed=0"]
-        # Compiled files are told by time and size, and a mutant may have both of the right one.
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         process = subprocess.Popen(
             [*command, f"--basetemp={self._scratch}", *tests],
             cwd=self.root,
-            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
@@ -82,3 +81,9 @@ class Copy:
                 os.killpg(process.pid, signal.SIGKILL)  # the servers of the tests end with it
                 process.communicate()
         return {0: Verdict.PASSED, 1: Verdict.FAILED}.get(process.returncode, Verdict.BROKEN), output
+
+    def _write(self, path: Path, source: str) -> None:
+        """Write a file that no compiled one is taken for: these are told by time in seconds, and size."""
+        path.write_text(source)
+        now = next(self._times)
+        os.utime(path, (now, now))

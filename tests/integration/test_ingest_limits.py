@@ -1,0 +1,79 @@
+"""Intake at its limits: the greatest file, most pixels, largest dimensions, an answer that is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from libs.common.errors import InvalidContent, TooLarge, Unavailable
+from tests.builders import ct_instance, many_frames
+from tests.fixtures_postgres import OpenDatabase
+from tests.ingest_support import Kit
+from tests.waiting import eventually
+
+
+@pytest.fixture
+async def kit(tmp_path: Path, open_database: OpenDatabase) -> Kit:
+    return Kit(tmp_path, await open_database("ingest"))
+
+
+def limit(kit: Kit, **limits: int) -> None:
+    kit.intake._limits = replace(kit.intake._limits, **limits)  # type: ignore[arg-type]
+
+
+async def test_a_file_may_have_exactly_the_greatest_size(kit: Kit) -> None:
+    content = ct_instance(rows=300, columns=300)
+    limit(kit, max_file_bytes=len(content) - 1)
+    with pytest.raises(TooLarge):
+        await kit.send(content)
+    assert kit.objects() == []
+    limit(kit, max_file_bytes=len(content))
+    await kit.send(content)
+
+
+async def test_a_header_may_announce_exactly_the_most_pixels(kit: Kit) -> None:
+    content = ct_instance(rows=10, columns=10)
+    limit(kit, max_decoded_bytes=199)
+    with pytest.raises(InvalidContent) as refused:
+        await kit.send(content)
+    assert refused.value.code == "too-large-when-decoded"
+    limit(kit, max_decoded_bytes=200)
+    await kit.send(content)
+
+
+async def test_dimensions_that_no_table_holds_are_refused(kit: Kit) -> None:
+    with pytest.raises(InvalidContent) as refused:
+        await kit.send(many_frames("2147483648"))
+    assert refused.value.code == "invalid-dimensions"
+    assert kit.objects() == []
+
+
+async def test_the_object_stays_when_the_answer_about_a_failed_files_place_is_lost(
+    kit: Kit, database_url: str
+) -> None:
+    """The database may have accepted the file: without its object it would be lost."""
+    first = await kit.send(ct_instance(seed=1, sop_instance_uid="1.2.3"))
+    await kit.fail(first.id)
+    operator = await asyncpg.connect(database_url)
+    waiting = (
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    try:
+        async with operator.transaction():
+            await operator.execute("SELECT FROM ingest.upload_dicomfile FOR UPDATE")
+            sending = asyncio.create_task(kit.send(ct_instance(seed=2, sop_instance_uid="1.2.3")))
+
+            async def asked() -> bool:
+                return await operator.fetchval(waiting) is not None
+
+            await eventually(asked)
+            await operator.fetchval(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) AS found")
+            with pytest.raises(Unavailable):
+                await sending
+    finally:
+        await operator.close()
+    assert len(kit.objects()) == 2
