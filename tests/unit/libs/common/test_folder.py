@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
+from libs.common.storage.contract import Capacity
 from libs.common.storage.folder import Folder
 
 
@@ -61,3 +62,9 @@ def test_leftovers_that_another_sweep_takes_are_not_counted(
     monkeypatch.setattr(Path, "unlink", overtaken)
     assert folder.sweep(timedelta(seconds=-5)) == 0
     assert not any(path.exists() for path in left)
+
+
+def test_the_administrators_reserve_is_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = os.statvfs_result((4096, 4096, 1000, 200, 150, 0, 0, 0, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda _: told)
+    assert Folder(tmp_path).capacity() == Capacity(150 * 4096, 1000 * 4096)
