@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests import previous_release
-from tests.builders import ct_instance, ct_pixels
+from tests.builders import UID_ROOT, ct_instance, ct_pixels, encapsulated_instance
 from tests.e2e.conftest import System
 from tests.e2e.processes import PASSWORD, Client, Process, client_of, free_port, start_all, stop_all, urls_of
 from tests.fixtures_postgres import run_apart
@@ -122,6 +122,8 @@ async def test_two_releases_side_by_side(separate_system: System, old_processes:
                 status, original = await reader.get(f"/api/results/{file_id}/file")
                 assert (status, original) == (200, ct_instance(seed=n))
         await an_old_duplicate_is_known_to_the_new(old, new, numbers)
+        await files_of_both_lie_in_collections(new, sent)
+        await what_the_old_accepted_and_failed_is_superseded(old, new, numbers)
     for process in old_processes.values():
         assert "Traceback" not in process.output()
 
@@ -134,6 +136,41 @@ async def an_old_duplicate_is_known_to_the_new(old: Client, new: Client, numbers
     assert (status, again["files"][0]["id"]) == (202, first["files"][0]["id"])
     assert again["files"][0]["duplicate"] is True
     assert (await new.ended(first["files"][0]["id"]))["state"] == "processed"
+
+
+async def files_of_both_lie_in_collections(new: Client, sent: dict[str, int]) -> None:
+    """The old release, which knows none, puts a file where its owner's lie."""
+    for file_id in sent:
+        status, file = await new.get(f"/api/files/{file_id}")
+        assert (status, file["collection"]) == (200, f"user:{file['owner_id']}")
+
+
+async def what_the_old_accepted_and_failed_is_superseded(
+    old: Client, new: Client, numbers: Iterator[int]
+) -> None:
+    """Other bytes take its place, whichever release measured it and told ingest; the old one goes on."""
+    uid = f"{UID_ROOT}.9.{next(numbers)}"
+    broken = encapsulated_instance([b"", b"no JPEG" * 100], SOPInstanceUID=uid)
+    _, body = await old.upload_raw(broken)
+    first = body["files"][0]["id"]
+    assert (await new.ended(first))["state"] == "failed"
+    content = ct_instance(seed=next(numbers), sop_instance_uid=uid)
+
+    async def accepted() -> str | None:
+        status, body = await new.upload_raw(content)
+        return str(body["files"][0]["id"]) if status == 202 else None
+
+    second = await eventually(accepted)
+    assert second is not None
+    assert (await new.ended(second))["state"] == "processed"
+    _, body = await new.get("/api/files", state="superseded")
+    assert [file["id"] for file in body["files"]] == [first]
+    # The old release tells the new file's bytes, and accepts others.
+    status, body = await old.upload_raw(content)
+    assert (status, body["files"][0]["id"], body["files"][0]["duplicate"]) == (202, second, True)
+    status, body = await old.upload_raw(ct_instance(seed=next(numbers)))
+    assert status == 202
+    assert (await old.ended(body["files"][0]["id"]))["state"] == "processed"
 
 
 def test_the_previous_release_is_not_this_one(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ async def test_the_object_stays_when_the_answer_about_a_failed_files_place_is_lo
     """The database may have accepted the file: without its object it would be lost."""
     first = await kit.send(ct_instance(seed=1, sop_instance_uid="1.2.3"))
     await kit.fail(first.id)
-    operator = await asyncpg.connect(database_url)
+    # Within a transaction the list of activities stays as it was first seen.
+    operator, watcher = [await asyncpg.connect(database_url) for _ in range(2)]
     waiting = (
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
@@ -68,12 +69,13 @@ async def test_the_object_stays_when_the_answer_about_a_failed_files_place_is_lo
             sending = asyncio.create_task(kit.send(ct_instance(seed=2, sop_instance_uid="1.2.3")))
 
             async def asked() -> bool:
-                return await operator.fetchval(waiting) is not None
+                return await watcher.fetchval(waiting) is not None
 
             await eventually(asked)
-            await operator.fetchval(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) AS found")
+            await watcher.fetchval(f"SELECT pg_terminate_backend(pid) FROM ({waiting}) AS found")
             with pytest.raises(Unavailable):
                 await sending
     finally:
         await operator.close()
+        await watcher.close()
     assert len(kit.objects()) == 2
