@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import random
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -456,9 +457,14 @@ async def test_a_listing_survives_deletions_on_its_way(storage: Storage, objects
     assert [found async for found in storage.keys()] == []
 
 
-async def test_capacity_is_known_whole_or_not_at_all(storage: Storage) -> None:
+async def test_a_folder_knows_its_room_and_a_database_does_not(storage: Storage, tmp_path: Path) -> None:
     capacity = await storage.capacity()
-    assert capacity is None or 0 <= capacity.free_bytes <= capacity.total_bytes
+    if isinstance(storage, GridFSStorage):
+        assert capacity is None
+    else:
+        assert capacity is not None
+        assert capacity.total_bytes == shutil.disk_usage(tmp_path).total
+        assert 0 < capacity.free_bytes < capacity.total_bytes
 
 
 CHANGES = [

@@ -79,13 +79,17 @@ def test_links_within_operations_lead_somewhere() -> None:
     text = OPERATIONS.read_text()
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-    assert set(re.findall(r"\]\(#([^)]+)\)", text)) <= anchors
+    links = set(re.findall(r"\]\(#([^)]+)\)", text))
+    assert links
+    assert links <= anchors
 
 
 def test_rules_ask_for_metrics_that_exist() -> None:
     exists = known()
     for rule in rules():
-        for asked in selectors(rule["expr"]):
+        found = selectors(rule["expr"])
+        assert found, rule
+        for asked in found:
             if asked.name.startswith("dicom:"):
                 assert asked.name in recorded()
             else:
@@ -95,13 +99,20 @@ def test_rules_ask_for_metrics_that_exist() -> None:
 
 def test_rules_group_by_labels_that_exist() -> None:
     labels = SCRAPED.union(*known().values())
+    assert any(grouped_by(rule["expr"]) for rule in rules())
     for rule in rules():
         assert grouped_by(rule["expr"]) <= labels, rule
 
 
 def test_alerts_tell_of_jobs_that_are_scraped() -> None:
-    asked = {job for rule in rules() for job in re.findall(r'\bjob="([^"]+)"', rule["expr"])}
-    assert asked <= JOBS
+    matchers = {found for rule in rules() for found in re.findall(r'\bjob(=~?)"([^"]+)"', rule["expr"])}
+    assert {kind for kind, _ in matchers} == {"=", "=~"}
+    for kind, job in matchers:
+        # Prometheus' expressions match the whole value.
+        assert any(re.fullmatch(job if kind == "=~" else re.escape(job), name) for name in JOBS), job
+    # Each part of an alternative, too: one that is misspelt would never fire.
+    parts = {part for kind, job in matchers if kind == "=~" for part in job.split("|")}
+    assert all(any(re.fullmatch(part, name) for name in JOBS) for part in parts), parts
 
 
 def test_alertmanager_routes_to_receivers_it_has() -> None:
