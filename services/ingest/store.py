@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.common.database.bounded import Parameters, Rows, fetch_planned, first_rows
 from libs.common.database.postgres import Connection
 from libs.common.events import Event
 from services.ingest.models import State, StoredFile
@@ -65,24 +66,6 @@ _STATES: dict[State | None, str] = {
     "superseded": "state = 'superseded'",
     "erased": "state = 'erased'",
 }
-_LIST = """
-    SELECT {columns} FROM ingest.upload_dicomfile
-    WHERE {state} AND id < $1
-    ORDER BY id DESC
-    LIMIT $2
-"""
-# Each collection's newest by its own index: what the caller may not see costs nothing.
-_LIST_OF = """
-    SELECT found.* FROM unnest($3::text[]) AS mine (collection)
-    CROSS JOIN LATERAL (
-        SELECT {columns} FROM ingest.upload_dicomfile AS file
-        WHERE file.collection = mine.collection AND {state} AND id < $1
-        ORDER BY id DESC
-        LIMIT $2
-    ) AS found
-    ORDER BY id DESC
-    LIMIT $2
-"""
 
 
 class Twin(NamedTuple):
@@ -143,10 +126,9 @@ async def list_files(
     limit: int,
 ) -> list[StoredFile]:
     """Newest first, below `before`, in `collections` (None: in all); `state` None: all but superseded."""
-    arguments: list[object] = [before or _BEYOND, limit]
-    statement = _LIST
-    if collections is not None:
-        statement = _LIST_OF
-        arguments.append(collections)
-    rows = await connection.fetch(statement.format(columns=_COLUMNS, state=_STATES[state]), *arguments)
+    parameters = Parameters()
+    conditions = (_STATES[state], f"id < {parameters.add(before or _BEYOND)}")
+    wanted = Rows("ingest.upload_dicomfile", _COLUMNS, conditions, "id DESC", parameters.add(limit))
+    statement = first_rows(collections, wanted, parameters)
+    rows = await fetch_planned(connection, statement, parameters.values)
     return [StoredFile.model_validate(dict(row)) for row in rows]

@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from libs.common.access import Viewer
+from libs.common.database.bounded import Parameters, Rows, fetch_planned
 from libs.common.database.postgres import Connection
 from services.results.cursors import CursorExpired, Position
-from services.results.read.visibility import Parameters, fetch_planned, first_visible
+from services.results.read.visibility import first_visible
 
 PAGE = 500
 PRUNE_LIMIT = 10_000
@@ -90,16 +91,14 @@ def page_of(after: Position, horizon: Horizon, viewer: Viewer, limit: int) -> tu
     parameters = Parameters()
     xid, seq = parameters.add(str(after.xid)), parameters.add(after.seq)
     end = parameters.add(str(horizon.position.xid))
-    page = first_visible(
-        viewer,
-        parameters,
+    rows = Rows(
         table="results.change_feed",
         columns=f"xid, seq, {_COLUMNS}",
         conditions=(f"(xid, seq) > ({xid}::text::xid8, {seq}::bigint)", f"xid < {end}::text::xid8"),
         order="xid, seq",
         limit=parameters.add(limit),
     )
-    return _PAGE.format(page=page), parameters.values
+    return _PAGE.format(page=first_visible(viewer, rows, parameters)), parameters.values
 
 
 async def read_page(

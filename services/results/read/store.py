@@ -8,11 +8,12 @@ from uuid import UUID
 import asyncpg
 
 from libs.common.access import Viewer
+from libs.common.database.bounded import Parameters, Rows, fetch_planned
 from libs.common.database.postgres import Connection
 from libs.common.ids import lowest_id
 from services.results.read.models import ResultQuery
 from services.results.read.search import contains, parse_search
-from services.results.read.visibility import SEEN, Parameters, fetch_planned, first_visible
+from services.results.read.visibility import SEEN, first_visible
 
 CLOCK_MARGIN = 3600.0
 """Seconds that the clock may have been set back between the drawing of an id and its file's acceptance."""
@@ -78,13 +79,7 @@ def list_statement(
     filters = _filters(parameters, query, before)
     branches = [
         first_visible(
-            viewer,
-            parameters,
-            table=_TABLE,
-            columns=_LIST_COLUMNS,
-            conditions=(*filters, *meaning),
-            order="file_id DESC",
-            limit=most,
+            viewer, Rows(_TABLE, _LIST_COLUMNS, (*filters, *meaning), "file_id DESC", most), parameters
         )
         for meaning in _meanings(parameters, query)
     ]
