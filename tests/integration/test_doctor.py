@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -24,6 +26,7 @@ from aiohttp.test_utils import TestServer
 from libs.common.bus.topology import PROCESSOR_FILES, RESULTS_FILES, TOPOLOGY, dead_queue
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
+from services.operator import programs
 from services.operator.doctor.checks import Check, examine
 from services.operator.doctor.command import doctor
 from services.operator.doctor.report import Finding
@@ -273,7 +276,12 @@ async def test_a_clock_that_differs(examined: Examine, keyring: Path) -> None:
     assert what.startswith("The clock differs from that of auth by ")
 
 
-async def test_certificates_of_peers(examined: Examine, keyring: Path, tmp_path: Path) -> None:
+async def test_certificates_of_peers(
+    examined: Examine, keyring: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The embedded server's pg_dump speaks no TLS.
+    monkeypatch.setattr(programs, "DEBIAN", tmp_path / "none")
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     certificates = Certificates(tmp_path / "ca")
     now = datetime.now(UTC)
     good = certificates.issue(tmp_path / "good")
@@ -303,6 +311,8 @@ async def test_certificates_of_peers(examined: Examine, keyring: Path, tmp_path:
     ]
     assert any(f"127.0.0.1:{postgres.port}" in what for what in found.of("certificates", "ok"))
     assert found.of("postgresql administrator", "ok") == ["DATABASE_ADMIN_URL logs in as postgres."]
+    (missing,) = found.of("postgresql pg_dump", "warning")
+    assert re.match(r"Install postgresql-client-\d+: ", missing)
     assert "does not let user postgres in" in found.of("postgresql ingest")[0]
     assert "does not let user results in" in found.of("postgresql results")[0]
     assert found.of("postgresql auth") == ["Run `python -m services migrate`: there is no role auth yet."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
 from services.operator.migrations import MIGRATIONS
 from services.operator.preflight import CONNECT_TIMEOUT, Server, explaining_failures
+from services.operator.programs import program
 from services.operator.settings import DATABASE
 
 NAME = "postgresql"
@@ -57,12 +59,19 @@ def _as(url: str, role: str, password: str) -> str:
 
 
 async def check_administrator(settings: DoctorSettings) -> list[Finding]:
-    """The login of migrations, if there is one."""
+    """The login of migrations, if there is one, and whether a backup can be made with it."""
     if settings.database_admin_url is None:
         return []
-    async with _connected(settings.database_admin_url.get_secret_value(), "DATABASE_ADMIN_URL") as connection:
+    url = settings.database_admin_url.get_secret_value()
+    async with _connected(url, "DATABASE_ADMIN_URL") as connection:
         user = await connection.fetchval("SELECT current_user")
-    return [Finding(f"{NAME} administrator", "ok", f"DATABASE_ADMIN_URL logs in as {user}.")]
+        server = connection.get_server_version().major
+    findings = [Finding(f"{NAME} administrator", "ok", f"DATABASE_ADMIN_URL logs in as {user}.")]
+    try:
+        await asyncio.to_thread(program, "pg_dump", url, server)
+    except ConfigurationError as error:
+        findings.append(Finding(f"{NAME} pg_dump", "warning", error.detail, "`backup` runs it here."))
+    return findings
 
 
 async def check_role(settings: DoctorSettings, source: Migrations) -> list[Finding]:
