@@ -148,11 +148,8 @@ class RabbitMQNode:
             f'rabbit_connection_tracking:list(<<"{vhost}">>), "closed by test", 0)'
         )
 
-    def limit_length(self, vhost: str, queue: str, most: int | None) -> None:
-        """Let a policy cap what waits in a queue (regular expression); None takes the cap away."""
-        if most is None:
-            self.evaluate(f'ok = rabbit_policy:delete(<<"{vhost}">>, <<"cap">>, <<"tests">>)')
-            return
+    def limit_length(self, vhost: str, queue: str, most: int) -> None:
+        """Let a policy cap what waits in a queue (regular expression)."""
         definition = f'[{{<<"max-length">>, {most}}}]'
         self.evaluate(
             f'ok = rabbit_policy:set(<<"{vhost}">>, <<"cap">>, <<"{queue}">>, {definition}, 0, <<"queues">>, '

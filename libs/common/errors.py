@@ -21,7 +21,8 @@ DicomSystemError
 │   ├── ObjectNotFound               404 object-not-found
 │   │   └── ThumbnailMissing         404 thumbnail-missing: was made, and cannot be read any more
 │   └── ObjectCorrupt                500 object-corrupt: fails closed
-│       └── ObjectUnreadable         500 object-unreadable: the disk does not give its bytes
+│   │   └── ObjectUnreadable         500 object-unreadable: the disk does not give its bytes
+│   └── SpoolFailed                  500 storage-error: no room for the copy that is decoded
 ├── ConfigurationError               start-up only: one sentence that says what to do
 ├── Reject                           a message that nobody can read: to `.dead` with the reason
 │   └── EventTooLarge                413 event-too-large: never published
@@ -202,6 +203,10 @@ class ObjectUnreadable(ObjectCorrupt):
 
     code = "object-unreadable"
     title = "Object unreadable"
+
+
+class SpoolFailed(StorageError):
+    """An object could not be copied to where it is decoded; its size may be the reason."""
 
 
 class ConfigurationError(DicomSystemError):

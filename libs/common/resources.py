@@ -57,7 +57,8 @@ def open_storage(settings: StorageSettings, keyring: Keyring) -> Storage:
         raise ConfigurationError(
             "Install the extra `gridfs`, or set STORAGE_URL to file:///folder."
         ) from error
-    return GridFSStorage(Bucket(str(settings.storage_url), settings.tls_ca_file), keyring)
+    bucket = Bucket(str(settings.storage_url), settings.tls_ca_file)
+    return GridFSStorage(bucket, keyring, spool=settings.spool_path.absolute())
 
 
 def service_storage(settings: StorageSettings) -> Storage:

@@ -13,14 +13,16 @@ from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, standalone
 from libs.common.tasks import supervise
 from libs.dicom.measure.analysis import AnalysisLimits
-from services.processor.handlers import Attempts, Received
+from services.processor.handlers import Received
 from services.processor.metrics import ProcessorMetrics
+from services.processor.outcomes import Outcomes
 from services.processor.pool import DecoderPool
 from services.processor.settings import ProcessorSettings
 from services.processor.usage import DecoderUsage
 
 # While one file of a slot is decoded, the next is fetched and the one before is published.
 DELIVERIES_PER_SLOT = 4
+OUTCOMES = web.AppKey("outcomes", Outcomes)
 
 
 def install(app: web.Application, settings: ProcessorSettings) -> None:
@@ -32,7 +34,8 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
     async def resources(app: web.Application) -> AsyncIterator[None]:
         pool = DecoderPool(
             slots=settings.worker_slots,
-            timeout=settings.decode_timeout,
+            cpu_seconds=settings.decode_timeout,
+            wall_seconds=settings.decode_wall_timeout,
             memory_bytes=settings.decode_memory_bytes,
             limits=AnalysisLimits(
                 max_frame_bytes=settings.max_frame_bytes, max_inflated_bytes=settings.max_inflated_bytes
@@ -40,23 +43,33 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         )
         usage = DecoderUsage(pool)
         telemetry.metrics.registry.register(usage)
+        outcomes = app[OUTCOMES] = Outcomes(app[BUS], storage, metrics, kept=4 * concurrency(settings))
         handler = Received(
-            app[BUS],
+            outcomes,
             storage,
             pool,
-            Attempts(deliveries=settings.max_attempts, crashes=settings.decoder_crash_attempts),
-            f"{socket.gethostname()}-{os.getpid()}",
             telemetry,
             metrics,
+            crashes=settings.decoder_crash_attempts,
+            worker=f"{socket.gethostname()}-{os.getpid()}",
         )
         app[READINESS]["decoders"] = pool.ready
         async with supervise(app, "decoders", pool.run()):
-            await app[BUS].subscribe(PROCESSOR_FILES, handler, concurrency=concurrency(settings))
+            await app[BUS].subscribe(
+                PROCESSOR_FILES, handler, concurrency=concurrency(settings), attempts=settings.max_attempts
+            )
             yield
         telemetry.metrics.registry.unregister(usage)
         await pool.close()
 
     app.cleanup_ctx.append(resources)
+    # Before the bus drains: handlers that wait for room in a queue would use up all the time it gives them.
+    app.on_shutdown.insert(0, stop_waiting)
+
+
+async def stop_waiting(app: web.Application) -> None:
+    """Keep no delivery for an outcome that cannot be published."""
+    app[OUTCOMES].close()
 
 
 def concurrency(settings: ProcessorSettings) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import math
 import os
 import resource
 import signal
@@ -15,7 +16,7 @@ import traceback
 from dataclasses import dataclass, replace
 
 from libs.common.encryption import DecryptingReader
-from libs.common.errors import ObjectCorrupt, ObjectNotFound
+from libs.common.errors import ObjectCorrupt, ObjectNotFound, ObjectUnreadable
 from libs.common.events import FAILURE_DETAILS, FailureReason
 from libs.common.memory import keep_large_buffers
 from libs.dicom.faults import DicomFault
@@ -67,6 +68,21 @@ def ready() -> int:
     return os.getpid()
 
 
+def measure_within(
+    cpu_seconds: float, path: str, data_key: bytes, limits: AnalysisLimits
+) -> Measured | Refused:
+    """`measure_object` under a deadline in CPU time of all threads: beyond it the kernel ends us (SIGXCPU).
+
+    Other work on the machine costs a file nothing then, and it holds within C code, too.
+    """
+    soft = math.ceil(time.process_time() + cpu_seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.RLIM_INFINITY))
+    try:
+        return measure_object(path, data_key, limits)
+    finally:
+        resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
 def measure_object(path: str, data_key: bytes, limits: AnalysisLimits) -> Measured | Refused:
     """Decrypt, decode and measure the object at `path`; a fault of the content is an answer."""
     started = time.perf_counter()
@@ -85,6 +101,8 @@ def _measure(path: str, data_key: bytes, limits: AnalysisLimits) -> Measured | R
         return Refused(reason, f"{fault.code}{_origin(fault.__cause__)}")
     except ObjectNotFound as error:
         return Refused("object-missing", str(error))
+    except ObjectUnreadable:
+        raise  # another attempt may succeed
     except ObjectCorrupt as error:
         return Refused("object-corrupt", str(error))
     except MemoryError:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from libs.common.bus.contract import Bus, Delivery
-from libs.common.errors import ObjectCorrupt, ObjectNotFound, Reject
+import orjson
+
+from libs.common.bus.contract import Delivery
+from libs.common.errors import (
+    EventTooLarge,
+    ObjectCorrupt,
+    ObjectNotFound,
+    ObjectUnreadable,
+    Reject,
+    Unavailable,
+    Undelivered,
+)
 from libs.common.events import (
     FAILURE_DETAILS,
     Averages,
@@ -19,24 +29,17 @@ from libs.common.events import (
     FileReceived,
     new_event,
 )
-from libs.common.ids import ObjectKey, thumbnail_key
+from libs.common.ids import ObjectKey, analysis_key, thumbnail_key
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
 from libs.dicom.measure.measures import METHOD_VERSION
 from services.processor.child import Measured, Refused
 from services.processor.metrics import ProcessorMetrics
+from services.processor.outcomes import HOLD_SECONDS, Finished, Outcomes, ResultObject
 from services.processor.pool import DecoderCrashed, DecoderPool, DecodeTimeout
 
 log = logging.getLogger(__name__)
 EVENT_SOURCE = "/processor"
-
-
-@dataclass(frozen=True)
-class Attempts:
-    """When to give a file up."""
-
-    deliveries: int
-    crashes: int
 
 
 class Received:
@@ -44,70 +47,113 @@ class Received:
 
     def __init__(
         self,
-        bus: Bus,
+        outcomes: Outcomes,
         storage: Storage,
         pool: DecoderPool,
-        attempts: Attempts,
-        worker: str,
         telemetry: Telemetry,
         metrics: ProcessorMetrics,
+        *,
+        crashes: int,
+        worker: str,
     ) -> None:
-        """`worker` names this process in the results."""
-        self._bus = bus
+        """After `crashes` attempts one more lost decoder ends a file; `worker` names this process."""
+        self._outcomes = outcomes
         self._storage = storage
         self._pool = pool
-        self._attempts = attempts
-        self._worker = worker
         self._telemetry = telemetry
         self._metrics = metrics
+        self._crashes = crashes
+        self._worker = worker
 
     async def __call__(self, delivery: Delivery) -> None:
-        """Every accepted file ends processed or failed. Raises Reject, Unavailable or DecoderCrashed."""
+        """Every accepted file ends processed or failed, at its last attempt whatever goes wrong.
+
+        Raises Reject, Unavailable, Undelivered, and before the last attempt anything.
+        """
         data = delivery.event.data
         if not isinstance(data, FileReceived):
             raise Reject(f"the processor does not listen to {delivery.event.type}")
-        if delivery.attempt > self._attempts.deliveries:
-            # Decided before the file is touched again: whatever ended the workers may lie in the file.
-            outcome: EventData = self._failed(data, delivery, "worker-lost", attempts=delivery.attempt - 1)
-        else:
-            outcome = await self._measure(data, delivery)
-        await self._bus.publish(new_event(EVENT_SOURCE, outcome, current_traceparent()))
+        until = asyncio.get_running_loop().time() + HOLD_SECONDS
+        try:
+            finished = self._outcomes.take_kept(delivery.event.id)
+            if finished is None:
+                finished = await self._finish(data, delivery, until)
+            await self._deliver(data, delivery, finished, until)
+        except (Unavailable, Undelivered):
+            raise
+        except EventTooLarge as error:
+            log.error("file %s: %s", data.file_id, error.detail)
+            failed = self._failed(data, delivery, "result-too-large")
+            await self._deliver(data, delivery, failed, until)
+        except Exception:  # the edge: what nobody foresaw ends the file, too
+            if not delivery.last:
+                raise
+            log.exception("file %s fails at its last attempt, %d", data.file_id, delivery.attempt)
+            await self._deliver(data, delivery, self._failed(data, delivery, "worker-lost"), until)
 
-    async def _measure(self, data: FileReceived, delivery: Delivery) -> EventData:
-        started, clock = datetime.now(UTC), time.perf_counter()
-        with self._telemetry.detail("decode"):
-            try:
-                async with self._storage.child_access(ObjectKey(data.storage_key)) as access:
-                    result = await self._pool.measure(access)
-            except ObjectNotFound as error:
-                result = Refused("object-missing", str(error))
-            except ObjectCorrupt as error:
-                result = Refused("object-corrupt", str(error))
-            except DecodeTimeout:
-                result = Refused("decode-timeout", "the deadline passed", time.perf_counter() - clock)
-            except DecoderCrashed as error:
-                if delivery.attempt < self._attempts.crashes:
-                    raise
-                result = Refused("decoder-crashed", str(error), time.perf_counter() - clock)
+    async def _deliver(
+        self, data: FileReceived, delivery: Delivery, finished: Finished, until: float
+    ) -> None:
+        await self._outcomes.deliver(delivery.event.id, finished, until)
+        self._metrics.ended(data.transfer_syntax_uid, finished.event.data)
+
+    async def _finish(self, data: FileReceived, delivery: Delivery, until: float) -> Finished:
+        if delivery.spent:
+            # Decided before the file is touched again: whatever ended the workers may lie in the file.
+            return self._failed(data, delivery, "worker-lost")
+        await self._outcomes.room(until)
+        started = datetime.now(UTC)
+        result = await self._measure(data, delivery)
         if isinstance(result, Refused):
             log.warning("file %s failed: %s (%s)", data.file_id, result.reason, result.diagnosis)
             self._metrics.refused(data.transfer_syntax_uid, result)
-            return self._failed(data, delivery, result.reason, attempts=delivery.attempt)
+            return self._failed(data, delivery, result.reason)
         self._metrics.measured(data.transfer_syntax_uid, result)
-        return await self._processed(data, delivery, result, started)
+        return self._processed(data, delivery, result, started)
 
-    async def _processed(
+    async def _measure(self, data: FileReceived, delivery: Delivery) -> Measured | Refused:
+        clock = time.perf_counter()
+        with self._telemetry.detail("decode"):
+            try:
+                async with (
+                    self._pool.place(),
+                    self._storage.child_access(ObjectKey(data.storage_key)) as access,
+                ):
+                    return await self._pool.measure(access)
+            except ObjectNotFound as error:
+                return Refused("object-missing", str(error))
+            except ObjectUnreadable:
+                raise  # a disk may recover
+            except ObjectCorrupt as error:
+                return Refused("object-corrupt", str(error))
+            except (DecodeTimeout, DecoderCrashed) as error:
+                # The machine may have been short of memory, or busy beyond measure: no fault of the file.
+                if delivery.attempt < self._crashes and not delivery.last:
+                    raise
+                reason: FailureReason = (
+                    "decode-timeout" if isinstance(error, DecodeTimeout) else "decoder-crashed"
+                )
+                return Refused(reason, str(error), time.perf_counter() - clock)
+
+    def _processed(
         self, data: FileReceived, delivery: Delivery, measured: Measured, started: datetime
-    ) -> FileProcessed:
+    ) -> Finished:
         analysis = measured.analysis
+        objects = []
         key: ObjectKey | None = None
         if analysis.thumbnail is not None:
             key = thumbnail_key(data.file_id)
-            # Not fsynced: a lost thumbnail can be made again from the file.
-            await self._storage.put(key, analysis.thumbnail, {"media_type": "image/jpeg"}, durable=False)
-        return FileProcessed(
+            # Not fsynced: a lost thumbnail is noticed, and can be made again from the file.
+            objects.append(ResultObject(key, analysis.thumbnail, "image/jpeg", durable=False))
+        if analysis.statistics.get("frame_means_stored"):
+            content = orjson.dumps({"frame_means": analysis.frame_means})
+            key_of_means = analysis_key(data.file_id, "statistics")
+            objects.append(ResultObject(key_of_means, content, "application/json", durable=True))
+        outcome = FileProcessed(
             file_id=data.file_id,
             owner_id=data.owner_id,
+            collection=data.collection,
+            sha256=data.sha256,
             storage_key=data.storage_key,
             averages=Averages(
                 before_normalization=analysis.average_before_normalization,
@@ -123,17 +169,23 @@ class Received:
             finished_at=datetime.now(UTC),
             method_version=METHOD_VERSION,
         )
+        return _finished(outcome, *objects)
 
-    def _failed(
-        self, data: FileReceived, delivery: Delivery, reason: FailureReason, *, attempts: int
-    ) -> FileFailed:
-        self._metrics.failed(data.transfer_syntax_uid, reason)
-        return FileFailed(
-            file_id=data.file_id,
-            owner_id=data.owner_id,
-            reason=reason,
-            detail=FAILURE_DETAILS[reason],
-            attempts=attempts,
-            worker=self._worker,
-            finished_at=datetime.now(UTC),
+    def _failed(self, data: FileReceived, delivery: Delivery, reason: FailureReason) -> Finished:
+        return _finished(
+            FileFailed(
+                file_id=data.file_id,
+                owner_id=data.owner_id,
+                collection=data.collection,
+                sha256=data.sha256,
+                reason=reason,
+                detail=FAILURE_DETAILS[reason],
+                attempts=min(delivery.attempt, delivery.attempts),
+                worker=self._worker,
+                finished_at=datetime.now(UTC),
+            )
         )
+
+
+def _finished(outcome: EventData, *objects: ResultObject) -> Finished:
+    return Finished(new_event(EVENT_SOURCE, outcome, current_traceparent()), objects)

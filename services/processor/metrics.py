@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from libs.common.events import FailureReason
+from libs.common.events import EventData, FailureReason, FileFailed
 from libs.common.telemetry.metrics import SECONDS, preset
 from services.processor.child import Measured, Refused
 
@@ -39,6 +39,11 @@ class ProcessorMetrics:
             ["reason", "transfer_syntax"],
             registry=registry,
         )
+        self.outcomes_waiting = Gauge(
+            "processor_outcomes_waiting",
+            "Finished files whose outcome cannot be stored or published; no other file is begun meanwhile",
+            registry=registry,
+        )
         self._decode_seconds = Histogram(
             "processor_decode_seconds",
             "Time that one file takes of a decoder process: to read, decrypt, decode and measure it",
@@ -63,7 +68,6 @@ class ProcessorMetrics:
     def measured(self, transfer_syntax_uid: str, result: Measured) -> None:
         """One file was measured."""
         label = _label(transfer_syntax_uid)
-        self._files.labels("processed", "").inc()
         self._decode_seconds.labels(label).observe(result.seconds)
         self._measure_seconds.labels(label).observe(result.analysis.measure_seconds)
         self._decoded_bytes.labels(label).inc(result.analysis.data_size or 0)
@@ -72,10 +76,13 @@ class ProcessorMetrics:
         """A decoder has tried one file, in vain."""
         self._decode_seconds.labels(_label(transfer_syntax_uid)).observe(result.seconds)
 
-    def failed(self, transfer_syntax_uid: str, reason: FailureReason) -> None:
-        """One file ended as failed."""
-        self._files.labels("failed", reason).inc()
-        self._failures.labels(reason, _label(transfer_syntax_uid)).inc()
+    def ended(self, transfer_syntax_uid: str, outcome: EventData) -> None:
+        """The outcome of one file is published."""
+        if isinstance(outcome, FileFailed):
+            self._files.labels("failed", outcome.reason).inc()
+            self._failures.labels(outcome.reason, _label(transfer_syntax_uid)).inc()
+        else:
+            self._files.labels("processed", "").inc()
 
 
 def _label(transfer_syntax_uid: str) -> str:

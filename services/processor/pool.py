@@ -19,6 +19,8 @@ from services.processor.child import Measured, Refused
 
 log = logging.getLogger(__name__)
 
+PLACES_PER_SLOT = 2
+"""One file is decoded, the next is ready."""
 WATCH_SECONDS = 0.5
 """Between looks at whether the children are still there."""
 
@@ -28,24 +30,38 @@ class DecoderCrashed(Exception):
 
 
 class DecodeTimeout(Exception):
-    """The child was ended because it passed the deadline."""
+    """The child was ended because it passed a deadline; another attempt may succeed on a quieter machine."""
 
 
 class DecoderPool:
     """`slots` children, started once and reused; pebble replaces those that end."""
 
-    def __init__(self, *, slots: int, timeout: float, memory_bytes: int, limits: AnalysisLimits) -> None:
-        """`timeout` in seconds and `memory_bytes` hold for each child."""
+    def __init__(
+        self,
+        *,
+        slots: int,
+        cpu_seconds: float,
+        wall_seconds: float,
+        memory_bytes: int,
+        limits: AnalysisLimits,
+    ) -> None:
+        """`cpu_seconds` and `wall_seconds` are for each file, `memory_bytes` for each child."""
         self.slots = slots
         self.replaced = 0
         """How many children were lost so far: crashed, hung, or ended from outside."""
         self._scheduled = 0
-        self._timeout = timeout
+        self._cpu_seconds = cpu_seconds
+        self._wall_seconds = wall_seconds
+        self._places = asyncio.Semaphore(slots * PLACES_PER_SLOT)
         self._limits = limits
         self._memory_bytes = memory_bytes
         self._starting: list[ProcessFuture[int]] = []
         self._pool = self._make()
         self._endings: set[asyncio.Task[None]] = set()
+
+    def place(self) -> asyncio.Semaphore:
+        """A place for one file, as a context: what is fetched ahead takes room, so its number is bounded."""
+        return self._places
 
     @property
     def busy(self) -> int:
@@ -101,17 +117,21 @@ class DecoderPool:
         self._scheduled += 1
         try:
             future = self._working().schedule(
-                child.measure_object, args=[access.path, access.data_key, self._limits], timeout=self._timeout
+                child.measure_within,
+                args=[self._cpu_seconds, access.path, access.data_key, self._limits],
+                timeout=self._wall_seconds,
             )
             return await asyncio.wrap_future(future)
         except BrokenProcessPool as error:
             raise Unavailable("The decoder processes are started anew.") from error
         except ProcessExpired as error:
             self.replaced += 1
+            if error.exitcode == -signal.SIGXCPU:
+                raise DecodeTimeout(f"the decoder took {self._cpu_seconds:g} s of CPU time") from error
             raise DecoderCrashed(f"the decoder ended with code {error.exitcode}") from error
         except (FutureTimeoutError, TimeoutError) as error:
             self.replaced += 1
-            raise DecodeTimeout from error
+            raise DecodeTimeout(f"the decoder did not answer for {self._wall_seconds:g} s") from error
         finally:
             self._scheduled -= 1
 

@@ -6,6 +6,7 @@ import os
 
 from pydantic import Field
 
+from libs.common.bus.retry import MAX_DELIVERIES
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.storage import StorageSettings
 
@@ -21,20 +22,28 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
         description="Decoder processes side by side; unset: one per core.",
     )
     max_attempts: int = Field(
-        10,
+        MAX_DELIVERIES,
         ge=1,
-        description="Deliveries of one file, lost workers included, before it fails as `worker-lost`.",
+        description="Attempts at one file, lost workers included, of which the last fails it whatever goes "
+        "wrong.",
     )
     decoder_crash_attempts: int = Field(
         2,
         ge=1,
-        description="Attempts at a file after which one more crash of the decoder fails it as "
-        "`decoder-crashed`.",
+        description="The attempt at which a crash of the decoder, or a deadline that it passed, fails a file "
+        "as `decoder-crashed` or `decode-timeout`.",
     )
     decode_timeout: float = Field(
         300.0,
         gt=0,
-        description="Seconds that decoding one file may take; a broker waits 1800 s for the four of a slot.",
+        description="Seconds of CPU time that decoding one file may take: a busy machine costs it nothing.",
+    )
+    decode_wall_timeout: float = Field(
+        400.0,
+        gt=0,
+        le=420,
+        description="Seconds after which a decoder that hangs is ended however little CPU time it took; a "
+        "broker waits 1800 s for the four files of a slot.",
     )
     decode_memory_bytes: int = Field(
         1024 * MIB, ge=256 * MIB, description="Private memory that one decoder process may take, in bytes."

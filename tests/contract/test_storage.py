@@ -71,7 +71,7 @@ def file_harness(root: Path) -> Harness:
     )
 
 
-def gridfs_harness(url: str, stack: ExitStack) -> Harness:
+def gridfs_harness(url: str, stack: ExitStack, spool: Path) -> Harness:
     client = stack.enter_context(pymongo.MongoClient[dict[str, Any]](url))
     files, chunks = (client.get_default_database()[f"objects.{name}"] for name in ("files", "chunks"))
     bucket = Bucket(url, None)
@@ -113,11 +113,11 @@ def gridfs_harness(url: str, stack: ExitStack) -> Harness:
         store(target, found["metadata"]["header"], body(found["_id"]), found["metadata"]["trailer"])
 
     return Harness(
-        storage=GridFSStorage(bucket, KEYRING),
+        storage=GridFSStorage(bucket, KEYRING, spool=spool),
         at_rest=at_rest,
         alter=alter,
         move=move,
-        with_keyring=lambda keyring: GridFSStorage(bucket, keyring),
+        with_keyring=lambda keyring: GridFSStorage(bucket, keyring, spool=spool),
     )
 
 
@@ -130,7 +130,7 @@ async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         if request.param == "file":
             made = file_harness(tmp_path / "objects")
         else:
-            made = gridfs_harness(request.getfixturevalue("mongodb_url"), stack)
+            made = gridfs_harness(request.getfixturevalue("mongodb_url"), stack, tmp_path / "spool")
         await made.storage.ready()
         yield made
         await made.storage.close()

@@ -202,7 +202,7 @@ def test_stops_no_sooner_than_the_work_may_take(services: dict[str, dict[str, An
         )
         assert _seconds(services[name]["stop_grace_period"]) > timeout, name
     processor = services["processor"]["environment"]
-    assert float(processor["SHUTDOWN_TIMEOUT"]) > float(processor["DECODE_TIMEOUT"])
+    assert float(processor["SHUTDOWN_TIMEOUT"]) > float(processor["DECODE_WALL_TIMEOUT"])
 
 
 def test_a_processor_has_the_memory_that_its_slots_may_take(services: dict[str, dict[str, Any]]) -> None:

@@ -148,7 +148,7 @@ def test_shutdown_fits_into_the_grace_period(manifests: Manifests) -> None:
         # What a gateway routes to learns late that it goes.
         assert (pause > 0) == (name != "processor"), name
     processor = manifests.environment("processor")
-    assert float(processor["SHUTDOWN_TIMEOUT"]) > float(processor["DECODE_TIMEOUT"])
+    assert float(processor["SHUTDOWN_TIMEOUT"]) > float(processor["DECODE_WALL_TIMEOUT"])
 
 
 def test_decoders_fit_into_the_processor(manifests: Manifests) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -12,13 +13,13 @@ import pytest
 
 from libs.common.encryption import HEADER_BYTES
 from libs.common.encryption.keyring import Keyring
-from libs.common.errors import Unavailable
+from libs.common.errors import ObjectUnreadable, Unavailable
 from libs.common.ids import file_key, new_file_id
 from libs.common.storage import ChildAccess, FileStorage
 from libs.dicom.measure.analysis import AnalysisLimits
 from services.processor.child import Measured, Refused
 from services.processor.pool import DecoderCrashed, DecoderPool, DecodeTimeout
-from tests.builders import JPEG_BASELINE, ct_instance, encapsulated_instance
+from tests.builders import DEFLATED, JPEG_BASELINE, ct_instance, encapsulated_instance
 from tests.waiting import eventually
 
 MIB = 1 << 20
@@ -47,9 +48,17 @@ async def make_pool() -> AsyncIterator[MakePool]:
     """A pool, closed at the end."""
     pools: list[DecoderPool] = []
 
-    def make(*, slots: int = 2, timeout: float = 60.0, memory_bytes: int = 1024 * MIB) -> DecoderPool:
+    def make(
+        *, slots: int = 2, cpu: float = 60.0, wall: float = 60.0, memory_bytes: int = 1024 * MIB
+    ) -> DecoderPool:
         pools.append(
-            DecoderPool(slots=slots, timeout=timeout, memory_bytes=memory_bytes, limits=AnalysisLimits())
+            DecoderPool(
+                slots=slots,
+                cpu_seconds=cpu,
+                wall_seconds=wall,
+                memory_bytes=memory_bytes,
+                limits=AnalysisLimits(),
+            )
         )
         return pools[-1]
 
@@ -61,6 +70,19 @@ async def make_pool() -> AsyncIterator[MakePool]:
 def big() -> bytes:
     """Enough work to be caught in the middle of it."""
     return ct_instance(rows=1024, columns=1024, frames=64, seed=1)
+
+
+def laborious() -> bytes:
+    """A small file that takes many seconds of CPU time: 3 GiB of zeros, deflated."""
+    frames, piece = 3072, 64 * MIB
+    whole = ct_instance(1024, 1024, 8, frames=frames, pixels=b"", transfer_syntax=DEFLATED)
+    start = 144 + int.from_bytes(whole[140:144], "little")
+    head = zlib.decompress(whole[start:], -15)[:-4] + (frames * MIB).to_bytes(4, "little")
+    deflate = zlib.compressobj(1, zlib.DEFLATED, -15)
+    begin = deflate.compress(head) + deflate.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush nothing refers to what was before, so that a block may come again and again.
+    zeros = deflate.compress(bytes(piece)) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return whole[:start] + begin + zeros * (frames * MIB // piece) + deflate.flush()
 
 
 def decoders() -> set[int]:
@@ -131,14 +153,62 @@ async def test_a_killed_decoder_costs_one_file_only(store: Store, make_pool: Mak
 
 
 async def test_a_hanging_decoder_is_ended(store: Store, make_pool: MakePool) -> None:
-    pool = make_pool(slots=1, timeout=3.0)
+    """One that takes no CPU time."""
+    pool = make_pool(slots=1, wall=3.0)
     assert isinstance(await pool.measure(await store(ct_instance())), Measured)
     task, pid = await caught_decoding(pool, await store(big()))
     os.kill(pid, signal.SIGSTOP)
-    with pytest.raises(DecodeTimeout):
+    with pytest.raises(DecodeTimeout, match="did not answer for 3 s"):
         await task
     assert isinstance(await pool.measure(await store(ct_instance(seed=2))), Measured)
     assert pid not in decoders()
+
+
+async def test_a_decoder_that_computes_too_long_is_ended(store: Store, make_pool: MakePool) -> None:
+    """In CPU time, which other work on the machine does not use up."""
+    pool = make_pool(slots=1, cpu=1.0)
+    assert isinstance(await pool.measure(await store(ct_instance())), Measured)
+    with pytest.raises(DecodeTimeout, match="took 1 s of CPU time"):
+        await pool.measure(await store(laborious()))
+    assert pool.replaced == 1
+    for seed in range(3):
+        assert isinstance(await pool.measure(await store(ct_instance(seed=seed))), Measured)
+
+
+async def test_a_sound_file_may_wait_for_the_cpu(store: Store, make_pool: MakePool) -> None:
+    """As on a busy machine: here its decoder gets none for longer than its deadline."""
+    pool = make_pool(slots=1, cpu=2.0)
+    assert isinstance(await pool.measure(await store(ct_instance())), Measured)
+    task, pid = await caught_decoding(pool, await store(big()))
+    os.kill(pid, signal.SIGSTOP)
+    await asyncio.sleep(3.0)
+    os.kill(pid, signal.SIGCONT)
+    assert isinstance(await task, Measured)
+
+
+async def test_the_deadline_begins_anew_with_each_file(store: Store, make_pool: MakePool) -> None:
+    pool = make_pool(slots=1, cpu=2.0)
+    access, spent = await store(big()), 0.0
+    while spent < 3.0:
+        result = await pool.measure(access)
+        assert isinstance(result, Measured)
+        spent += result.seconds
+
+
+async def test_a_disk_that_fails_says_nothing_about_the_file(store: Store, make_pool: MakePool) -> None:
+    """What a decoder cannot read is no answer: the caller tries again."""
+    pool = make_pool(slots=1)
+    access = await store(ct_instance())
+    with pytest.raises(ObjectUnreadable):
+        # The kernel answers EIO where nothing is mapped, as a bad sector does.
+        await pool.measure(ChildAccess("/proc/self/mem", access.data_key))
+    assert isinstance(await pool.measure(access), Measured)
+
+
+async def test_no_more_files_are_fetched_than_are_soon_decoded(make_pool: MakePool) -> None:
+    pool = make_pool(slots=2)
+    async with pool.place(), pool.place(), pool.place(), pool.place():
+        assert pool.place().locked()
 
 
 async def test_faults_of_the_content_are_answers(store: Store, make_pool: MakePool, tmp_path: Path) -> None:

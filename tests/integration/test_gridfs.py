@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import stat
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMo
 
 from libs.common.encryption import SEGMENT_BYTES
 from libs.common.encryption.keyring import Keyring
-from libs.common.errors import ConfigurationError, ObjectNotFound, Unavailable
+from libs.common.errors import ConfigurationError, ObjectNotFound, SpoolFailed, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
 from libs.common.storage import StoredObject
 from libs.common.storage.bucket import Bucket
@@ -46,11 +47,16 @@ class Store:
 
 
 @pytest.fixture
-async def store(mongodb_url: str) -> AsyncIterator[Store]:
+def spool(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "spool"
+
+
+@pytest.fixture
+async def store(mongodb_url: str, spool: Path) -> AsyncIterator[Store]:
     bucket = Bucket(mongodb_url, None)
     with pymongo.MongoClient[Any](mongodb_url) as client:
         database = client.get_default_database()
-        storage = GridFSStorage(bucket, KEYRING)
+        storage = GridFSStorage(bucket, KEYRING, spool=spool)
         yield Store(mongodb_url, bucket, storage, database["objects.files"], database["objects.chunks"])
         await storage.close()
 
@@ -153,8 +159,9 @@ from libs.common.ids import ObjectKey
 from libs.common.encryption.keyring import Keyring
 from libs.common.storage.bucket import Bucket
 from libs.common.storage.gridfs import GridFSStorage
+from pathlib import Path
 Bucket.publish = lambda *_, **__: os._exit(9)
-storage = GridFSStorage(Bucket(sys.argv[1], None), Keyring("key", {"key": b"k" * 32}))
+storage = GridFSStorage(Bucket(sys.argv[1], None), Keyring("key", {"key": b"k" * 32}), spool=Path("spool"))
 asyncio.run(storage.put(ObjectKey(sys.argv[2]), bytes(2 << 20), {}))
 """
 
@@ -205,27 +212,51 @@ async def test_a_replacement_cut_off_after_its_flip_is_finished_by_a_sweep(
     assert (await store.storage.read_trailer(key))["n"] == 2
 
 
-async def test_the_spooled_ciphertext_is_private_and_short_lived(store: Store, key: ObjectKey) -> None:
+async def test_the_spooled_ciphertext_is_private_and_leaves_nothing_behind(
+    store: Store, key: ObjectKey, spool: Path
+) -> None:
+    """It has no name: whoever is killed leaves none. A process of the same user reads it all the same."""
     await store.storage.put(key, b"data", {})
     async with store.storage.child_access(key) as access:
-        path = Path(access.path)
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not path.exists()
-    paths = []
-
-    async def fail() -> None:
-        async with store.storage.child_access(key) as access:
-            paths.append(Path(access.path))
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        await fail()
-    assert [path.exists() for path in paths] == [False]
+        assert stat.S_IMODE(Path(access.path).stat().st_mode) == 0o600
+        assert stat.S_IMODE(spool.stat().st_mode) == 0o700
+        assert list(spool.iterdir()) == []
+        read = ["head", "--bytes=9999999", access.path]
+        child = await asyncio.create_subprocess_exec(*read, stdout=asyncio.subprocess.PIPE)
+        ciphertext, _ = await child.communicate()
+        assert len(ciphertext) == Path(access.path).stat().st_size
+        inode = Path(access.path).stat().st_ino
+    assert not any(
+        entry.stat().st_ino == inode for entry in Path("/proc/self/fd").iterdir() if entry.exists()
+    )
 
 
-async def test_a_server_that_is_gone_is_unavailable(own_server: MongoServer, key: ObjectKey) -> None:
+async def test_an_object_that_the_spool_has_no_room_for_is_a_failure_of_this_object(
+    store: Store, key: ObjectKey
+) -> None:
+    """It counts, so that the file ends; a spool that cannot be written at all is nobody's fault."""
+    await store.storage.put(key, LARGE, {})
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SEGMENT_BYTES // 2, before[1]))
+    try:
+        with pytest.raises(SpoolFailed, match="SPOOL_DIR needs more room"):
+            async with store.storage.child_access(key):
+                pytest.fail("spooled")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    async with store.storage.child_access(key):
+        pass
+    elsewhere = GridFSStorage(store.bucket, KEYRING, spool=Path("/proc/no-such-folder"))
+    with pytest.raises(Unavailable, match="/proc/no-such-folder"):
+        async with elsewhere.child_access(key):
+            pytest.fail("spooled")
+
+
+async def test_a_server_that_is_gone_is_unavailable(
+    own_server: MongoServer, key: ObjectKey, spool: Path
+) -> None:
     url = f"{own_server.url('gone')}&serverSelectionTimeoutMS=100&connectTimeoutMS=100"
-    storage = GridFSStorage(Bucket(url, None), KEYRING)
+    storage = GridFSStorage(Bucket(url, None), KEYRING, spool=spool)
     await storage.put(key, LARGE, {})
     reader = await storage.open(key)
     other = file_key(new_file_id())
@@ -276,7 +307,7 @@ async def test_the_server_is_verified_with_the_given_authority(tmp_path: Path, k
             url = (
                 f"mongodb://{address.strip()}/dicom?tls=true&w=1&serverSelectionTimeoutMS=2000&maxPoolSize=2"
             )
-            storage = GridFSStorage(Bucket(url, own.ca_file), KEYRING)
+            storage = GridFSStorage(Bucket(url, own.ca_file), KEYRING, spool=tmp_path)
             await storage.put(key, b"data", {})
             assert await storage.exists(key)
             await storage.close()

@@ -21,6 +21,11 @@ class StorageSettings(TlsSettings):
         "mongodb://user:password@host/database (w=majority&journal=true unless it says otherwise); unset: "
         "DATA_DIR/dicom_file.",
     )
+    spool_dir: Path | None = Field(
+        None,
+        description="Folder on a disk where the processor puts the ciphertext of files that it decodes when "
+        "objects are kept in MongoDB: two of MAX_FILE_BYTES for each of WORKER_SLOTS; unset: DATA_DIR/spool.",
+    )
     keyring_file: Path | None = Field(
         None, description="File with the key-encryption keys; unset: DATA_DIR/keyring.json."
     )
@@ -40,6 +45,11 @@ class StorageSettings(TlsSettings):
                 "STORAGE_URL must start with file: or mongodb: (for example file:///var/lib/dicom)."
             )
         return Path(self.storage_url.removeprefix("file:").removeprefix("//") or "/")
+
+    @property
+    def spool_path(self) -> Path:
+        """Where objects from MongoDB are spooled."""
+        return self.spool_dir or self.data_dir / "spool"
 
     @property
     def keyring_path(self) -> Path:

@@ -5,17 +5,20 @@ Sealing and opening run in worker threads; what crosses the network is ciphertex
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from concurrent.futures import Executor
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from libs.common.encryption import Sealer, unlock_object
 from libs.common.encryption.keyring import Keyring
 from libs.common.encryption.rewrap import plan
-from libs.common.errors import ObjectNotFound, Unavailable
+from libs.common.errors import ObjectNotFound, SpoolFailed, Unavailable
 from libs.common.ids import ObjectKey
 from libs.common.storage.blocking import finished_task, in_thread, unavailable
 from libs.common.storage.bucket import Bucket
@@ -33,15 +36,21 @@ from libs.common.storage.gridfs_reader import GridFSReader, open_revision
 from libs.common.storage.gridfs_writer import GridFSWriter
 from libs.common.storage.layout import CHUNKS_PER_SEGMENT, Revision
 
+_OF_THE_OBJECT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""What may never end for this object, as one larger than the spool: attempts at it count."""
+
 
 class GridFSStorage:
     """Implements `Storage`. `capacity` is unknown: MongoDB tells nobody but its administrators."""
 
-    def __init__(self, bucket: Bucket, keyring: Keyring, executor: Executor | None = None) -> None:
-        """`executor` None: the event loop's own threads."""
+    def __init__(
+        self, bucket: Bucket, keyring: Keyring, executor: Executor | None = None, *, spool: Path
+    ) -> None:
+        """`executor` None: the event loop's own threads; `spool` is made when an object is first spooled."""
         self._bucket = bucket
         self._keyring = keyring
         self._executor = executor
+        self._spool_folder = spool
 
     @asynccontextmanager
     async def writer(self, key: ObjectKey, *, durable: bool = True) -> AsyncIterator[ObjectWriter]:
@@ -83,11 +92,17 @@ class GridFSStorage:
         data_key = unlock_object(key, revision.header, self._keyring)[1]
         with ExitStack() as stack:
             try:
-                spool = stack.enter_context(tempfile.NamedTemporaryFile(prefix="dicom-object-"))
+                spool = stack.enter_context(self._spool_file())
                 await self._spool(revision, spool.fileno())
             except OSError as error:
-                raise unavailable(error, tempfile.gettempdir()) from error
-            yield ChildAccess(spool.name, data_key)
+                if error.errno in _OF_THE_OBJECT:
+                    raise SpoolFailed(
+                        f"An object of {revision.container_bytes >> 20} MiB could not be written into "
+                        f"{self._spool_folder} ({error.strerror}): SPOOL_DIR needs more room."
+                    ) from error
+                raise unavailable(error, str(self._spool_folder)) from error
+            # Without a name of its own nothing is left of it when this process is killed.
+            yield ChildAccess(f"/proc/{os.getpid()}/fd/{spool.fileno()}", data_key)
 
     async def delete(self, key: ObjectKey) -> None:
         require_key(key)
@@ -131,6 +146,10 @@ class GridFSStorage:
         if revision is None:
             raise ObjectNotFound("There is no such object.")
         return revision
+
+    def _spool_file(self) -> IO[bytes]:
+        self._spool_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=self._spool_folder, buffering=0)
 
     async def _spool(self, revision: Revision, descriptor: int) -> None:
         """Write the whole container, as it is, into a file that only this process's user may read."""

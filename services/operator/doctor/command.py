@@ -61,6 +61,7 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
         Check(queues.NAME, partial(queues.check, settings)),
         Check(places.KEYRING, partial(asyncio.to_thread, places.check_keyring, settings)),
         Check(places.STORE, partial(places.check_store, settings)),
+        Check(places.SPOOL, partial(asyncio.to_thread, places.check_spool, settings)),
         Check(places.DISK, partial(asyncio.to_thread, places.check_disks, settings)),
         Check(http.KEYS, partial(http.check_keys, settings)),
         Check(http.TRACES, partial(http.check_traces, settings)),

@@ -16,6 +16,7 @@ from services.operator.doctor.settings import DoctorSettings
 
 KEYRING = "keyring"
 STORE = "object store"
+SPOOL = "spool"
 DISK = "disk"
 SCARCE, LOW = 0.05, 0.15
 """Shares of a file system, free: below the first nothing may work any more, below the second it is time."""
@@ -61,6 +62,34 @@ async def check_store(settings: DoctorSettings) -> list[Finding]:
     return findings
 
 
+def check_spool(settings: DoctorSettings) -> list[Finding]:
+    """Where the processor puts objects from MongoDB while it decodes them."""
+    path, needed = settings.spool_path, settings.max_file_bytes
+    if not settings.stores_in_mongodb:
+        return [Finding(SPOOL, "ok", "Objects are files: decoders read them where they are.")]
+    if not path.is_dir():
+        if settings.spool_dir is None:
+            return [Finding(SPOOL, "note", f"There is no {path} yet.", "The processor makes it.")]
+        return [Finding(SPOOL, "problem", f"There is no {path}.", "Mount or make it: SPOOL_DIR names it.")]
+    if not os.access(path, os.W_OK | os.X_OK):
+        return [
+            Finding(SPOOL, "problem", f"{path} cannot be written.", "Let the processor's user write there.")
+        ]
+    told = os.statvfs(path)
+    free = told.f_bavail * told.f_frsize
+    what = f"{path} has {free / GIB:.1f} GiB free; the largest file may take {needed / GIB:.1f} GiB."
+    if free < needed:
+        return [
+            Finding(
+                SPOOL,
+                "warning",
+                what,
+                "Make room, let SPOOL_DIR name a larger disk, or lower MAX_FILE_BYTES.",
+            )
+        ]
+    return [Finding(SPOOL, "ok", what)]
+
+
 def check_disks(settings: DoctorSettings) -> list[Finding]:
     """Room and inodes of each file system that is written to."""
     findings = []
@@ -86,6 +115,8 @@ def judge_room(check: str, what: str, free: int, total: int) -> Finding:
 
 def _file_systems(settings: DoctorSettings) -> Iterator[Path]:
     places = [settings.data_dir, Path(tempfile.gettempdir())]
+    if settings.stores_in_mongodb:
+        places.append(settings.spool_path)
     seen = set()
     for place in places:
         existing = next(path for path in (place.absolute(), *place.absolute().parents) if path.exists())

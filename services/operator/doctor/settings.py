@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from libs.common.settings.database import PostgresUrl
+from services.ingest.settings import IngestSettings
 from services.operator.settings import OperatorSettings
 
 
@@ -16,6 +17,11 @@ class DoctorSettings(OperatorSettings):
     )
     ingest_database_url: PostgresUrl | None = Field(
         None, description="DATABASE_URL of ingest, tried by `doctor`; unset: DATABASE_URL."
+    )
+    max_file_bytes: int = Field(
+        IngestSettings.model_fields["max_file_bytes"].default,
+        ge=1,
+        description="As ingest has it: what the spool must have room for.",
     )
     results_database_url: PostgresUrl | None = Field(
         None, description="DATABASE_URL of results, tried by `doctor`; unset: DATABASE_URL."
