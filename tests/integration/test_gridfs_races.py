@@ -45,7 +45,7 @@ async def store(mongodb_url: str) -> AsyncIterator[Store]:
     bucket = Bucket(mongodb_url, None)
     with pymongo.MongoClient[Any](mongodb_url) as client:
         database = client.get_default_database()
-        storage = GridFSStorage(bucket, OLD)
+        storage = GridFSStorage(bucket, OLD, spool=Path("unused"))
         yield Store(bucket, storage, database["objects.files"], database["objects.chunks"])
         await storage.close()
 
@@ -67,7 +67,7 @@ async def test_a_rewrap_does_not_bring_back_what_is_deleted_meanwhile(
 
     monkeypatch.setattr(store.bucket, "swap_header", overtaken)
     with pytest.raises(ObjectNotFound):
-        await GridFSStorage(store.bucket, NEW).rewrap(key)
+        await GridFSStorage(store.bucket, NEW, spool=Path("unused")).rewrap(key)
     assert all("header" not in found["metadata"] for found in store.files.find())
 
 
@@ -78,7 +78,7 @@ async def test_a_header_in_a_wrong_place_is_not_rewrapped(store: Store, key: Obj
     header = store.files.find_one({"filename": key})["metadata"]["header"]
     store.files.update_one({"filename": other}, {"$set": {"metadata.header": header}})
     with pytest.raises(ObjectCorrupt, match="Another object"):
-        await GridFSStorage(store.bucket, NEW).rewrap(other)
+        await GridFSStorage(store.bucket, NEW, spool=Path("unused")).rewrap(other)
 
 
 async def test_writers_that_see_the_same_past_leave_one_object(
