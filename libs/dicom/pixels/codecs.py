@@ -20,7 +20,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import gdcm
@@ -80,9 +80,9 @@ def _decode_by_gdcm(data: bytes, image: Image, stream: Codestream) -> Decoded:
     picture.SetPlanarConfiguration(0)
     syntax = gdcm.TransferSyntax.GetTSType(image.place.transfer_syntax_uid)
     picture.SetTransferSyntax(gdcm.TransferSyntax(syntax))
-    picture.SetPixelFormat(
-        gdcm.PixelFormat(stream.components, bits, stream.precision, stream.precision - 1, 0)
-    )
+    # Cells of eight bits must be full: with fewer bits stored gdcm throws what ends the process.
+    stored = max(stream.precision, 8)
+    picture.SetPixelFormat(gdcm.PixelFormat(stream.components, bits, stored, stored - 1, 0))
     with _quiet():
         text = picture.GetBuffer()
     if text is None:
@@ -105,10 +105,7 @@ def decode_jpeg_2000(data: bytes, image: Image) -> Decoded:
     stream = _checked(parse_codestream(data), image)
     bits = 8 if stream.precision <= 8 else 16 if stream.precision <= 16 else 32
     raw = openjpeg.decode_pixel_data(data, version=2)
-    decoded = _frame(raw, bits, image, stream, planar=False, narrow=True)
-    if image.photometric in ("YBR_RCT", "YBR_ICT"):
-        return replace(decoded, ybr=False)
-    return decoded
+    return _frame(raw, bits, image, stream, planar=False, narrow=True)
 
 
 def decode_rle(data: bytes, image: Image) -> Decoded:

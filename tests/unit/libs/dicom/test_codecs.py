@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Sequence
 from typing import Any
 
+import jpeg_ls
 import numpy as np
 import openjpeg
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
+from libs.dicom.measure.analysis import AnalysisLimits
+from libs.dicom.pixels.reading import open_pixels
 from tests.builders import (
     RLE,
     encapsulated_instance,
     instance,
 )
-from tests.encoder import LITTLE, PIXEL_DATA
+from tests.encoder import LITTLE, PIXEL_DATA, deflate
+from tests.unit.libs.dicom.lossless_jpeg import lossless_jpeg
 from tests.unit.libs.dicom.pixel_support import (
     DEFLATED_FRAME,
     JPEG_2000,
@@ -25,8 +32,11 @@ from tests.unit.libs.dicom.pixel_support import (
     jpeg,
     measured,
     refused,
+    sealed,
 )
 
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+LOSSLESS = "1.2.840.10008.1.2.4.70"
 RNG = np.random.default_rng(11)
 
 
@@ -137,3 +147,99 @@ def test_the_header_decides_how_many_frames_there_are() -> None:
     )
     extra = instance(described(6, 10, 2), offset_table([], frames), transfer_syntax=RLE)
     assert refused(extra) in ("pixel-data-invalid", "decode-failed")
+
+
+def cells_of(data: bytes) -> list[NDArray[Any]]:
+    """The frames as they are decoded, (rows, columns, samples) each."""
+    source = open_pixels(io.BytesIO(data), sealed(data), AnalysisLimits())
+    assert source is not None
+    frames: dict[int, list[NDArray[Any]]] = {}
+    for block in source.blocks():
+        frames.setdefault(block.frame, []).append(source.layout.values(block.words))
+    return [np.concatenate(planes, axis=2) for planes in frames.values()]
+
+
+def test_deflated_frames_of_one_bit() -> None:
+    values = RNG.integers(0, 2, (3, 7, 9)).astype(np.uint8)
+    frames = [deflate(np.packbits(frame.reshape(-1), bitorder="little").tobytes()) for frame in values]
+    bit: dict[str, Any] = {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0, "Rows": 7, "Columns": 9}
+    data = encapsulated_instance(frames, transfer_syntax=DEFLATED_FRAME, frames=3, **bit)
+    assert (np.stack(cells_of(data))[..., 0] == values).all()
+    analysis = measured(data)
+    check(analysis, values)
+    assert analysis.data_size == 3 * 8  # 63 values take 8 bytes
+
+
+@pytest.mark.parametrize("interleave", [0, 1, 2], ids=["plane", "line", "sample"])
+def test_jpeg_ls_colour_however_it_is_interleaved(interleave: int) -> None:
+    values = RNG.integers(0, 256, (12, 20, 3)).astype(np.uint8)
+    laid_out = np.moveaxis(values, 2, 0) if interleave == 0 else values
+    frame = jpeg_ls.encode_buffer(laid_out.tobytes(), 12, 20, 3, 8, interleave_mode=interleave)
+    color: dict[str, Any] = {
+        "SamplesPerPixel": 3,
+        "PhotometricInterpretation": "RGB",
+        "PlanarConfiguration": 0,
+    }
+    data = encapsulated_instance([bytes(frame)], transfer_syntax=JPEG_LS, Rows=12, Columns=20, **color)
+    assert (cells_of(data)[0] == values).all()
+
+
+@pytest.mark.parametrize("syntax", [JPEG_2000, "1.2.840.10008.1.2.4.91"], ids=["YBR_RCT", "YBR_ICT"])
+def test_the_component_transform_of_jpeg_2000_is_undone_once(syntax: str) -> None:
+    values = np.zeros((64, 64, 3), np.uint8)
+    values[:, :32], values[:, 32:] = (230, 20, 40), (20, 60, 220)
+    lossless = syntax == JPEG_2000
+    ratios = None if lossless else [4.0]
+    frame = bytes(openjpeg.encode(values, photometric_interpretation=1, compression_ratios=ratios))
+    color: dict[str, Any] = {
+        "SamplesPerPixel": 3,
+        "PhotometricInterpretation": "YBR_RCT" if lossless else "YBR_ICT",
+        "PlanarConfiguration": 0,
+    }
+    data = encapsulated_instance([frame], transfer_syntax=syntax, **color)
+    assert np.abs(cells_of(data)[0].astype(int) - values).max() <= (0 if lossless else 6)
+    thumbnail = measured(data).thumbnail
+    assert thumbnail is not None
+    shown = np.asarray(Image.open(io.BytesIO(thumbnail))).astype(int)
+    for column in (16, 48):
+        assert np.abs(shown[32, column] - values[32, column]).max() < 12
+
+
+@pytest.mark.parametrize("precision", [9, 12, 16])
+@pytest.mark.parametrize("syntax", [JPEG_2000, JPEG_LS, LOSSLESS])
+def test_a_codestream_with_more_bits_than_a_cell_is_refused(syntax: str, precision: int) -> None:
+    values = RNG.integers(0, 1 << precision, (64, 64)).astype(np.uint16)
+    values[0, 0] = (1 << precision) - 1
+    frame = grey_frame(values, precision, syntax)
+    assert refused(encapsulated_instance([frame], transfer_syntax=syntax)) == "pixel-data-invalid"
+    fitting: dict[str, Any] = {"BitsAllocated": 16, "BitsStored": precision, "HighBit": precision - 1}
+    check(measured(encapsulated_instance([frame], transfer_syntax=syntax, **fitting)), values)
+
+
+def grey_frame(values: NDArray[Any], precision: int, syntax: str) -> bytes:
+    if syntax == JPEG_2000:
+        return bytes(openjpeg.encode(values, bits_stored=precision, photometric_interpretation=2))
+    if syntax == JPEG_LS:
+        return bytes(jpeg_ls.encode_buffer(values.tobytes(), *values.shape, 1, precision))
+    return lossless_jpeg(values, precision)
+
+
+@pytest.mark.parametrize("precision", [2, 5, 7, 8, 12, 16])
+@pytest.mark.parametrize("syntax", [JPEG_2000, JPEG_LS, LOSSLESS, "1.2.840.10008.1.2.4.57"])
+@pytest.mark.parametrize("stored", ["as coded", "the whole cell"])
+def test_every_precision(syntax: str, precision: int, stored: str) -> None:
+    """Below eight bits too, and below the Bits Stored of the header."""
+    cell = 8 if precision <= 8 else 16
+    values = RNG.integers(0, 1 << precision, (40, 50)).astype(f"u{cell // 8}")
+    bits = precision if stored == "as coded" else cell
+    data = encapsulated_instance(
+        [grey_frame(values, precision, syntax)],
+        transfer_syntax=syntax,
+        Rows=40,
+        Columns=50,
+        BitsAllocated=cell,
+        BitsStored=bits,
+        HighBit=bits - 1,
+    )
+    assert (cells_of(data)[0][..., 0] == values).all()
+    check(measured(data), values)

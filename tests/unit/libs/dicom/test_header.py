@@ -142,7 +142,17 @@ def test_a_uid_that_is_no_text_is_refused() -> None:
 def test_the_file_meta_information_stands_in_for_missing_uids() -> None:
     header = header_of(instance({"SOPClassUID": None, "SOPInstanceUID": None}))
     assert header.sop_class_uid == builders.CT_IMAGE_STORAGE
+    assert header.sop_instance_uid == f"{builders.UID_ROOT}.1"
     assert len(header.warnings) == 2
+    assert all("of the file meta information is used" in warning for warning in header.warnings)
+
+
+@pytest.mark.parametrize("uid", ["1.2.x", "1.2\\1.3", "1." + "2" * 63])
+def test_a_uid_that_stands_in_must_be_one(uid: str) -> None:
+    data = builders.data_set({"SOPClassUID": "1.2.3"})
+    assert fault_of(builders.part10(data, sop_class_uid="1.2.3", sop_instance_uid=uid)).code == "invalid-uid"
+    data = builders.data_set({"SOPInstanceUID": "1.2.3"})
+    assert fault_of(builders.part10(data, sop_class_uid=uid, sop_instance_uid="1.2.3")).code == "invalid-uid"
 
 
 def test_the_data_sets_own_uid_counts() -> None:
@@ -510,6 +520,22 @@ def test_every_frame_takes_a_fragment(syntax: str) -> None:
 @pytest.mark.parametrize("syntax", [MPEG4_HP41, "1.2.840.10008.1.2.4.93", "1.2.840.10008.1.2.4.107"])
 def test_one_stream_may_hold_many_frames(syntax: str) -> None:
     assert header_of(encapsulated_instance([b"stream"], transfer_syntax=syntax, frames=300)).frames == 300
+
+
+@pytest.mark.parametrize(("tag", "vr"), [(PIXEL_DATA, "OW"), (0x7FE00008, "OF"), (0x7FE00009, "OD")])
+def test_empty_pixel_data_are_none(tag: int, vr: str) -> None:
+    header = header_of(instance({}, LITTLE.element(tag, vr, b"")))
+    assert (header.has_pixel_data, header.pixels, header.decoded_bytes) == (False, None, None)
+    assert header.dicom_json[f"{tag:08X}"] == {"vr": vr}
+    assert (header.bulk, header.warnings) == ({}, ())
+
+
+def test_an_image_with_empty_pixel_data_is_refused() -> None:
+    assert fault_of(ct_instance(pixels=b"")).code == "pixel-data-too-short"
+    partly = instance({"Rows": 64, "BitsAllocated": 16}, LITTLE.element(PIXEL_DATA, "OW", b""))
+    header = header_of(partly)
+    assert not header.has_pixel_data
+    assert "no pixel data" in header.warnings[-1]
 
 
 def test_encapsulated_pixel_data_without_a_fragment() -> None:
