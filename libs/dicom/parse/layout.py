@@ -41,8 +41,8 @@ class PixelPlace:
 
     @property
     def empty(self) -> bool:
-        """Whether there are no pixels: no byte of a native value, or no fragment."""
-        return len(self.fragments) < 2 if self.fragments is not None else not self.length
+        """Whether it is a native value of no byte; encapsulated pixel data without a fragment are refused."""
+        return self.length == 0
 
     def to_json(self) -> JsonObject:
         """Give it as the sealed trailer holds it."""

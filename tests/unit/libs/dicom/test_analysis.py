@@ -14,7 +14,17 @@ import pydicom
 import pytest
 
 from libs.dicom.measure.analysis import FRAME_MEANS_SENT, METHOD_VERSION, analyse
-from tests.builders import EXPLICIT_LE, ct_elements, ct_instance, data_set, instance, write_large
+from tests.builders import (
+    DEFLATED,
+    ENCODINGS,
+    EXPLICIT_BE,
+    EXPLICIT_LE,
+    ct_elements,
+    ct_instance,
+    data_set,
+    instance,
+    write_large,
+)
 from tests.encoder import LITTLE, PIXEL_DATA
 from tests.unit.libs.dicom.pixel_support import measured
 
@@ -111,6 +121,29 @@ def test_mean_through_a_modality_lookup_table() -> None:
     tail = sequence + LITTLE.element(PIXEL_DATA, "OW", values.tobytes())
     modality = measured(instance(elements, tail)).statistics["modality"]
     assert modality == {"mean": (100 + 100 + 200 + 400 + 400) / 5, "unit": "OD"}
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT_LE, EXPLICIT_BE, DEFLATED])
+@pytest.mark.parametrize(("vr", "entries"), [("OW", 3), ("OW", 600), ("US", 3), ("US", 2500)])
+def test_a_lookup_table_may_be_bulk_data_in_either_byte_order(syntax: str, vr: str, entries: int) -> None:
+    """More than 1024 bytes of OW, or 4096 of US, are no part of the header's JSON."""
+    encoding = ENCODINGS.get(syntax, LITTLE)
+    looked_up = np.arange(entries) * 7 + 300
+    table = encoding.element(0x00283002, "US", [entries, 0, 16])
+    raw = looked_up.astype(f"{encoding.order}u2").tobytes()
+    sequence = encoding.sequence(0x00283000, [table + encoding.element(0x00283006, vr, raw)])
+    values = np.arange(entries, dtype=f"{encoding.order}u2")
+    elements = {**ct_elements(1, entries, 16, None, 0), "RescaleSlope": None, "RescaleIntercept": None}
+    tail = sequence + encoding.element(PIXEL_DATA, "OW", values.tobytes())
+    analysis = measured(instance(elements, tail, transfer_syntax=syntax))
+    assert analysis.statistics["modality"]["mean"] == pytest.approx(looked_up.mean())
+
+
+def test_a_value_longer_than_any_lookup_table_is_not_read() -> None:
+    table = LITTLE.element(0x00283002, "US", [3, 10, 16]) + LITTLE.element(0x00283006, "OW", bytes(33 << 20))
+    elements = {**ct_elements(1, 5, 16, None, 0), "RescaleSlope": None, "RescaleIntercept": None}
+    tail = LITTLE.sequence(0x00283000, [table]) + LITTLE.element(PIXEL_DATA, "OW", bytes(10))
+    assert measured(instance(elements, tail)).statistics["modality"] is None
 
 
 @pytest.mark.parametrize("undefined", [False, True])
