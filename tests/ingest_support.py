@@ -61,6 +61,7 @@ class Kit:
         extensions: frozenset[str] = frozenset(),
         *,
         concurrency: int = 8,
+        storage: Storage | None = None,
     ) -> None:
         self.root = folder / "objects"
         self.database = database
@@ -72,7 +73,7 @@ class Kit:
             header=HeaderLimits(),
         )
         keyring = folder / "keyring.json"
-        self.storage: Storage = FileStorage(
+        self.storage: Storage = storage or FileStorage(
             self.root, Keyring.load(keyring) if keyring.exists() else Keyring.create(keyring)
         )
         telemetry = Telemetry("ingest", TelemetrySettings())

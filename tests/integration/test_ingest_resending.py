@@ -9,10 +9,13 @@ from uuid import UUID
 
 import pytest
 
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Conflict, ObjectCorrupt, Unavailable
 from libs.common.events import FileReceived
 from libs.common.ids import ObjectKey, UserId, file_key
 from libs.common.storage import FileStorage
+from libs.common.storage.bucket import Bucket
+from libs.common.storage.gridfs import GridFSStorage
 from services.ingest.resending import Accepted
 from tests.builders import ct_instance
 from tests.fixtures_postgres import OpenDatabase
@@ -80,6 +83,25 @@ async def test_a_broken_object_is_replaced_under_its_id_and_queued_again(kit: Ki
     await kit.send(FIRST)
     assert len(await kit.events()) == 2
     assert kit.woken == 2
+
+
+async def test_objects_in_gridfs_are_cured_as_well(
+    tmp_path: Path, open_database: OpenDatabase, mongodb_url: str
+) -> None:
+    store = GridFSStorage(
+        Bucket(mongodb_url, None), Keyring.create(tmp_path / "keyring.json"), spool=tmp_path
+    )
+    kit = Kit(tmp_path, await open_database("ingest"), storage=store)
+    try:
+        first = await kit.send(FIRST)
+        await store.delete(file_key(first.id))
+        again = await kit.send(FIRST)
+        assert (again.id, again.duplicate) == (first.id, True)
+        assert await content_of(kit, first.id) == FIRST
+        assert [stored.key async for stored in store.keys()] == [file_key(first.id)]
+        assert len(await kit.events()) == 2
+    finally:
+        await store.close()
 
 
 async def test_a_good_object_is_kept(kit: Kit) -> None:
