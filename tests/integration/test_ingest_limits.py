@@ -52,6 +52,17 @@ async def test_dimensions_that_no_table_holds_are_refused(kit: Kit) -> None:
     assert kit.objects() == []
 
 
+async def test_what_is_erased_may_come_again(kit: Kit) -> None:
+    content = ct_instance(seed=3, sop_instance_uid="1.2.4")
+    first = await kit.send(content)
+    async with kit.database.connection() as connection:
+        await connection.execute("UPDATE ingest.upload_dicomfile SET state = 'erased'")
+    again = await kit.send(content)
+    assert again.id != first.id
+    assert not again.duplicate
+    assert (await kit.send(content)).id == again.id
+
+
 async def test_the_object_stays_when_the_answer_about_a_failed_files_place_is_lost(
     kit: Kit, database_url: str
 ) -> None:

@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -124,6 +125,52 @@ async def test_a_listener_that_dies_of_a_mistake_says_so(
                 await eventually(
                     lambda: not any(t.get_name() == "listen outbox" for t in asyncio.all_tasks())
                 )
+
+
+async def test_a_listener_whose_connection_breaks_at_once_tries_another(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And wakes for what it may have missed, but not before it listens."""
+    listen, tried, woken_before = asyncpg.Connection.add_listener, 0, []
+
+    async def break_once(connection: Any, *given: Any) -> None:
+        nonlocal tried
+        woken_before.append(woken.is_set())
+        tried += 1
+        if tried == 1:
+            raise asyncpg.ConnectionDoesNotExistError("it broke")
+        await listen(connection, *given)
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", break_once)
+    async with opened(database_url) as database, database.listen("outbox") as woken:
+        await asyncio.wait_for(woken.wait(), 10)
+        assert woken_before == [False, False]
+        woken.clear()
+        async with database.connection() as connection:
+            await connection.execute("NOTIFY outbox")
+        await asyncio.wait_for(woken.wait(), 5)
+
+
+async def test_the_state_of_a_session_outlives_a_loan(database_url: str) -> None:
+    """So a loan costs no round trip more, and whoever holds a session's lock keeps it."""
+    async with opened(database_url) as database:
+        async with database.connection() as connection:
+            await connection.execute("SELECT pg_advisory_lock(5)")
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT pg_advisory_unlock(5)")
+
+
+async def test_a_migration_that_cannot_be_recorded_leaves_nothing(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "0001_first.sql").write_text(
+        "CREATE TABLE half (n integer); ALTER TABLE schema_migration ADD CHECK (version <> 1);"
+    )
+    with pytest.raises(asyncpg.CheckViolationError):
+        await migrate(empty_database_url, [Migrations("ingest", tmp_path)])
+    connection = await asyncpg.connect(empty_database_url)
+    assert await connection.fetchval("SELECT to_regclass('ingest.half')") is None
+    await connection.close()
 
 
 async def test_a_migration_waits_for_another_only_so_long(

@@ -11,15 +11,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from libs.postgresql.embedded import EmbeddedPostgres
 from tests.mutation import mutants
 from tests.mutation.mutants import Mutant, TextNotFound
-from tests.mutation.running import Copy, Verdict
+from tests.mutation.running import Copy, Verdict, import_libraries
 
 ROOT = Path(__file__).resolve().parents[2]
 NICENESS = 10
+HASTY = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "300"}
+"""Settings of PostgreSQL, which nobody needs after a power cut."""
 
 KILLED, EQUIVALENT = "killed", "equivalent"
 SURVIVED, NOT_EQUIVALENT = "SURVIVED", "NOT EQUIVALENT"
@@ -71,7 +75,23 @@ def main(words: Sequence[str]) -> int:
         print(f"No mutant is about {' or '.join(words)}.")
         return 1
     os.nice(NICENESS)
-    return run(ROOT, found)
+    import_libraries()
+    with one_server():
+        return run(ROOT, found)
+
+
+@contextmanager
+def one_server() -> Iterator[None]:
+    """One PostgreSQL for all runs, unless TEST_DATABASE_URL names one: making it takes as long as a test."""
+    if os.environ.get("TEST_DATABASE_URL"):
+        yield
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="mutation-") as folder,
+        EmbeddedPostgres(Path(folder), HASTY) as server,
+    ):
+        os.environ["TEST_DATABASE_URL"] = server.url("postgres")
+        yield
 
 
 if __name__ == "__main__":

@@ -1,23 +1,37 @@
-"""Running tests in a throw-away copy of the tree, in which a mutant can do no harm."""
+"""Running tests in a throw-away copy of the tree, in which a mutant can do no harm.
+
+Each run is a fork of this process: importing the libraries anew would take longer than most tests.
+"""
 
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
+from importlib import import_module
 from itertools import count
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
 from tests.mutation.mutants import Mutant
 
 TEST_SECONDS = 60
 RUN_SECONDS = 600
 """Bounds for one test, and for all of one mutant: many mistakes make a test wait for ever."""
+
+LIBRARIES = (
+    *("aio_pika", "aiohttp.test_utils", "argon2", "asyncpg", "cryptography.x509", "joserfc.jwt"),
+    *("motor.motor_asyncio", "numpy", "opentelemetry.sdk.trace", "orjson", "PIL.Image", "prometheus_client"),
+    *("pydantic_settings", "pydicom", "pymongo", "pytest", "_pytest.doctest"),
+)
+"""What most tests import; no plugin of pytest, which wants to rewrite those itself."""
 
 
 class Verdict(Enum):
@@ -29,6 +43,16 @@ class Verdict(Enum):
     """No verdict: the tests could not even be collected."""
 
 
+VERDICTS = {0: Verdict.PASSED, 1: Verdict.FAILED}
+"""By pytest's exit status."""
+
+
+def import_libraries() -> None:
+    """Do for all runs to come what each of them would do again."""
+    for library in LIBRARIES:
+        import_module(library)
+
+
 class Copy:
     """A copy of the working tree, as git sees it: what is ignored stays behind."""
 
@@ -36,6 +60,8 @@ class Copy:
         """Copy `tree` into `folder`, which is empty and private."""
         self.root = folder / "tree"
         self._scratch = folder / "scratch"
+        self._output = folder / "output"
+        self._trees = {tree.resolve(), Path.cwd()}
         self._times = count(1_000_000_000)
         listed = subprocess.run(
             ["git", "-C", tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -46,6 +72,8 @@ class Copy:
             if (tree / name).is_file():  # neither deleted nor a linked folder
                 (self.root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(tree / name, self.root / name)
+        self._own = {path.name.removesuffix(".py") for path in self.root.iterdir()}
+        self._compiled = str(folder / "compiled")
 
     @contextmanager
     def mutated(self, mutant: Mutant) -> Iterator[None]:
@@ -60,27 +88,51 @@ class Copy:
 
     def test(self, tests: Sequence[str]) -> tuple[Verdict, str]:
         """Run tests up to the first failure: the verdict, and what pytest printed."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=short", "--disable-warnings"]
-        command += ["-p", "no:cacheprovider", f"--timeout={TEST_SECONDS}", "--hypothesis-seed=0"]
-        process = subprocess.Popen(
-            [*command, f"--basetemp={self._scratch}", *tests],
-            cwd=self.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
+        child = os.fork()
+        if child == 0:
+            self._become_pytest(tests)
+        descriptor = os.pidfd_open(child)
         try:
-            output, _ = process.communicate(timeout=RUN_SECONDS)
-        except subprocess.TimeoutExpired:
-            return Verdict.FAILED, f"no end within {RUN_SECONDS} s"
+            ended, _, _ = select.select([descriptor], [], [], RUN_SECONDS)
         finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)  # the servers of the tests end with it
-                process.communicate()
-        return {0: Verdict.PASSED, 1: Verdict.FAILED}.get(process.returncode, Verdict.BROKEN), output
+            os.close(descriptor)
+            with suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)  # the servers of the tests end with it
+            _, status = os.waitpid(child, 0)
+        output = self._output.read_text(errors="replace")
+        if not ended:
+            return Verdict.FAILED, f"{output}\nno end within {RUN_SECONDS} s"
+        return VERDICTS.get(os.waitstatus_to_exitcode(status), Verdict.BROKEN), output
+
+    def _become_pytest(self, tests: Sequence[str]) -> NoReturn:
+        status = 3
+        try:
+            os.setsid()
+            for number, path in ((0, os.devnull), (1, self._output), (2, self._output)):
+                mode = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND
+                if number == 1:
+                    mode |= os.O_TRUNC
+                os.dup2(os.open(path, mode, 0o600), number)
+            os.chdir(self.root)
+            self._forget_tree()
+            arguments = ["-x", "-q", "--tb=short", "--disable-warnings", "-p", "no:cacheprovider"]
+            arguments += [f"--timeout={TEST_SECONDS}", "--hypothesis-seed=0", f"--basetemp={self._scratch}"]
+            status = int(import_module("pytest").main([*arguments, *tests]))
+        finally:
+            os._exit(status)
+
+    def _forget_tree(self) -> None:
+        """Import the copy from now on, compiled once for all runs; spawned processes too."""
+        for name in list(sys.modules):
+            if name.partition(".")[0] in self._own:
+                del sys.modules[name]
+        sys.modules["__main__"] = ModuleType("__main__")
+        sys.path[:] = [
+            str(self.root),
+            *(entry for entry in sys.path if Path(entry).resolve() not in self._trees),
+        ]
+        sys.dont_write_bytecode, sys.pycache_prefix = False, self._compiled
+        os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": self._compiled}
 
     def _write(self, path: Path, source: str) -> None:
         """Write a file that no compiled one is taken for: these are told by time in seconds, and size."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.mutation import mutants
-from tests.mutation.__main__ import ROOT, run
+from tests.mutation.__main__ import ROOT
 from tests.mutation.mutants import Mutant, TextNotFound
 
 LISTED = mutants.read()
@@ -59,29 +60,45 @@ def faults(mutant: Mutant) -> Iterator[str]:
         yield f"{mutant.name}: names no test"
 
 
-def test_the_runner_tells_what_became_of_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    test = tmp_path / "test_larger.py"
+MISTAKES = """
+[[file]]
+path = "larger.py"
+tests = ["test_larger.py"]
+mutant = [
+    {name = "less", old = "a > b", new = "a < b"},
+    {name = "equal", old = "a > b", new = "a >= b", equivalent = "either is the larger"},
+    {name = "always", old = "a > b", new = "True"},
+    {name = "less, as it was thought", old = "a > b", new = "a < b", equivalent = "so it was thought"},
+    {name = "gone", old = "a == b", new = "a != b"},
+    {name = "renamed", old = "def larger", new = "def smaller"},
+]
+"""
+RUN = """
+import sys
+from pathlib import Path
+from tests.mutation import mutants
+from tests.mutation.__main__ import run
+tree = Path(sys.argv[1])
+sys.exit(run(tree, mutants.read(tree)))
+"""
+
+
+def test_the_runner_tells_what_became_of_each(tmp_path: Path) -> None:
+    (tmp_path / "area.toml").write_text(MISTAKES)
     (tmp_path / "larger.py").write_text("def larger(a, b):\n    return a if a > b else b\n")
+    test = tmp_path / "test_larger.py"
     test.write_text("from larger import larger\n\ndef test():\n    assert larger(2, 1) == 2\n")
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
 
-    def mutant(name: str, old: str, new: str, equivalent: str | None = None) -> Mutant:
-        return Mutant("area", "larger.py", name, old, new, (test.name,), equivalent)
+    def told() -> list[str]:
+        command = [sys.executable, "-c", RUN, str(tmp_path)]
+        ran = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+        assert ran.returncode == 1
+        return str(ran.stdout).splitlines()
 
-    tried = [
-        mutant("less", "a > b", "a < b"),
-        mutant("equal", "a > b", "a >= b", "either is the larger"),
-        mutant("always", "a > b", "True"),
-        mutant("less, as it was thought", "a > b", "a < b", "so it was thought"),
-        mutant("gone", "a == b", "a != b"),
-        mutant("renamed", "def larger", "def smaller"),
-    ]
-    assert run(tmp_path, tried) == 1
-    *told, summary = capsys.readouterr().out.splitlines()
-    lines = [line for line in told if "larger.py: " in line and " s  " in line]
+    *lines, summary = told()
     expected = ["killed", "equivalent", "SURVIVED", "NOT EQUIVALENT", "TEXT NOT FOUND", "BROKEN"]
-    assert [line[:15].strip() for line in lines] == expected
+    assert [line[:15].strip() for line in lines if " s  larger.py: " in line] == expected
     assert summary == f"6 mutants: {', '.join(f'1 {outcome}' for outcome in expected)}"
     test.write_text("def test():\n    assert False\n")
-    assert run(tmp_path, tried) == 1
-    assert "Mend the tests first" in capsys.readouterr().out
+    assert "Mend the tests first" in told()[-1]
