@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from libs.common.errors import InvalidContent, TooLarge, Unavailable
+from services.ingest import store
 from tests.builders import ct_instance, many_frames
 from tests.fixtures_postgres import OpenDatabase
 from tests.ingest_support import Kit
@@ -61,6 +62,18 @@ async def test_what_is_erased_may_come_again(kit: Kit) -> None:
     assert again.id != first.id
     assert not again.duplicate
     assert (await kit.send(content)).id == again.id
+
+
+async def test_a_sound_file_gives_up_no_place(kit: Kit) -> None:
+    """Whatever its sender saw a moment ago: it may have been cured since, or superseded."""
+    sound = await kit.send(ct_instance(seed=4))
+    failed = await kit.send(ct_instance(seed=5))
+    await kit.fail(failed.id)
+    async with kit.database.connection() as connection:
+        assert not await store.supersede(connection, sound.id)
+        assert await store.supersede(connection, failed.id)
+        assert not await store.supersede(connection, failed.id)
+    assert await kit.states() == {sound.id: "accepted", failed.id: "superseded"}
 
 
 async def test_the_object_stays_when_the_answer_about_a_failed_files_place_is_lost(

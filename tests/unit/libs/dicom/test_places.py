@@ -34,14 +34,3 @@ def test_a_place_survives_the_trailer(implicit: bool, little: bool, fragments: l
         place.length,
         fragments,
     )
-
-
-@pytest.mark.parametrize(
-    ("length", "fragments", "empty"),
-    [(0, None, True), (1, None, False), (None, [], True), (None, [8], True), (None, [0, 2], False)],
-)
-def test_an_offset_table_alone_is_no_pixel(
-    length: int | None, fragments: list[int] | None, empty: bool
-) -> None:
-    place = PixelPlace("1.2", Syntax(implicit=False, little=True), 0x7FE00010, "OB", 0, length, fragments)
-    assert place.empty is empty
