@@ -63,7 +63,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
         batcher = Batcher(Recorder(database, metrics))
-        handler = FileEvents(storage, batcher, telemetry)
+        handler = FileEvents(storage, batcher, telemetry, metrics)
         retention = timedelta(hours=settings.change_feed_retention_hours)
         current = asyncio.Event()
 

@@ -53,6 +53,28 @@ class ResultsMetrics:
             registry=registry,
         )
         preset(self.repeated_events, EVENT_TYPES)
+        self.refused_events = Counter(
+            "results_refused_events_total",
+            "Events that name an object of another file: never applied, kept as dead letters",
+            registry=registry,
+        )
+        self.unstorable = Counter(
+            "results_unstorable_total",
+            "Outcomes and headers that PostgreSQL cannot store: a failed file, a row with a warning",
+            ["part"],
+            registry=registry,
+        )
+        preset(self.unstorable, ("outcome", "header"))
+        self.stale_outcomes = Counter(
+            "results_stale_outcomes_total",
+            "Outcomes that were made from other bytes than the file's, and changed nothing",
+            registry=registry,
+        )
+        self.superseded_files = Counter(
+            "results_superseded_files_total",
+            "Failed files that another one with the same SOP Instance UID has replaced",
+            registry=registry,
+        )
         self.waiting_files = Gauge(
             "results_waiting_files", "Files received and without outcome, up to 100000", registry=registry
         )

@@ -125,7 +125,8 @@ async def test_the_last_full_page_has_no_next(results: Results) -> None:
 
 
 async def test_filters(results: Results) -> None:
-    ct = await results.upload(file_name="Head_100%.dcm")
+    device = {"00080070": {"vr": "LO", "Value": ["ACME"]}, "00081090": {"vr": "LO", "Value": ["Scanner"]}}
+    ct = await results.upload(file_name="Head_100%.dcm", dicom=device)
     await results.publish(processed(ct, device_name="ACME Scanner"))
     mr = await results.upload(received(modality="MR", study_instance_uid="2.25.99.1"), file_name="knee.dcm")
     today = datetime.now(UTC).date()

@@ -44,7 +44,7 @@ _GET_FRAME_MEANS = f"""
     FROM {_TABLE} WHERE file_id = $1 AND {SEEN.format("$2")}
 """
 _COUNT = f"""
-    SELECT state, count(*) AS files FROM {_TABLE} WHERE {SEEN.format("$1")} GROUP BY state
+    SELECT state, sum(files)::bigint AS files FROM results.counter WHERE {SEEN.format("$1")} GROUP BY state
 """
 
 # One literal condition per filter; those that are not set are left out, so that each plan fits its filters.

@@ -2,162 +2,234 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+import orjson
+
 from libs.common.database.postgres import Connection
-from services.results.write.facts import Facts, HeaderColumns, LogEntry, Outcome
-from services.results.write.outcomes import precedence, state_of
+from services.results.write.facts import HEADER_TYPES, PIXELS, LogEntry
+from services.results.write.header import HEADER_VERSION
+from services.results.write.outcomes import Change, Held
 
 CHANNEL = "results_change"
 
-# `precedence` is the rule of outcomes.py: the higher one replaces, equals change nothing. A header only fills
-# what is still unknown. `changed_at = now()` marks exactly the rows whose result this transaction changed.
-# `before` sees the rows as they were.
-_APPLY = """
-    WITH before AS (
-        SELECT file_id, precedence FROM results.upload_dicomresult WHERE file_id = ANY ($1)
-    ), applied AS (
-        INSERT INTO results.upload_dicomresult AS held (
-            file_id, owner_id, trace_id, state, precedence,
-            file_name, raw_data, warnings, size_bytes, sha256, sop_class_uid, sop_instance_uid,
-            series_instance_uid, study_instance_uid, modality, transfer_syntax_uid, rows, columns, frames,
-            received_at,
-            device_name, average_before_normalization, average_after_normalization, data_size, statistics,
-            thumbnail_key, failure_reason, failure_detail, method_version, attempts, processed_at)
-        SELECT
-            file_id, owner_id, trace_id, state, precedence,
-            file_name, raw_data::jsonb, warnings::jsonb, size_bytes, sha256, sop_class_uid, sop_instance_uid,
-            series_instance_uid, study_instance_uid, modality, transfer_syntax_uid, rows, columns, frames,
-            received_at,
-            device_name, average_before_normalization, average_after_normalization, data_size,
-            statistics::jsonb, thumbnail_key, failure_reason, failure_detail, method_version, attempts,
-            processed_at
-        FROM unnest(
-            $1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::integer[],
-            $6::text[], $7::text[], $8::text[], $9::bigint[], $10::text[], $11::text[], $12::text[],
-            $13::text[], $14::text[], $15::text[], $16::text[], $17::integer[], $18::integer[],
-            $19::integer[], $20::timestamptz[],
-            $21::text[], $22::float8[], $23::float8[], $24::bigint[], $25::text[],
-            $26::text[], $27::text[], $28::text[], $29::integer[], $30::integer[], $31::timestamptz[]
-        ) AS told (
-            file_id, owner_id, trace_id, state, precedence,
-            file_name, raw_data, warnings, size_bytes, sha256, sop_class_uid, sop_instance_uid,
-            series_instance_uid, study_instance_uid, modality, transfer_syntax_uid, rows, columns, frames,
-            received_at,
-            device_name, average_before_normalization, average_after_normalization, data_size, statistics,
-            thumbnail_key, failure_reason, failure_detail, method_version, attempts, processed_at)
-        ON CONFLICT (file_id) DO UPDATE SET
-            trace_id = coalesce(held.trace_id, excluded.trace_id),
-            file_name = coalesce(held.file_name, excluded.file_name),
-            raw_data = coalesce(held.raw_data, excluded.raw_data),
-            warnings = CASE WHEN held.raw_data IS NULL
-                THEN coalesce(excluded.warnings, held.warnings) ELSE held.warnings END,
-            size_bytes = coalesce(held.size_bytes, excluded.size_bytes),
-            sha256 = coalesce(held.sha256, excluded.sha256),
-            sop_class_uid = coalesce(held.sop_class_uid, excluded.sop_class_uid),
-            sop_instance_uid = coalesce(held.sop_instance_uid, excluded.sop_instance_uid),
-            series_instance_uid = coalesce(held.series_instance_uid, excluded.series_instance_uid),
-            study_instance_uid = coalesce(held.study_instance_uid, excluded.study_instance_uid),
-            modality = coalesce(held.modality, excluded.modality),
-            transfer_syntax_uid = coalesce(held.transfer_syntax_uid, excluded.transfer_syntax_uid),
-            rows = coalesce(held.rows, excluded.rows),
-            columns = coalesce(held.columns, excluded.columns),
-            frames = coalesce(held.frames, excluded.frames),
-            received_at = coalesce(held.received_at, excluded.received_at),
-            (state, precedence, changed_at, device_name, average_before_normalization,
-             average_after_normalization, data_size, statistics, thumbnail_key, failure_reason,
-             failure_detail, method_version, attempts, processed_at) = (
-                SELECT excluded.state, excluded.precedence, excluded.changed_at, excluded.device_name,
-                    excluded.average_before_normalization, excluded.average_after_normalization,
-                    excluded.data_size, excluded.statistics, excluded.thumbnail_key,
-                    excluded.failure_reason, excluded.failure_detail, excluded.method_version,
-                    excluded.attempts, excluded.processed_at
-                WHERE excluded.precedence > held.precedence
-                UNION ALL
-                SELECT held.state, held.precedence, held.changed_at, held.device_name,
-                    held.average_before_normalization, held.average_after_normalization,
-                    held.data_size, held.statistics, held.thumbnail_key,
-                    held.failure_reason, held.failure_detail, held.method_version,
-                    held.attempts, held.processed_at
-                WHERE excluded.precedence <= held.precedence)
-        WHERE held.state <> 'erased' AND (
-            excluded.precedence > held.precedence
-            OR (held.received_at IS NULL AND excluded.received_at IS NOT NULL)
-            OR (held.raw_data IS NULL AND excluded.raw_data IS NOT NULL))
-        RETURNING file_id, owner_id, state, changed_at, received_at
-    ), fed AS (
-        INSERT INTO results.change_feed (file_id, owner_id, state, changed_at)
-        SELECT file_id, owner_id, state, changed_at FROM applied WHERE changed_at = now()
-    )
-    SELECT file_id, applied.state, applied.received_at, applied.changed_at = now() AS changed,
-        coalesce(before.precedence, 0) = 0 AS first
-    FROM applied LEFT JOIN before USING (file_id)
-"""
+_ROW_TYPES = {
+    "file_id": "uuid",
+    "owner_id": "bigint",
+    "collection": "text",
+    "trace_id": "text",
+    "state": "text",
+    "precedence": "integer",
+    "counted": "text",
+    "filed": "text",
+    "header_version": "smallint",
+}
+_OUTCOME_TYPES = {
+    "sha256": "text",
+    "device_name": "text",
+    "average_before_normalization": "float8",
+    "average_after_normalization": "float8",
+    "data_size": "bigint",
+    "statistics": "jsonb",
+    "thumbnail_key": "text",
+    "failure_reason": "text",
+    "failure_detail": "text",
+    "method_version": "integer",
+    "attempts": "integer",
+    "processed_at": "timestamptz",
+}
+_ANALYSIS_TYPES = {
+    "rank": "integer",
+    "worker": "text",
+    "started_at": "timestamptz",
+    "finished_at": "timestamptz",
+}
+
+
+def _told(*types: Mapping[str, str], parameter: str = "$1", apart: str | None = None) -> str:
+    """The FROM item of a statement that is given its rows as one JSON array, in order.
+
+    A large value comes `apart`, as an array of text: inside the others it would be taken apart twice.
+    """
+    columns = ", ".join(f"{name} {type_}" for of in types for name, type_ in of.items() if name != apart)
+    rows = f"jsonb_to_recordset({parameter}::text::jsonb) AS ({columns})"
+    names = ", ".join(name for of in types for name in of if name != apart)
+    if apart is None:
+        return f"ROWS FROM ({rows}) AS told"
+    return f"ROWS FROM ({rows}, unnest($2::text[])) AS told ({names}, {apart})"
+
+
+def _names(columns: Iterable[str], prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{name}" for name in columns)
+
+
+def _taken(columns: Iterable[str]) -> str:
+    return ", ".join(f"{name} = excluded.{name}" for name in columns)
+
+
 _LOCK = "SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key"
-_LOG = """
-    INSERT INTO results.processing_log
-        (event_id, file_id, event, attempt, worker, started_at, finished_at, outcome, reason)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::text[], $6::timestamptz[],
-        $7::timestamptz[], $8::text[], $9::text[])
-    ON CONFLICT (event_id) DO NOTHING
+# The precedence of the outcome that the row holds; that of the row hides it once the file is superseded. Said
+# so that one plan does for any number of files: making plans for this table takes longer than reading it.
+_HELD = """
+    SELECT file_id, owner_id, collection, state,
+        CASE WHEN failure_reason IS NOT NULL THEN 1
+             WHEN method_version IS NOT NULL THEN 2 + least(greatest(method_version, 0), 2147483643)
+             ELSE 0 END,
+        raw_data IS NOT NULL, received_at, sha256, study_instance_uid,
+        series_instance_uid, thumbnail_key IS NOT NULL, counted, filed
+    FROM unnest((SELECT $1::uuid[])) AS asked (id)
+    CROSS JOIN LATERAL (SELECT * FROM results.upload_dicomresult WHERE file_id = asked.id OFFSET 0) AS held
 """
-
-
-class Applied(NamedTuple):
-    """A row that was made or completed."""
-
-    file_id: UUID
-    state: str
-    received_at: datetime | None
-    changed: bool
-    """Whether the result changed, not only what is known of the header."""
-    first: bool
-    """Whether the file had no outcome before."""
-
-
-_NO_HEADER = (None,) * len(HeaderColumns._fields)
-_NO_OUTCOME = (None,) * len(Outcome._fields)
+# A row that is made here is `received`; if it has an outcome as well, the next statement says so.
+_HEADERS = f"""
+    INSERT INTO results.upload_dicomresult AS held ({_names(_ROW_TYPES)}, {_names(HEADER_TYPES)})
+    SELECT file_id, owner_id, collection, trace_id, 'received', 0, counted, filed, header_version,
+        {_names(HEADER_TYPES).replace("raw_data", "raw_data::jsonb")}
+    FROM {_told(_ROW_TYPES, HEADER_TYPES, apart="raw_data")}
+    ON CONFLICT (file_id) DO UPDATE SET trace_id = coalesce(held.trace_id, excluded.trace_id),
+        {_taken(("owner_id", "collection", "counted", "filed", "header_version", *HEADER_TYPES))}
+    WHERE held.state <> 'erased'
+"""
+_ANALYSIS = ("version", "state", "precedence", "reason", "attempt", "worker", "started_at", "finished_at")
+_STATE = ("state", "precedence", "counted", "filed")
+_OUTCOMES = f"""
+    WITH told AS MATERIALIZED (
+        SELECT * FROM {_told(_ROW_TYPES, _OUTCOME_TYPES, _ANALYSIS_TYPES)}
+    ), analysed AS (
+        INSERT INTO results.analysis AS held
+            (file_id, analyzer, version, state, precedence, reason, attempt, worker, started_at, finished_at)
+        SELECT file_id, '{PIXELS}', method_version,
+            CASE WHEN failure_reason IS NULL THEN 'processed' ELSE 'failed' END, rank, failure_reason,
+            attempts, worker, started_at, finished_at
+        FROM told WHERE rank IS NOT NULL
+        ON CONFLICT (file_id, analyzer) DO UPDATE SET {_taken(_ANALYSIS)}
+        WHERE excluded.precedence > held.precedence
+    )
+    INSERT INTO results.upload_dicomresult AS held ({_names(_ROW_TYPES)}, {_names(_OUTCOME_TYPES)})
+    SELECT {_names(_ROW_TYPES)}, {_names(_OUTCOME_TYPES)} FROM told
+    ON CONFLICT (file_id) DO UPDATE SET trace_id = coalesce(held.trace_id, excluded.trace_id),
+        changed_at = now(), {_taken((*_STATE, *_OUTCOME_TYPES))}
+    WHERE held.state <> 'erased'
+"""
+_STATES = f"""
+    INSERT INTO results.upload_dicomresult AS held ({_names(_ROW_TYPES)})
+    SELECT {_names(_ROW_TYPES)} FROM {_told(_ROW_TYPES)}
+    ON CONFLICT (file_id) DO UPDATE SET changed_at = now(), {_taken(_STATE)}
+    WHERE held.state <> 'erased'
+"""
+_WITHDRAW = f"DELETE FROM results.analysis WHERE analyzer = '{PIXELS}' AND file_id = ANY ($1::uuid[])"
+# One statement: the log of every attempt, the feed of every change, and a word to its readers.
+_ENTRY_TYPES = {
+    "event_id": "uuid",
+    "file_id": "uuid",
+    "event": "text",
+    "attempt": "integer",
+    "worker": "text",
+    "started_at": "timestamptz",
+    "finished_at": "timestamptz",
+    "outcome": "text",
+    "reason": "text",
+}
+_FEED_TYPES = {
+    "file_id": "uuid",
+    "owner_id": "bigint",
+    "collection": "text",
+    "state": "text",
+    "study_instance_uid": "text",
+    "series_instance_uid": "text",
+}
+_TELL = f"""
+    WITH logged AS (
+        INSERT INTO results.processing_log ({_names(_ENTRY_TYPES)})
+        SELECT * FROM {_told(_ENTRY_TYPES)}
+        ON CONFLICT (event_id) DO NOTHING
+    ), fed AS (
+        INSERT INTO results.change_feed ({_names(_FEED_TYPES)})
+        SELECT * FROM {_told(_FEED_TYPES, parameter="$2")}
+    )
+    SELECT pg_notify($3, '') WHERE $2::text <> '[]'
+"""
 
 
 async def lock_files(connection: Connection, file_ids: Iterable[UUID]) -> None:
-    """Hold these files until the transaction ends; to be taken before anything is written.
+    """Hold these files until the transaction ends; whoever changes a result does so, before anything else.
 
-    A transaction gets its id with its first write, and the change feed is read in the order of those ids. So
-    of two that change the same file, the later one must not get its id before the earlier one has ended.
+    What is read of them then stays so. And a transaction gets its id with its first write, by which the
+    change feed is ordered: of two that change the same file, the later must not get its id before the earlier
+    has ended.
     """
     # The random half of a UUIDv7, in one order for everybody, so that nobody waits in a circle.
     keys = sorted({int.from_bytes(file_id.bytes[8:], signed=True) for file_id in file_ids})
     await connection.execute(_LOCK, keys)
 
 
-async def apply_facts(connection: Connection, facts: Sequence[Facts]) -> list[Applied]:
-    """Make or complete the rows of `facts`, at most one per file, in order; those that were.
-
-    Each change of a result gets a row in the change feed.
-    """
-    rows = [
-        (
-            known.file_id,
-            known.owner_id,
-            known.trace_id,
-            state_of(known.outcome),
-            precedence(known.outcome),
-            *(known.header or _NO_HEADER),
-            *(known.outcome or _NO_OUTCOME),
-        )
-        for known in facts
-    ]
-    return [Applied(*row) for row in await connection.fetch(_APPLY, *zip(*rows, strict=True))]
+async def read_held(connection: Connection, file_ids: Sequence[UUID]) -> dict[UUID, Held]:
+    """What the rows of these files say; who has none is missing."""
+    return {row[0]: Held(*row) for row in await connection.fetch(_HELD, file_ids)}
 
 
-async def log_attempts(connection: Connection, entries: Sequence[LogEntry]) -> None:
-    """Note every attempt; an event that was noted before is not noted again."""
-    await connection.execute(_LOG, *zip(*entries, strict=True))
+async def write_changes(connection: Connection, changes: Sequence[Change]) -> None:
+    """Make or complete the rows: headers, outcomes, and what other files made of them."""
+    headers = [change for change in changes if change.header is not None]
+    outcomes = [change for change in changes if change.outcome is not None or change.withdrawn]
+    states = [change for change in changes if _only_state(change)]
+    if headers:
+        rows = [_row(change) | _header(change) for change in headers]
+        raw = [row.pop("raw_data") for row in rows]
+        await connection.execute(_HEADERS, _json(rows), raw)
+    if outcomes:
+        rows = [_row(change) | _outcome(change) for change in outcomes]
+        if withdrawn := [change.file_id for change in outcomes if change.withdrawn]:
+            await connection.execute(_WITHDRAW, withdrawn)
+        await connection.execute(_OUTCOMES, _json(rows))
+    if states:
+        await connection.execute(_STATES, _json([_row(change) for change in states]))
 
 
-async def notify(connection: Connection) -> None:
-    """Wake the feed readers of every process when this transaction commits."""
-    await connection.execute("SELECT pg_notify($1, '')", CHANNEL)
+async def tell(connection: Connection, entries: Sequence[LogEntry], changes: Sequence[Change]) -> None:
+    """Note every attempt, once each; put changes into the feed, and wake its readers at the commit."""
+    fed = [{name: getattr(change, name) for name in _FEED_TYPES} for change in changes]
+    await connection.execute(_TELL, _json([entry._asdict() for entry in entries]), _json(fed), CHANNEL)
+
+
+def _only_state(change: Change) -> bool:
+    """Whether another file has changed it, and no outcome says so as well."""
+    if change.outcome is not None or change.withdrawn:
+        return False
+    return change.state != ("received" if change.held is None else change.held.state)
+
+
+def _row(change: Change) -> dict[str, Any]:
+    header = change.header
+    return {
+        "file_id": change.file_id,
+        "owner_id": change.owner_id,
+        "collection": change.collection,
+        "trace_id": change.trace_id,
+        "state": change.state,
+        "precedence": change.precedence,
+        "counted": change.state,
+        "filed": change.state if change.study_instance_uid is not None else None,
+        "header_version": 0 if header is None or header.columns["search"] is None else HEADER_VERSION,
+    }
+
+
+def _header(change: Change) -> dict[str, Any]:
+    assert change.header is not None  # noqa: S101  the caller has looked
+    return change.header.columns
+
+
+def _outcome(change: Change) -> dict[str, Any]:
+    outcome = change.outcome
+    if outcome is None:
+        return dict.fromkeys((*_OUTCOME_TYPES, *_ANALYSIS_TYPES)) | {"sha256": change.sha256}
+    values = outcome._asdict()
+    statistics = outcome.statistics
+    values["statistics"] = None if statistics is None else orjson.Fragment(statistics)
+    return values | {"sha256": change.sha256, "rank": change.rank}
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()

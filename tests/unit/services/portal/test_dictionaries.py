@@ -14,6 +14,7 @@ from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
 from libs.common import errors
 from libs.common.events import FailureReason
 from services.portal.app import STATIC
+from services.results.write.reports import UNSTORABLE_REASON
 
 ROOT = Path(__file__).resolve().parents[4]
 LANGUAGES = ("es", "en")
@@ -107,7 +108,8 @@ def test_every_problem_code_has_a_sentence(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_failure_reason_has_a_sentence(language: str) -> None:
-    assert {r for r in get_args(FailureReason) if f"failure.{r}" not in dictionary(language)} == set()
+    reasons = {*get_args(FailureReason), UNSTORABLE_REASON}
+    assert {r for r in reasons if f"failure.{r}" not in dictionary(language)} == set()
 
 
 def test_the_names_of_dicom_attributes_are_those_of_the_standard() -> None:

@@ -29,11 +29,12 @@ def received(file_id: UUID | None = None, owner_id: int = 7, **fields: Any) -> E
         "columns": 512,
         "frames": 1,
         "decoded_bytes": 524288,
+        "storage_key": file_key(file_id),
         **fields,
     }
     return new_event(
         "/ingest",
-        FileReceived(file_id=file_id, owner_id=owner_id, storage_key=file_key(file_id), **data),
+        FileReceived(file_id=file_id, owner_id=owner_id, **data),
         TRACEPARENT,
     )
 
@@ -44,6 +45,7 @@ def processed(
     """A `processed` with a thumbnail."""
     file_id = file_id or new_file_id()
     data: dict[str, Any] = {
+        "storage_key": file_key(file_id),
         "averages": Averages(before_normalization=mean, after_normalization=0.25),
         "data_size": 524288,
         "device_name": "ACME Scanner 3000",
@@ -58,12 +60,14 @@ def processed(
     }
     return new_event(
         "/processor",
-        FileProcessed(file_id=file_id, owner_id=owner_id, storage_key=file_key(file_id), **data),
+        FileProcessed(file_id=file_id, owner_id=owner_id, **data),
         TRACEPARENT,
     )
 
 
-def failed(file_id: UUID | None = None, owner_id: int = 7, *, reason: Any = "decode-failed") -> Event:
+def failed(
+    file_id: UUID | None = None, owner_id: int = 7, *, reason: Any = "decode-failed", **fields: Any
+) -> Event:
     """A `failed` from the catalogue."""
     return new_event(
         "/processor",
@@ -75,6 +79,7 @@ def failed(file_id: UUID | None = None, owner_id: int = 7, *, reason: Any = "dec
             attempts=3,
             worker="worker-1",
             finished_at=MOMENT,
+            **fields,
         ),
         TRACEPARENT,
     )

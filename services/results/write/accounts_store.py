@@ -1,0 +1,143 @@
+"""SQL that keeps studies, series and counters, in the transaction that changes their files.
+
+Everybody locks series before studies before counters, each in the order of their keys, and all of them after
+the files: nobody waits in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from libs.common.database.postgres import Connection
+from services.results.write.accounts import FILES, Accounts, Key, Tally
+from services.results.write.header import SERIES, STUDY, TYPES
+
+_STUDY_FACTS = (*STUDY, "search")
+_SERIES_FACTS = ("modality", *SERIES)
+_TYPES: Mapping[str, str] = {
+    **TYPES,
+    "collection": "text",
+    "study_instance_uid": "text",
+    "series_instance_uid": "text",
+    "modality": "text",
+    "modalities": "text[]",
+    **dict.fromkeys(FILES, "integer"),
+    "first_received_at": "timestamptz",
+    "last_received_at": "timestamptz",
+    "cover_file_id": "uuid",
+}
+_TIMES = ("first_received_at", "last_received_at", "cover_file_id")
+_STUDY_KEY = ("collection", "study_instance_uid")
+_SERIES_KEY = (*_STUDY_KEY, "series_instance_uid")
+_STUDY_COLUMNS = (*_STUDY_KEY, *_STUDY_FACTS, "modalities", *FILES, *_TIMES)
+_SERIES_COLUMNS = (*_SERIES_KEY, *_SERIES_FACTS, *FILES, *_TIMES)
+
+
+def _names(columns: Iterable[str], prefix: str = "") -> str:
+    return ", ".join(prefix + name for name in columns)
+
+
+def _told(parameter: str, columns: Iterable[str]) -> str:
+    """The FROM item of rows that are given as one JSON array, in order."""
+    types = ", ".join(f"{name} {_TYPES[name]}" for name in columns)
+    return f"jsonb_to_recordset({parameter}::text::jsonb) AS told ({types})"
+
+
+def _kept(facts: Iterable[str]) -> str:
+    """What becomes of a row: the first known fact stands, files are moved, times grow."""
+    return ", ".join(
+        [
+            *(f"{name} = coalesce(held.{name}, excluded.{name})" for name in (*facts, "cover_file_id")),
+            *(f"{name} = held.{name} + excluded.{name}" for name in FILES),
+            "first_received_at = least(held.first_received_at, excluded.first_received_at)",
+            "last_received_at = greatest(held.last_received_at, excluded.last_received_at)",
+        ]
+    )
+
+
+# The order of the three is that of the locks: each reads the one before, and so waits for it. Modalities are
+# text that strangers write: a study has so many at most.
+_ACCOUNT = f"""
+    WITH series AS (
+        INSERT INTO results.series AS held ({_names(_SERIES_COLUMNS)})
+        SELECT {_names(_SERIES_COLUMNS)} FROM {_told("$1", _SERIES_COLUMNS)}
+        ON CONFLICT ({_names(_SERIES_KEY)}) DO UPDATE SET {_kept(_SERIES_FACTS)}
+        RETURNING collection, study_instance_uid, held.xmax = 0 AS made
+    ), study AS (
+        INSERT INTO results.study AS held (series, {_names(_STUDY_COLUMNS)})
+        SELECT (SELECT count(*) FROM series WHERE made AND series.collection = told.collection
+                AND series.study_instance_uid = told.study_instance_uid),
+            {_names(_STUDY_COLUMNS, "told.")}
+        FROM {_told("$2", _STUDY_COLUMNS)}
+        ON CONFLICT ({_names(_STUDY_KEY)}) DO UPDATE SET {_kept(_STUDY_FACTS)},
+            series = held.series + excluded.series,
+            modalities = CASE WHEN excluded.modalities <@ held.modalities THEN held.modalities
+                ELSE (ARRAY (SELECT DISTINCT unnest(held.modalities || excluded.modalities) ORDER BY 1))[:32]
+                END
+        RETURNING 1
+    )
+    INSERT INTO results.counter AS held (collection, state, files)
+    SELECT * FROM unnest($3::text[], $4::text[], $5::bigint[]) WHERE (SELECT count(*) FROM study) >= 0
+    ON CONFLICT (collection, state) DO UPDATE SET files = held.files + excluded.files
+"""
+# These rows are locked already.
+_UNCOVER = """
+    UPDATE results.{table} AS held SET cover_file_id = (
+        SELECT file_id FROM results.upload_dicomresult AS file
+        WHERE file.collection = held.collection AND file.{uid} = held.{uid}
+            AND file.study_instance_uid = held.study_instance_uid
+            AND file.state = 'processed' AND file.thumbnail_key IS NOT NULL LIMIT 1)
+    WHERE cover_file_id = ANY ($1::uuid[]) AND (collection, {uid}) IN (
+        SELECT * FROM unnest($2::text[], $3::text[]))
+"""
+
+
+async def apply_accounts(connection: Connection, accounts: Accounts) -> None:
+    """Add the differences."""
+    if accounts.nothing:
+        return
+    counters = sorted((*key, files) for key, files in accounts.counters.items() if files)
+    await connection.execute(
+        _ACCOUNT,
+        _rows(accounts.series, _SERIES_KEY, _SERIES_FACTS, modalities=False),
+        _rows(accounts.studies, _STUDY_KEY, _STUDY_FACTS, modalities=True),
+        [collection for collection, _, _ in counters],
+        [state for _, state, _ in counters],
+        [files for _, _, files in counters],
+    )
+    if accounts.uncovered:
+        await _uncover(connection, accounts.uncovered, "study", "study_instance_uid", accounts.studies)
+        await _uncover(connection, accounts.uncovered, "series", "series_instance_uid", accounts.series)
+
+
+async def _uncover(
+    connection: Connection, files: list[UUID], table: str, uid: str, keys: Iterable[Key]
+) -> None:
+    named = sorted(keys)
+    await connection.execute(
+        _UNCOVER.format(table=table, uid=uid), files, [key[0] for key in named], [key[-1] for key in named]
+    )
+
+
+def _rows(
+    tallies: Mapping[Key, Tally], key_names: tuple[str, ...], facts: tuple[str, ...], *, modalities: bool
+) -> str:
+    """The rows as JSON, in the order of their keys."""
+    rows: list[dict[str, Any]] = []
+    for key, tally in sorted(tallies.items(), key=lambda item: item[0]):
+        row: dict[str, Any] = dict(zip(key_names, key, strict=True))
+        row |= {name: tally.facts.get(name) for name in facts}
+        row |= {name: tally.files.get(name, 0) for name in FILES}
+        row |= {
+            "first_received_at": tally.first,
+            "last_received_at": tally.last,
+            "cover_file_id": tally.cover,
+        }
+        if modalities:
+            row["modalities"] = sorted(tally.modalities)
+        rows.append(row)
+    return orjson.dumps(rows).decode()
