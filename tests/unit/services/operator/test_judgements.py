@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -117,6 +118,24 @@ def test_room() -> None:
     assert level(50, 100) == level(15, 100) == "ok"
     assert level(14, 100) == level(5, 100) == "warning"
     assert level(4, 100) == level(0, 100) == level(0, 0) == "problem"
+
+
+def test_the_spool_of_decoders(tmp_path: Path) -> None:
+    """It matters with objects in MongoDB only, and must have room for the largest file."""
+
+    def found(**settings: Any) -> Finding:
+        (finding,) = places.check_spool(DoctorSettings(data_dir=tmp_path, **settings))
+        return finding
+
+    mongodb, spool = "mongodb://host/dicom", tmp_path / "spool"
+    assert found().level == "ok"
+    assert found(storage_url=mongodb).level == "note"
+    assert found(storage_url=mongodb, spool_dir=spool).level == "problem"
+    spool.mkdir()
+    assert found(storage_url=mongodb, max_file_bytes=1).level == "ok"
+    small = found(storage_url=mongodb, spool_dir=spool, max_file_bytes=1 << 60)
+    assert small.level == "warning"
+    assert str(spool) in small.what
 
 
 @given(
