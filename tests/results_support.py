@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
 from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient, TestServer
+from joserfc import jwt
 from pydantic import SecretStr
 
+from libs.common.access import Mode
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import RESULTS_FILES
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from libs.common.events import Event
 from libs.common.http.application import create_app
-from libs.common.ids import UserId, file_key
+from libs.common.ids import file_key
 from libs.common.keys import BUS, VERIFIER
 from libs.common.resources import drain_bus
-from libs.common.security.tokens import TokenVerifier
+from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier, token_registry
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry
-from services.auth.models import Identity
 from services.auth.signing import TokenSigner, generate_seed
 from services.results.app import install
 from services.results.keys import STORAGE
@@ -38,6 +40,9 @@ from tests.waiting import eventually
 OWNER = 7
 STRANGER = 8
 STAFF = 1
+MEMBER = 9
+GROUPS: Mapping[int, Mapping[str, Mode]] = {MEMBER: {"group:3": "view", "group:4": "manage"}}
+"""Collections of groups, by user."""
 SIGNER = TokenSigner(generate_seed())
 
 
@@ -65,9 +70,10 @@ class Results:
     async def get(
         self, path: str, user: int = OWNER, *, method: str = "GET", **headers: str
     ) -> ClientResponse:
-        """Ask as `user`; underscores in header names become dashes."""
+        """Ask as `user`, who is in the groups that GROUPS says; underscores in header names become dashes."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.client.request(method, path, headers={**bearer(user), **named})
+        caller = bearer(user, collections=GROUPS.get(user, {}))
+        return await self.client.request(method, path, headers={**caller, **named})
 
     async def json(self, path: str, user: int = OWNER, status: int = 200) -> Any:
         """The JSON body of an answer with `status`."""
@@ -76,19 +82,33 @@ class Results:
             return await response.json(content_type=None)
 
 
-def bearer(user: int, lifetime: float = 600.0) -> dict[str, str]:
-    """An Authorization header for `user`, who is staff if it is STAFF; valid for `lifetime` seconds."""
-    identity = Identity(
-        id=UserId(user),
+def bearer(
+    user: int, lifetime: float = 600.0, collections: Mapping[str, Mode] = MappingProxyType({})
+) -> dict[str, str]:
+    """An Authorization header for `user`, who is staff if it is STAFF; valid for `lifetime` seconds.
+
+    `collections` are those of the user's groups.
+    """
+    now = int(datetime.now(UTC).timestamp())
+    claims = Claims(
+        iss=ISSUER,
+        aud=AUDIENCE,
+        sub=str(user),
         username=f"user{user}",
         staff=user == STAFF,
-        groups=(),
-        permissions=(),
-        first_name="",
-        last_name="",
-        email="",
+        groups=[],
+        permissions=[],
+        collections=dict(collections),
+        iat=now,
+        exp=int(now + lifetime),
+        jti="x",
     )
-    token = SIGNER.sign(identity, datetime.now(UTC), timedelta(seconds=lifetime))
+    token = jwt.encode(
+        {"alg": ALGORITHM, "kid": SIGNER.kid},
+        claims.model_dump(exclude_none=True),
+        SIGNER._key,
+        registry=token_registry(),
+    )
     return {"Authorization": f"Bearer {token}"}
 
 

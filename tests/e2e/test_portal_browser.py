@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
+from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from tests.builders import ct_instance, encapsulated_instance, truncated
@@ -140,6 +142,48 @@ def test_a_failure_is_said_once(new_reader: NewReader, tmp_path: Path) -> None:
     expect(page.locator(".average")).to_have_count(0)
     page.get_by_role("button", name="EN", exact=True).click()
     expect(notice.locator("p")).to_have_text(["The pixel data cannot be decoded. decode-failed"])
+
+
+def test_a_replaced_file_is_found_by_its_state(new_reader: NewReader, tmp_path: Path) -> None:
+    reader = new_reader()
+    page = reader.page
+    broken = encapsulated_instance([b"", secrets.token_bytes(600)])
+    uid = str(dcmread(BytesIO(broken), specific_tags=["SOPInstanceUID"]).SOPInstanceUID)
+    reader.upload(written(tmp_path / "broken.dcm", broken))
+    reader.expect_upload("broken.dcm", "failed")
+    mended = ct_instance(8, 8, seed=secrets.randbits(32), sop_instance_uid=uid)
+    reader.upload(written(tmp_path / "mended.dcm", mended))
+    reader.expect_upload("mended.dcm", "processed")
+    expect(reader.result_row("broken.dcm")).to_have_count(0)
+    page.locator(".field-state select").select_option("superseded")
+    expect(reader.result_row("broken.dcm")).to_contain_text("Sustituido")
+    expect(reader.result_row("mended.dcm")).to_have_count(0)
+    reader.open_result("broken.dcm")
+    expect(page.locator(".notice").first).to_have_text("Otro archivo de la misma imagen ocupó su lugar.")
+
+
+def test_means_of_many_frames_are_asked_for_apart(new_reader: NewReader, tmp_path: Path) -> None:
+    reader = new_reader()
+    page = reader.page
+    content = ct_instance(8, 8, frames=3, seed=secrets.randbits(32))
+    reader.upload(written(tmp_path / "three.dcm", content))
+    reader.expect_upload("three.dcm", "processed")
+
+    def without_means(route: Route) -> None:
+        """What the server says of a file with more frames than its statistics hold."""
+        answer = route.fetch()
+        result = answer.json()
+        result["statistics"] |= {"frame_means": None, "frame_means_stored": True}
+        route.fulfill(response=answer, json=result)
+
+    page.route(re.compile(r"/api/results/[0-9a-f-]{36}$"), without_means)
+    reader.open_result("three.dcm")
+    page.locator("#frame-means summary").click()
+    expect(page.locator("#frame-means tbody tr")).to_have_count(3)
+    page.route("**/frame-means", lambda route: route.fulfill(status=404, json={"code": "object-not-found"}))
+    page.reload()
+    expect(page.locator(".measures")).to_be_visible()
+    expect(page.locator("#frame-means")).to_have_count(0)
 
 
 def test_an_unnamed_device_is_called_unknown_in_the_language_of_the_page(

@@ -21,7 +21,7 @@ from libs.common.keys import DRAINING
 from services.results.cursors import Position, encode_position
 from services.results.feed import store as changes
 from services.results.keys import FEED
-from tests.results_support import OWNER, STAFF, STRANGER, Results, bearer, running_results
+from tests.results_support import GROUPS, MEMBER, OWNER, STAFF, STRANGER, Results, bearer, running_results
 from tests.unit.services.results.events import failed, processed, received
 from tests.waiting import eventually
 
@@ -108,7 +108,7 @@ class Stream:
 async def stream(
     results: Results, user: int = OWNER, *, lifetime: float = 600, after: str | None = None
 ) -> AsyncIterator[Stream]:
-    headers = bearer(user, lifetime)
+    headers = bearer(user, lifetime, GROUPS.get(user, {}))
     if after is not None:
         headers["Last-Event-ID"] = after
     async with results.client.get("/api/events", headers=headers) as response:
@@ -218,6 +218,47 @@ async def test_live_changes_on_every_replica_for_those_who_may_see_them(
         assert await mine.files(2) == [(file_id, "received"), (file_id, "processed")]
         assert await theirs.files(2) == [(str(foreign), "received"), (str(foreign), "failed")]
         assert len(await all_of_them.files(4)) == 4
+
+
+async def test_a_stream_tells_each_change_of_all_its_collections_once_and_in_order(
+    results: Results, sql: Connection
+) -> None:
+    """What was before the stream opened comes from the table, what is after from the reader."""
+    first = await results.upload(received(owner_id=MEMBER))
+    _, cursor = await change_list(results, user=MEMBER)
+    places = ("group:3", "user:9", "group:4", "group:5", "group:3", "user:7")
+
+    async def write(count: int) -> list[tuple[str, str]]:
+        written = []
+        for number in range(count):
+            collection = places[number % len(places)]
+            file_id = await results.upload(received(owner_id=MEMBER, collection=collection))
+            if collection not in ("group:5", "user:7"):
+                written.append((str(file_id), "received"))
+        return written
+
+    expected = await write(12)
+    async with stream(results, MEMBER, after=cursor) as live, stream(results, STAFF, after=cursor) as staff:
+        assert await live.files(len(expected)) == expected
+        expected_live = await write(12)
+        # One transaction with changes of several collections.
+        await sql.execute(
+            "INSERT INTO results.change_feed (file_id, owner_id, collection, state) "
+            "SELECT $1, 9, collection, 'failed' FROM unnest($2::text[]) AS collection",
+            first,
+            ["group:4", "group:5", "group:3"],
+        )
+        expected_live += [(str(first), "failed")] * 2
+        assert await live.files(len(expected_live)) == expected_live
+        assert len(await staff.files(27)) == 27
+        await results.publish(processed(first, MEMBER))
+        assert await live.files(1) == [(str(first), "processed")]
+    listed, _ = await change_list(results, f"after={cursor}", MEMBER)
+    assert [(change["file_id"], change["state"]) for change in listed] == [
+        *expected,
+        *expected_live,
+        (str(first), "processed"),
+    ]
 
 
 async def test_a_stream_begins_now_and_resumes_where_it_was(results: Results) -> None:

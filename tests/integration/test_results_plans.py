@@ -51,6 +51,10 @@ _CHANGES = """
     INSERT INTO results.change_feed (file_id, owner_id, collection, state)
     SELECT file_id, owner_id, collection, state FROM results.upload_dicomresult ORDER BY file_id
 """
+_COUNTS = """
+    INSERT INTO results.counter (collection, state, files)
+    SELECT collection, state, count(*) FROM results.upload_dicomresult GROUP BY collection, state
+"""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +66,7 @@ def crowded_template(postgres_server: PostgresServer, template_database: str) ->
         try:
             await connection.execute(_FILES, BEGAN)
             await connection.execute(_CHANGES)
+            await connection.execute(_COUNTS)
             await connection.execute("VACUUM ANALYZE")
         finally:
             await connection.close()
@@ -204,3 +209,14 @@ async def test_a_page_of_changes_looks_at_few_rows(sql: Connection, seen: str) -
     end = Horizon(Position(2**63, 0), None)
     for after in (START, Position(1, MANY // 2)):
         await require_bounded(sql, *changes.page_of(after, end, VIEWERS[seen], LIMIT))
+
+
+@pytest.mark.parametrize("seen", VIEWERS)
+async def test_counting_touches_no_file(sql: Connection, seen: str) -> None:
+    plan = await explain(sql, *store.count_statement(VIEWERS[seen]))
+    assert {node.get("Relation Name", node.get("Index Name")) for node in scans(plan)} <= {
+        "counter",
+        "counter_pkey",
+    }
+    counts = await store.count_states(sql, VIEWERS[seen])
+    assert sum(counts.values()) == {"little": 20, "much": 16_660, "everything": MANY}[seen]
