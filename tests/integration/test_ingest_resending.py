@@ -108,7 +108,8 @@ async def test_a_good_object_is_kept(kit: Kit) -> None:
     first = await kit.send(FIRST)
     before = kit.path(first.id).stat()
     assert (await kit.send(FIRST)).duplicate
-    assert kit.path(first.id).stat() == before
+    after = kit.path(first.id).stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert kit.objects() == [str(first.id)]
     assert len(await kit.events()) == 1
 

@@ -64,6 +64,23 @@ async def test_a_released_row_waits_its_delay_and_keeps_who_is_done(database: Da
         assert (again.attempt, sorted(again.done)) == (1, ["one", "other"])
 
 
+async def test_who_takes_over_waits_for_no_delay(database: Database) -> None:
+    async with database.connection() as connection:
+        delayed, _ = await claimed(connection, 2)
+        await STORE.release(connection, MINE, [Released(delayed.id, 60.0)])
+        await STORE.take_over(connection, 1)
+        found = await STORE.claim(connection, ANOTHERS, 30.0, 100)
+        assert [row.attempt for row in found] == [1, 2]
+
+
+async def test_the_backlog_is_what_waits(database: Database) -> None:
+    async with database.connection() as connection:
+        published, dead, _ = await claimed(connection, 3)
+        await STORE.published(connection, MINE, [published.id])
+        await STORE.dead(connection, MINE, [GivenUp(dead.id, None, "x")])
+        assert (await STORE.backlog(connection)).pending == 1
+
+
 async def test_no_more_are_pruned_than_asked_for(database: Database) -> None:
     async with database.connection() as connection:
         rows = await claimed(connection, 3)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.bus.rabbitmq.acks import Acknowledgements, Acknowledger
+from tests.waiting import eventually
 
 TAGS = 40
 
@@ -91,3 +92,23 @@ async def test_a_flush_waits_for_the_one_before_it() -> None:
     for frame in written:
         apply([frame], unsettled)
     assert unsettled == set()
+
+
+async def test_what_is_handled_while_frames_are_sent_follows_at_once() -> None:
+    written: list[int] = []
+    begun, ready = asyncio.Event(), asyncio.Event()
+
+    async def send(tag: int, multiple: bool) -> None:
+        begun.set()
+        await ready.wait()
+        written.append(tag)
+
+    acknowledger = Acknowledger(send)
+    running = asyncio.create_task(acknowledger.run())
+    acknowledger.add(1)
+    await begun.wait()
+    acknowledger.add(2)
+    ready.set()
+    await eventually(lambda: written == [1, 2])
+    running.cancel()
+    await asyncio.wait({running})

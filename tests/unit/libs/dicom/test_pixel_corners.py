@@ -75,3 +75,12 @@ def test_luminance_and_chrominance_are_measured_as_they_are_coded() -> None:
     )
     coded = float(np.asarray(red.convert("YCbCr")).mean())
     assert measured(data).average_before_normalization == pytest.approx(coded, abs=1)
+
+
+def test_wide_values_are_read_several_times_and_drawn_once() -> None:
+    values = RNG.integers(0, 1 << 32, (40, 80), np.uint64).astype("u4")
+    analysis = measured(
+        ct_instance(40, 80, pixels=values, BitsAllocated=32, BitsStored=32, HighBit=31, PixelRepresentation=0)
+    )
+    assert analysis.thumbnail is not None
+    assert Image.open(io.BytesIO(analysis.thumbnail)).size == (80, 40)

@@ -1,0 +1,156 @@
+"""The relay and its settlement at their seams: outcomes half written, a lost database, a stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from libs.common.bus.contract import Delivery
+from libs.common.bus.inprocess import InProcessBus
+from libs.common.bus.topology import Topology
+from libs.common.database.postgres import Connection, Database
+from libs.common.errors import Unavailable
+from libs.common.outbox.relay import OutboxRelay
+from libs.common.outbox.settlement import Settlement
+from libs.common.outbox.store import OutboxStore, enqueue
+from tests.bus_support import FAST, make_telemetry, received
+from tests.fixtures_postgres import OpenDatabase
+from tests.waiting import eventually
+
+ONE = Topology(FAST.exchange, FAST.subscriptions[:1], FAST.retry_delays)
+
+
+@pytest.fixture
+async def database(open_database: OpenDatabase) -> Database:
+    return await open_database("ingest", size=10)
+
+
+class Store(OutboxStore):
+    """Notes what is marked as published; waits for `gate`, then fails once where `fails`."""
+
+    def __init__(self) -> None:
+        super().__init__("ingest")
+        self.marked: list[list[int]] = []
+        self.begun = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.fails = False
+
+    async def published(self, connection: Connection, token: UUID, ids: Sequence[int]) -> int:
+        self.begun.set()
+        await self.gate.wait()
+        if self.fails:
+            self.fails = False
+            raise Unavailable("lost in the middle")
+        self.marked.append(list(ids))
+        return await super().published(connection, token, ids)
+
+
+async def test_an_outcome_is_kept_until_it_is_written(database: Database) -> None:
+    store = Store()
+    store.gate.set()
+    store.fails = True
+    settlement = Settlement(database, store, uuid4(), make_telemetry().metrics)
+    settlement.published(1)
+    with pytest.raises(Unavailable):
+        await settlement.write()
+    assert settlement.unwritten == [1]
+    await settlement.write()
+    assert (settlement.unwritten, store.marked) == ([], [[1]])
+
+
+async def test_two_writes_at_once_lose_nothing_that_comes_meanwhile(database: Database) -> None:
+    store = Store()
+    settlement = Settlement(database, store, uuid4(), make_telemetry().metrics)
+    settlement.published(1)
+    writes = [asyncio.create_task(settlement.write()) for _ in range(2)]
+    await store.begun.wait()
+    await asyncio.sleep(0.05)
+    settlement.published(2)
+    store.gate.set()
+    await asyncio.gather(*writes)
+    await settlement.write()
+    assert (settlement.unwritten, sorted(row for rows in store.marked for row in rows)) == ([], [1, 2])
+
+
+class Handler:
+    """Waits for `gate` with each event."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.gate = asyncio.Event()
+
+    async def __call__(self, _: Delivery) -> None:
+        self.seen += 1
+        await self.gate.wait()
+
+
+async def relay_of(database: Database, handler: Handler, **limits: Any) -> OutboxRelay:
+    bus = InProcessBus(make_telemetry(), topology=ONE)
+    await bus.subscribe(ONE.subscriptions[0], handler, concurrency=100)
+    return OutboxRelay(database, bus, "ingest", make_telemetry(), **{"poll": 30.0, **limits})
+
+
+async def put(database: Database, number: int) -> None:
+    for _ in range(number):
+        async with database.transaction() as connection:
+            await enqueue(connection, "ingest", received())
+
+
+async def published(database: Database) -> int:
+    async with database.connection() as connection:
+        statement = "SELECT count(*) FROM ingest.outbox WHERE published_at IS NOT NULL"
+        return int(await connection.fetchval(statement))
+
+
+async def test_a_place_that_comes_free_is_filled_before_the_next_poll(database: Database) -> None:
+    handler = Handler()
+    await put(database, 3)
+    relay = await relay_of(database, handler, in_flight=1)
+    running = asyncio.create_task(relay.run())
+    await eventually(lambda: handler.seen == 1)
+    await asyncio.sleep(0.1)  # the relay waits for work
+    handler.gate.set()
+    await eventually(lambda: handler.seen == 3)
+    await relay.stop(5.0)
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_a_stopping_relay_takes_no_more(database: Database) -> None:
+    handler = Handler()
+    await put(database, 2)
+    relay = await relay_of(database, handler, in_flight=1)
+    running = asyncio.create_task(relay.run())
+    await eventually(lambda: handler.seen == 1)
+    stopping = asyncio.create_task(relay.stop(5.0))
+    await asyncio.sleep(0.05)
+    handler.gate.set()
+    await stopping
+    await asyncio.sleep(0.1)
+    running.cancel()
+    await asyncio.wait({running})
+    assert (handler.seen, await published(database)) == (1, 1)
+
+
+async def test_a_relay_outlives_a_database_that_is_away(database: Database) -> None:
+    """Leases are renewed again, outcomes written and rows claimed once it is back."""
+    handler = Handler()
+    await put(database, 1)
+    relay = await relay_of(database, handler, lease=0.3, poll=0.05)
+    running = asyncio.create_task(relay.run())
+    await eventually(lambda: handler.seen == 1)
+    await database.close()
+    await asyncio.sleep(0.5)  # a lease, and several polls
+    assert not running.done()
+    await database.open()
+    handler.gate.set()
+    async with asyncio.timeout(10):
+        while await published(database) != 1:
+            await asyncio.sleep(0.05)
+    await relay.stop(5.0)
+    running.cancel()
+    await asyncio.wait({running})
