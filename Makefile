@@ -37,6 +37,10 @@ restore: .venv/.ready-run ## bring FROM=backups/… back into a stopped, empty s
 migrate: .venv/.ready-run ## bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
 	@exec $(python) -m services migrate
 
+.PHONY: fill-results
+fill-results: .venv/.ready-run ## complete results of earlier releases, after an upgrade
+	@exec $(python) -m services fill-results
+
 .PHONY: reconcile
 reconcile: .venv/.ready-run ## see that every accepted file is in exactly one state (ARGS="--repair")
 	@exec $(python) -m services reconcile $(ARGS)

@@ -19,6 +19,8 @@ from services.operator.settings import OperatorSettings
 USAGE = """\
 usage: python -m services            run all services, with what the environment says (README.md)
        python -m services migrate    bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
+       python -m services fill-results
+                                     complete results of earlier releases, after an upgrade
        python -m services create-user NAME [--staff] [--superuser]
                                      make an account; the password is asked for, or read from standard input
        python -m services reconcile [--repair] [--json] …
@@ -47,6 +49,10 @@ def main(arguments: Sequence[str]) -> int:
                 return running.run(settings)
             case ["migrate"]:
                 return migrate(load_settings(OperatorSettings))
+            case ["fill-results", *rest]:
+                from services.operator import fill
+
+                return fill.run(rest)
             case ["create-user", *rest]:
                 return create_user(load_settings(OperatorSettings), rest)
             case ["reconcile", *rest]:

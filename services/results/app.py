@@ -23,6 +23,7 @@ from services.results.feed import store as changes
 from services.results.feed.reader import Feed
 from services.results.keys import DATABASE, FEED, METRICS, SETTINGS, STORAGE
 from services.results.metrics import ResultsMetrics
+from services.results.processing.uncounted import count_what_was_missed
 from services.results.processing.waiting import show_waiting
 from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
@@ -77,6 +78,10 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             await current.wait()
             await feed.run()
 
+        async def count() -> None:
+            await current.wait()
+            await count_what_was_missed(database)
+
         async def look() -> None:
             await current.wait()
             await show_waiting(database, metrics)
@@ -86,6 +91,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             supervise(app, "results batches", batcher.run()),
             supervise(app, "results change feed", follow()),
             supervise(app, "results subscription", consume()),
+            supervise(app, "results counting", count()),
             supervise(app, "results waiting files", look()),
         ):
             yield

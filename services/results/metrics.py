@@ -83,6 +83,11 @@ class ResultsMetrics:
             "Age of the oldest file without outcome; 0 without any",
             registry=registry,
         )
+        self.unfilled_rows = Gauge(
+            "results_unfilled_rows",
+            "Results of an earlier release that fill-results has to complete, up to 100000",
+            registry=registry,
+        )
         self.batch_size = Histogram(
             "results_batch_size",
             "Events committed in one transaction",

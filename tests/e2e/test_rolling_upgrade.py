@@ -6,6 +6,7 @@ The schema is the present one, as it is while old pods still run: migrations com
 from __future__ import annotations
 
 import asyncio
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,10 @@ import asyncpg
 import numpy as np
 import pytest
 
+from libs.common.database.postgres import Database
+from services.operator.fill import Progress, fill
 from tests import previous_release
+from tests.accounts_support import require_agreement
 from tests.builders import UID_ROOT, ct_instance, ct_pixels, encapsulated_instance
 from tests.e2e.conftest import System
 from tests.e2e.processes import PASSWORD, Client, Process, client_of, free_port, start_all, stop_all, urls_of
@@ -124,6 +128,7 @@ async def test_two_releases_side_by_side(separate_system: System, old_processes:
         await an_old_duplicate_is_known_to_the_new(old, new, numbers)
         await files_of_both_lie_in_collections(new, sent)
         await what_the_old_accepted_and_failed_is_superseded(old, new, numbers)
+    await results_of_both_releases_are_completed(separate_system.database_url("results"))
     for process in old_processes.values():
         assert "Traceback" not in process.output()
 
@@ -171,6 +176,18 @@ async def what_the_old_accepted_and_failed_is_superseded(
     status, body = await old.upload_raw(ct_instance(seed=next(numbers)))
     assert status == 202
     assert (await old.ended(body["files"][0]["id"]))["state"] == "processed"
+
+
+async def results_of_both_releases_are_completed(database_url: str) -> None:
+    """Studies, series, counters and analyses are as if one release had written all."""
+    database = Database(database_url, size=1, timeout=10, application_name="test")
+    await database.open()
+    try:
+        await fill(database, Progress(io.StringIO()))
+        async with database.connection() as connection:
+            await require_agreement(connection)
+    finally:
+        await database.close()
 
 
 def test_the_previous_release_is_not_this_one(tmp_path: Path) -> None:

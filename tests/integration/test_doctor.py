@@ -242,6 +242,22 @@ async def test_an_outbox_that_nobody_empties(
     assert found.of("outbox")[1].startswith("1 events wait, the oldest for 36")
 
 
+async def test_results_of_an_earlier_release(
+    examined: Examine, keyring: Path, database_url: str, database_urls: dict[str, str]
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            "INSERT INTO results.upload_dicomresult (file_id, owner_id, state, precedence, raw_data) "
+            "SELECT gen_random_uuid(), 7, 'received', 0, '{}' FROM generate_series(1, 3)"
+        )
+    finally:
+        await connection.close()
+    found = await examined(**database_urls)
+    (told,) = found.of("results filled", "warning")
+    assert told.startswith("3 results of an earlier release lack their study")
+
+
 async def test_a_database_without_schemas(examined: Examine, keyring: Path, empty_database_url: str) -> None:
     found = await examined(DATABASE_URL=empty_database_url)
     for role in ROLES:
@@ -256,6 +272,7 @@ async def test_the_administrator_acts_for_services_whose_login_is_not_known(
     for role in ROLES:
         assert found.of(f"postgresql {role}", "ok"), found.all
     assert found.of("outbox", "ok") == ["0 events wait."]
+    assert found.of("results filled", "ok")
 
 
 async def test_exposed_and_missing_keyrings(examined: Examine, keyring: Path, tmp_path: Path) -> None:

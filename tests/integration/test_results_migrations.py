@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import AsyncIterator
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,12 +14,19 @@ import asyncpg
 import pytest
 
 from libs.common.database.migrations import Migrations, migrate
-from libs.common.database.postgres import Connection
+from libs.common.database.postgres import Connection, Database
 from libs.common.ids import new_file_id
+from services.operator.fill import Progress, fill
 from services.operator.migrations import MIGRATIONS
+from services.results.processing import uncounted
+from services.results.write import filling, store
+from services.results.write.fill_store import NOBODY, count_unfilled
 from tests import previous_release
+from tests.accounts_support import require_agreement
 from tests.fixtures_postgres import PostgresServer
-from tests.unit.services.results.events import MOMENT
+from tests.results_support import Results, running_results
+from tests.unit.services.results.events import MOMENT, processed, received
+from tests.waiting import eventually
 
 RESULTS = next(source for source in MIGRATIONS if source.schema == "results")
 STORE = "services/results/store.py"
@@ -124,6 +133,128 @@ async def test_the_release_before_goes_on_writing(old: Connection, empty_databas
         "SELECT count(*) FROM results.upload_dicomresult WHERE counted IS DISTINCT FROM state"
     )
     assert uncounted == 2
+
+
+OLD_HISTORY = (("received", 0), ("processed", 3), ("failed", 1), ("processed", 4))
+
+
+async def test_old_rows_are_filled_in_batches_and_after_a_kill(
+    old: Connection, empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counters, studies, series, header columns and analyses, as if this release had written the rows."""
+    rows = [
+        old_values(new_file_id(), 7 + index % 2, state=state, precedence=precedence)
+        for index in range(10)
+        for state, precedence in OLD_HISTORY
+    ]
+    await write_as_before(old, *rows)
+    await migrate(empty_database_url, [RESULTS])
+    monkeypatch.setattr(filling, "FILES", 7)
+    database = Database(empty_database_url, size=2, timeout=10, application_name="test")
+    await database.open()
+    async with database.connection() as connection:
+        assert await count_unfilled(connection, 1000) == 40
+        assert await count_unfilled(connection, 10) == 10
+    after, filled = await filling.fill_next(database, NOBODY)
+    assert (after, filled) == (rows[6][0], 7)
+    # Killed in the middle of a batch: nothing of it is kept.
+    async with database.connection() as connection:
+        killed = connection.transaction()
+        await killed.start()
+        assert await filling.fill_files(connection, [row[0] for row in rows[7:14]]) == 7
+        await killed.rollback()
+    out = io.StringIO()
+    assert await fill(database, Progress(out)) == 33
+    assert "100 %  33 of 33 results" in out.getvalue()
+    assert await fill(database, Progress(out)) == 0
+    await require_agreement(old)
+    row = await old.fetchrow("SELECT * FROM results.upload_dicomresult LIMIT 1")
+    assert row is not None
+    assert (row["patient_name"], row["search"]) == ("Doe^Jane", "doe jane a.dcm")
+    study = await old.fetchrow("SELECT * FROM results.study WHERE collection = 'user:7'")
+    assert study is not None
+    assert (study["patient_name"], study["modalities"], study["instances"]) == ("Doe^Jane", ["CT"], 20)
+    await database.close()
+
+
+async def test_the_running_service_counts_what_the_release_before_writes(
+    role_url: Callable[[str], str], database_url: str, tmp_path: Path
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    file_ids = [new_file_id() for _ in range(5)]
+    try:
+        async with running_results(role_url("results"), tmp_path) as results:
+            await write_as_before(connection, *(old_values(file_id, 7) for file_id in file_ids))
+            await eventually(lambda: agrees(connection))
+            summary = await results.json("/api/results/summary")
+            assert (summary["received"], summary["total"]) == (5, 5)
+            ended = [old_values(file_id, 7, state="processed", precedence=3) for file_id in file_ids]
+            await write_as_before(connection, *ended)
+            await results.publish(processed(file_ids[0], version=7))
+            await eventually(lambda: agrees(connection))
+    finally:
+        await connection.close()
+
+
+async def test_what_the_release_before_wrote_is_complete_once_this_one_changes_it(
+    role_url: Callable[[str], str], database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uncounted, "LOOK_SECONDS", 1000)
+    connection = await asyncpg.connect(database_url)
+    try:
+        async with running_results(role_url("results"), tmp_path) as results:
+            old = new_file_id()
+            await write_as_before(connection, old_values(old, 7, state="failed", precedence=1))
+            await results.upload(received(supersedes=old))
+            analysis = await connection.fetchrow("SELECT * FROM results.analysis WHERE file_id = $1", old)
+            assert analysis is not None
+            assert (analysis["state"], analysis["reason"]) == ("failed", "decode-failed")
+            await filling.fill_files(connection, [old])
+            await require_agreement(connection)
+    finally:
+        await connection.close()
+
+
+async def agrees(connection: Connection) -> bool:
+    await require_agreement(connection)
+    return True
+
+
+async def test_filling_beside_both_releases_neither_waits_in_a_circle_nor_miscounts(
+    role_url: Callable[[str], str], database_url: str, tmp_path: Path
+) -> None:
+    connection, other = await asyncpg.connect(database_url), await asyncpg.connect(database_url)
+    database = Database(database_url, size=2, timeout=10, application_name="test")
+    await database.open()
+    file_ids = [new_file_id() for _ in range(60)]
+    await write_as_before(connection, *(old_values(file_id, 7 + i % 3) for i, file_id in enumerate(file_ids)))
+
+    async def write_old() -> None:
+        for i, file_id in enumerate(file_ids):
+            if i % 2:
+                async with connection.transaction():
+                    await store.lock_files(connection, [file_id])
+                    ended = old_values(file_id, 7 + i % 3, state="processed", precedence=3)
+                    await write_as_before(connection, ended)
+
+    async def write_new(results: Results) -> None:
+        events = [processed(file_id, 7 + i % 3, version=2) for i, file_id in enumerate(file_ids) if i % 3]
+        await asyncio.gather(*(results.publish(event) for event in reversed(events)))
+
+    try:
+        async with running_results(role_url("results"), tmp_path) as results:
+            await asyncio.gather(
+                write_old(),
+                write_new(results),
+                fill(database, Progress(io.StringIO())),
+                fill(database, Progress(io.StringIO())),
+            )
+            await fill(database, Progress(io.StringIO()))
+            await require_agreement(other)
+    finally:
+        await database.close()
+        await connection.close()
+        await other.close()
 
 
 async def test_the_databases_owner_may_make_the_trigram_indexes(

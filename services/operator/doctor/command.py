@@ -57,6 +57,7 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
             Check(f"{database.NAME} {source.schema}", partial(database.check_role, settings, source))
             for source in MIGRATIONS
         ),
+        Check(database.FILLED, partial(database.check_results, settings)),
         Check(database.OUTBOX, partial(database.check_outbox, settings)),
         Check(queues.NAME, partial(queues.check, settings)),
         Check(places.KEYRING, partial(asyncio.to_thread, places.check_keyring, settings)),

@@ -23,10 +23,15 @@ from services.operator.migrations import MIGRATIONS
 from services.operator.preflight import CONNECT_TIMEOUT, Server, explaining_failures
 from services.operator.programs import program
 from services.operator.settings import DATABASE
+from services.results.write.fill_store import count_unfilled
 
 NAME = "postgresql"
 OUTBOX = "outbox"
 INGEST = "ingest"
+RESULTS = "results"
+FILLED = "results filled"
+MOST = 100_000
+"""Counting stops here."""
 OLD_SECONDS = 60.0
 """An event that waits longer is worth a look."""
 MIGRATE = "Run `python -m services migrate`."
@@ -98,6 +103,31 @@ async def check_role(settings: DoctorSettings, source: Migrations) -> list[Findi
     if source is MIGRATIONS[0]:
         findings.append(clock.judge(before, theirs, "PostgreSQL", after - before))
     return findings
+
+
+async def check_results(settings: DoctorSettings) -> list[Finding]:
+    """Whether results of earlier releases have what this one keeps."""
+    found = login(settings, RESULTS)
+    if found is None:
+        return [_not_running()]
+    url, setting = found
+    try:
+        async with _connected(url, setting, RESULTS) as connection:
+            unfilled = await count_unfilled(connection, MOST)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError):
+        # The check of the schema says so.
+        return []
+    if not unfilled:
+        return [Finding(FILLED, "ok", "Every result has its study and the columns of its header.")]
+    many = f"{unfilled} results" if unfilled < MOST else f"{MOST} results or more"
+    return [
+        Finding(
+            FILLED,
+            "warning",
+            f"{many} of an earlier release lack their study and columns of their headers.",
+            "Run `python -m services fill-results` once every service is of this release.",
+        )
+    ]
 
 
 async def check_outbox(settings: DoctorSettings) -> list[Finding]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
 from services.results.metrics import ResultsMetrics
+from services.results.write.fill_store import count_unfilled
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +46,11 @@ async def show_waiting(database: Database, metrics: ResultsMetrics) -> None:
         try:
             async with database.connection() as connection:
                 waiting = await read_waiting(connection)
+                unfilled = await count_unfilled(connection, MOST)
         except Unavailable as error:
             log.warning("waiting files not counted: %s", error.detail)
         else:
             metrics.waiting_files.set(waiting.files)
             metrics.oldest_waiting_seconds.set(waiting.oldest_seconds)
+            metrics.unfilled_rows.set(unfilled)
         await asyncio.sleep(LOOK_SECONDS)

@@ -18,7 +18,7 @@ from libs.common.ids import ObjectKey, began_at, file_key
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry
 from services.results.metrics import ResultsMetrics
-from services.results.write import accounts_store, store
+from services.results.write import accounts_store, fill_store, store
 from services.results.write.accounts import account, moved
 from services.results.write.batches import Batcher
 from services.results.write.facts import LogEntry, Reported
@@ -153,11 +153,18 @@ async def record(connection: Connection, reports: Sequence[Reported]) -> tuple[l
     settled = [settle(held.get(known.file_id), known) for known in facts]
     changes = [change for change in settled if change is not None and change.effective]
     await store.write_changes(connection, changes)
+    if behind := [change.file_id for change in changes if _is_behind(change)]:
+        await fill_store.analyse(connection, behind)
     digests = {c.file_id: c.sha256 for c in settled if c is not None and c.received_at is not None}
     entries = [_entry(report, digests.get(report.facts.file_id)) for report in reports]
     await store.tell(connection, entries, [change for change in changes if change.announced])
     await accounts_store.apply_accounts(connection, account(map(moved, changes)))
     return changes, entries
+
+
+def _is_behind(change: Change) -> bool:
+    """Whether the release before wrote the row last, which keeps no analyses."""
+    return change.held is not None and change.held.counted != change.held.state
 
 
 def _entry(report: Reported, sha256: str | None) -> LogEntry:
