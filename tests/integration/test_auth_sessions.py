@@ -6,11 +6,18 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from libs.common.database.postgres import Database
+from libs.common.errors import Unavailable
 from libs.common.ids import UserId, new_uuid
 from services.auth import store
+from services.auth.credentials import Passwords
+from services.auth.metrics import AuthMetrics
 from services.auth.rotation import RefreshToken, new_salt, new_token
+from services.auth.sessions import Sessions
+from services.auth.settings import AuthSettings
+from services.auth.signing_key import SigningKey
 from tests.fixtures_postgres import OpenDatabase
 
 
@@ -105,3 +112,32 @@ async def test_a_session_lasts_as_long_as_it_is_given(database: Database, token:
     assert session is not None
     left = session.expires_at - datetime.now(UTC)
     assert timedelta(minutes=55) < left <= timedelta(minutes=60)
+
+
+async def test_only_sessions_whose_time_is_over_are_forgotten(database: Database, user: UserId) -> None:
+    over, running = new_token(new_uuid()), new_token(new_uuid())
+    async with database.transaction() as connection:
+        await store.insert_session(connection, over.session_id, user, over.hash, -1)
+        await store.insert_session(connection, running.session_id, user, running.hash, 60)
+        await store.delete_expired_sessions(connection)
+        assert await store.lock_session(connection, over.session_id) is None
+        assert await store.lock_session(connection, running.session_id) is not None
+
+
+async def test_a_sign_in_that_the_database_cannot_answer_counts_as_busy(database: Database) -> None:
+    registry = CollectorRegistry()
+    sessions = Sessions(
+        database,
+        Passwords(time_cost=1, memory_kib=64, parallelism=1, workers=1, queue=1),
+        SigningKey(database),
+        AuthSettings(),
+        AuthMetrics(registry),
+    )
+    await database.close()
+    with pytest.raises(Unavailable):
+        await sessions.sign_in("ana", "x")
+    with pytest.raises(Unavailable):
+        await sessions.refresh(new_token(new_uuid()).encode())
+    for name in ("auth_sign_ins_total", "auth_refreshes_total"):
+        assert registry.get_sample_value(name, {"outcome": "busy"}) == 1.0
+        assert registry.get_sample_value(name, {"outcome": "ok"}) == 0.0

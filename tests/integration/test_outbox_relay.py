@@ -14,6 +14,7 @@ from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import Topology
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
+from libs.common.outbox.lock import OutboxLock
 from libs.common.outbox.relay import OutboxRelay
 from libs.common.outbox.settlement import Settlement
 from libs.common.outbox.store import OutboxStore, enqueue
@@ -154,3 +155,54 @@ async def test_a_relay_outlives_a_database_that_is_away(database: Database) -> N
     await relay.stop(5.0)
     running.cancel()
     await asyncio.wait({running})
+
+
+async def test_a_relay_removes_what_was_published_long_ago_and_nothing_recent(database: Database) -> None:
+    await put(database, 2)
+    async with database.connection() as connection:
+        await connection.execute(
+            "UPDATE ingest.outbox SET published_at = now() - interval '25 hours' * (id % 2)"
+        )
+        recent = await connection.fetchval("SELECT id FROM ingest.outbox WHERE id % 2 = 0")
+    relay = await relay_of(database, Handler())
+    running = asyncio.create_task(relay.run())
+
+    async def left() -> list[int]:
+        async with database.connection() as connection:
+            return [row["id"] for row in await connection.fetch("SELECT id FROM ingest.outbox")]
+
+    async with asyncio.timeout(10):
+        while len(await left()) == 2:
+            await asyncio.sleep(0.02)
+    assert await left() == [recent]
+    await relay.stop(1.0)
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def holders(connection: Connection) -> list[int]:
+    """Backends that hold an advisory lock of this database."""
+    found = await connection.fetch(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return [row["pid"] for row in found]
+
+
+async def test_a_lock_that_was_lost_is_taken_again_without_the_leases_and_let_go_at_the_end(
+    database: Database,
+) -> None:
+    """The process still works on what it leased; the pool's connections must not keep the lock."""
+    store, mine, lock = OutboxStore("ingest"), uuid4(), OutboxLock(database, "ingest", 1)
+    async with lock.held(), database.connection() as connection:
+        await put(database, 1)
+        await store.claim(connection, mine, 60.0, 1)
+        (first,) = await holders(connection)
+        await connection.execute("SELECT pg_terminate_backend($1)", first)
+        async with asyncio.timeout(30):
+            while not (found := await holders(connection)) or found == [first]:
+                await asyncio.sleep(0.05)
+        assert await connection.fetchval("SELECT token FROM ingest.outbox") == mine
+    async with database.connection() as connection, asyncio.timeout(10):
+        while await holders(connection):
+            await asyncio.sleep(0.05)
