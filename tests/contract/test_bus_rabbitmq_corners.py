@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from libs.common.bus.contract import Delivery
+from libs.common.bus.rabbitmq.acks import Acknowledger
+from libs.common.bus.rabbitmq.message import REASON, REASON_LENGTH, Incoming, dead_properties
 from libs.common.bus.rabbitmq.publisher import Publisher
 from libs.common.bus.rabbitmq.session import BrokerSession
 from libs.common.bus.topology import PROCESSOR_FILES
 from libs.common.errors import Unavailable
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import received
-from tests.contract.bus_carriers import Recorder, rabbitmq_bus, subscribe_all
+from tests.contract.bus_carriers import Recorder, messages_in, rabbitmq_bus, subscribe_all
 from tests.rabbitmq_node import RabbitMQNode
 from tests.waiting import eventually
 
@@ -98,3 +101,25 @@ async def test_what_arrives_while_a_consumer_begins_to_drain_is_left_to_others(
         monkeypatch.setattr(BrokerSession, "stop_deliveries", late)
         await bus.drain()
         assert recorder.deliveries == []
+
+
+async def test_what_was_handled_last_is_acknowledged_before_the_channel_closes(
+    amqp_url: str, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: Acknowledger) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Acknowledger, "run", never)
+    recorder = Recorder()
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        await bus.publish(received())
+        await eventually(lambda: recorder.deliveries)
+    assert await messages_in(amqp_url, "processor.files") == []
+
+
+def test_the_reason_of_a_dead_letter_is_short() -> None:
+    incoming = Incoming(1, b"{}", 1, 0, None, None, None, None)
+    headers = dead_properties(incoming, queue="x", reason="r" * 10_000).headers
+    assert headers is not None
+    assert headers[REASON] == "r" * REASON_LENGTH

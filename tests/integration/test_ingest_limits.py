@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,8 @@ async def test_what_is_erased_may_come_again(kit: Kit) -> None:
     first = await kit.send(content)
     async with kit.database.connection() as connection:
         await connection.execute("UPDATE ingest.upload_dicomfile SET state = 'erased'")
+        sha256 = hashlib.sha256(content).hexdigest()
+        assert await store.find_twin(connection, "user:7", sha256, "1.2.4") is None
     again = await kit.send(content)
     assert again.id != first.id
     assert not again.duplicate

@@ -50,3 +50,8 @@ def test_a_changed_form_of_a_cursor_is_refused() -> None:
     for changed in (cursor + "=", cursor + "\n", cursor[:-1], " " + cursor, "\udcff" + cursor):
         with pytest.raises(InvalidRequest):
             decode_position(changed)
+
+
+def test_no_place_lies_before_every_change_of_a_transaction() -> None:
+    with pytest.raises(InvalidRequest):
+        decode_position(encode_position(Position(5, -1)))
