@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -16,6 +18,7 @@ from libs.common.ids import thumbnail_key
 from services.results.cursors import START
 from services.results.feed import store as changes
 from services.results.keys import DATABASE, FEED
+from services.results.write import store
 from tests.results_support import Results, running_results
 from tests.unit.services.results.events import processed
 from tests.waiting import eventually
@@ -84,3 +87,33 @@ async def test_the_feed_waits_for_a_database_that_is_away(results: Results) -> N
         assert len(await inbox.take() or ()) == 1
     assert not feed._inboxes
     assert not feed._by_collection
+
+
+async def test_the_trace_of_the_upload_stands(results: Results) -> None:
+    file_id = await results.upload()
+    before = (await results.json(f"/api/results/{file_id}"))["trace_id"]
+    outcome = processed(file_id).model_copy(update={"traceparent": f"00-{'5' * 32}-{'6' * 16}-01"})
+    await results.publish(outcome)
+    body = await results.json(f"/api/results/{file_id}")
+    assert (body["state"], body["trace_id"]) == ("processed", before)
+
+
+async def test_who_waits_for_one_file_holds_no_later_one(results: Results, sql: Connection) -> None:
+    """In one order for everybody: so nobody waits in a circle."""
+    first, last = UUID(int=1), UUID(int=2)
+
+    async def lock_both() -> None:
+        async with results.client.app[DATABASE].transaction() as connection:
+            await store.lock_files(connection, [last, first])
+
+    async with sql.transaction():
+        await store.lock_files(sql, [first])
+        other = asyncio.create_task(lock_both())
+
+        async def waits() -> bool:
+            statement = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            return bool(await sql.fetchval(statement))
+
+        await eventually(waits)
+        assert await sql.fetchval("SELECT pg_try_advisory_xact_lock(2)")
+    await other
