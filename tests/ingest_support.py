@@ -18,7 +18,7 @@ from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.storage import FileStorage, Storage
 from libs.common.telemetry.tracing import Telemetry
 from libs.dicom.parse.header import HeaderLimits
-from services.ingest.handlers import Outcomes
+from services.ingest.handlers import FailedFiles
 from services.ingest.intake import Intake, Limits, Sender
 from services.ingest.metrics import IngestMetrics
 from services.ingest.resending import Accepted
@@ -101,7 +101,7 @@ class Kit:
 
     async def hear(self, event: Event) -> None:
         """Handle an outcome."""
-        await Outcomes(self.database)(Delivery(event, 1))
+        await FailedFiles(self.database)(Delivery(event, 1))
 
     def counted(self) -> dict[str, float]:
         """Files by outcome, those that occurred."""

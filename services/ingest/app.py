@@ -20,7 +20,7 @@ from libs.common.resources import add_storage, add_token_keys, service_database,
 from libs.common.storage import Storage
 from libs.common.tasks import supervise
 from libs.dicom.parse.header import HeaderLimits
-from services.ingest.handlers import Outcomes
+from services.ingest.handlers import FailedFiles
 from services.ingest.intake import Intake, Limits
 from services.ingest.keys import DATABASE, INTAKE, SETTINGS
 from services.ingest.metrics import IngestMetrics
@@ -77,7 +77,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
 
         async def consume_and_relay() -> None:
             await wait_until_current(database, MIGRATIONS)
-            await app[BUS].subscribe(INGEST_OUTCOMES, Outcomes(database), concurrency=OUTCOME_CONCURRENCY)
+            await app[BUS].subscribe(INGEST_OUTCOMES, FailedFiles(database), concurrency=OUTCOME_CONCURRENCY)
             await relay.run()
 
         async with (

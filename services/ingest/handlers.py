@@ -9,7 +9,7 @@ from libs.common.events import FileFailed
 from services.ingest import store
 
 
-class Outcomes:
+class FailedFiles:
     """Handler of the `ingest.outcomes` queue."""
 
     def __init__(self, database: Database) -> None:

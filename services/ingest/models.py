@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from libs.common.access import COLLECTION_PATTERN
 from libs.common.events import FileReceived
 
-State = Literal["accepted", "superseded", "erased"]
+IntakeState = Literal["accepted", "superseded", "erased"]
 
 
 class StoredFile(BaseModel):
@@ -27,7 +27,7 @@ class StoredFile(BaseModel):
     collection: str = Field(description="Where it lies: `user:7` or `group:3`")
     size_bytes: int
     sha256: str
-    state: State = Field(
+    state: IntakeState = Field(
         description="`superseded`: it could not be measured, and other bytes with its SOP Instance UID took "
         "its place"
     )
@@ -121,7 +121,7 @@ class FileListQuery(BaseModel):
 
     limit: int = Field(50, ge=1, le=500)
     cursor: UUID | None = Field(None, description="`next_cursor` of the page before")
-    state: State | None = Field(None, description="Only these; without it, all but the superseded")
+    state: IntakeState | None = Field(None, description="Only these; without it, all but the superseded")
 
     @field_validator("cursor", "state", mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from uuid import UUID
 from libs.common.database.bounded import Parameters, Rows, fetch_planned, first_rows
 from libs.common.database.postgres import Connection
 from libs.common.events import Event
-from services.ingest.models import State, StoredFile
+from services.ingest.models import IntakeState, StoredFile
 
 SCHEMA = "ingest"
 _BEYOND = UUID(int=2**128 - 1)
@@ -60,7 +60,7 @@ _GET = f"""
     WHERE id = $1 AND ($2::text[] IS NULL OR collection = ANY ($2))
 """
 # As literals: the planner has to see which of the partial indexes answers.
-_STATES: dict[State | None, str] = {
+_STATES: dict[IntakeState | None, str] = {
     None: "state <> 'superseded'",
     "accepted": "state = 'accepted'",
     "superseded": "state = 'superseded'",
@@ -121,7 +121,7 @@ async def get_file(
 async def list_files(
     connection: Connection,
     collections: Sequence[str] | None,
-    state: State | None,
+    state: IntakeState | None,
     before: UUID | None,
     limit: int,
 ) -> list[StoredFile]:

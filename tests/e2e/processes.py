@@ -149,7 +149,8 @@ class Client:
 
     async def get(self, path: str, **params: str) -> tuple[int, Any]:
         """GET of the service that serves `path`; JSON is parsed, anything else is bytes."""
-        base = self.urls[service_of("GET", path)]
+        # Without a portal of its own, any service answers for a path that is nobody's.
+        base = self.urls.get(service_of("GET", path)) or self.urls["ingest"]
         async with self.session.get(base + path, params=params, headers=self.headers) as answer:
             if "json" in answer.content_type:
                 return answer.status, await answer.json(content_type=None)

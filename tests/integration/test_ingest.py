@@ -15,7 +15,7 @@ from libs.common.database.postgres import Database
 from libs.common.errors import Conflict, InvalidContent, Reject, TooLarge, Unavailable, UnsupportedType
 from libs.common.events import new_event
 from libs.common.ids import UserId, file_key
-from services.ingest.handlers import Outcomes
+from services.ingest.handlers import FailedFiles
 from services.ingest.resending import Accepted
 from tests.builders import ct_instance
 from tests.fixtures_postgres import OpenDatabase
@@ -123,7 +123,7 @@ async def test_only_failures_are_listened_to(kit: Kit) -> None:
     await kit.send(ct_instance(seed=7))
     (event,) = await kit.events()
     with pytest.raises(Reject):
-        await Outcomes(kit.database)(Delivery(new_event("/ingest", event), 1))
+        await FailedFiles(kit.database)(Delivery(new_event("/ingest", event), 1))
 
 
 async def test_no_database_means_not_accepted(tmp_path: Path) -> None:

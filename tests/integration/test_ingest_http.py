@@ -29,7 +29,7 @@ from libs.common.telemetry.tracing import Telemetry
 from services.auth.signing import TokenSigner, generate_seed
 from services.ingest import store
 from services.ingest.app import install
-from services.ingest.models import State
+from services.ingest.models import IntakeState
 from services.ingest.settings import IngestSettings
 from tests.builders import ct_instance
 from tests.bus_support import FAST
@@ -230,7 +230,7 @@ class Explaining:
 @pytest.mark.parametrize("state", [None, "accepted", "superseded"])
 @pytest.mark.parametrize("collections", [["user:7"], ["group:3", "user:7", "user:9"], None])
 async def test_a_list_reads_no_more_than_its_pages(
-    sql: Connection, collections: list[str] | None, state: State | None
+    sql: Connection, collections: list[str] | None, state: IntakeState | None
 ) -> None:
     """Somebody who sees little among many rows: each branch walks an index, and stops at the limit."""
     await sql.execute(

@@ -43,8 +43,8 @@ Remedy = Literal[
     "replay",
     "none",
 ]
-Accepted = Literal["accepted", "superseded", "erased"]
-Result = Literal["received", "processed", "failed", "superseded", "erased"]
+AcceptedRow = Literal["accepted", "superseded", "erased"]
+ResultRow = Literal["received", "processed", "failed", "superseded", "erased"]
 ObjectState = Literal["there", "missing", "corrupt"]
 
 CONSISTENT, MENDABLE, LOSS = 0, 1, 2
@@ -102,11 +102,11 @@ class Known(NamedTuple):
     """What the rows say of one file; None where there is no row."""
 
     file_id: UUID
-    accepted: Accepted | None
+    accepted: AcceptedRow | None
     failure_noted: bool
     replaced: bool
     """Whether another accepted file has the place that this superseded one had."""
-    result: Result | None
+    result: ResultRow | None
     header_known: bool
     thumbnail_key: str | None
     restorable: bool

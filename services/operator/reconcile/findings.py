@@ -29,7 +29,7 @@ class Discrepancy(NamedTuple):
 
 
 @dataclass
-class Tally:
+class FindingTally:
     """What was looked at and found."""
 
     files: int = 0

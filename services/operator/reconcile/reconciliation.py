@@ -27,7 +27,7 @@ from services.operator.reconcile.discrepancies import (
     discrepancies,
     repairable,
 )
-from services.operator.reconcile.findings import Discrepancy, Options, Tally
+from services.operator.reconcile.findings import Discrepancy, FindingTally, Options
 from services.operator.reconcile.unowned import (
     EVENT_SOURCE,
     INGEST,
@@ -56,7 +56,7 @@ class Reconciliation:
         self._looks = asyncio.Semaphore(LOOKS)
         self._outbox = OutboxStore(INGEST)
         self._newest_event = 0
-        self.tally = Tally()
+        self.tally = FindingTally()
 
     async def findings(self) -> AsyncGenerator[Discrepancy, None]:
         """Look at everything. Raises Unavailable when the database or the store does not answer."""

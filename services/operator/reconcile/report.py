@@ -7,7 +7,7 @@ from typing import Any, Protocol, TextIO
 import orjson
 
 from services.operator.reconcile.discrepancies import CONSISTENT, LOSS, RULES, Kind
-from services.operator.reconcile.findings import Discrepancy, Tally
+from services.operator.reconcile.findings import Discrepancy, FindingTally
 
 WIDTH = max(map(len, RULES))
 SHOWN = 20
@@ -20,7 +20,7 @@ class Report(Protocol):
     def finding(self, finding: Discrepancy) -> None:
         """Show one."""
 
-    def end(self, tally: Tally, code: int, waiting: int | None) -> None:
+    def end(self, tally: FindingTally, code: int, waiting: int | None) -> None:
         """Show the sum. `waiting`: messages in the broker's queues; None without a broker."""
 
 
@@ -33,7 +33,7 @@ class JsonReport:
     def finding(self, finding: Discrepancy) -> None:
         self._line({**finding._asdict(), "loss": RULES[finding.kind].loss})
 
-    def end(self, tally: Tally, code: int, waiting: int | None) -> None:
+    def end(self, tally: FindingTally, code: int, waiting: int | None) -> None:
         self._line(
             {
                 "summary": True,
@@ -66,7 +66,7 @@ class TextReport:
         detail = f"  ({finding.detail})" if finding.detail else ""
         self._out.write(f"{finding.kind:<{WIDTH}} {finding.subject}{mended}{detail}\n")
 
-    def end(self, tally: Tally, code: int, waiting: int | None) -> None:
+    def end(self, tally: FindingTally, code: int, waiting: int | None) -> None:
         lines = [f"Looked at {tally.files} files and {tally.objects} objects."]
         for kind, rule in RULES.items():
             if found := tally.found[kind]:
@@ -85,7 +85,7 @@ class TextReport:
         self._out.write("\n".join(lines) + "\n")
 
 
-def _conclusion(tally: Tally, code: int) -> str:
+def _conclusion(tally: FindingTally, code: int) -> str:
     if code == CONSISTENT:
         return "Consistent: every accepted file is in exactly one state."
     left = tally.found.total() - tally.repaired.total()

@@ -44,7 +44,7 @@ class _Trailer(BaseModel):
     facts: _Facts
 
 
-class Sealed(NamedTuple):
+class SealedIdentity(NamedTuple):
     """A file as its object knows it."""
 
     received: FileReceived
@@ -53,7 +53,7 @@ class Sealed(NamedTuple):
     uploaded_at: AwareDatetime
 
 
-def sealed_file(file_id: UUID, trailer: Mapping[str, Any]) -> Sealed | None:
+def sealed_file(file_id: UUID, trailer: Mapping[str, Any]) -> SealedIdentity | None:
     """Read the trailer of the object of `file_id`; None where it does not say whose it is."""
     try:
         said = _Trailer.model_validate(trailer)
@@ -68,4 +68,4 @@ def sealed_file(file_id: UUID, trailer: Mapping[str, Any]) -> Sealed | None:
         sha256=said.sha256,
         **said.facts.model_dump(),
     )
-    return Sealed(received, said.file_name, said.uploaded_at)
+    return SealedIdentity(received, said.file_name, said.uploaded_at)

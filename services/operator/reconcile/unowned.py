@@ -20,8 +20,8 @@ from libs.common.ids import file_key
 from libs.common.outbox.store import OutboxStore
 from libs.common.storage import Storage, StoredObject
 from services.operator.reconcile import store
-from services.operator.reconcile.findings import Discrepancy, Options, Tally
-from services.operator.reconcile.sealed import Sealed, sealed_file
+from services.operator.reconcile.findings import Discrepancy, FindingTally, Options
+from services.operator.reconcile.sealed import SealedIdentity, sealed_file
 
 PAGE = 500
 """Objects at once."""
@@ -38,7 +38,7 @@ _UUID_LENGTH = 36
 class _Verdict(NamedTuple):
     """On all objects of one file."""
 
-    sealed: Sealed | None
+    sealed: SealedIdentity | None
     """Whose it is, if its row is missing; None for an orphan."""
     detail: str | None = None
     held: bool = False
@@ -48,7 +48,7 @@ class _Verdict(NamedTuple):
 class Unowned:
     """The walk through the store; `findings` may be read once."""
 
-    def __init__(self, database: Database, storage: Storage, options: Options, tally: Tally) -> None:
+    def __init__(self, database: Database, storage: Storage, options: Options, tally: FindingTally) -> None:
         """`tally` knows how many files there are: all rows were looked through before."""
         self._database = database
         self._storage = storage
@@ -108,7 +108,7 @@ class Unowned:
             for file_id in asked
         }
 
-    async def _verdict(self, sealed: Sealed | None, holder: store.Holder | None) -> _Verdict:
+    async def _verdict(self, sealed: SealedIdentity | None, holder: store.Holder | None) -> _Verdict:
         if sealed is None or holder is None:
             return _Verdict(sealed)
         if not holder.same_bytes:
@@ -119,11 +119,13 @@ class Unowned:
             return _Verdict(sealed, f"{holder.file_id} has the same bytes, in no sound object", held=True)
         return _Verdict(None, f"{holder.file_id} has the same bytes")
 
-    async def _sealed(self, file_id: UUID) -> Sealed | None:
+    async def _sealed(self, file_id: UUID) -> SealedIdentity | None:
         async with self._looks:
             return await read_sealed(self._storage, file_id)
 
-    async def _row_missing(self, stored: StoredObject, verdict: _Verdict, sealed: Sealed) -> Discrepancy:
+    async def _row_missing(
+        self, stored: StoredObject, verdict: _Verdict, sealed: SealedIdentity
+    ) -> Discrepancy:
         detail, rebuilt = verdict.detail or _described(stored), False
         if self._options.rebuild_rows and not verdict.held:
             if self._tally.files == 0:
@@ -146,7 +148,7 @@ class Unowned:
         return Discrepancy("orphan-object", stored.key, delete, detail)
 
 
-async def read_sealed(storage: Storage, file_id: UUID) -> Sealed | None:
+async def read_sealed(storage: Storage, file_id: UUID) -> SealedIdentity | None:
     """What the object of a file says of it; None without one that can be read, or that says whose it is."""
     try:
         return sealed_file(file_id, await storage.read_trailer(file_key(file_id)))
@@ -154,7 +156,7 @@ async def read_sealed(storage: Storage, file_id: UUID) -> Sealed | None:
         return None
 
 
-async def rebuild(connection: Connection, outbox: OutboxStore, sealed: Sealed) -> bool:
+async def rebuild(connection: Connection, outbox: OutboxStore, sealed: SealedIdentity) -> bool:
     """Make ingest's row anew and announce the file; False if another has its place. Does not commit."""
     if not await store.rebuild_row(connection, sealed.received, sealed.file_name, sealed.uploaded_at):
         return False

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from services.results.write.facts import State
 from services.results.write.header import SERIES, STUDY, study_search
-from services.results.write.outcomes import Change
+from services.results.write.outcomes import StateChange
 
 FILES = ("files_received", "files_processed", "files_failed", "files_superseded")
 """Columns of results.study and results.series that count files; erased ones are counted nowhere else."""
@@ -78,7 +78,7 @@ class Accounts:
         return not (self.studies or any(self.counters.values()))
 
 
-def moved(change: Change) -> Moved:
+def moved(change: StateChange) -> Moved:
     """What `change` means to studies, series and counters."""
     held = change.held
     counted = filed = None

@@ -37,7 +37,7 @@ HEADER_TYPES: Mapping[str, str] = MappingProxyType(
 """What `received` and the sealed trailer fill: columns, and their types as SQL names them."""
 
 
-class Header(NamedTuple):
+class HeaderFacts(NamedTuple):
     """What `received` and the sealed trailer tell."""
 
     columns: dict[str, Any]
@@ -95,7 +95,7 @@ class Facts(NamedTuple):
     owner_id: int
     collection: str
     trace_id: str | None
-    header: Header | None = None
+    header: HeaderFacts | None = None
     outcomes: tuple[Outcome, ...] = ()
     superseded_in: str | None = None
     """Collection of the file that replaced it."""

@@ -22,7 +22,7 @@ from services.results.write import accounts_store, fill_store, store
 from services.results.write.accounts import account, moved
 from services.results.write.batches import Batcher
 from services.results.write.facts import LogEntry, Reported
-from services.results.write.outcomes import Change, fold, is_stale, settle
+from services.results.write.outcomes import StateChange, fold, is_stale, settle
 from services.results.write.reports import STALE, report_of, require_own, storable
 
 log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class Recorder:
         self._count(reports, changes, entries)
 
     def _count(
-        self, reports: Sequence[Reported], changes: Sequence[Change], entries: Sequence[LogEntry]
+        self, reports: Sequence[Reported], changes: Sequence[StateChange], entries: Sequence[LogEntry]
     ) -> None:
         stored, metrics = time.time(), self._metrics
         for change in changes:
@@ -144,7 +144,9 @@ class Recorder:
             seen.add(report.entry.event_id)
 
 
-async def record(connection: Connection, reports: Sequence[Reported]) -> tuple[list[Change], list[LogEntry]]:
+async def record(
+    connection: Connection, reports: Sequence[Reported]
+) -> tuple[list[StateChange], list[LogEntry]]:
     """Store what `reports` tell, within a transaction; what changed, and what the log says of each."""
     facts = fold(known for of in reports for known in (of.facts, of.replaced) if known is not None)
     file_ids = [known.file_id for known in facts]
@@ -162,7 +164,7 @@ async def record(connection: Connection, reports: Sequence[Reported]) -> tuple[l
     return changes, entries
 
 
-def _is_behind(change: Change) -> bool:
+def _is_behind(change: StateChange) -> bool:
     """Whether the release before wrote the row last, which keeps no analyses."""
     return change.held is not None and change.held.counted != change.held.state
 

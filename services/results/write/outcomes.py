@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.results.write.facts import Facts, Header, Outcome, State
+from services.results.write.facts import Facts, HeaderFacts, Outcome, State
 
 RECEIVED = 0
 FAILED = 1
@@ -47,7 +47,7 @@ class Held(NamedTuple):
     filed: State | None
 
 
-class Change(NamedTuple):
+class StateChange(NamedTuple):
     """What to write of one file, and what it is then."""
 
     file_id: UUID
@@ -55,7 +55,7 @@ class Change(NamedTuple):
     collection: str
     trace_id: str | None
     held: Held | None
-    header: Header | None
+    header: HeaderFacts | None
     """To be written."""
     outcome: Outcome | None
     """To be written."""
@@ -110,7 +110,7 @@ def is_stale(outcome: Outcome, sha256: str | None) -> bool:
     return sha256 is not None and outcome.sha256 not in (None, sha256)
 
 
-def settle(held: Held | None, new: Facts) -> Change | None:
+def settle(held: Held | None, new: Facts) -> StateChange | None:
     """What `new` makes of the row; None when nobody may change it, or the events speak of another's file."""
     if held is not None and (held.state == "erased" or _is_foreign(held, new)):
         return None
@@ -132,7 +132,7 @@ def settle(held: Held | None, new: Facts) -> Change | None:
         held is not None and held.state == "superseded" and held.collection == source.collection
     )
     study, series = (held.study_instance_uid, held.series_instance_uid) if held else (None, None)
-    return Change(
+    return StateChange(
         file_id=new.file_id,
         owner_id=source.owner_id,
         collection=source.collection,
@@ -172,7 +172,7 @@ def fold(facts: Iterable[Facts]) -> list[Facts]:
     return list(merged.values())
 
 
-def _header(held: Held | None, new: Header | None) -> Header | None:
+def _header(held: Held | None, new: HeaderFacts | None) -> HeaderFacts | None:
     """The header to write: the first whole one stands, and until then the first."""
     if new is None or held is None or held.received_at is None:
         return new

@@ -12,7 +12,7 @@ import orjson
 from libs.common.errors import Reject
 from libs.common.events import Event, EventData, FileFailed, FileProcessed, FileReceived
 from libs.common.ids import file_key, thumbnail_key
-from services.results.write.facts import HEADER_TYPES, Facts, Header, LogEntry, Outcome, Reported, State
+from services.results.write.facts import HEADER_TYPES, Facts, HeaderFacts, LogEntry, Outcome, Reported, State
 from services.results.write.header import TYPES, clean, columns_of
 
 UNREADABLE = "The stored object could not be read when the file was received; its header is not known."
@@ -98,7 +98,7 @@ def _bounded(value: int | None, most: int) -> int | None:
     return value if value is not None and -most <= value <= most else None
 
 
-def _header(data: FileReceived, received_at: datetime, trailer: Mapping[str, Any] | None) -> Header:
+def _header(data: FileReceived, received_at: datetime, trailer: Mapping[str, Any] | None) -> HeaderFacts:
     known: Mapping[str, Any] = {"warnings": [UNREADABLE]} if trailer is None else trailer
     name, dicom, warnings = known.get("file_name"), known.get("dicom"), known.get("warnings") or []
     file_name = None if name is None else str(name)
@@ -126,7 +126,7 @@ def _header(data: FileReceived, received_at: datetime, trailer: Mapping[str, Any
         "received_at": received_at,
         **(dict.fromkeys(TYPES) if trailer is None else columns_of(dicom, file_name)),
     }
-    return Header(columns, raw_data is not None, received_at, data.sha256)
+    return HeaderFacts(columns, raw_data is not None, received_at, data.sha256)
 
 
 def _replaced(data: FileReceived) -> Facts | None:

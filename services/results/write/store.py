@@ -11,7 +11,7 @@ import orjson
 from libs.common.database.postgres import Connection
 from services.results.write.facts import HEADER_TYPES, PIXELS, LogEntry
 from services.results.write.header import HEADER_VERSION
-from services.results.write.outcomes import Change, Held
+from services.results.write.outcomes import Held, StateChange
 
 CHANNEL = "results_change"
 
@@ -170,7 +170,7 @@ async def read_held(connection: Connection, file_ids: Sequence[UUID]) -> dict[UU
     return {row[0]: Held(*row) for row in await connection.fetch(_HELD, file_ids)}
 
 
-async def write_changes(connection: Connection, changes: Sequence[Change]) -> None:
+async def write_changes(connection: Connection, changes: Sequence[StateChange]) -> None:
     """Make or complete the rows: headers, outcomes, and what other files made of them."""
     headers = [change for change in changes if change.header is not None]
     outcomes = [change for change in changes if change.outcome is not None or change.withdrawn]
@@ -188,20 +188,20 @@ async def write_changes(connection: Connection, changes: Sequence[Change]) -> No
         await connection.execute(_STATES, _json([_row(change) for change in states]))
 
 
-async def tell(connection: Connection, entries: Sequence[LogEntry], changes: Sequence[Change]) -> None:
+async def tell(connection: Connection, entries: Sequence[LogEntry], changes: Sequence[StateChange]) -> None:
     """Note every attempt, once each; put changes into the feed, and wake its readers at the commit."""
     fed = [{name: getattr(change, name) for name in _FEED_TYPES} for change in changes]
     await connection.execute(_TELL, _json([entry._asdict() for entry in entries]), _json(fed), CHANNEL)
 
 
-def _only_state(change: Change) -> bool:
+def _only_state(change: StateChange) -> bool:
     """Whether another file has changed it, and no outcome says so as well."""
     if change.outcome is not None or change.withdrawn:
         return False
     return change.state != ("received" if change.held is None else change.held.state)
 
 
-def _row(change: Change) -> dict[str, Any]:
+def _row(change: StateChange) -> dict[str, Any]:
     header = change.header
     return {
         "file_id": change.file_id,
@@ -216,12 +216,12 @@ def _row(change: Change) -> dict[str, Any]:
     }
 
 
-def _header(change: Change) -> dict[str, Any]:
+def _header(change: StateChange) -> dict[str, Any]:
     assert change.header is not None  # noqa: S101  the caller has looked
     return change.header.columns
 
 
-def _outcome(change: Change) -> dict[str, Any]:
+def _outcome(change: StateChange) -> dict[str, Any]:
     outcome = change.outcome
     if outcome is None:
         return dict.fromkeys((*_OUTCOME_TYPES, *_ANALYSIS_TYPES)) | {"sha256": change.sha256}

@@ -15,8 +15,8 @@ from services.results.write.facts import Facts, Outcome
 from services.results.write.outcomes import (
     ERASED,
     SUPERSEDED,
-    Change,
     Held,
+    StateChange,
     fold,
     merge,
     precedence,
@@ -62,7 +62,7 @@ def outcome(of: Facts) -> Outcome:
     return told
 
 
-def held_after(change: Change) -> Held:
+def held_after(change: StateChange) -> Held:
     """What the row says then, as the store writes it."""
     held, header = change.held, change.header
     if change.outcome is not None:
