@@ -7,6 +7,7 @@ was noticed, or if the list does not fit the code any more.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -75,6 +76,7 @@ def main(words: Sequence[str]) -> int:
         print(f"No mutant is about {' or '.join(words)}.")
         return 1
     os.nice(NICENESS)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing stays behind
     import_libraries()
     with one_server():
         return run(ROOT, found)

@@ -108,6 +108,7 @@ class Copy:
         status = 3
         try:
             os.setsid()
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             for number, path in ((0, os.devnull), (1, self._output), (2, self._output)):
                 mode = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND
                 if number == 1:

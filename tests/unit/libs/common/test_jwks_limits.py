@@ -26,7 +26,9 @@ async def fetch() -> AsyncIterator[Fetch]:
     app = web.Application()
 
     async def keys(_: web.Request) -> web.StreamResponse:
-        return answers.pop()
+        if isinstance(answer := answers.pop(), web.HTTPException):
+            raise answer
+        return answer
 
     async def elsewhere(_: web.Request) -> web.Response:
         return web.Response(body=document("a"))
