@@ -15,9 +15,13 @@ import pytest
 from libs.common.database.postgres import Connection
 from libs.common.events import Event
 from libs.common.ids import file_key, new_file_id
+from services.results.write import store
+from services.results.write.accounts import Accounts, Tally
+from services.results.write.accounts_store import apply_accounts
 from tests.accounts_support import require_agreement
 from tests.results_support import Results, running_results
 from tests.unit.services.results.events import failed, processed, received, trailer
+from tests.waiting import eventually
 
 HEADER = {
     "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Müller^Jane"}]},
@@ -182,6 +186,20 @@ async def test_what_was_made_from_other_bytes_is_only_logged(results: Results, s
     await require_agreement(sql)
 
 
+async def test_the_first_trace_id_stands(results: Results, sql: Connection) -> None:
+    """One trace per file: a retry hours later has another, and the result shows the upload's."""
+    file_id = await results.upload()
+    later = processed(file_id).model_copy(update={"traceparent": f"00-{'b' * 32}-b7ad6b7169203331-01"})
+    await results.publish(later)
+    first = "0af7651916cd43dd8448eb211c80319c"
+    held = "SELECT trace_id FROM results.upload_dicomresult WHERE file_id = $1"
+    assert await sql.fetchval(held, file_id) == first
+    early = new_file_id()
+    await results.publish(later.model_copy(update={"data": processed(early).data}))
+    await results.upload(received(early))
+    assert await sql.fetchval(held, early) == "b" * 32
+
+
 @pytest.mark.parametrize("seed", range(2))
 async def test_replicas_that_meet_the_same_studies_in_any_order_neither_wait_in_a_circle_nor_miscount(
     role_url: Callable[[str], str], tmp_path: Path, sql: Connection, seed: int
@@ -222,3 +240,68 @@ async def deadlocks(sql: Connection) -> int:
         "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     )
     return found
+
+
+async def waiting(sql: Connection, connection: Connection) -> bool:
+    """Whether `connection` waits for a lock."""
+    pid = connection.get_server_pid()
+    found: bool = await sql.fetchval(
+        "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1", pid
+    )
+    return found
+
+
+@pytest.fixture
+async def other(database_url: str) -> AsyncIterator[Connection]:
+    """Another connection."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def watcher(database_url: str) -> AsyncIterator[Connection]:
+    """A third one, which locks nothing."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def test_files_are_locked_in_one_order_whatever_the_order_of_their_events(
+    sql: Connection, other: Connection, watcher: Connection
+) -> None:
+    """Who waits for the first holds none of the later ones."""
+    low, high = sorted((new_file_id(), new_file_id()), key=lambda f: int.from_bytes(f.bytes[8:], signed=True))
+    holding = sql.transaction()
+    await holding.start()
+    await store.lock_files(sql, [low])
+    async with other.transaction():
+        locking = asyncio.create_task(store.lock_files(other, [high, low]))
+        await eventually(lambda: waiting(watcher, other))
+        free = await watcher.fetchval(
+            "SELECT pg_try_advisory_xact_lock($1)", int.from_bytes(high.bytes[8:], signed=True)
+        )
+        await holding.rollback()
+        await locking
+    assert free is True
+
+
+@pytest.mark.parametrize(("first", "second"), [("1.1", "1.2"), ("1.2", "1.1")])
+async def test_studies_are_locked_in_one_order_whatever_the_order_of_their_files(
+    sql: Connection, other: Connection, watcher: Connection, first: str, second: str
+) -> None:
+    keys = [("user:7", first), ("user:7", second)]
+
+    def tallies() -> Accounts:
+        return Accounts(studies={key: Tally(files={"files_received": 1}) for key in keys})
+
+    await apply_accounts(sql, tallies())
+    async with sql.transaction():
+        await sql.execute("SELECT FROM results.study WHERE study_instance_uid = '1.1' FOR UPDATE")
+        applying = asyncio.create_task(apply_accounts(other, tallies()))
+        await eventually(lambda: waiting(watcher, other))
+        # Raises where the other holds it.
+        await watcher.execute("SELECT FROM results.study WHERE study_instance_uid = '1.2' FOR UPDATE NOWAIT")
+    await applying
+    rows = await sql.fetch("SELECT files_received FROM results.study")
+    assert [row["files_received"] for row in rows] == [2, 2]
