@@ -10,6 +10,8 @@ command -v podman >/dev/null || missing="$missing podman"
 command -v runc >/dev/null || missing="$missing runc"
 [ -x /usr/lib/podman/netavark ] || missing="$missing netavark"
 [ -x /usr/lib/podman/aardvark-dns ] || missing="$missing aardvark-dns"
+# netavark calls it; without it, it says `No such file or directory` and does not say of what.
+command -v iptables >/dev/null || missing="$missing iptables"
 # What holds the namespaces of a pod.
 command -v catatonit >/dev/null || missing="$missing catatonit"
 command -v debootstrap >/dev/null || missing="$missing debootstrap"
