@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.results.write.facts import State
-from services.results.write.header import SERIES, STUDY, study_search
+from services.results.write.header import SERIES, STUDY
 from services.results.write.outcomes import StateChange
 
 FILES = ("files_received", "files_processed", "files_failed", "files_superseded")
@@ -40,14 +40,18 @@ class Moved(NamedTuple):
     """Whether it can stand for its study: processed, with a thumbnail."""
 
 
+_SERIES = ("modality", *SERIES)
+
 Key = tuple[str, ...]
 """Collection and UIDs: what rows are locked in the order of."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Tally:
     """The difference to one study or series; `facts` hold what files say of it, the first known each."""
 
+    unknown: Sequence[str] = ()
+    """Names of `facts` that no file has told yet."""
     files: dict[str, int] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     first: datetime | None = None
@@ -126,27 +130,31 @@ def _count(accounts: Accounts, place: Place | None, difference: int) -> None:
 def _tallies(accounts: Accounts, place: Place | None) -> list[Tally]:
     if place is None or place.study is None:
         return []
-    found = [accounts.studies.setdefault((place.collection, place.study), Tally())]
-    if place.series is not None:
-        key = (place.collection, place.study, place.series)
-        found.append(accounts.series.setdefault(key, Tally()))
-    return found
+    key: Key = (place.collection, place.study)
+    study = accounts.studies.get(key)
+    if study is None:
+        study = accounts.studies[key] = Tally(STUDY)
+    if place.series is None:
+        return [study]
+    key = (*key, place.series)
+    series = accounts.series.get(key)
+    if series is None:
+        series = accounts.series[key] = Tally(_SERIES)
+    return [study, series]
 
 
 def _describe(tally: Tally, moved: Moved) -> None:
     if moved.cover and tally.cover is None:
         tally.cover = moved.file_id
-    if moved.received_at is not None:
-        tally.first = min(filter(None, (tally.first, moved.received_at)))
-        tally.last = max(filter(None, (tally.last, moved.received_at)))
+    if (at := moved.received_at) is not None:
+        tally.first = at if tally.first is None else min(tally.first, at)
+        tally.last = at if tally.last is None else max(tally.last, at)
     columns = moved.columns
     if columns is None:
         return
-    facts = tally.facts
-    for name in (*STUDY, *SERIES, "modality"):
-        if facts.get(name) is None:
-            facts[name] = columns.get(name)
-    if not facts.get("search"):
-        facts["search"] = study_search(columns)
-    if columns.get("modality"):
+    told = {name: columns[name] for name in tally.unknown if columns[name] is not None}
+    if told:
+        tally.facts |= told
+        tally.unknown = [name for name in tally.unknown if name not in told]
+    if columns["modality"]:
         tally.modalities.add(columns["modality"])

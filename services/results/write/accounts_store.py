@@ -14,7 +14,7 @@ import orjson
 
 from libs.common.database.postgres import Connection
 from services.results.write.accounts import FILES, Accounts, Key, Tally
-from services.results.write.header import SERIES, STUDY, TYPES
+from services.results.write.header import SERIES, STUDY, TYPES, study_search
 
 _STUDY_FACTS = (*STUDY, "search")
 _SERIES_FACTS = ("modality", *SERIES)
@@ -138,6 +138,6 @@ def _rows(
             "cover_file_id": tally.cover,
         }
         if modalities:
-            row["modalities"] = sorted(tally.modalities)
+            row |= {"modalities": sorted(tally.modalities), "search": study_search(tally.facts)}
         rows.append(row)
     return orjson.dumps(rows).decode()

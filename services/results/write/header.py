@@ -93,15 +93,15 @@ def columns_of(dicom: object, file_name: str | None) -> dict[str, Any]:
     return columns
 
 
-def study_search(columns: Mapping[str, Any]) -> str:
-    """What searches for a study compare, of the columns of one of its files."""
+def study_search(columns: Mapping[str, Any]) -> str | None:
+    """What searches for a study compare, of its columns as far as they are known; None where none is."""
     names = ("patient_name", "patient_id", "accession_number", "study_id", "study_description")
-    return _folded([columns[name] for name in (*names, "referring_physician_name")])
+    return _folded([columns.get(name) for name in (*names, "referring_physician_name")]) or None
 
 
 def clean(text: str) -> str:
     """`text` without control characters and lone surrogates, which PostgreSQL or JSON cannot say."""
-    return text if text.isascii() and text.isprintable() else _BAD.sub("", text)
+    return text if text.isprintable() else _BAD.sub("", text)
 
 
 def _search(header: dict[str, Any], columns: Mapping[str, Any], file_name: str | None) -> str:
@@ -116,15 +116,19 @@ def _folded(texts: list[str | None]) -> str:
 
 
 def _first(header: dict[str, Any], tag: str) -> object:
-    element = header.get(tag)
+    if tag not in header:
+        return None
+    element = header[tag]
     values = element.get("Value") if isinstance(element, dict) else None
-    return values[0] if isinstance(values, list) and values else None
+    return values[0] if values and isinstance(values, list) else None
 
 
 def _cleaned(value: object) -> str | None:
     if not isinstance(value, str):
         return None
-    return clean(value[:TEXT_CHARACTERS]).strip() or None
+    if not value.isprintable() or len(value) > TEXT_CHARACTERS:
+        value = clean(value[:TEXT_CHARACTERS])
+    return value.strip() or None
 
 
 def _text(header: dict[str, Any], tag: str) -> str | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from libs.common.database.postgres import Connection
-from services.results.write.facts import HEADER_TYPES, PIXELS, LogEntry
+from services.results.write.facts import HEADER_TYPES, PIXELS, LogEntry, Outcome
 from services.results.write.header import HEADER_VERSION
 from services.results.write.outcomes import Held, StateChange
 
@@ -153,6 +153,9 @@ _TELL = f"""
 """
 
 
+_NO_OUTCOME: dict[str, Any] = dict.fromkeys((*_OUTCOME_TYPES, *_ANALYSIS_TYPES))
+
+
 async def lock_files(connection: Connection, file_ids: Iterable[UUID]) -> None:
     """Hold these files until the transaction ends; whoever changes a result does so, before anything else.
 
@@ -224,11 +227,10 @@ def _header(change: StateChange) -> dict[str, Any]:
 def _outcome(change: StateChange) -> dict[str, Any]:
     outcome = change.outcome
     if outcome is None:
-        return dict.fromkeys((*_OUTCOME_TYPES, *_ANALYSIS_TYPES)) | {"sha256": change.sha256}
-    values = outcome._asdict()
-    statistics = outcome.statistics
-    values["statistics"] = None if statistics is None else orjson.Fragment(statistics)
-    return values | {"sha256": change.sha256, "rank": change.rank}
+        return _NO_OUTCOME | {"sha256": change.sha256}
+    statistics = None if outcome.statistics is None else orjson.Fragment(outcome.statistics)
+    told = dict(zip(Outcome._fields, outcome, strict=True))
+    return told | {"statistics": statistics, "sha256": change.sha256, "rank": change.rank}
 
 
 def _json(rows: list[dict[str, Any]]) -> str:
