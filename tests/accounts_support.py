@@ -51,8 +51,10 @@ _ANALYSES = """
 
 async def require_agreement(sql: Connection) -> None:
     """Count everything anew, and compare. Every file that is processed has a thumbnail here."""
-    for counted, kept in (_COUNTERS, _STUDIES, _SERIES):
-        expected = {tuple(row) for row in await sql.fetch(counted)}
-        assert {tuple(row) for row in await sql.fetch(kept)} == expected
-    for wrong in (_COVERS, _UNFILLED, _ANALYSES):
-        assert await sql.fetchval(wrong) == 0
+    async with sql.transaction(isolation="repeatable_read", readonly=True):
+        for counted, kept in (_COUNTERS, _STUDIES, _SERIES):
+            expected = {tuple(row) for row in await sql.fetch(counted)}
+            found = {tuple(row) for row in await sql.fetch(kept)}
+            assert found == expected, (found - expected, expected - found)
+        for wrong in (_COVERS, _UNFILLED, _ANALYSES):
+            assert await sql.fetchval(wrong) == 0

@@ -182,7 +182,15 @@ async def results_of_both_releases_are_completed(database_url: str) -> None:
     """Studies, series, counters and analyses are as if one release had written all."""
     database = Database(database_url, size=1, timeout=10, application_name="test")
     await database.open()
+
+    async def every_header_has_come() -> bool:
+        """An outcome may have overtaken its `received`, which the old release then writes after `fill`."""
+        async with database.connection() as connection:
+            late = "SELECT count(*) FROM results.upload_dicomresult WHERE received_at IS NULL"
+            return bool(await connection.fetchval(late) == 0)
+
     try:
+        await eventually(every_header_has_come)
         await fill(database, Progress(io.StringIO()))
         async with database.connection() as connection:
             await require_agreement(connection)
