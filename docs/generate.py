@@ -11,11 +11,11 @@ from pydantic.json_schema import models_json_schema
 
 from infra.grafana import build as grafana
 from infra.k8s import prometheus_rules
-from libs.common.access import ORDINARY
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.events import CONTENT_TYPE, FileFailed, FileProcessed, FileReceived
 from libs.common.http.openapi import Operation
 from libs.common.http.prefixes import PREFIXES
+from libs.common.permissions import ORDINARY
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.service import ServiceSettings

@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures_rabbitmq",
     "tests.fixtures_mongodb",
     "tests.fixtures_reconcile",
+    "tests.fixtures_auth",
 ]
 
 # No test asserts a time.

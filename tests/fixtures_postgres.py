@@ -21,12 +21,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from libs.common.database.migrations import migrate
 from libs.common.database.postgres import Database
 from libs.common.database.roles import OPERATOR
 from libs.postgresql.embedded import EmbeddedPostgres
 from libs.postgresql.folder import cluster
-from services.operator.migrations import MIGRATIONS
+from services.operator.migrations import MIGRATIONS, bring_up_to_date
 
 ROLE_PASSWORD = "dicom-tests-only"
 ROLES = (*(source.schema for source in MIGRATIONS), OPERATOR)
@@ -69,7 +68,7 @@ class PostgresServer:
         """A new database, by name; dropped at the end."""
         name = f"test_{secrets.token_hex(6)}"
         # Settings of a database are not copied with it.
-        search_path = ", ".join(source.schema for source in MIGRATIONS)
+        search_path = ", ".join([OPERATOR, *(source.schema for source in MIGRATIONS)])
         self.execute(
             f'CREATE DATABASE "{name}" TEMPLATE "{template}"',
             f'ALTER DATABASE "{name}" SET search_path = {search_path}, public',
@@ -120,7 +119,7 @@ def data_dir(tmp_path: Path, fresh_cluster: Path) -> Path:
 def template_database(postgres_server: PostgresServer) -> Iterator[str]:
     """Name of a database with every migration applied."""
     with postgres_server.database() as name:
-        run_apart(migrate(postgres_server.url(name), MIGRATIONS))
+        run_apart(bring_up_to_date(postgres_server.url(name)))
         if os.environ.get("TEST_DATABASE_URL"):
             postgres_server.execute(*(f"ALTER ROLE \"{role}\" PASSWORD '{ROLE_PASSWORD}'" for role in ROLES))
         yield name

@@ -29,7 +29,7 @@ from libs.common.resources import drain_bus
 from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier, token_registry
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry
-from services.auth.signing import TokenSigner, generate_seed
+from services.auth.sessions.signing import TokenSigner, generate_seed
 from services.results.app import install
 from services.results.keys import STORAGE
 from services.results.settings import ResultsSettings

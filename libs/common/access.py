@@ -11,24 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal
 
 from libs.common.errors import PermissionDenied
+from libs.common.permissions import Permission
 from libs.common.security.tokens import Principal
 
 Mode = Literal["view", "manage"]
-
-Permission = Literal[
-    "add_dicomfile",
-    "view_dicomfile",
-    "view_dicomresult",
-    "view_all_dicomresult",
-]
-"""What an operation may ask for. The names follow Django's: action, then model."""
-
-ORDINARY: frozenset[Permission] = frozenset({"add_dicomfile", "view_dicomfile", "view_dicomresult"})
-"""What everybody who is signed in may do."""
-ALL: frozenset[Permission] = frozenset(get_args(Permission))
 
 
 COLLECTION_PATTERN = r"^(user|group):[1-9][0-9]{0,18}$"
@@ -40,20 +29,24 @@ def user_collection(user_id: int) -> str:
     return f"user:{user_id}"
 
 
+def group_collection(group_id: int) -> str:
+    """The collection of a group."""
+    return f"group:{group_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
     """The caller, as far as access goes."""
 
     user_id: int
     collections: Mapping[str, Mode]
-    permissions: frozenset[str]
+    permissions: frozenset[Permission]
 
     @classmethod
     def of(cls, caller: Principal) -> Viewer:
         """The viewer whom a verified token speaks for."""
         own: dict[str, Mode] = {user_collection(caller.user_id): "manage"}
-        permissions = ALL if caller.staff else ORDINARY | frozenset(caller.permissions)
-        return cls(caller.user_id, MappingProxyType({**caller.collections, **own}), permissions)
+        return cls(caller.user_id, MappingProxyType({**caller.collections, **own}), caller.permissions)
 
     @property
     def sees_all(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from libs.common.http.application import create_app
+from libs.common.http.openapi import add_operations
 from libs.common.keys import READINESS, TELEMETRY, VERIFIER
 from libs.common.resources import service_database
 from libs.common.security.jwks import FetchKeys
@@ -14,14 +15,16 @@ from libs.common.security.tokens import TokenVerifier
 from libs.common.tasks import supervise
 from libs.common.telemetry.tracing import Telemetry
 from services.auth import routes
-from services.auth.bootstrap import Bootstrap
-from services.auth.credentials import Passwords
-from services.auth.keys import SESSIONS, SETTINGS, SIGNING_KEY
+from services.auth.groups.groups import Groups
+from services.auth.identity.bootstrap import Bootstrap
+from services.auth.identity.passwords import Passwords
+from services.auth.keys import DATABASE, GROUPS, SESSIONS, SETTINGS, SIGNING_KEY, USERS
 from services.auth.metrics import AuthMetrics
-from services.auth.sessions import Sessions
+from services.auth.schema import MIGRATIONS
+from services.auth.sessions.login import Sessions
+from services.auth.sessions.signing_key import SigningKey
 from services.auth.settings import AuthSettings
-from services.auth.signing_key import SigningKey
-from services.auth.store import MIGRATIONS
+from services.auth.users.users import Users
 
 
 def install(app: web.Application, settings: AuthSettings) -> None:
@@ -34,7 +37,10 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     app[SIGNING_KEY] = key
     app[SESSIONS] = Sessions(database, passwords, key, settings, AuthMetrics(metrics.registry))
     app[READINESS]["auth"] = bootstrap.ready
-    routes.add_routes(app)
+    app[DATABASE] = database
+    app[USERS] = Users(database, passwords, min_length=settings.password_min_length)
+    app[GROUPS] = Groups(database)
+    add_operations(app, prefix=routes.PREFIX, title="Authentication", operations=routes.OPERATIONS)
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
         await database.open()

@@ -12,10 +12,10 @@ from libs.common.database.migrations import require_current
 from libs.common.errors import ConfigurationError, DicomSystemError
 from libs.common.resources import service_database
 from libs.common.settings.loading import load_settings
-from services.auth import accounts
 from services.auth.app import make_passwords
+from services.auth.identity import accounts
+from services.auth.schema import MIGRATIONS
 from services.auth.settings import AuthSettings
-from services.auth.store import MIGRATIONS
 
 
 def create_user(arguments: Sequence[str], settings: AuthSettings | None = None) -> int:
@@ -61,7 +61,13 @@ async def _create(settings: AuthSettings, name: str, password: str, staff: bool,
     try:
         await require_current(database, MIGRATIONS)
         return await accounts.create_user(
-            database, passwords, name, password, staff=staff, superuser=superuser
+            database,
+            passwords,
+            name,
+            password,
+            staff=staff,
+            superuser=superuser,
+            min_length=settings.password_min_length,
         )
     finally:
         passwords.close()

@@ -2,10 +2,16 @@
 
 from aiohttp import web
 
-from services.auth.sessions import Sessions
+from libs.common.database.postgres import Database
+from services.auth.groups.groups import Groups
+from services.auth.sessions.login import Sessions
+from services.auth.sessions.signing_key import SigningKey
 from services.auth.settings import AuthSettings
-from services.auth.signing_key import SigningKey
+from services.auth.users.users import Users
 
 SETTINGS = web.AppKey("auth_settings", AuthSettings)
+DATABASE = web.AppKey("auth_database", Database)
 SESSIONS = web.AppKey("auth_sessions", Sessions)
 SIGNING_KEY = web.AppKey("auth_signing_key", SigningKey)
+USERS = web.AppKey("auth_users", Users)
+GROUPS = web.AppKey("auth_groups", Groups)

@@ -8,8 +8,9 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.service import ServiceSettings
-from services.auth.credentials import MAX_PASSWORD_LENGTH
-from services.auth.models import normal_username
+from services.auth.identity.models import normal_username
+from services.auth.identity.password_policy import LEAST_LENGTH
+from services.auth.identity.passwords import MAX_PASSWORD_LENGTH
 
 
 class AuthSettings(ServiceSettings, DatabaseSettings):
@@ -37,6 +38,12 @@ class AuthSettings(ServiceSettings, DatabaseSettings):
         ge=0,
         le=300,
         description="Seconds that a refresh token works on after its first use (tabs that refresh at once).",
+    )
+    password_min_length: int = Field(
+        12,
+        ge=LEAST_LENGTH,
+        le=64,
+        description="Least length of a new password; the most common ones are refused whatever their length.",
     )
     password_time_cost: int = Field(3, ge=1, le=100, description="argon2id passes (RFC 9106: t).")
     password_memory_kib: int = Field(

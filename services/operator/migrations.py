@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from libs.common.database.migrations import Migrations, migrate
-from libs.common.database.roles import set_passwords
+from libs.common.database.roles import OPERATOR, set_passwords, set_search_path
 from libs.common.errors import ConfigurationError
 from services.operator.preflight import Server, explaining_failures
 
@@ -20,6 +20,7 @@ MIGRATIONS = tuple(
     for schema in ("results", "ingest", "auth")
 )
 """In the order in which people's unqualified table names are looked up."""
+VIEWS = Path(__file__).parent / "views.sql"
 
 
 async def bring_up_to_date(admin_url: str, role_passwords: Mapping[str, str] | None = None) -> list[str]:
@@ -31,9 +32,23 @@ async def bring_up_to_date(admin_url: str, role_passwords: Mapping[str, str] | N
     with explaining_failures(Server.of(admin_url), "DATABASE_ADMIN_URL or DATABASE_URL"):
         await create_database(admin_url)
         applied = await migrate(admin_url, MIGRATIONS)
+        await make_views(admin_url)
         if role_passwords:
             await give_passwords(admin_url, role_passwords)
         return applied
+
+
+async def make_views(admin_url: str) -> None:
+    """Make what the operator reads without secrets, found before the tables. Raises asyncpg's errors."""
+    connection = await asyncpg.connect(admin_url, timeout=10)
+    try:
+        async with connection.transaction():
+            # Two migrations side by side would drop each other's.
+            await connection.execute("SELECT pg_advisory_xact_lock(hashtext('operator.views'))")
+            await connection.execute(VIEWS.read_text())
+        await set_search_path(connection, [OPERATOR, *(source.schema for source in MIGRATIONS)])
+    finally:
+        await connection.close()
 
 
 async def give_passwords(admin_url: str, role_passwords: Mapping[str, str]) -> None:

@@ -14,9 +14,10 @@ import pytest
 
 from libs.common.access import Viewer
 from libs.common.ids import UserId
+from libs.common.permissions import ORDINARY
 from libs.common.security.tokens import TokenVerifier
-from services.auth.models import Identity
-from services.auth.signing import TokenSigner, generate_seed
+from services.auth.identity.models import Identity
+from services.auth.sessions.signing import TokenSigner, generate_seed
 from tests import previous_release
 from tests.unit.libs.common.test_tokens import CLAIMS, key_set, sign
 
@@ -69,8 +70,9 @@ def test_the_previous_release_reads_todays_tokens(previous: Path) -> None:
         id=UserId(7),
         username="ana",
         staff=False,
+        superuser=False,
         groups=(3,),
-        permissions=("upload.view_dicomresult",),
+        permissions=ORDINARY,
         first_name="",
         last_name="",
         email="",

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from libs.common import keys
-from libs.common.access import Permission, Viewer
+from libs.common.access import Viewer
 from libs.common.errors import NotAuthenticated, PermissionDenied
 from libs.common.http.problems import RequestHandler
+from libs.common.permissions import Permission
 from libs.common.security import tokens
 from libs.common.security.tokens import Principal
 

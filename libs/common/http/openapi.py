@@ -12,7 +12,6 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from libs.common.access import Permission
 from libs.common.errors import (
     DicomSystemError,
     InvalidRequest,
@@ -23,6 +22,7 @@ from libs.common.errors import (
 from libs.common.http.authenticate import Gate, declare
 from libs.common.http.json import json_response
 from libs.common.http.problems import RequestHandler
+from libs.common.permissions import Permission
 from libs.common.security.tokens import ACCESS_COOKIE
 
 _REF = "#/components/schemas/{model}"

@@ -14,6 +14,7 @@ from joserfc.jws import JWSRegistry, extract_compact, validate_compact
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from libs.common.errors import TokenExpired, TokenInvalid
+from libs.common.permissions import ALL, ORDINARY, Permission, decode
 from libs.common.security.jwks import FetchKeys, HttpKeys, KeyCache
 
 ISSUER = "dicom-processing-system"
@@ -21,6 +22,10 @@ AUDIENCE = ISSUER
 ALGORITHM = "EdDSA"
 ACCESS_COOKIE = "dicom_access"
 REFRESH_COOKIE = "dicom_refresh"
+
+ACCESS_TOKEN = "at+jwt"  # noqa: S105  a media type
+ACCESS_TOKEN_TYPES = frozenset({ACCESS_TOKEN, "application/at+jwt", "JWT"})
+"""RFC 9068 2.1; the release before wrote `JWT`."""
 
 MAX_TOKEN_BYTES = 16384
 CACHE_ENTRIES = 4096
@@ -36,9 +41,16 @@ class Principal(BaseModel):
     username: str
     staff: bool
     groups: tuple[int, ...]
-    permissions: tuple[str, ...]
+    permissions: frozenset[Permission]
     collections: dict[str, Literal["view", "manage"]]
     """Those of groups; one's own needs no mention."""
+    default_collection: str | None
+    session_id: str | None
+    """Of a person's sign-in; None for machines."""
+    client_id: str | None
+    """The service account or API key that the token was given to; None for a person's sign-in."""
+    access_version: int
+    issued_at: AwareDatetime
     expires_at: AwareDatetime
 
 
@@ -53,9 +65,17 @@ class Claims(BaseModel):
     username: str
     staff: bool
     groups: list[int]
-    permissions: list[str]
+    permissions: list[str] = []
+    """Names, as the release before wrote and reads them; since then they are bits in `perm`."""
+    perm: str | None = None
     collections: dict[str, Literal["view", "manage"]] = Field(default_factory=dict)
-    iat: int
+    collection: str | None = None
+    """Where uploads go that name no collection; unset: one's own."""
+    sid: str | None = None
+    client_id: str | None = None
+    ver: int = 0
+    """How often the account's access had changed when the token was issued."""
+    iat: int = Field(ge=0, le=253_402_300_799)
     nbf: int | None = None
     exp: int = Field(ge=0, le=253_402_300_799)
     jti: str
@@ -138,6 +158,8 @@ class TokenVerifier:
             kid = headers.get("kid")
             if headers["alg"] != ALGORITHM or not isinstance(kid, str):
                 raise TokenInvalid(f"Access tokens are signed with {ALGORITHM} and name their key (`kid`).")
+            if headers.get("typ") not in ACCESS_TOKEN_TYPES:
+                raise TokenInvalid(f"This is another kind of token; access tokens are {ACCESS_TOKEN}.")
             valid = validate_compact(signed, await self._keys.key(kid), registry=self._registry)
         # A hostile header can be any JSON value, which joserfc meets with Python's own errors.
         except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -165,7 +187,23 @@ class TokenVerifier:
             username=claims.username,
             staff=claims.staff,
             groups=tuple(claims.groups),
-            permissions=tuple(claims.permissions),
+            permissions=_permissions(claims),
             collections=claims.collections,
+            default_collection=claims.collection,
+            session_id=claims.sid,
+            client_id=claims.client_id,
+            access_version=claims.ver,
+            issued_at=datetime.fromtimestamp(claims.iat, UTC),
             expires_at=datetime.fromtimestamp(claims.exp, UTC),
         )
+
+
+def _permissions(claims: Claims) -> frozenset[Permission]:
+    """Raises TokenInvalid for what is no bit field."""
+    if claims.perm is None:
+        # Of the release before: everybody might do the ordinary things, staff everything.
+        return ALL if claims.staff else ORDINARY
+    try:
+        return decode(claims.perm)
+    except ValueError as error:
+        raise TokenInvalid("The access token lacks or misstates: perm.") from error

@@ -14,11 +14,12 @@ from libs.common.http.authenticate import declare, principal, viewer
 from libs.common.http.openapi import Operation, add_operations, describe
 from libs.common.ids import UserId
 from libs.common.keys import VERIFIER
+from libs.common.permissions import ALL, ORDINARY, Permission
 from libs.common.security.tokens import TokenVerifier
 from libs.common.settings.service import ServiceSettings
 from libs.common.telemetry.tracing import Telemetry
-from services.auth.models import Identity
-from services.auth.signing import TokenSigner, generate_seed
+from services.auth.identity.models import Identity
+from services.auth.sessions.signing import TokenSigner, generate_seed
 
 Client = TestClient[web.Request, web.Application]
 SIGNER = TokenSigner(generate_seed())
@@ -73,8 +74,9 @@ async def client() -> AsyncIterator[Client]:
     await app[VERIFIER].close()
 
 
-def bearer(user: int, *, staff: bool = False, permissions: tuple[str, ...] = ()) -> dict[str, str]:
-    identity = Identity(UserId(user), f"user{user}", staff, (), permissions, "", "", "")
+def bearer(user: int, *, staff: bool = False, permissions: tuple[Permission, ...] = ()) -> dict[str, str]:
+    held = ALL if staff else ORDINARY | frozenset(permissions)
+    identity = Identity(UserId(user), f"user{user}", staff, staff, (), held, "", "", "")
     return {"Authorization": f"Bearer {SIGNER.sign(identity, datetime.now(UTC), timedelta(minutes=5))}"}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from libs.common.errors import ConfigurationError
 from libs.common.settings.loading import load_settings
-from services.auth.models import normal_username
+from services.auth.identity.models import normal_username
 from services.auth.settings import AuthSettings
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.ids import UserId, new_uuid
-from services.auth.models import Session
-from services.auth.rotation import Decision, RefreshToken, decide, decode, new_salt, new_token
+from services.auth.sessions.models import Session
+from services.auth.sessions.rotation import Decision, RefreshToken, decide, decode, new_salt, new_token
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 GRACE = timedelta(seconds=10)

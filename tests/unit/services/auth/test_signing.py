@@ -9,11 +9,23 @@ from datetime import UTC, datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from libs.common.ids import UserId
+from libs.common.permissions import encode
 from libs.common.security.tokens import TokenVerifier
-from services.auth.models import Identity
-from services.auth.signing import TokenSigner, generate_seed
+from services.auth.identity.models import Identity
+from services.auth.sessions.signing import TokenSigner, generate_seed
 
-ANA = Identity(UserId(7), "ana", True, (1, 2), ("upload.view",), "Ana", "Núñez", "ana@example.org")
+ANA = Identity(
+    UserId(7),
+    "ana",
+    True,
+    False,
+    (1, 2),
+    frozenset({"view_dicomfile", "view_dicomresult"}),
+    "Ana",
+    "Núñez",
+    "ana@example.org",
+    {"group:2": "view"},
+)
 
 
 def decoded(part: str) -> bytes:
@@ -24,7 +36,7 @@ def test_a_token_has_the_agreed_header_and_claims() -> None:
     now = datetime.now(UTC)
     signer = TokenSigner(generate_seed())
     header, payload, _ = signer.sign(ANA, now, timedelta(seconds=900)).split(".")
-    assert json.loads(decoded(header)) == {"typ": "JWT", "alg": "EdDSA", "kid": signer.kid}
+    assert json.loads(decoded(header)) == {"typ": "at+jwt", "alg": "EdDSA", "kid": signer.kid}
     claims = json.loads(decoded(payload))
     assert len(claims.pop("jti")) >= 16
     assert claims == {
@@ -34,8 +46,9 @@ def test_a_token_has_the_agreed_header_and_claims() -> None:
         "username": "ana",
         "staff": True,
         "groups": [1, 2],
-        "permissions": ["upload.view"],
-        "collections": {},
+        "permissions": [],
+        "perm": encode(ANA.permissions),
+        "collections": {"group:2": "view"},
         "iat": int(now.timestamp()),
         "exp": int(now.timestamp()) + 900,
     }
@@ -65,5 +78,6 @@ async def test_the_verifier_understands_it() -> None:
     token = signer.sign(ANA, datetime.now(UTC), timedelta(seconds=900))
     found = await TokenVerifier(keys).verify(token)
     assert (found.user_id, found.username, found.staff) == (7, "ana", True)
-    assert (found.groups, found.permissions) == ((1, 2), ("upload.view",))
+    assert (found.groups, found.permissions) == (ANA.groups, ANA.permissions)
+    assert found.collections == {"group:2": "view"}
     assert token != signer.sign(ANA, datetime.now(UTC), timedelta(seconds=900))

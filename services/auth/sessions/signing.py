@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 from joserfc.util import urlsafe_b64encode
 
-from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, token_registry
-from services.auth.models import Identity, KeySetResponse, PublicKey
+from libs.common import permissions
+from libs.common.security.tokens import ACCESS_TOKEN, ALGORITHM, AUDIENCE, ISSUER, Claims, token_registry
+from services.auth.identity.models import Identity
+from services.auth.sessions.models import KeySetResponse, PublicKey
 
 
 def generate_seed() -> bytes:
@@ -32,8 +35,19 @@ class TokenSigner:
         self.kid = self._key.thumbprint()
         self._registry = token_registry()
 
-    def sign(self, identity: Identity, now: datetime, lifetime: timedelta) -> str:
-        """A token that says who `identity` is, from `now` until `lifetime` has passed."""
+    def sign(
+        self,
+        identity: Identity,
+        now: datetime,
+        lifetime: timedelta,
+        *,
+        session_id: UUID | None = None,
+        client_id: str | None = None,
+    ) -> str:
+        """A token that says who `identity` is, from `now` until `lifetime` has passed.
+
+        `session_id` is that of a person's sign-in, `client_id` names a machine.
+        """
         claims = Claims(
             iss=ISSUER,
             aud=AUDIENCE,
@@ -41,13 +55,18 @@ class TokenSigner:
             username=identity.username,
             staff=identity.staff,
             groups=list(identity.groups),
-            permissions=list(identity.permissions),
+            perm=permissions.encode(identity.permissions),
+            collections=dict(identity.collections),
+            collection=identity.default_collection,
+            sid=None if session_id is None else session_id.hex,
+            client_id=client_id,
+            ver=identity.access_version,
             iat=int(now.timestamp()),
             exp=int((now + lifetime).timestamp()),
             jti=secrets.token_urlsafe(16),
         )
         return jwt.encode(
-            {"alg": ALGORITHM, "kid": self.kid},
+            {"alg": ALGORITHM, "kid": self.kid, "typ": ACCESS_TOKEN},
             claims.model_dump(exclude_none=True),
             self._key,
             registry=self._registry,

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from libs.common.database.migrations import require_current
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
-from services.auth import store
-from services.auth.credentials import Passwords, generate_password
+from services.auth.identity import store
+from services.auth.identity.passwords import Passwords, generate_password
+from services.auth.schema import MIGRATIONS
+from services.auth.sessions import store as sessions
+from services.auth.sessions.signing_key import SigningKey
 from services.auth.settings import AuthSettings
-from services.auth.signing_key import SigningKey
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +64,7 @@ class Bootstrap:
 
     async def ready(self) -> None:
         """Raises Unavailable while nobody could sign in."""
-        await require_current(self._database, store.MIGRATIONS)
+        await require_current(self._database, MIGRATIONS)
         if not self._done:
             raise Unavailable("The signing key and the first administrator are not there yet.")
 
@@ -77,7 +79,7 @@ class Bootstrap:
         while True:
             try:
                 async with self._database.transaction() as connection:
-                    await store.delete_expired_sessions(connection)
+                    await sessions.delete_expired_sessions(connection)
             except Unavailable as error:
                 log.warning("expired sessions are kept for now: %s", error.detail)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)

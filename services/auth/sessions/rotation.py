@@ -19,7 +19,7 @@ from datetime import timedelta
 from enum import Enum
 from uuid import UUID
 
-from services.auth.models import Session
+from services.auth.sessions.models import Session
 
 SECRET_BYTES = 32
 

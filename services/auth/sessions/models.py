@@ -1,9 +1,7 @@
-"""What the auth service speaks of: accounts inside, requests and answers outside."""
+"""What sign-in speaks of: sessions inside, requests and answers outside."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -12,40 +10,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from libs.common.ids import UserId
-from services.auth.credentials import MAX_PASSWORD_LENGTH
-
-MAX_USERNAME_LENGTH = 150
-
-
-def normal_username(name: str) -> str:
-    """NFKC, so that one name has one spelling. Raises ValueError for what no account can be called."""
-    name = unicodedata.normalize("NFKC", name)
-    if len(name) > MAX_USERNAME_LENGTH or re.fullmatch(r"[\w.@+-]+", name) is None:
-        raise ValueError(f"a user name is 1 to {MAX_USERNAME_LENGTH} letters, digits and @ . + - _")
-    return name
-
-
-@dataclass(frozen=True)
-class Account:
-    """What sign-in needs to know; `password` is the hash."""
-
-    id: UserId
-    password: str
-    is_active: bool
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Whom a token speaks for. `staff` holds for superusers too; permissions read `content_type.codename`."""
-
-    id: UserId
-    username: str
-    staff: bool
-    groups: tuple[int, ...]
-    permissions: tuple[str, ...]
-    first_name: str
-    last_name: str
-    email: str
+from services.auth.identity.models import MAX_USERNAME_LENGTH
+from services.auth.identity.passwords import MAX_PASSWORD_LENGTH
 
 
 @dataclass(frozen=True)
@@ -90,21 +56,6 @@ class TokenResponse(BaseModel):
     token_type: Literal["Bearer", "Cookie"]
     expires_in: int
     refresh_token: str | None = None
-
-
-class MeResponse(BaseModel):
-    """The caller's own account."""
-
-    model_config = ConfigDict(frozen=True)
-
-    user_id: int
-    username: str
-    staff: bool
-    groups: tuple[int, ...]
-    permissions: tuple[str, ...]
-    first_name: str
-    last_name: str
-    email: str
 
 
 class PublicKey(BaseModel):

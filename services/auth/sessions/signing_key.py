@@ -5,8 +5,9 @@ from __future__ import annotations
 from libs.common.database.migrations import require_current
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
-from services.auth import store
-from services.auth.signing import TokenSigner, generate_seed
+from services.auth.schema import MIGRATIONS
+from services.auth.sessions import store
+from services.auth.sessions.signing import TokenSigner, generate_seed
 
 
 class SigningKey:
@@ -24,7 +25,7 @@ class SigningKey:
         return self._signer
 
     async def _seed(self) -> bytes:
-        await require_current(self._database, store.MIGRATIONS)
+        await require_current(self._database, MIGRATIONS)
         async with self._database.transaction() as connection:
             seed = await store.current_signing_key(connection)
             if seed is None:

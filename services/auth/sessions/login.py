@@ -9,14 +9,16 @@ from datetime import UTC, datetime, timedelta
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import NotAuthenticated, Unavailable, WrongCredentials
 from libs.common.ids import UserId, new_uuid
-from services.auth import rotation, store
-from services.auth.credentials import Passwords
+from services.auth.identity import store as accounts
+from services.auth.identity.models import Account, Identity, normal_username
+from services.auth.identity.passwords import Passwords
 from services.auth.metrics import AuthMetrics
-from services.auth.models import Account, Identity, Session, normal_username
-from services.auth.rotation import Decision, RefreshToken
+from services.auth.sessions import rotation, store
+from services.auth.sessions.models import Session
+from services.auth.sessions.rotation import Decision, RefreshToken
+from services.auth.sessions.signing import TokenSigner
+from services.auth.sessions.signing_key import SigningKey
 from services.auth.settings import AuthSettings
-from services.auth.signing import TokenSigner
-from services.auth.signing_key import SigningKey
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +81,13 @@ class Sessions:
             renewed = await self._passwords.hash(password)
         token = rotation.new_token(new_uuid())
         async with self._database.transaction() as connection:
-            identity = await store.get_identity(connection, account.id)
+            identity = await accounts.get_identity(connection, account.id)
             if identity is None:
                 self._metrics.signed_in("inactive")
                 raise WrongCredentials(WRONG_CREDENTIALS)
-            await store.note_login(connection, account.id)
+            await accounts.note_login(connection, account.id)
             if renewed is not None:
-                await store.replace_hash(connection, account.id, account.password, renewed)
+                await accounts.replace_hash(connection, account.id, account.password, renewed)
             expires_at = await store.insert_session(
                 connection, token.session_id, account.id, token.hash, self._session_seconds
             )
@@ -108,7 +110,7 @@ class Sessions:
             raise NotAuthenticated(SESSION_OVER)
         async with self._database.transaction() as connection:
             session = await store.lock_session(connection, token.session_id)
-            identity = None if session is None else await store.get_identity(connection, session.user_id)
+            identity = None if session is None else await accounts.get_identity(connection, session.user_id)
             if session is None or identity is None:
                 self._metrics.refreshed("refused")
                 raise NotAuthenticated(SESSION_OVER)
@@ -128,7 +130,7 @@ class Sessions:
     async def identity(self, user_id: UserId) -> Identity:
         """The account as it is now. Raises NotAuthenticated when it has been closed."""
         async with self._database.connection() as connection:
-            identity = await store.get_identity(connection, user_id)
+            identity = await accounts.get_identity(connection, user_id)
         if identity is None:
             raise NotAuthenticated("This account is closed.")
         return identity
@@ -139,7 +141,7 @@ class Sessions:
         except ValueError:
             return None
         async with self._database.connection() as connection:
-            return await store.find_account(connection, name)
+            return await accounts.find_account(connection, name)
 
     async def _follow(
         self, connection: Connection, session: Session, token: RefreshToken
@@ -168,7 +170,7 @@ class Sessions:
     ) -> Grant:
         now = datetime.now(UTC)
         return Grant(
-            access_token=signer.sign(identity, now, self._lifetime),
+            access_token=signer.sign(identity, now, self._lifetime, session_id=token.session_id),
             expires_in=int(self._lifetime.total_seconds()),
             refresh_token=token.encode(),
             session_expires_in=max(0, int((expires_at - now).total_seconds())),

@@ -1,0 +1,120 @@
+"""Groups: who is together, what members may do, and what they may see of the group's collection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from libs.common import permissions
+from libs.common.database.postgres import Connection, Database
+from libs.common.errors import Conflict, InvalidRequest, NotFound
+from libs.common.permissions import Permission
+from services.auth import admin_log
+from services.auth.groups import store
+from services.auth.groups.models import Group, GroupChange, GroupCreate, PermissionEntry
+from services.auth.identity.policy import Actor, require_has
+from services.auth.users import store as users
+
+GROUP = ("auth", "group")
+UNKNOWN = "There is no group with this id."
+
+
+class Groups:
+    """The use cases of groups; each is one transaction with its line in the log."""
+
+    def __init__(self, database: Database) -> None:
+        """`database` logs in as the auth role."""
+        self._database = database
+
+    async def get(self, group_id: int) -> Group:
+        """One group. Raises NotFound."""
+        async with self._database.connection() as connection:
+            return await _require(connection, group_id)
+
+    async def search(self, sought: str | None, after: str | None, limit: int) -> list[Group]:
+        """Groups by name, after `after`."""
+        async with self._database.connection() as connection:
+            return await store.list_groups(connection, sought, after, limit)
+
+    async def permissions(self) -> list[PermissionEntry]:
+        """Every permission there is."""
+        async with self._database.connection() as connection:
+            return await store.list_permissions(connection)
+
+    async def create(self, actor: Actor, wanted: GroupCreate) -> Group:
+        """Make a group. Raises InvalidRequest, PermissionDenied or Conflict (the name is taken)."""
+        require_has(actor, _known(wanted.permissions))
+        async with self._database.transaction() as connection:
+            group_id = await store.insert_group(connection, wanted.name, wanted.mode)
+            if group_id is None:
+                raise _taken(wanted.name)
+            await store.set_permissions(connection, group_id, wanted.permissions)
+            await admin_log.note(connection, actor.user_id, GROUP, group_id, wanted.name, admin_log.ADDED)
+            return await _require(connection, group_id)
+
+    async def change(self, actor: Actor, group_id: int, change: GroupChange) -> Group:
+        """Change a group; its members' tokens are renewed when that changes what they may do.
+
+        Raises NotFound, InvalidRequest, PermissionDenied or Conflict.
+        """
+        named = {name for name, value in change.model_dump().items() if value is not None}
+        async with self._database.transaction() as connection:
+            held = await _lock(connection, group_id)
+            if change.permissions is not None:
+                require_has(actor, _known(change.permissions) - permissions.known(held.permissions))
+            if change.mode is not None and change.mode != held.mode:
+                await _require_no_gain(connection, actor, group_id)
+            try:
+                await store.change_group(connection, group_id, change.name, change.mode)
+            except asyncpg.UniqueViolationError as error:
+                raise _taken(change.name or "") from error
+            if change.permissions is not None:
+                await store.set_permissions(connection, group_id, change.permissions)
+            if named & {"mode", "permissions"}:
+                await users.bump_access(connection, await store.members(connection, group_id))
+            await admin_log.note(
+                connection, actor.user_id, GROUP, group_id, held.name, admin_log.CHANGED, sorted(named)
+            )
+            return await _require(connection, group_id)
+
+    async def delete(self, actor: Actor, group_id: int) -> None:
+        """Delete a group whose collection is empty. Raises NotFound, PermissionDenied or Conflict."""
+        async with self._database.transaction() as connection:
+            held = await _lock(connection, group_id)
+            require_has(actor, permissions.known(held.permissions))
+            if await users.collection_holds_files(connection, held.collection):
+                raise Conflict("Files lie in this group's collection: move them first.", code="holds-files")
+            await users.bump_access(connection, await store.members(connection, group_id))
+            await store.delete_group(connection, group_id)
+            await admin_log.note(connection, actor.user_id, GROUP, group_id, held.name, admin_log.DELETED)
+
+
+async def _require(connection: Connection, group_id: int) -> Group:
+    group = await store.get_group(connection, group_id)
+    if group is None:
+        raise NotFound(UNKNOWN)
+    return group
+
+
+async def _lock(connection: Connection, group_id: int) -> Group:
+    if not await store.lock_group(connection, group_id):
+        raise NotFound(UNKNOWN)
+    return await _require(connection, group_id)
+
+
+async def _require_no_gain(connection: Connection, actor: Actor, group_id: int) -> None:
+    """A mode opens the group's files to its members: who is one does not change it, but a superuser."""
+    if not actor.superuser and actor.user_id in await store.members(connection, group_id):
+        raise Conflict("Members do not change what members may do: ask another administrator.")
+
+
+def _known(codenames: Sequence[str]) -> frozenset[Permission]:
+    known = permissions.known(codenames)
+    if unknown := sorted(set(codenames) - known):
+        raise InvalidRequest(f"There is no permission {', '.join(unknown)}.")
+    return known
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(f"There is a group named {name} already.")

@@ -1,0 +1,58 @@
+"""What groups and permissions look like outside."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from services.auth.identity.models import PRINTABLE, Change, Codename
+from services.auth.identity.policy import GroupMode
+
+
+class Group(BaseModel):
+    """A group; `collection` is where its files lie, `mode` what members may do there."""
+
+    id: int
+    name: str
+    mode: GroupMode
+    collection: str
+    members: int
+    permissions: list[str]
+
+
+class GroupList(BaseModel):
+    """One page of groups, by name."""
+
+    groups: list[Group]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
+
+
+class GroupCreate(Change):
+    """A new group."""
+
+    name: str = Field(min_length=1, max_length=150, pattern=PRINTABLE)
+    mode: GroupMode = "none"
+    permissions: list[Codename] = Field(default=[], max_length=200)
+
+
+class GroupChange(Change):
+    """What of a group changes; what is not named stays."""
+
+    name: str | None = Field(None, min_length=1, max_length=150, pattern=PRINTABLE)
+    mode: GroupMode | None = None
+    permissions: list[Codename] | None = Field(None, max_length=200)
+
+
+class PermissionEntry(BaseModel):
+    """A permission that can be given."""
+
+    id: int
+    codename: str
+    name: str
+    app_label: str
+    model: str
+
+
+class PermissionList(BaseModel):
+    """Every permission there is."""
+
+    permissions: list[PermissionEntry]

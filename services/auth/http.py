@@ -1,0 +1,69 @@
+"""What the routes of the auth service share: bodies, ids, cursors, and who acts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TypeVar
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from libs.common.errors import InvalidRequest, NotFound, TooLarge, UnsupportedType
+from libs.common.http.authenticate import viewer
+from libs.common.http.json import parse_json
+from libs.common.ids import UserId
+from services.auth.identity.policy import Actor
+from services.auth.keys import SESSIONS
+
+MAX_BODY_BYTES = 16_384
+LARGEST_ID = 2**31 - 1
+M = TypeVar("M", bound=BaseModel)
+
+
+async def read_body(request: web.Request, model: type[M]) -> M:
+    """The JSON body, within MAX_BODY_BYTES. Raises UnsupportedType, TooLarge, InvalidRequest."""
+    if request.content_type != "application/json":
+        raise UnsupportedType("Send the body as Content-Type: application/json.")
+    try:
+        return await parse_json(request.clone(client_max_size=MAX_BODY_BYTES), model)
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge(f"The body is longer than {MAX_BODY_BYTES} bytes.") from error
+
+
+def path_id(request: web.Request, name: str, unknown: str) -> int:
+    """The integer id in the path. Raises NotFound with the sentence `unknown` for what is none."""
+    text = request.match_info[name]
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and text[0] != "0"):
+        raise NotFound(unknown)
+    if int(text) > LARGEST_ID:
+        raise NotFound(unknown)
+    return int(text)
+
+
+def encode_name(name: str) -> str:
+    """The cursor after a name."""
+    return base64.urlsafe_b64encode(name.encode()).rstrip(b"=").decode()
+
+
+def decode_name(cursor: str | None) -> str | None:
+    """The name that a page starts after. Raises InvalidRequest."""
+    if cursor is None:
+        return None
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        name = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
+    except (UnicodeError, binascii.Error):
+        name = ""
+    if not name or "\0" in name or encode_name(name) != cursor:
+        raise InvalidRequest("This cursor is not one that this service gave out: start again without it.")
+    return name
+
+
+async def read_actor(request: web.Request) -> Actor:
+    """The caller's account as it is now, narrowed to what the token allows. Raises NotAuthenticated."""
+    caller = viewer(request)
+    found = await request.app[SESSIONS].identity(UserId(caller.user_id))
+    # A key that is limited to some permissions is no superuser, whoever made it.
+    superuser = found.superuser and found.permissions <= caller.permissions
+    return Actor(found.id, superuser, found.staff, found.permissions & caller.permissions, found.collections)

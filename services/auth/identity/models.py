@@ -1,0 +1,259 @@
+"""What identity speaks of: accounts inside, requests and answers outside."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from libs.common.access import Mode
+from libs.common.ids import UserId
+from libs.common.permissions import Permission
+from services.auth.identity.passwords import MAX_PASSWORD_LENGTH
+
+MAX_USERNAME_LENGTH = 150
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+
+
+def normal_username(name: str) -> str:
+    """NFKC, so that one name has one spelling. Raises ValueError for what no account can be called."""
+    name = unicodedata.normalize("NFKC", name)
+    if len(name) > MAX_USERNAME_LENGTH or re.fullmatch(r"[\w.@+-]+", name) is None:
+        raise ValueError(f"a user name is 1 to {MAX_USERNAME_LENGTH} letters, digits and @ . + - _")
+    return name
+
+
+@dataclass(frozen=True)
+class Account:
+    """What sign-in needs to know; `password` is the hash."""
+
+    id: UserId
+    password: str
+    is_active: bool
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Whom a token speaks for, and what they may do now. `staff` holds for superusers too."""
+
+    id: UserId
+    username: str
+    staff: bool
+    superuser: bool
+    groups: tuple[int, ...]
+    permissions: frozenset[Permission]
+    first_name: str
+    last_name: str
+    email: str
+    collections: Mapping[str, Mode] = field(default_factory=dict)
+    """Those of groups, with the mode that their members have."""
+    default_collection: str | None = None
+    language: str = ""
+    kind: Literal["person", "service"] = "person"
+    must_change_password: bool = False
+    access_version: int = 0
+
+
+class MeResponse(BaseModel):
+    """The caller's own account; `collections` are those that uploads may go to or lists may show."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user_id: int
+    username: str
+    staff: bool
+    groups: tuple[int, ...]
+    permissions: tuple[str, ...]
+    collections: dict[str, Mode]
+    default_collection: str
+    first_name: str
+    last_name: str
+    email: str
+    language: str
+    must_change_password: bool
+
+
+class Change(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Name = Annotated[str, StringConstraints(max_length=150, pattern=PRINTABLE)]
+Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^$|^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
+Language = Literal["", "es", "en"]
+Ids = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*$")]
+Codename = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z_]+$")]
+Collection = Annotated[str, StringConstraints(pattern=r"^(user|group):[1-9][0-9]{0,18}$")]
+
+
+class GroupName(BaseModel):
+    """A group, as accounts name it."""
+
+    id: int
+    name: str
+
+
+class User(BaseModel):
+    """An account, as administrators see it. `permissions` are those given directly."""
+
+    id: int
+    username: str
+    first_name: str
+    last_name: str
+    email: str
+    kind: Literal["person", "service"]
+    is_staff: bool
+    is_superuser: bool
+    is_active: bool
+    must_change_password: bool
+    language: str
+    default_collection: str | None
+    date_joined: datetime
+    last_login: datetime | None
+    groups: list[GroupName]
+    permissions: list[str]
+
+
+class UserList(BaseModel):
+    """One page of accounts, by name."""
+
+    users: list[User]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
+
+
+class UserCreate(Change):
+    """A new account. Without `groups` it becomes an uploader."""
+
+    username: str = Field(min_length=1, max_length=MAX_USERNAME_LENGTH)
+    password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
+    first_name: Name = ""
+    last_name: Name = ""
+    email: Email = ""
+    language: Language = ""
+    is_staff: bool = False
+    is_superuser: bool = False
+    must_change_password: bool = True
+    groups: list[int] | None = Field(None, max_length=200)
+    permissions: list[Codename] = Field(default=[], max_length=200)
+
+
+class UserChange(Change):
+    """What of an account changes; what is not named stays."""
+
+    first_name: Name | None = None
+    last_name: Name | None = None
+    email: Email | None = None
+    language: Language | None = None
+    is_active: bool | None = None
+    is_staff: bool | None = None
+    is_superuser: bool | None = None
+    must_change_password: bool | None = None
+    groups: list[int] | None = Field(None, max_length=200)
+    permissions: list[Codename] | None = Field(None, max_length=200)
+
+
+class PasswordSet(Change):
+    """A password that an administrator gives; by default it must be changed at the next sign-in."""
+
+    password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
+    must_change_password: bool = True
+
+
+class PasswordChange(Change):
+    """One's own new password."""
+
+    current_password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
+    new_password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
+
+
+class ProfileChange(Change):
+    """What people change of their own account."""
+
+    first_name: Name | None = None
+    last_name: Name | None = None
+    email: Email | None = None
+    language: Language | None = None
+    default_collection: Collection | None = None
+
+
+class DirectoryEntry(BaseModel):
+    """A person or a group that something can be shared with, or that owns something."""
+
+    kind: Literal["user", "group"]
+    id: int
+    name: str
+    full_name: str
+
+
+class Directory(BaseModel):
+    """Names, best matches first."""
+
+    entries: list[DirectoryEntry]
+
+
+class AdminLogEntry(BaseModel):
+    """What an administrator changed. `action_flag`: 1 added, 2 changed, 3 deleted."""
+
+    id: int
+    action_time: datetime
+    user_id: int
+    app_label: str | None
+    model: str | None
+    object_id: str | None
+    object_repr: str
+    action_flag: int
+    change_message: str
+
+
+class AdminLog(BaseModel):
+    """One page of changes, newest first."""
+
+    entries: list[AdminLogEntry]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
+
+
+class Query(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SearchQuery(Query):
+    """Search and paging of lists by name."""
+
+    q: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=PRINTABLE)] | None = None
+    limit: int = Field(50, ge=1, le=500)
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+
+
+class UserQuery(SearchQuery):
+    """Filters of GET /api/auth/users."""
+
+    group: int | None = Field(None, ge=1, le=2**31 - 1)
+    is_active: bool | None = None
+    is_staff: bool | None = None
+
+
+class DirectoryQuery(Query):
+    """Part of a name, or ids whose names are wanted."""
+
+    q: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=PRINTABLE)] | None = None
+    users: (
+        Annotated[str, StringConstraints(max_length=2000, pattern=r"^[1-9][0-9]{0,9}(,[1-9][0-9]{0,9})*$")]
+        | None
+    ) = Field(None, description="Ids, separated by commas")
+    groups: (
+        Annotated[str, StringConstraints(max_length=2000, pattern=r"^[1-9][0-9]{0,9}(,[1-9][0-9]{0,9})*$")]
+        | None
+    ) = Field(None, description="Ids, separated by commas")
+    limit: int = Field(20, ge=1, le=200)
+
+
+class LogQuery(Query):
+    """Paging of GET /api/auth/admin-log."""
+
+    user: int | None = Field(None, ge=1, le=2**31 - 1, description="Whose changes")
+    limit: int = Field(50, ge=1, le=500)
+    cursor: int | None = Field(None, ge=1, le=2**63 - 1)
