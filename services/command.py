@@ -23,6 +23,8 @@ usage: python -m services            run all services, with what the environment
                                      complete results of earlier releases, after an upgrade
        python -m services create-user NAME [--staff] [--superuser]
                                      make an account; the password is asked for, or read from standard input
+       python -m services user|group|permission list|create|change|…
+                                     accounts, groups and permissions (--help)
        python -m services reconcile [--repair] [--json] …
                                      see that every accepted file is in exactly one state (--help)
        python -m services doctor [--json]
@@ -53,8 +55,8 @@ def main(arguments: Sequence[str]) -> int:
                 from services.operator import fill
 
                 return fill.run(rest)
-            case ["create-user", *rest]:
-                return create_user(load_settings(OperatorSettings), rest)
+            case ["create-user" | "user" | "group" | "permission", *_]:
+                return accounts(load_settings(OperatorSettings), arguments)
             case ["reconcile", *rest]:
                 return reconcile(rest)
             case ["doctor", *rest]:
@@ -85,18 +87,18 @@ def main(arguments: Sequence[str]) -> int:
         return INTERRUPTED
 
 
-def create_user(settings: OperatorSettings, arguments: Sequence[str]) -> int:
-    """Make an account on DATABASE_URL, else on the embedded PostgreSQL, running or not."""
+def accounts(settings: OperatorSettings, arguments: Sequence[str]) -> int:
+    """Work on accounts on DATABASE_URL, else on the embedded PostgreSQL, running or not."""
     # Password hashing is not for the commands above.
     from services.auth import command
     from services.auth.settings import AuthSettings
 
     if settings.database_url is not None:
-        return command.create_user(arguments)
+        return command.run(arguments)
     prepare_data_dir(settings.data_dir)
     with embedded_url(settings.data_dir, "auth") as url:
         given = load_settings(AuthSettings).model_copy(update={"database_url": SecretStr(url)})
-        return command.create_user(arguments, given)
+        return command.run(arguments, given)
 
 
 def reconcile(arguments: Sequence[str]) -> int:

@@ -1,13 +1,12 @@
-"""`python -m services.auth`: this service on its own, with DATABASE_URL; `create-user` makes an account."""
+"""`python -m services.auth`: this service on its own; `user`, `group`, `permission` work on its accounts."""
 
 import sys
 
 from libs.common.http.serving import run
+from services.auth import command
 from services.auth.app import create
-from services.auth.command import create_user
 from services.auth.settings import AuthSettings
 
 if __name__ == "__main__":
-    raise SystemExit(
-        create_user(sys.argv[2:]) if sys.argv[1:2] == ["create-user"] else run(AuthSettings, create)
-    )
+    commanded = sys.argv[1:2] and sys.argv[1] in command.COMMANDS
+    raise SystemExit(command.run(sys.argv[1:]) if commanded else run(AuthSettings, create))

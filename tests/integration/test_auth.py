@@ -21,15 +21,13 @@ from pydantic import SecretStr
 
 from libs.common.database.migrations import migrate
 from libs.common.database.postgres import Connection
-from libs.common.errors import InvalidRequest, TokenExpired
+from libs.common.errors import TokenExpired
 from libs.common.permissions import ALL
 from libs.common.security.tokens import TokenVerifier
-from services.auth.app import create, make_passwords
-from services.auth.identity import accounts
+from services.auth.app import create
 from services.auth.schema import MIGRATIONS
 from services.auth.settings import AuthSettings
 from tests.auth_support import ADMIN, Start, answer, is_ready, me, refresh, sign_in
-from tests.fixtures_postgres import OpenDatabase
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -467,31 +465,16 @@ async def test_more_users_are_made_from_a_shell(start_auth: Start, role_url: Cal
     tokens = await sign_in(client, username="ana", password="su contraseña")
     _, found = await me(client, tokens["access_token"])
     assert (found["user_id"], found["username"], found["staff"]) == (2, "Ana", True)
-    failed = await asyncio.to_thread(create_user, url, "ANA", password="x")
+    failed = await asyncio.to_thread(create_user, url, "ANA", password="another good phrase")
     assert (failed.returncode, failed.stdout) == (1, "")
     assert failed.stderr == "There is a user named ANA already (upper and lower case do not matter).\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "password"), [("no name", "x"), ("", "x"), ("berta", ""), ("berta", "x" * 1025)], ids=range(4)
-)
-async def test_impossible_users_are_not_made(
-    name: str, password: str, auth_settings: AuthSettings, open_database: OpenDatabase, sql: Connection
-) -> None:
-    database, passwords = await open_database("auth"), make_passwords(auth_settings)
-    with pytest.raises(InvalidRequest):
-        await accounts.create_user(
-            database, passwords, name, password, staff=False, superuser=False, min_length=12
-        )
-    passwords.close()
-    assert await sql.fetchval("SELECT count(*) FROM auth.auth_user") == 0
 
 
 async def test_the_service_describes_itself(start_auth: Start) -> None:
     client = await start_auth()
     document = await (await client.get("/api/auth/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
-    assert set(document["paths"]) == {
-        f"/api/auth/{name}" for name in ("login", "refresh", "logout", "me", "jwks.json")
+    assert set(document["paths"]) >= {
+        f"/api/auth/{name}" for name in ("login", "refresh", "logout", "me", "jwks.json", "users", "groups")
     }
     assert document["paths"]["/api/auth/login"]["post"]["security"] == [{}]

@@ -118,7 +118,8 @@ async def test_a_file_owner_is_deactivated_not_deleted(admin: Api, sql: Connecti
     made = await make(admin, "ana")
     await sql.execute(
         "INSERT INTO ingest.upload_dicomfile (id, file, file_name, owner_id, size_bytes, sha256,"
-        " sop_class_uid, sop_instance_uid, transfer_syntax_uid) VALUES ($1, 'x', 'x', $2, 1, $3, '1', '1', '1')",
+        " sop_class_uid, sop_instance_uid, transfer_syntax_uid)"
+        " VALUES ($1, 'x', 'x', $2, 1, $3, '1', '1', '1')",
         uuid4(),
         made["id"],
         "0" * 64,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.auth.command import create_user
+from services.auth import command
 from services.auth.settings import AuthSettings
 
 
@@ -41,5 +41,5 @@ def test_no_password_is_one_sentence(
     typed: list[str], lines: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     typed += lines
-    assert create_user(["ana"], AuthSettings()) == 1
+    assert command.run(["create-user", "ana"], AuthSettings()) == 1
     assert capsys.readouterr().err == f"{sentence}\n"
