@@ -15,7 +15,7 @@ from typing import Literal
 
 from libs.common.errors import PermissionDenied
 from libs.common.permissions import Permission
-from libs.common.security.tokens import Principal
+from libs.common.security.principal import Principal
 
 Mode = Literal["view", "manage"]
 

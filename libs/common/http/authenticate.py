@@ -14,7 +14,7 @@ from libs.common.errors import NotAuthenticated, PermissionDenied
 from libs.common.http.problems import RequestHandler
 from libs.common.permissions import Permission
 from libs.common.security import tokens
-from libs.common.security.tokens import Principal
+from libs.common.security.principal import Principal
 
 PRINCIPAL = web.RequestKey("principal", Principal)
 VIEWER = web.RequestKey("viewer", Viewer)

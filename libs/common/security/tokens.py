@@ -11,11 +11,12 @@ from typing import Annotated, Literal
 
 from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry, extract_compact, validate_compact
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from libs.common.errors import TokenExpired, TokenInvalid
 from libs.common.permissions import ALL, ORDINARY, Permission, decode
 from libs.common.security.jwks import FetchKeys, HttpKeys, KeyCache
+from libs.common.security.principal import Principal
 
 ISSUER = "dicom-processing-system"
 AUDIENCE = ISSUER
@@ -30,28 +31,6 @@ ACCESS_TOKEN_TYPES = frozenset({ACCESS_TOKEN, "application/at+jwt", "JWT"})
 MAX_TOKEN_BYTES = 16384
 CACHE_ENTRIES = 4096
 CACHE_SECONDS = 60.0
-
-
-class Principal(BaseModel):
-    """The caller, as the token says."""
-
-    model_config = ConfigDict(frozen=True)
-
-    user_id: int
-    username: str
-    staff: bool
-    groups: tuple[int, ...]
-    permissions: frozenset[Permission]
-    collections: dict[str, Literal["view", "manage"]]
-    """Those of groups; one's own needs no mention."""
-    default_collection: str | None
-    session_id: str | None
-    """Of a person's sign-in; None for machines."""
-    client_id: str | None
-    """The service account or API key that the token was given to; None for a person's sign-in."""
-    access_version: int
-    issued_at: AwareDatetime
-    expires_at: AwareDatetime
 
 
 class Claims(BaseModel):

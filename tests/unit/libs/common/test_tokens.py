@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from libs.common.access import Viewer
 from libs.common.errors import NotAuthenticated, TokenExpired, TokenInvalid
 from libs.common.permissions import ORDINARY
-from libs.common.security.tokens import AUDIENCE, ISSUER, MAX_TOKEN_BYTES, Principal, TokenVerifier
+from libs.common.security.principal import Principal
+from libs.common.security.tokens import AUDIENCE, ISSUER, MAX_TOKEN_BYTES, TokenVerifier
 
 NOW = 1_800_000_000
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

@@ -47,6 +47,7 @@ def test_a_token_has_the_agreed_header_and_claims() -> None:
         "staff": True,
         "groups": [1, 2],
         "permissions": [],
+        "ver": 0,
         "perm": encode(ANA.permissions),
         "collections": {"group:2": "view"},
         "iat": int(now.timestamp()),

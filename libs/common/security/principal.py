@@ -1,0 +1,31 @@
+"""Who calls."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from libs.common.permissions import Permission
+
+
+class Principal(BaseModel):
+    """The caller, as the token says."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user_id: int
+    username: str
+    staff: bool
+    groups: tuple[int, ...]
+    permissions: frozenset[Permission]
+    collections: dict[str, Literal["view", "manage"]]
+    """Those of groups; one's own needs no mention."""
+    default_collection: str | None
+    session_id: str | None
+    """Of a person's sign-in; None for machines."""
+    client_id: str | None
+    """The service account or API key that the token was given to; None for a person's sign-in."""
+    access_version: int
+    issued_at: AwareDatetime
+    expires_at: AwareDatetime
