@@ -26,7 +26,7 @@ from libs.common.ids import new_file_id
 from libs.common.keys import BUS, VERIFIER
 from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier
 from libs.common.telemetry.tracing import Telemetry
-from services.auth.signing import TokenSigner, generate_seed
+from services.auth.sessions.signing import TokenSigner, generate_seed
 from services.ingest import store
 from services.ingest.app import install
 from services.ingest.models import IntakeState
