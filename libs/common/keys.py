@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from libs.common.bus.contract import Bus
+from libs.common.security.api_keys import KeyExchange
 from libs.common.security.tokens import TokenVerifier
 from libs.common.storage.metrics import StorageMetrics
 from libs.common.telemetry.tracing import Telemetry
@@ -18,6 +19,7 @@ ReadinessCheck = Callable[[], Awaitable[None]]
 BUS = web.AppKey("bus", Bus)
 TELEMETRY = web.AppKey("telemetry", Telemetry)
 VERIFIER = web.AppKey("verifier", TokenVerifier)
+KEY_EXCHANGE = web.AppKey("key_exchange", KeyExchange)
 STORAGE_METRICS = web.AppKey("storage_metrics", StorageMetrics)
 READINESS = web.AppKey("readiness", dict[str, ReadinessCheck])
 DRAINING = web.AppKey("draining", asyncio.Event)

@@ -11,7 +11,8 @@ from libs.common.database.postgres import Database
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
 from libs.common.http.application import create_app
-from libs.common.keys import BUS, READINESS, STORAGE_METRICS, TELEMETRY, VERIFIER
+from libs.common.keys import BUS, KEY_EXCHANGE, READINESS, STORAGE_METRICS, TELEMETRY, VERIFIER
+from libs.common.security.api_keys import HttpExchange, KeyExchange
 from libs.common.security.jwks import HttpKeys
 from libs.common.security.tokens import TokenVerifier
 from libs.common.settings.broker import BrokerSettings
@@ -105,10 +106,14 @@ def add_token_keys(app: web.Application, settings: TokenSettings) -> None:
     """Verify tokens with the keys of their issuer, which need not be there yet."""
     verifier = app[VERIFIER] = TokenVerifier(HttpKeys(settings.jwks_url, ca_file=settings.tls_ca_file))
 
+    exchange = HttpExchange(settings.token_url, ca_file=settings.tls_ca_file)
+    app[KEY_EXCHANGE] = KeyExchange(exchange)
+
     async def verification(_: web.Application) -> AsyncIterator[None]:
         await verifier.open()
         yield
         await verifier.close()
+        await exchange.close()
 
     app[READINESS]["token keys"] = verifier.ready
     app.cleanup_ctx.append(verification)

@@ -9,8 +9,9 @@ from aiohttp import web
 
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.http.application import create_app
-from libs.common.keys import BUS, READINESS, VERIFIER
+from libs.common.keys import BUS, KEY_EXCHANGE, READINESS, VERIFIER
 from libs.common.resources import add_rabbitmq, drain_bus
+from libs.common.security.api_keys import KeyExchange
 from libs.common.security.tokens import TokenVerifier
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.loading import load_settings
@@ -82,6 +83,7 @@ def watch_postgres(app: web.Application, embedded: EmbeddedPostgres) -> None:
 def add_verifier(app: web.Application) -> None:
     """Tokens are verified with the keys of the auth service in this process, without HTTP."""
     verifier = app[VERIFIER] = TokenVerifier(auth.local_keys(app))
+    app[KEY_EXCHANGE] = KeyExchange(auth.local_exchange(app))
 
     async def verification(_: web.Application) -> AsyncIterator[None]:
         yield

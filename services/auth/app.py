@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from aiohttp import web
 
 from libs.common.http.application import create_app
 from libs.common.http.openapi import add_operations
-from libs.common.keys import READINESS, TELEMETRY, VERIFIER
+from libs.common.keys import KEY_EXCHANGE, READINESS, TELEMETRY, VERIFIER
 from libs.common.resources import service_database
+from libs.common.security.api_keys import Exchange, Exchanged, KeyExchange
 from libs.common.security.jwks import FetchKeys
-from libs.common.security.tokens import TokenVerifier
+from libs.common.security.tokens import ISSUER, TokenVerifier
 from libs.common.tasks import supervise
 from libs.common.telemetry.tracing import Telemetry
 from services.auth import routes
 from services.auth.groups.groups import Groups
 from services.auth.identity.bootstrap import Bootstrap
 from services.auth.identity.passwords import Passwords
-from services.auth.keys import DATABASE, GROUPS, SESSIONS, SETTINGS, SIGNING_KEY, USERS
+from services.auth.keys import API_KEYS, CLIENTS, DATABASE, GROUPS, SESSIONS, SETTINGS, SIGNING_KEY, USERS
+from services.auth.machines.api_keys import ApiKeys
+from services.auth.machines.clients import Clients
+from services.auth.machines.tokens import Tokens
 from services.auth.metrics import AuthMetrics
 from services.auth.schema import MIGRATIONS
 from services.auth.sessions.login import Sessions
@@ -40,6 +45,9 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     app[DATABASE] = database
     app[USERS] = Users(database, passwords, min_length=settings.password_min_length)
     app[GROUPS] = Groups(database)
+    tokens = Tokens(key, timedelta(seconds=settings.access_token_seconds))
+    app[API_KEYS] = ApiKeys(database, tokens)
+    app[CLIENTS] = Clients(database, tokens, (f"{settings.base_url}{routes.PREFIX}/token", ISSUER))
     add_operations(app, prefix=routes.PREFIX, title="Authentication", operations=routes.OPERATIONS)
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
@@ -58,6 +66,7 @@ def create(settings: AuthSettings) -> web.Application:
     """The auth service as a process of its own."""
     app = create_app(settings, Telemetry("auth", settings))
     verifier = app[VERIFIER] = TokenVerifier(local_keys(app))
+    app[KEY_EXCHANGE] = KeyExchange(local_exchange(app))
 
     async def verification(_: web.Application) -> AsyncIterator[None]:
         yield
@@ -76,6 +85,16 @@ def local_keys(app: web.Application) -> FetchKeys:
         return signer.key_set().model_dump_json().encode()
 
     return fetch
+
+
+def local_exchange(app: web.Application) -> Exchange:
+    """What API keys are exchanged with, without HTTP, in the process that signs."""
+
+    async def exchange(key: str) -> Exchanged:
+        found = await app[API_KEYS].exchange(key)
+        return Exchanged(found.access_token, found.expires_in)
+
+    return exchange
 
 
 def make_passwords(settings: AuthSettings) -> Passwords:

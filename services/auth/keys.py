@@ -4,6 +4,8 @@ from aiohttp import web
 
 from libs.common.database.postgres import Database
 from services.auth.groups.groups import Groups
+from services.auth.machines.api_keys import ApiKeys
+from services.auth.machines.clients import Clients
 from services.auth.sessions.login import Sessions
 from services.auth.sessions.signing_key import SigningKey
 from services.auth.settings import AuthSettings
@@ -14,4 +16,6 @@ DATABASE = web.AppKey("auth_database", Database)
 SESSIONS = web.AppKey("auth_sessions", Sessions)
 SIGNING_KEY = web.AppKey("auth_signing_key", SigningKey)
 USERS = web.AppKey("auth_users", Users)
+API_KEYS = web.AppKey("auth_api_keys", ApiKeys)
+CLIENTS = web.AppKey("auth_clients", Clients)
 GROUPS = web.AppKey("auth_groups", Groups)

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from services.auth.groups import routes as groups
 from services.auth.identity import routes as identity
+from services.auth.machines import routes as machines
 from services.auth.sessions import routes as sessions
 from services.auth.users import routes as users
 
 PREFIX = sessions.PREFIX
-OPERATIONS = (*sessions.OPERATIONS, *identity.OPERATIONS, *users.OPERATIONS, *groups.OPERATIONS)
+OPERATIONS = (
+    *sessions.OPERATIONS,
+    *identity.OPERATIONS,
+    *users.OPERATIONS,
+    *groups.OPERATIONS,
+    *machines.OPERATIONS,
+)

@@ -14,6 +14,7 @@ from libs.common.errors import NotAuthenticated, PermissionDenied
 from libs.common.http.problems import RequestHandler
 from libs.common.permissions import Permission
 from libs.common.security import tokens
+from libs.common.security.api_keys import is_key, key_of_basic
 from libs.common.security.principal import Principal
 
 PRINCIPAL = web.RequestKey("principal", Principal)
@@ -76,19 +77,33 @@ def _origin_of(url: str) -> str:
 
 
 async def authenticate_request(request: web.Request) -> Principal | None:
-    """Verify the bearer token or the portal's cookie; None without either. Raises NotAuthenticated."""
+    """Verify the bearer token, API key or cookie; None without any. Raises NotAuthenticated."""
     header = request.headers.get("Authorization")
     if header is not None:
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise NotAuthenticated("The Authorization header must be `Bearer <access token>`.")
-        return await request.app[keys.VERIFIER].verify(token.strip())
+        return await request.app[keys.VERIFIER].verify(await _token_of(request, header))
     cookie = request.cookies.get(tokens.ACCESS_COOKIE)
     if cookie is None:
         return None
     if request.method not in SAFE_METHODS:
         check_origin(request)
     return await request.app[keys.VERIFIER].verify(cookie)
+
+
+async def _token_of(request: web.Request, header: str) -> str:
+    """The access token that a header brings, or that its API key stands for. Raises NotAuthenticated."""
+    scheme, _, value = header.partition(" ")
+    value = value.strip()
+    key = value if scheme.lower() == "bearer" and is_key(value) else None
+    if scheme.lower() == "basic":
+        key = key_of_basic(value)
+    if key is not None:
+        return await request.app[keys.KEY_EXCHANGE].token(key)
+    if scheme.lower() != "bearer" or not value:
+        raise NotAuthenticated(
+            "The Authorization header must be `Bearer <access token or API key>`, or Basic with an API key "
+            "as password."
+        )
+    return value
 
 
 @web.middleware

@@ -18,6 +18,11 @@ class TokenSettings(HttpSettings):
     )
 
     @property
+    def token_url(self) -> str:
+        """Where API keys are exchanged for access tokens: beside the keys."""
+        return f"{self.jwks_url.rpartition('/')[0]}/token"
+
+    @property
     def jwks_url(self) -> str:
         """Where to fetch the JSON Web Key Set."""
         return self.auth_jwks_url or f"{self.base_url}/api/auth/jwks.json"

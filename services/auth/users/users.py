@@ -73,7 +73,7 @@ class Users:
         require_rank(actor, staff=wanted.is_staff, superuser=wanted.is_superuser)
         encoded = await self._passwords.hash(password)
         async with self._database.transaction() as connection:
-            await _require_may_give(connection, actor, wanted.groups or (), wanted.permissions)
+            await require_may_give(connection, actor, wanted.groups or (), wanted.permissions)
             user_id = await accounts.insert_user(
                 connection, username, encoded, staff=wanted.is_staff, superuser=wanted.is_superuser
             )
@@ -105,7 +105,7 @@ class Users:
             if change.is_superuser is False or change.is_active is False:
                 require_superuser_left(target, len(superusers - {user_id}))
             held = await store.groups_of(connection, user_id)
-            await _require_may_give(
+            await require_may_give(
                 connection,
                 actor,
                 [group for group in change.groups or () if group not in held],
@@ -217,7 +217,7 @@ async def _lock(connection: Connection, user_id: int) -> tuple[Target, str, str]
     return found
 
 
-async def _require_may_give(
+async def require_may_give(
     connection: Connection, actor: Actor, groups: Sequence[int], codenames: Sequence[str]
 ) -> None:
     """Raises InvalidRequest for what does not exist, PermissionDenied for what the actor does not have."""

@@ -1,0 +1,89 @@
+"""Personal API keys: made and ended by their owner, exchanged for access tokens."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from libs.common import permissions
+from libs.common.database.postgres import Database
+from libs.common.errors import Conflict, InvalidRequest, NotAuthenticated, NotFound
+from libs.common.ids import UserId, new_uuid
+from libs.common.permissions import Permission
+from services.auth.identity import store as accounts
+from services.auth.identity.policy import Actor, require_has
+from services.auth.machines import store
+from services.auth.machines.models import ApiKeyCreate, ApiKeyEntry, NewApiKey
+from services.auth.machines.secrets import decode_api_key, hash_secret, matches, new_api_key
+from services.auth.machines.tokens import MachineToken, Tokens
+
+MOST_KEYS = 50
+UNKNOWN = "You have no API key with this id."
+REFUSED = "This API key is unknown, expired or revoked."
+
+
+class ApiKeys:
+    """The use cases of API keys."""
+
+    def __init__(self, database: Database, tokens: Tokens) -> None:
+        """`tokens` signs what keys are exchanged for."""
+        self._database = database
+        self._tokens = tokens
+
+    async def own(self, user_id: int) -> list[ApiKeyEntry]:
+        """An account's keys, newest first."""
+        async with self._database.connection() as connection:
+            return await store.list_keys(connection, user_id)
+
+    async def create(self, actor: Actor, wanted: ApiKeyCreate) -> NewApiKey:
+        """Make a key. Raises InvalidRequest, PermissionDenied or Conflict (too many)."""
+        scope = None if wanted.permissions is None else require_known(wanted.permissions)
+        require_has(actor, scope or ())
+        key = new_api_key()
+        async with self._database.transaction() as connection:
+            if await store.count_keys(connection, actor.user_id) >= MOST_KEYS:
+                raise Conflict(f"You have {MOST_KEYS} API keys: revoke one of them first.")
+            entry = await store.insert_key(
+                connection,
+                new_uuid(),
+                actor.user_id,
+                wanted.name,
+                key.prefix,
+                hash_secret(key.secret),
+                None if scope is None else sorted(scope),
+                wanted.days,
+            )
+        return NewApiKey(**entry.model_dump(), key=key.encode())
+
+    async def revoke(self, user_id: int, key_id: UUID) -> None:
+        """End a key; tokens it was exchanged for are refused within half a minute. Raises NotFound."""
+        async with self._database.transaction() as connection:
+            if not await store.revoke_key(connection, key_id, user_id):
+                raise NotFound(UNKNOWN)
+
+    async def exchange(self, presented: str) -> MachineToken:
+        """An access token for a key. Raises NotAuthenticated."""
+        key = decode_api_key(presented)
+        if key is None:
+            raise NotAuthenticated(REFUSED)
+        async with self._database.transaction() as connection:
+            found = await store.find_key(connection, key.prefix)
+            if found is None or not matches(key.secret, found.secret_hash):
+                raise NotAuthenticated(REFUSED)
+            identity = await accounts.get_identity(connection, UserId(found.user_id))
+            if identity is None:
+                raise NotAuthenticated(REFUSED)
+            await store.note_key_used(connection, found.id)
+        scope = None if found.permissions is None else permissions.known(found.permissions)
+        left = found.expires_at - datetime.now(UTC)
+        return await self._tokens.issue(
+            identity, scope, client_id=f"key:{found.id.hex}", most=max(left, timedelta(seconds=1))
+        )
+
+
+def require_known(codenames: list[str]) -> frozenset[Permission]:
+    """Raises InvalidRequest for a permission that does not exist."""
+    known = permissions.known(codenames)
+    if unknown := sorted(set(codenames) - known):
+        raise InvalidRequest(f"There is no permission {', '.join(unknown)}.")
+    return known

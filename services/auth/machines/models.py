@@ -1,0 +1,88 @@
+"""What machines' keys and service accounts look like outside."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from services.auth.identity.models import MAX_USERNAME_LENGTH, PRINTABLE, Change, Codename
+
+
+class ApiKeyEntry(BaseModel):
+    """An API key without its secret; `permissions` null: whatever its owner may do."""
+
+    id: UUID
+    name: str
+    prefix: str
+    permissions: list[str] | None
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+
+
+class ApiKeyList(BaseModel):
+    """One's own API keys, newest first."""
+
+    api_keys: list[ApiKeyEntry]
+
+
+class ApiKeyCreate(Change):
+    """A new API key."""
+
+    name: str = Field(min_length=1, max_length=100, pattern=PRINTABLE)
+    days: int = Field(90, ge=1, le=366, description="Days until it expires")
+    permissions: list[Codename] | None = Field(None, max_length=200)
+
+
+class NewApiKey(ApiKeyEntry):
+    """The key itself, which nobody can show again."""
+
+    key: str
+
+
+class ServiceAccount(BaseModel):
+    """A service account and the client that it signs in as."""
+
+    id: int
+    username: str
+    client_id: str
+    is_active: bool
+    method: Literal["secret", "private_key_jwt"]
+    permissions: list[str]
+    groups: list[str]
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class ServiceAccountList(BaseModel):
+    """Every service account, by name."""
+
+    service_accounts: list[ServiceAccount]
+
+
+class ServiceAccountCreate(Change):
+    """A new service account; with `jwks` it signs its requests (RFC 7523), without it gets a secret."""
+
+    username: str = Field(min_length=1, max_length=MAX_USERNAME_LENGTH)
+    permissions: list[Codename] = Field(default=[], max_length=200)
+    groups: list[int] = Field(default=[], max_length=200)
+    jwks: dict[str, Any] | None = None
+
+
+class NewServiceAccount(ServiceAccount):
+    """The secret itself, which nobody can show again; null where requests are signed."""
+
+    client_secret: str | None
+
+
+class TokenAnswer(BaseModel):
+    """An access token (RFC 6749 5.1). `expires_in` is in seconds."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  a scheme, no secret
+    expires_in: int
+    scope: str
+    issued_token_type: str | None = None

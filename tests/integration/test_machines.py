@@ -1,0 +1,235 @@
+"""API keys and service accounts on a real PostgreSQL: what machines may do, and what they never get."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OctKey, OKPKey
+
+from libs.common.database.postgres import Connection
+from libs.common.security.api_keys import API_KEY_TYPE, TOKEN_EXCHANGE
+from libs.common.security.tokens import ISSUER
+from services.auth.machines.assertions import ASSERTION_TYPE
+from tests.auth_support import Start, bearer, sign_in
+from tests.integration.test_identity import PASSWORD, Api, make
+
+
+@pytest.fixture
+async def admin(start_auth: Start) -> Api:
+    """The first administrator, a superuser."""
+    client = await start_auth()
+    return Api(client, (await sign_in(client))["access_token"])
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Connection]:
+    """A superuser's connection to the test's database."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+async def ask(api: Api, form: dict[str, str], **headers: str) -> tuple[int, dict[str, Any]]:
+    """Status and body of the token route."""
+    response = await api.client.post("/api/auth/token", data=form, headers=headers)
+    return response.status, await response.json()
+
+
+async def who(api: Api, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+    """Status and body of `me` with these headers."""
+    response = await api.client.get("/api/auth/me", headers=headers)
+    return response.status, await response.json()
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"}
+
+
+async def test_an_api_key_opens_routes_as_bearer_and_as_basic_password(admin: Api, sql: Connection) -> None:
+    ana = await make(admin, "ana")
+    as_ana = await admin.as_user("ana")
+    made = await as_ana.done("POST", "/me/api-keys", {"name": "scanner", "days": 7})
+    assert made["key"].startswith(f"dk_{made['prefix']}_")
+    for headers in (bearer(made["key"]), basic("ana", made["key"]), basic("", made["key"])):
+        status, found = await who(admin, headers)
+        assert (status, found["user_id"]) == (200, ana["id"])
+    listed = (await as_ana.done("GET", "/me/api-keys"))["api_keys"]
+    assert [(one["name"], one["last_used_at"] is not None) for one in listed] == [("scanner", True)]
+    assert "key" not in listed[0]
+    assert made["key"].rpartition("_")[2] not in str(await sql.fetch("SELECT * FROM auth.api_key"))
+
+
+async def test_a_revoked_or_expired_key_opens_nothing(admin: Api, sql: Connection) -> None:
+    await make(admin, "ana")
+    as_ana = await admin.as_user("ana")
+    first, second = [await as_ana.done("POST", "/me/api-keys", {"name": name}) for name in ("a", "b")]
+    await as_ana.done("DELETE", f"/me/api-keys/{first['id']}")
+    await sql.execute("UPDATE auth.api_key SET expires_at = now() WHERE id = $1", second["id"])
+    for made in (first, second):
+        status, found = await who(admin, bearer(made["key"]))
+        assert (status, found["code"]) == (401, "token-invalid")
+    assert await as_ana.refused("DELETE", f"/me/api-keys/{first['id']}") == (404, "not-found")
+    assert await admin.refused("DELETE", f"/me/api-keys/{second['id']}") == (404, "not-found")
+
+
+async def test_a_limited_key_stays_limited(admin: Api) -> None:
+    key = await admin.done("POST", "/me/api-keys", {"name": "reader", "permissions": ["view_user"]})
+    as_key = Api(admin.client, key["key"])
+    await as_key.done("GET", "/users")
+    forbidden = (403, "permission-denied")
+    assert await as_key.refused("GET", "/groups") == forbidden
+    assert await as_key.refused("POST", "/me/api-keys", {"name": "wider"}) == forbidden
+    assert await as_key.refused("POST", "/users", {"username": "x", "password": PASSWORD}) == forbidden
+    # One that may change accounts is no superuser either.
+    editor = await admin.done(
+        "POST", "/me/api-keys", {"name": "editor", "permissions": ["view_user", "add_user", "change_user"]}
+    )
+    as_editor = Api(admin.client, editor["key"])
+    wanted = {"username": "eve", "password": PASSWORD, "is_superuser": True}
+    assert await as_editor.refused("POST", "/users", wanted) == forbidden
+    await make(admin, "ana")
+    as_ana = await admin.as_user("ana")
+    assert (
+        await as_ana.refused("POST", "/me/api-keys", {"name": "x", "permissions": ["view_user"]}) == forbidden
+    )
+
+
+@pytest.mark.parametrize("key", ["dk_", "dk_000000000000_" + "A" * 43, "dk_" + "x" * 500, "dk_\u00e9"])
+async def test_what_is_no_key_is_refused(admin: Api, key: str) -> None:
+    assert (await who(admin, basic("ana", key)))[0] == 401
+
+
+async def test_a_basic_password_that_is_no_key_is_refused(admin: Api) -> None:
+    assert (await who(admin, basic("admin", "first password")))[0] == 401
+
+
+async def test_a_service_account_signs_in_with_its_secret(admin: Api) -> None:
+    made = await admin.done(
+        "POST", "/service-accounts", {"username": "pacs", "permissions": ["add_dicomfile", "view_dicomfile"]}
+    )
+    assert made["method"] == "secret"
+    form = {"grant_type": "client_credentials"}
+    for headers, sent in (
+        (basic(made["client_id"], made["client_secret"]), form),
+        ({}, {**form, "client_id": made["client_id"], "client_secret": made["client_secret"]}),
+    ):
+        status, found = await ask(admin, sent, **headers)
+        assert (status, found["token_type"], found["scope"]) == (
+            200,
+            "Bearer",
+            "add_dicomfile view_dicomfile",
+        )
+    _, me = await who(admin, bearer(found["access_token"]))
+    assert (me["user_id"], me["staff"]) == (made["id"], False)
+    status, narrow = await ask(
+        admin, {**form, "scope": "view_dicomfile"}, **basic(made["client_id"], made["client_secret"])
+    )
+    assert (status, narrow["scope"]) == (200, "view_dicomfile")
+    status, wide = await ask(
+        admin, {**form, "scope": "view_user"}, **basic(made["client_id"], made["client_secret"])
+    )
+    assert (status, wide["error"]) == (400, "invalid_scope")
+    status, wrong = await ask(admin, form, **basic(made["client_id"], secrets.token_urlsafe(32)))
+    assert (status, wrong["error"]) == (401, "invalid_client")
+    renewed = await admin.done("POST", f"/service-accounts/{made['id']}/secret")
+    assert (await ask(admin, form, **basic(made["client_id"], made["client_secret"])))[0] == 401
+    assert (await ask(admin, form, **basic(made["client_id"], renewed["client_secret"])))[0] == 200
+    # It has no password, and is closed like any other account.
+    response = await admin.client.post("/api/auth/login", json={"username": "pacs", "password": "!"})
+    assert response.status == 401
+    await admin.done("PATCH", f"/users/{made['id']}", {"is_active": False})
+    assert (await ask(admin, form, **basic(made["client_id"], renewed["client_secret"])))[0] == 401
+
+
+def assertion(key: OKPKey, client_id: str, **changed: Any) -> str:
+    claims = {
+        "iss": client_id,
+        "sub": client_id,
+        "aud": ISSUER,
+        "exp": int((datetime.now(UTC) + timedelta(minutes=2)).timestamp()),
+        "jti": secrets.token_urlsafe(12),
+        **changed,
+    }
+    return jwt.encode({"alg": "Ed25519", "kid": key.kid}, claims, key, algorithms=["Ed25519"])
+
+
+async def test_a_service_account_signs_its_requests(admin: Api) -> None:
+    key = OKPKey.generate_key("Ed25519", {"kid": "one"})
+    public = {"keys": [key.as_dict(private=False)]}
+    made = await admin.done("POST", "/service-accounts", {"username": "ris", "jwks": public})
+    assert (made["method"], made["client_secret"]) == ("private_key_jwt", None)
+    form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
+    soon = int(datetime.now(UTC).timestamp()) + 60
+    genuine = assertion(key, made["client_id"])
+    assert (await ask(admin, {**form, "client_assertion": genuine}))[0] == 200
+    refused = {
+        "used before": genuine,
+        "for another": assertion(key, made["client_id"], aud="https://elsewhere.example"),
+        "of another": assertion(key, made["client_id"], iss="somebody"),
+        "too long": assertion(key, made["client_id"], exp=int(datetime.now(UTC).timestamp()) + 3600),
+        "expired": assertion(key, made["client_id"], exp=int(datetime.now(UTC).timestamp()) - 60),
+        "without id": assertion(key, made["client_id"], jti=""),
+        "by another key": assertion(OKPKey.generate_key("Ed25519", {"kid": "one"}), made["client_id"]),
+        "with the public key as secret": jwt.encode(
+            {"alg": "HS256", "kid": "one"},
+            {
+                "iss": made["client_id"],
+                "sub": made["client_id"],
+                "aud": ISSUER,
+                "jti": "x" * 12,
+                "exp": soon,
+            },
+            OctKey.import_key(str(public["keys"][0]["x"]) * 2),
+            algorithms=["HS256"],
+        ),
+        "nonsense": "a.b.c",
+    }
+    for what, sent in refused.items():
+        status, found = await ask(admin, {**form, "client_assertion": sent})
+        assert (status, found["error"]) == (401, "invalid_client"), what
+
+
+@pytest.mark.parametrize(
+    "jwks",
+    [
+        {},
+        {"keys": []},
+        {"keys": [{"kty": "oct", "k": "AAAA"}]},
+        {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "d": "AAAA"}]},
+        {"keys": ["x"]},
+        {"keys": [{"kty": "new"}]},
+    ],
+    ids=range(6),
+)
+async def test_only_public_keys_are_taken(admin: Api, jwks: dict[str, Any]) -> None:
+    wanted = {"username": "ris", "jwks": jwks}
+    assert await admin.refused("POST", "/service-accounts", wanted) == (400, "invalid-request")
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "error"),
+    [
+        ({}, 400, "invalid_request"),
+        ({"grant_type": "password"}, 400, "unsupported_grant_type"),
+        ({"grant_type": TOKEN_EXCHANGE}, 400, "invalid_request"),
+        (
+            {"grant_type": TOKEN_EXCHANGE, "subject_token_type": API_KEY_TYPE, "subject_token": "x"},
+            400,
+            "invalid_grant",
+        ),
+        ({"grant_type": "client_credentials"}, 401, "invalid_client"),
+        ({"grant_type": "client_credentials", "client_assertion": "x"}, 400, "invalid_request"),
+    ],
+)
+async def test_the_token_route_speaks_oauth(
+    admin: Api, form: dict[str, str], status: int, error: str
+) -> None:
+    found = await ask(admin, form)
+    assert (found[0], found[1]["error"]) == (status, error)
