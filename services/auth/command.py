@@ -32,7 +32,7 @@ PAGE = 500
 
 
 @dataclass(frozen=True)
-class Directory:
+class Commands:
     """What the commands work on."""
 
     users: Users
@@ -57,7 +57,7 @@ class Directory:
         return None if names is None else [(await self.group(name)).id for name in names]
 
 
-Command = Callable[[Directory, argparse.Namespace], Awaitable[str]]
+Command = Callable[[Commands, argparse.Namespace], Awaitable[str]]
 
 
 def run(arguments: Sequence[str], settings: AuthSettings | None = None) -> int:
@@ -93,13 +93,13 @@ async def _with_directory(settings: AuthSettings, options: argparse.Namespace) -
         await require_current(database, MIGRATIONS)
         users = Users(database, passwords, min_length=settings.password_min_length)
         command: Command = options.command
-        return await command(Directory(users, Groups(database)), options)
+        return await command(Commands(users, Groups(database)), options)
     finally:
         passwords.close()
         await database.close()
 
 
-async def _user_list(directory: Directory, options: argparse.Namespace) -> str:
+async def _user_list(directory: Commands, options: argparse.Namespace) -> str:
     found = await directory.users.search(UserQuery(q=options.search), None, PAGE)
     return "\n".join(
         f"{user.id:>6}  {user.username:<24} {_marks(user):<22} {', '.join(g.name for g in user.groups)}"
@@ -117,7 +117,7 @@ def _marks(user: User) -> str:
     return " ".join(name for name, holds in marks.items() if holds) or "-"
 
 
-async def _user_create(directory: Directory, options: argparse.Namespace) -> str:
+async def _user_create(directory: Commands, options: argparse.Namespace) -> str:
     made = await directory.users.create(
         OPERATOR,
         UserCreate(
@@ -136,7 +136,7 @@ async def _user_create(directory: Directory, options: argparse.Namespace) -> str
     return f"User {made.username} created (id {made.id})."
 
 
-async def _user_change(directory: Directory, options: argparse.Namespace) -> str:
+async def _user_change(directory: Commands, options: argparse.Namespace) -> str:
     user = await directory.user(options.name)
     change = UserChange(
         first_name=options.first_name,
@@ -154,20 +154,20 @@ async def _user_change(directory: Directory, options: argparse.Namespace) -> str
     return f"User {user.username} changed."
 
 
-async def _user_delete(directory: Directory, options: argparse.Namespace) -> str:
+async def _user_delete(directory: Commands, options: argparse.Namespace) -> str:
     user = await directory.user(options.name)
     await directory.users.delete(OPERATOR, user.id)
     return f"User {user.username} deleted."
 
 
-async def _user_password(directory: Directory, options: argparse.Namespace) -> str:
+async def _user_password(directory: Commands, options: argparse.Namespace) -> str:
     user = await directory.user(options.name)
     given = PasswordSet(password=options.password, must_change_password=options.must_change_password)
     await directory.users.set_password(OPERATOR, user.id, given)
     return f"User {user.username} has another password; every session of the account has ended."
 
 
-async def _group_list(directory: Directory, options: argparse.Namespace) -> str:
+async def _group_list(directory: Commands, options: argparse.Namespace) -> str:
     found = await directory.groups.search(options.search, None, PAGE)
     return "\n".join(
         f"{group.id:>6}  {group.name:<24} {group.mode:<7} {group.members:>5}  {', '.join(group.permissions)}"
@@ -175,13 +175,13 @@ async def _group_list(directory: Directory, options: argparse.Namespace) -> str:
     )
 
 
-async def _group_create(directory: Directory, options: argparse.Namespace) -> str:
+async def _group_create(directory: Commands, options: argparse.Namespace) -> str:
     wanted = GroupCreate(name=options.name, mode=options.mode or "none", permissions=options.permission or [])
     made = await directory.groups.create(OPERATOR, wanted)
     return f"Group {made.name} created (id {made.id}, collection {made.collection})."
 
 
-async def _group_change(directory: Directory, options: argparse.Namespace) -> str:
+async def _group_change(directory: Commands, options: argparse.Namespace) -> str:
     group = await directory.group(options.name)
     change = GroupChange(name=options.rename, mode=options.mode, permissions=options.permission)
     if not change.model_dump(exclude_none=True):
@@ -190,13 +190,13 @@ async def _group_change(directory: Directory, options: argparse.Namespace) -> st
     return f"Group {group.name} changed."
 
 
-async def _group_delete(directory: Directory, options: argparse.Namespace) -> str:
+async def _group_delete(directory: Commands, options: argparse.Namespace) -> str:
     group = await directory.group(options.name)
     await directory.groups.delete(OPERATOR, group.id)
     return f"Group {group.name} deleted."
 
 
-async def _permission_list(directory: Directory, _: argparse.Namespace) -> str:
+async def _permission_list(directory: Commands, _: argparse.Namespace) -> str:
     found = await directory.groups.permissions()
     return "\n".join(
         f"{entry.codename:<28} {entry.app_label}.{entry.model:<16} {entry.name}" for entry in found

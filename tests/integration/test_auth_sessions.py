@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from libs.common.ids import UserId, new_uuid
-from services.auth import store
-from services.auth.credentials import Passwords
+from services.auth.identity import store as accounts
+from services.auth.sessions import store
+from services.auth.identity.passwords import Passwords
 from services.auth.metrics import AuthMetrics
-from services.auth.rotation import RefreshToken, new_salt, new_token
-from services.auth.sessions import Sessions
+from services.auth.sessions.rotation import RefreshToken, new_salt, new_token
+from services.auth.sessions.login import Sessions
 from services.auth.settings import AuthSettings
-from services.auth.signing_key import SigningKey
+from services.auth.sessions.signing_key import SigningKey
 from tests.fixtures_postgres import OpenDatabase
 
 
@@ -29,7 +30,7 @@ async def database(open_database: OpenDatabase) -> Database:
 @pytest.fixture
 async def user(database: Database) -> UserId:
     async with database.transaction() as connection:
-        made = await store.insert_user(connection, "ana", "hash", staff=False, superuser=False)
+        made = await accounts.insert_user(connection, "ana", "hash", staff=False, superuser=False)
     assert made is not None
     return made
 
@@ -89,9 +90,9 @@ async def test_a_renewed_hash_does_not_undo_a_change_of_the_password(
     database: Database, user: UserId
 ) -> None:
     async with database.transaction() as connection:
-        await store.replace_hash(connection, user, "hash", "changed meanwhile")
-        await store.replace_hash(connection, user, "hash", "renewed")
-        account = await store.find_account(connection, "ana")
+        await accounts.replace_hash(connection, user, "hash", "changed meanwhile")
+        await accounts.replace_hash(connection, user, "hash", "renewed")
+        account = await accounts.find_account(connection, "ana")
     assert account is not None
     assert account.password == "changed meanwhile"
 

@@ -12,9 +12,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from libs.common.access import ALL, ORDINARY, Mode, Viewer
+from libs.common.access import Mode, Viewer
 from libs.common.database.postgres import Connection
 from libs.common.ids import lowest_id
+from libs.common.permissions import ALL, ORDINARY
 from services.results.cursors import START, Position
 from services.results.feed import store as changes
 from services.results.feed.store import Horizon

@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 
-from libs.common.access import ALL, Viewer
+from libs.common.access import Viewer
+from libs.common.permissions import ALL
 from services.results.cursors import START
 from services.results.feed.live import Stream
 from services.results.feed.reader import Feed, Inbox

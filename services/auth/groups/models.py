@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from services.auth.identity.models import PRINTABLE, Change, Codename
+from services.auth.identity.models import PRINTABLE, ChangeBody, Codename
 from services.auth.identity.policy import GroupMode
 
 
@@ -26,7 +26,7 @@ class GroupList(BaseModel):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
 
 
-class GroupCreate(Change):
+class GroupCreate(ChangeBody):
     """A new group."""
 
     name: str = Field(min_length=1, max_length=150, pattern=PRINTABLE)
@@ -34,7 +34,7 @@ class GroupCreate(Change):
     permissions: list[Codename] = Field(default=[], max_length=200)
 
 
-class GroupChange(Change):
+class GroupChange(ChangeBody):
     """What of a group changes; what is not named stays."""
 
     name: str | None = Field(None, min_length=1, max_length=150, pattern=PRINTABLE)

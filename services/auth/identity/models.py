@@ -78,7 +78,7 @@ class MeResponse(BaseModel):
     must_change_password: bool
 
 
-class Change(BaseModel):
+class ChangeBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -125,7 +125,7 @@ class UserList(BaseModel):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
 
 
-class UserCreate(Change):
+class UserCreate(ChangeBody):
     """A new account. Without `groups` it becomes an uploader."""
 
     username: str = Field(min_length=1, max_length=MAX_USERNAME_LENGTH)
@@ -141,7 +141,7 @@ class UserCreate(Change):
     permissions: list[Codename] = Field(default=[], max_length=200)
 
 
-class UserChange(Change):
+class UserChange(ChangeBody):
     """What of an account changes; what is not named stays."""
 
     first_name: Name | None = None
@@ -156,21 +156,21 @@ class UserChange(Change):
     permissions: list[Codename] | None = Field(None, max_length=200)
 
 
-class PasswordSet(Change):
+class PasswordSet(ChangeBody):
     """A password that an administrator gives; by default it must be changed at the next sign-in."""
 
     password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
     must_change_password: bool = True
 
 
-class PasswordChange(Change):
+class PasswordChange(ChangeBody):
     """One's own new password."""
 
     current_password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
     new_password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
 
 
-class ProfileChange(Change):
+class ProfileChange(ChangeBody):
     """What people change of their own account."""
 
     first_name: Name | None = None
@@ -216,11 +216,11 @@ class AdminLog(BaseModel):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
 
 
-class Query(BaseModel):
+class ListQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SearchQuery(Query):
+class SearchQuery(ListQuery):
     """Search and paging of lists by name."""
 
     q: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=PRINTABLE)] | None = None
@@ -236,7 +236,7 @@ class UserQuery(SearchQuery):
     is_staff: bool | None = None
 
 
-class DirectoryQuery(Query):
+class DirectoryQuery(ListQuery):
     """Part of a name, or ids whose names are wanted."""
 
     q: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=PRINTABLE)] | None = None
@@ -251,7 +251,7 @@ class DirectoryQuery(Query):
     limit: int = Field(20, ge=1, le=200)
 
 
-class LogQuery(Query):
+class LogQuery(ListQuery):
     """Paging of GET /api/auth/admin-log."""
 
     user: int | None = Field(None, ge=1, le=2**31 - 1, description="Whose changes")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from services.auth.identity.models import MAX_USERNAME_LENGTH, PRINTABLE, Change, Codename
+from services.auth.identity.models import MAX_USERNAME_LENGTH, PRINTABLE, ChangeBody, Codename
 
 
 class ApiKeyEntry(BaseModel):
@@ -29,7 +29,7 @@ class ApiKeyList(BaseModel):
     api_keys: list[ApiKeyEntry]
 
 
-class ApiKeyCreate(Change):
+class ApiKeyCreate(ChangeBody):
     """A new API key."""
 
     name: str = Field(min_length=1, max_length=100, pattern=PRINTABLE)
@@ -63,7 +63,7 @@ class ServiceAccountList(BaseModel):
     service_accounts: list[ServiceAccount]
 
 
-class ServiceAccountCreate(Change):
+class ServiceAccountCreate(ChangeBody):
     """A new service account; with `jwks` it signs its requests (RFC 7523), without it gets a secret."""
 
     username: str = Field(min_length=1, max_length=MAX_USERNAME_LENGTH)

@@ -9,9 +9,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from types import MappingProxyType
 
-from libs.common.access import ALL, Viewer
+from libs.common.access import Viewer
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
+from libs.common.permissions import ALL
 from services.results.cursors import Position
 from services.results.feed import store as changes
 from services.results.feed.store import Change, Horizon

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from libs.common.access import ALL, ORDINARY, Viewer
+from libs.common.access import Viewer
 from libs.common.errors import PermissionDenied
-from libs.common.security.tokens import Principal
+from libs.common.permissions import ORDINARY
+from libs.common.security.principal import Principal
 
 
 def viewer(**changed: Any) -> Viewer:
@@ -18,8 +19,13 @@ def viewer(**changed: Any) -> Viewer:
         "username": "ana",
         "staff": False,
         "groups": (3, 4),
-        "permissions": (),
+        "permissions": ORDINARY,
         "collections": {"group:3": "view", "group:4": "manage"},
+        "default_collection": None,
+        "session_id": None,
+        "client_id": None,
+        "access_version": 0,
+        "issued_at": datetime.now(UTC),
         "expires_at": datetime.now(UTC),
     }
     return Viewer.of(Principal(**{**caller, **changed}))
@@ -42,17 +48,15 @@ def test_no_token_takes_away_what_is_ones_own() -> None:
     assert viewer(collections={"user:7": "view"}).manages("user:7")
 
 
-def test_staff_see_all_and_manage_their_own() -> None:
+def test_staff_alone_see_nothing_more() -> None:
     staff = viewer(staff=True, collections={})
-    assert staff.visible is None
-    assert staff.sees("user:8")
-    assert not staff.manages("user:8")
-    assert staff.permissions == ALL
+    assert staff.visible == ["user:7"]
+    assert not staff.sees("user:8")
 
 
 def test_a_permission_of_the_token_opens_what_it_names_and_no_more() -> None:
     assert viewer().permissions == ORDINARY
-    reader = viewer(permissions=("view_all_dicomresult",))
+    reader = viewer(permissions=ORDINARY | {"view_all_dicomresult"})
     assert reader.visible is None
     assert reader.sees("group:9")
     assert not reader.manages("group:9")
