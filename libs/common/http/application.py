@@ -9,6 +9,8 @@ from aiohttp import web
 
 from libs.common import keys
 from libs.common.http.authenticate import BASE_URL, GATES, authenticate, declare, require_declared
+from libs.common.http.client import TRUSTED_PROXIES
+from libs.common.http.cross_origin import CORS_ORIGINS, allow_origin, answer_preflight
 from libs.common.http.health import livez, metrics, readyz
 from libs.common.http.observe import observe
 from libs.common.http.problems import note_prepared, problems
@@ -29,14 +31,16 @@ async def _telemetry(app: web.Application) -> AsyncIterator[None]:
 
 def create_app(settings: HttpSettings, telemetry: Telemetry) -> web.Application:
     """An application with everything that all services share, and no route of its own but health."""
-    app = web.Application(middlewares=[observe, problems, authenticate])
+    app = web.Application(middlewares=[observe, problems, answer_preflight, authenticate])
     app[keys.TELEMETRY] = telemetry
     app[keys.READINESS] = {}
     app[keys.DRAINING] = asyncio.Event()
     app[keys.RUNNING] = keys.Running()
     app[BASE_URL] = settings.base_url
+    app[TRUSTED_PROXIES] = settings.trusted_proxies
+    app[CORS_ORIGINS] = settings.cors_origins
     app[GATES] = {}
-    app.on_response_prepare.append(note_prepared)
+    app.on_response_prepare.extend([note_prepared, allow_origin])
     app.cleanup_ctx.extend([require_declared, _telemetry, _fatal])
     add_tls(app, settings)
     declare(app, "anyone", livez, readyz, metrics)

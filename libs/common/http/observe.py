@@ -11,6 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from libs.common import keys
 from libs.common.http.authenticate import PRINCIPAL
+from libs.common.http.client import address_of
 from libs.common.http.problems import CLIENT_GONE, RequestHandler
 from libs.common.telemetry import semconv
 from libs.common.telemetry.tracing import context_of
@@ -78,7 +79,7 @@ async def observe(request: web.Request, handler: RequestHandler) -> web.StreamRe
                         "status": status,
                         "seconds": round(elapsed, 6),
                         "user_id": None if user is None else user.user_id,
-                        "remote": request.remote,
+                        "remote": address_of(request),
                     }
                 },
             )

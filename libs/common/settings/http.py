@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
+from libs.common.http.client import Network, parse_networks
+from libs.common.http.cross_origin import parse_origins
 from libs.common.settings.base import HTTP_URL
 from libs.common.settings.tls import TlsSettings
 
@@ -24,6 +29,26 @@ class HttpSettings(TlsSettings):
     shutdown_timeout: float = Field(
         30.0, gt=0, description="Seconds that running requests and events get to finish at shutdown."
     )
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated addresses and networks (CIDR) of proxies whose `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` count; unset: nobody's.",
+    )
+    cors_origins: Annotated[frozenset[str], NoDecode] = Field(
+        frozenset(),
+        description="Comma-separated origins of foreign web pages that may call with a bearer token, e.g. "
+        "`https://viewer.example.org`; cookies are never theirs.",
+    )
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        return parse_networks(value) if isinstance(value, str) else value
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: object) -> object:
+        return parse_origins(value) if isinstance(value, str) else value
 
     @property
     def base_url(self) -> str:
