@@ -27,6 +27,7 @@ from libs.common.ids import file_key
 from libs.common.keys import BUS, VERIFIER
 from libs.common.resources import drain_bus
 from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier, token_registry
+from libs.common.security.revocations import Revocations
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry
 from services.auth.sessions.signing import TokenSigner, generate_seed
@@ -114,7 +115,12 @@ def bearer(
 
 @asynccontextmanager
 async def running_results(
-    url: str, folder: Path, *, ready: bool = True, **changed: Any
+    url: str,
+    folder: Path,
+    *,
+    ready: bool = True,
+    revocations: Revocations | None = None,
+    **changed: Any,
 ) -> AsyncIterator[Results]:
     """Run a replica on the database at `url` with its objects in `folder`."""
     keyring = folder / "keyring.json"
@@ -129,7 +135,7 @@ async def running_results(
     async def keys() -> bytes:
         return SIGNER.key_set().model_dump_json().encode()
 
-    app[VERIFIER] = TokenVerifier(keys)
+    app[VERIFIER] = TokenVerifier(keys, revocations=revocations)
     bus = InProcessBus(telemetry, topology=replace(FAST, subscriptions=(RESULTS_FILES,)), drain_timeout=5.0)
     app[BUS] = bus
     app.on_shutdown.append(drain_bus)

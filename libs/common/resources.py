@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from prometheus_client import Gauge
 
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
 from libs.common.database.postgres import Database
@@ -13,7 +14,9 @@ from libs.common.errors import ConfigurationError
 from libs.common.http.application import create_app
 from libs.common.keys import BUS, KEY_EXCHANGE, READINESS, STORAGE_METRICS, TELEMETRY, VERIFIER
 from libs.common.security.api_keys import HttpExchange, KeyExchange
-from libs.common.security.jwks import HttpKeys
+from libs.common.security.http_document import HttpDocument
+from libs.common.security.jwks import FetchKeys
+from libs.common.security.revocations import MAX_REVOCATION_BYTES, Revocations
 from libs.common.security.tokens import TokenVerifier
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.database import DatabaseSettings
@@ -104,19 +107,46 @@ def standalone(service: str, settings: BrokerSettings) -> web.Application:
 
 def add_token_keys(app: web.Application, settings: TokenSettings) -> None:
     """Verify tokens with the keys of their issuer, which need not be there yet."""
-    verifier = app[VERIFIER] = TokenVerifier(HttpKeys(settings.jwks_url, ca_file=settings.tls_ca_file))
+    keys = HttpDocument(settings.jwks_url, ca_file=settings.tls_ca_file)
+    revoked = HttpDocument(
+        settings.revocations_url,
+        what="revoked tokens",
+        ca_file=settings.tls_ca_file,
+        limit=MAX_REVOCATION_BYTES,
+    )
+    verifier = add_verifier(app, keys, revoked)
+    app[READINESS]["token keys"] = verifier.ready
 
     exchange = HttpExchange(settings.token_url, ca_file=settings.tls_ca_file)
     app[KEY_EXCHANGE] = KeyExchange(exchange)
 
-    async def verification(_: web.Application) -> AsyncIterator[None]:
+    async def connections(_: web.Application) -> AsyncIterator[None]:
         await verifier.open()
         yield
-        await verifier.close()
+        await revoked.close()
+        await keys.close()
         await exchange.close()
 
-    app[READINESS]["token keys"] = verifier.ready
-    app.cleanup_ctx.append(verification)
+    app.cleanup_ctx.append(connections)
+
+
+def add_verifier(app: web.Application, keys: FetchKeys, revoked: FetchKeys) -> TokenVerifier:
+    """Verify access tokens, and follow what was revoked for as long as `app` runs."""
+    revocations = Revocations(revoked)
+    verifier = app[VERIFIER] = TokenVerifier(keys, revocations=revocations)
+    Gauge(
+        "token_revocations_age_seconds",
+        "Time since the list of revoked tokens was last read; beyond it a token's life is the bound",
+        registry=app[TELEMETRY].metrics.registry,
+    ).set_function(lambda: revocations.age)
+
+    async def following(app: web.Application) -> AsyncIterator[None]:
+        async with supervise(app, "revoked tokens", revocations.run()):
+            yield
+        await verifier.close()
+
+    app.cleanup_ctx.append(following)
+    return verifier
 
 
 def add_rabbitmq(app: web.Application, name: str, settings: BrokerSettings, url: str) -> None:

@@ -9,10 +9,8 @@ from aiohttp import web
 
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.http.application import create_app
-from libs.common.keys import BUS, KEY_EXCHANGE, READINESS, VERIFIER
+from libs.common.keys import BUS, READINESS
 from libs.common.resources import add_rabbitmq, drain_bus
-from libs.common.security.api_keys import KeyExchange
-from libs.common.security.tokens import TokenVerifier
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.loading import load_settings
 from libs.common.settings.service import ServiceSettings
@@ -51,7 +49,6 @@ def create(overrides: dict[str, Any], embedded: EmbeddedPostgres | None) -> web.
     app = create_app(common, telemetry)
     if embedded is not None:
         watch_postgres(app, embedded)
-    add_verifier(app)
     if common.amqp_url is None:
         add_inprocess_bus(app, telemetry, common)
     else:
@@ -65,6 +62,7 @@ def create(overrides: dict[str, Any], embedded: EmbeddedPostgres | None) -> web.
     processor.install(app, processor_settings)
     slots = processor.concurrency(processor_settings) if common.amqp_url is None else None
     ingest.install(app, load(IngestSettings), in_process_slots=slots)
+    auth.verify_locally(app)
     # Its routes take every path that is left.
     portal.install(app, load(PortalSettings))
     return app
@@ -78,18 +76,6 @@ def watch_postgres(app: web.Application, embedded: EmbeddedPostgres) -> None:
             yield
 
     app.cleanup_ctx.append(watching)
-
-
-def add_verifier(app: web.Application) -> None:
-    """Tokens are verified with the keys of the auth service in this process, without HTTP."""
-    verifier = app[VERIFIER] = TokenVerifier(auth.local_keys(app))
-    app[KEY_EXCHANGE] = KeyExchange(auth.local_exchange(app))
-
-    async def verification(_: web.Application) -> AsyncIterator[None]:
-        yield
-        await verifier.close()
-
-    app.cleanup_ctx.append(verification)
 
 
 def add_inprocess_bus(app: web.Application, telemetry: Telemetry, settings: ServiceSettings) -> None:

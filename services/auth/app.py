@@ -2,34 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from aiohttp import web
 
+from libs.common.database.migrations import wait_until_current
+from libs.common.database.postgres import Database
+from libs.common.errors import Unavailable
 from libs.common.http.application import create_app
 from libs.common.http.openapi import add_operations
-from libs.common.keys import KEY_EXCHANGE, READINESS, TELEMETRY, VERIFIER
-from libs.common.resources import service_database
+from libs.common.keys import KEY_EXCHANGE, READINESS, TELEMETRY
+from libs.common.resources import add_verifier, service_database
 from libs.common.security.api_keys import Exchange, Exchanged, KeyExchange
-from libs.common.security.jwks import FetchKeys
-from libs.common.security.tokens import ISSUER, TokenVerifier
+from libs.common.security.tokens import ISSUER
 from libs.common.tasks import supervise
 from libs.common.telemetry.tracing import Telemetry
 from services.auth import routes
+from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
 from services.auth.identity.bootstrap import Bootstrap
 from services.auth.identity.passwords import Passwords
-from services.auth.keys import API_KEYS, CLIENTS, DATABASE, GROUPS, SESSIONS, SETTINGS, SIGNING_KEY, USERS
+from services.auth.keys import (
+    API_KEYS,
+    CLIENTS,
+    DATABASE,
+    DEVICES,
+    GROUPS,
+    REVOCATION_LIST,
+    SESSIONS,
+    SETTINGS,
+    SIGNING_KEY,
+    THROTTLE,
+    USERS,
+)
 from services.auth.machines.api_keys import ApiKeys
 from services.auth.machines.clients import Clients
 from services.auth.machines.tokens import Tokens
 from services.auth.metrics import AuthMetrics
 from services.auth.schema import MIGRATIONS
 from services.auth.sessions.login import Sessions
+from services.auth.sessions.revocation_list import RevocationList
 from services.auth.sessions.signing_key import SigningKey
+from services.auth.sessions.throttle import Throttle
 from services.auth.settings import AuthSettings
 from services.auth.users.users import Users
+
+log = logging.getLogger(__name__)
+
+PRUNE_SECONDS = 60.0
 
 
 def install(app: web.Application, settings: AuthSettings) -> None:
@@ -37,10 +60,13 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     metrics = app[TELEMETRY].metrics
     database, passwords = service_database(settings, MIGRATIONS.schema, metrics), make_passwords(settings)
     key = SigningKey(database)
+    auth_metrics = AuthMetrics(metrics.registry)
+    throttle = app[THROTTLE] = Throttle(database, settings, auth_metrics)
     bootstrap = Bootstrap(database, passwords, key, settings)
     app[SETTINGS] = settings
     app[SIGNING_KEY] = key
-    app[SESSIONS] = Sessions(database, passwords, key, settings, AuthMetrics(metrics.registry))
+    app[SESSIONS] = Sessions(database, passwords, key, settings, auth_metrics, throttle)
+    app[REVOCATION_LIST] = RevocationList(database)
     app[READINESS]["auth"] = bootstrap.ready
     app[DATABASE] = database
     app[USERS] = Users(database, passwords, min_length=settings.password_min_length)
@@ -48,12 +74,16 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     tokens = Tokens(key, timedelta(seconds=settings.access_token_seconds))
     app[API_KEYS] = ApiKeys(database, tokens)
     app[CLIENTS] = Clients(database, tokens, (f"{settings.base_url}{routes.PREFIX}/token", ISSUER))
+    app[DEVICES] = Devices(database, throttle, idle_seconds=settings.session_idle_seconds)
     add_operations(app, prefix=routes.PREFIX, title="Authentication", operations=routes.OPERATIONS)
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
         await database.open()
         try:
-            async with supervise(app, "auth bootstrap", bootstrap.run()):
+            async with (
+                supervise(app, "auth bootstrap", bootstrap.run()),
+                supervise(app, "auth throttle", prune_for_ever(database, throttle)),
+            ):
                 yield
         finally:
             passwords.close()
@@ -65,29 +95,34 @@ def install(app: web.Application, settings: AuthSettings) -> None:
 def create(settings: AuthSettings) -> web.Application:
     """The auth service as a process of its own."""
     app = create_app(settings, Telemetry("auth", settings))
-    verifier = app[VERIFIER] = TokenVerifier(local_keys(app))
-    app[KEY_EXCHANGE] = KeyExchange(local_exchange(app))
-
-    async def verification(_: web.Application) -> AsyncIterator[None]:
-        yield
-        await verifier.close()
-
     install(app, settings)
-    app.cleanup_ctx.append(verification)
+    verify_locally(app)
     return app
 
 
-def local_keys(app: web.Application) -> FetchKeys:
-    """The key set without HTTP, for a verifier in the process that signs."""
+def verify_locally(app: web.Application) -> None:
+    """Verify tokens in the process that signs them, without HTTP; after `install`."""
 
-    async def fetch() -> bytes:
+    async def keys() -> bytes:
         signer = await app[SIGNING_KEY].signer()
         return signer.key_set().model_dump_json().encode()
 
-    return fetch
+    add_verifier(app, keys, app[REVOCATION_LIST].body)
+    app[KEY_EXCHANGE] = KeyExchange(_local_exchange(app))
 
 
-def local_exchange(app: web.Application) -> Exchange:
+async def prune_for_ever(database: Database, throttle: Throttle) -> None:
+    """Keep the counters of wrong passwords few."""
+    await wait_until_current(database, MIGRATIONS)
+    while True:
+        try:
+            await throttle.prune()
+        except Unavailable as error:
+            log.info("counters of wrong passwords are kept for now: %s", error.detail)
+        await asyncio.sleep(PRUNE_SECONDS)
+
+
+def _local_exchange(app: web.Application) -> Exchange:
     """What API keys are exchanged with, without HTTP, in the process that signs."""
 
     async def exchange(key: str) -> Exchanged:

@@ -3,11 +3,14 @@
 from aiohttp import web
 
 from libs.common.database.postgres import Database
+from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
 from services.auth.machines.api_keys import ApiKeys
 from services.auth.machines.clients import Clients
 from services.auth.sessions.login import Sessions
+from services.auth.sessions.revocation_list import RevocationList
 from services.auth.sessions.signing_key import SigningKey
+from services.auth.sessions.throttle import Throttle
 from services.auth.settings import AuthSettings
 from services.auth.users.users import Users
 
@@ -19,3 +22,6 @@ USERS = web.AppKey("auth_users", Users)
 API_KEYS = web.AppKey("auth_api_keys", ApiKeys)
 CLIENTS = web.AppKey("auth_clients", Clients)
 GROUPS = web.AppKey("auth_groups", Groups)
+DEVICES = web.AppKey("auth_devices", Devices)
+THROTTLE = web.AppKey("auth_throttle", Throttle)
+REVOCATION_LIST = web.AppKey("auth_revocation_list", RevocationList)

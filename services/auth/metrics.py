@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from libs.common.telemetry.metrics import preset
 
-SignIn = Literal["ok", "wrong_credentials", "inactive", "busy"]
+SignIn = Literal["ok", "wrong_credentials", "inactive", "busy", "throttled"]
 Refresh = Literal["ok", "refused", "reused", "busy"]
 
 
@@ -19,7 +19,8 @@ class AuthMetrics:
         """Register on `registry`, once per process."""
         self._sign_ins = Counter(
             "auth_sign_ins_total",
-            "Attempts to sign in; inactive: the right password of a closed account, busy: answered with 503",
+            "Attempts to sign in; inactive: the right password of a closed account, busy: answered with 503, "
+            "throttled: answered with 429 without a look at the password",
             ["outcome"],
             registry=registry,
         )
@@ -31,6 +32,18 @@ class AuthMetrics:
             registry=registry,
         )
         preset(self._refreshes, get_args(Refresh))
+
+        self._counters = Gauge(
+            "auth_throttle_counters",
+            "Counters of wrong passwords; blocked: those that hold somebody up now",
+            ["state"],
+            registry=registry,
+        )
+
+    def show_throttle(self, counters: int, blocked: int) -> None:
+        """How many counters there are, and how many hold somebody up."""
+        self._counters.labels("all").set(counters)
+        self._counters.labels("blocked").set(blocked)
 
     def signed_in(self, outcome: SignIn) -> None:
         """Count one attempt."""

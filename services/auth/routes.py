@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.auth.devices import routes as devices
 from services.auth.groups import routes as groups
 from services.auth.identity import routes as identity
 from services.auth.machines import routes as machines
@@ -13,6 +14,7 @@ OPERATIONS = (
     *sessions.OPERATIONS,
     *identity.OPERATIONS,
     *users.OPERATIONS,
+    *devices.OPERATIONS,
     *groups.OPERATIONS,
     *machines.OPERATIONS,
 )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from libs.common.security.tokens import MAX_LIFE_SECONDS
 from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.service import ServiceSettings
 from services.auth.identity.models import normal_username
@@ -25,19 +26,53 @@ class AuthSettings(ServiceSettings, DatabaseSettings):
         description="The administrator's first password; unset: generated and printed once.",
     )
     access_token_seconds: int = Field(
-        900,
+        MAX_LIFE_SECONDS,
         ge=1,
-        le=86_400,
-        description="Life of an access token, which nothing can take back before its end.",
+        le=MAX_LIFE_SECONDS,
+        description="Life of an access token. What is revoked is refused everywhere within half a minute; "
+        "this is the bound while a service cannot read the list of it.",
     )
     session_seconds: int = Field(
         14 * 86_400, ge=1, le=366 * 86_400, description="Seconds after sign-in until one must sign in again."
+    )
+    session_idle_seconds: int = Field(
+        12 * 3600,
+        ge=60,
+        le=366 * 86_400,
+        description="Seconds without use after which one must sign in again; an open page uses its session.",
     )
     refresh_grace_seconds: float = Field(
         10.0,
         ge=0,
         le=300,
         description="Seconds that a refresh token works on after its first use (tabs that refresh at once).",
+    )
+    sign_in_free_failures: int = Field(
+        5,
+        ge=1,
+        le=1000,
+        description="Wrong passwords of one account from one address until the next attempt must wait.",
+    )
+    sign_in_free_failures_many: int = Field(
+        20,
+        ge=1,
+        le=100_000,
+        description="The same for one address over all accounts, and for one account over all addresses; "
+        "where an account has signed in lately, its own attempts are spared these two.",
+    )
+    sign_in_first_delay_seconds: float = Field(
+        1.0, gt=0, le=3600, description="The first wait; each further wrong password doubles it."
+    )
+    sign_in_longest_delay_seconds: float = Field(
+        300.0, gt=0, le=86_400, description="The longest wait; for an account over all addresses at most 60."
+    )
+    sign_in_forget_seconds: float = Field(
+        86_400.0, gt=0, description="Seconds after the last wrong password until they are forgotten."
+    )
+    sign_in_most_counters: int = Field(
+        100_000,
+        ge=100,
+        description="Counters that are kept, a row each; beyond, those that hold nobody up go first.",
     )
     password_min_length: int = Field(
         12,

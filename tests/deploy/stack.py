@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -168,12 +168,13 @@ class Behind(System):
 
     stack: Stack | None = None
 
-    def create_user(self, name: str, *, staff: bool = False) -> None:
+    def create_user(self, name: str, *, staff: bool = False, more: Sequence[str] = ()) -> None:
         """Make an account the way an operator of the compose file does."""
         assert self.stack is not None
+        options = [*(["--staff", "--permission", "view_all_dicomresult"] if staff else []), *more]
         self.stack.podman(
             *("exec", "--interactive", self.stack.name("auth")),
-            *("python", "-m", "services.auth", "create-user", name, *(["--staff"] if staff else [])),
+            *("python", "-m", "services.auth", "create-user", name, *options),
             input=f"{PASSWORD}\n".encode(),
         )
 

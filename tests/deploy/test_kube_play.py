@@ -7,7 +7,7 @@ import secrets
 import ssl
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,13 @@ class Played(System):
 
     node: Node | None = None
 
-    def create_user(self, name: str, *, staff: bool = False) -> None:
+    def create_user(self, name: str, *, staff: bool = False, more: Sequence[str] = ()) -> None:
         """Make an account the way an operator of a cluster does: kubectl exec."""
         assert self.node is not None
+        options = [*(["--staff", "--permission", "view_all_dicomresult"] if staff else []), *more]
         self.node.podman(
             *("exec", "--interactive", self.node.container("auth")),
-            *("python", "-m", "services.auth", "create-user", name, *(["--staff"] if staff else [])),
+            *("python", "-m", "services.auth", "create-user", name, *options),
             input=f"{PASSWORD}\n".encode(),
         )
 

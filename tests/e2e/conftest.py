@@ -8,7 +8,7 @@ import secrets
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,10 +46,11 @@ class System:
     tls: ssl.SSLContext | None = None
     """Where a private CA signed."""
 
-    def create_user(self, name: str, *, staff: bool = False) -> None:
-        """Make an account the way an operator does."""
+    def create_user(self, name: str, *, staff: bool = False, more: Sequence[str] = ()) -> None:
+        """Make an account the way an operator does; `more` arguments of the command."""
+        options = [*(["--staff", "--permission", "view_all_dicomresult"] if staff else []), *more]
         subprocess.run(
-            [sys.executable, "-m", "services.auth", "create-user", name, *(["--staff"] if staff else [])],
+            [sys.executable, "-m", "services.auth", "create-user", name, *options],
             cwd=ROOT,
             env={"PATH": os.environ["PATH"], "DATABASE_URL": self.database_url("auth")},
             input=f"{PASSWORD}\n".encode(),

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from libs.common.database.migrations import migrate
 from libs.common.database.postgres import Connection
 from libs.common.errors import TokenExpired
+from libs.common.keys import FATAL
 from libs.common.permissions import ALL
 from libs.common.security.tokens import TokenVerifier
 from services.auth.app import create
@@ -47,7 +48,7 @@ async def test_signing_in_gives_tokens_that_say_who_it_is(start_auth: Start, sql
     client = await start_auth()
     found = await sign_in(client)
     assert set(found) == {"access_token", "token_type", "expires_in", "refresh_token"}
-    assert (found["token_type"], found["expires_in"]) == ("Bearer", 900)
+    assert (found["token_type"], found["expires_in"]) == ("Bearer", 600)
     assert await me(client, found["access_token"]) == (
         200,
         {
@@ -240,14 +241,15 @@ def cookies(response: ClientResponse) -> dict[str, Morsel[str]]:
 async def test_browsers_get_cookies_that_scripts_cannot_read(start_auth: Start) -> None:
     client = await start_auth(public_url="https://dicom.example.org")
     response = await client.post("/api/auth/login", json={**ADMIN, "cookie": True})
-    assert await answer(response) == {"token_type": "Cookie", "expires_in": 900}
-    access, fresh = cookies(response)["dicom_access"], cookies(response)["dicom_refresh"]
+    assert await answer(response) == {"token_type": "Cookie", "expires_in": 600}
+    access = cookies(response)["__Host-dicom_access"]
+    fresh = cookies(response)["__Secure-dicom_refresh"]
     for cookie in (access, fresh):
         assert cookie["httponly"] is True
         assert cookie["secure"] is True
         assert cookie["samesite"] == "Strict"
         assert cookie["domain"] == ""
-    assert (access["path"], access["max-age"]) == ("/", "900")
+    assert (access["path"], access["max-age"]) == ("/", "600")
     assert fresh["path"] == "/api/auth"
     assert 14 * 86_400 - 10 <= int(fresh["max-age"]) <= 14 * 86_400
 
@@ -260,7 +262,7 @@ async def test_a_browser_stays_signed_in_until_it_signs_out(start_auth: Start) -
     bodies: tuple[dict[str, str] | None, ...] = (None, {})
     for body in bodies:
         response = await client.post("/api/auth/refresh", json=body)
-        assert await answer(response) == {"token_type": "Cookie", "expires_in": 900}
+        assert await answer(response) == {"token_type": "Cookie", "expires_in": 600}
         assert cookies(response)["dicom_refresh"].value
         assert (await client.get("/api/auth/me")).status == 200
     token = cookies(response)["dicom_refresh"].value
@@ -337,6 +339,19 @@ async def test_replicas_that_disagree_about_the_name_still_make_one(
     assert await sql.fetchval("SELECT count(*) FROM auth.auth_user") == 1
 
 
+async def test_a_weak_first_password_stops_the_service_and_an_old_one_does_not(
+    start_auth: Start, sql: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    weak = await start_auth(ready=False, admin_password=SecretStr("short"))
+    async with asyncio.timeout(10):
+        await asyncio.wait([weak.app[FATAL]])
+    assert "Set another ADMIN_PASSWORD" in caplog.text
+    assert await sql.fetchval("SELECT count(*) FROM auth.auth_user") == 0
+    await start_auth()
+    # Somebody administers already: what the setting says is not used.
+    assert await is_ready(await start_auth(admin_password=SecretStr("short")))
+
+
 async def test_a_taken_name_is_not_made_administrator(
     start_auth: Start, sql: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -390,7 +405,7 @@ async def test_expired_sessions_are_forgotten_at_the_next_start(start_auth: Star
     await sign_in(client)
     kept = await sign_in(client)
     await sql.execute(
-        "UPDATE auth.auth_session SET expires_at = now() - interval '1 s' WHERE id <> $1::text::uuid",
+        "UPDATE auth.auth_session SET expires_at = now() - interval '1 h' WHERE id <> $1::text::uuid",
         kept["refresh_token"].partition(".")[0],
     )
     await start_auth()

@@ -15,11 +15,14 @@ from services.auth.identity import store as accounts
 from services.auth.sessions import store
 from services.auth.identity.passwords import Passwords
 from services.auth.metrics import AuthMetrics
+from services.auth.sessions.models import Client
 from services.auth.sessions.rotation import RefreshToken, new_salt, new_token
 from services.auth.sessions.login import Sessions
 from services.auth.settings import AuthSettings
 from services.auth.sessions.signing_key import SigningKey
 from tests.fixtures_postgres import OpenDatabase
+
+CLIENT = Client("a browser", "192.0.2.1")
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ async def token(database: Database, user: UserId) -> RefreshToken:
     """The current token of a session; the one that it replaced is `replaced`."""
     made = new_token(new_uuid())
     async with database.transaction() as connection:
-        await store.insert_session(connection, made.session_id, user, made.hash, 3600)
+        await store.insert_session(connection, made.session_id, user, made.hash, 3600, CLIENT)
     return made
 
 

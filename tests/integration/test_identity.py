@@ -64,7 +64,7 @@ async def sql(database_url: str) -> AsyncIterator[Connection]:
 
 async def make(admin: Api, name: str, **more: Any) -> dict[str, Any]:
     found: dict[str, Any] = await admin.done(
-        "POST", "/users", {"username": name, "password": PASSWORD, **more}
+        "POST", "/users", {"username": name, "password": PASSWORD, "must_change_password": False, **more}
     )
     return found
 
@@ -75,7 +75,14 @@ async def group_id(admin: Api, name: str) -> int:
 
 
 async def test_an_account_is_made_listed_changed_and_deleted(admin: Api, sql: Connection) -> None:
-    made = await make(admin, "ana", first_name="Ana", last_name="Núñez", email="ana@example.org")
+    made = await make(
+        admin,
+        "ana",
+        first_name="Ana",
+        last_name="Núñez",
+        email="ana@example.org",
+        must_change_password=True,
+    )
     assert [group["name"] for group in made["groups"]] == ["uploader"]
     assert (made["is_staff"], made["is_superuser"], made["must_change_password"]) == (False, False, True)
     assert "password" not in made

@@ -18,6 +18,7 @@ from aiohttp import ClientResponse
 
 from libs.common.database.postgres import Connection
 from libs.common.keys import DRAINING
+from libs.common.security.revocations import Revocations
 from services.results.cursors import Position, encode_position
 from services.results.feed import store as changes
 from services.results.keys import FEED
@@ -413,3 +414,24 @@ async def test_the_streams_of_clients_that_left_are_forgotten(results: Results) 
     app = results.client.app
     assert app is not None
     assert app[FEED].position is not None
+
+
+async def test_a_stream_ends_when_its_access_is_revoked(start: Start) -> None:
+    document = b'{"sessions": {}, "users": {}}'
+
+    async def fetch() -> bytes:
+        return document
+
+    revocations = Revocations(fetch)
+    async with (
+        start(revocations=revocations) as results,
+        stream(results) as live,
+        stream(results, STRANGER) as other,
+    ):
+        document = b'{"sessions": {}, "users": {"%d": 1}}' % OWNER
+        await revocations.refresh()
+        assert await live.next() is None
+        answer = await results.client.get("/api/events", headers=bearer(OWNER))
+        assert (answer.status, (await answer.json())["code"]) == (401, "token-expired")
+        file = await results.upload(received(owner_id=STRANGER))
+        assert await other.files(1) == [(str(file), "received")]

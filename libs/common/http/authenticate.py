@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Literal
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from libs.common import keys
 from libs.common.access import Viewer
-from libs.common.errors import NotAuthenticated, PermissionDenied
+from libs.common.errors import NotAuthenticated, PermissionDenied, TokenExpired, TokenInvalid
+from libs.common.http.client import scheme_of
+from libs.common.http.cross_origin import origin_of
 from libs.common.http.problems import RequestHandler
 from libs.common.permissions import Permission
-from libs.common.security import tokens
 from libs.common.security.api_keys import is_key, key_of_basic
+from libs.common.security.cookies import ACCESS_COOKIE, cookie_name
 from libs.common.security.principal import Principal
 
 PRINCIPAL = web.RequestKey("principal", Principal)
 VIEWER = web.RequestKey("viewer", Viewer)
-Gate = Literal["anyone", "signed in"] | Permission
-"""Whom a route lets in; a permission lets in those who have it."""
+Gate = Literal["anyone", "whoever must change their password", "signed in"] | Permission
+"""Whom a route lets in: each of these fewer than the one before; a permission those who have it."""
 GATES = web.AppKey("gates", dict[RequestHandler, Gate])
 """By handler. A route whose handler is missing here keeps the application from starting."""
 BASE_URL = web.AppKey("base_url", str)
@@ -66,44 +67,65 @@ def check_origin(request: web.Request) -> None:
     if origin is None:
         if request.headers.get("Sec-Fetch-Site", "none") in ("same-origin", "none"):
             return
-    elif origin == _origin_of(request.app[BASE_URL]) or origin.partition("://")[2] == request.host:
-        return
-    raise PermissionDenied("This page may not act for you: the request came from another origin.")
+    else:
+        # By another name than PUBLIC_URL's: the address that this very request went to.
+        scheme = "https" if over_https(request) else scheme_of(request)
+        if origin.lower() in (origin_of(request.app[BASE_URL]), f"{scheme}://{request.host}".lower()):
+            return
+    raise PermissionDenied(
+        "This page may not act for you: the request came from another origin. If it is this system's own, "
+        "its administrator sets PUBLIC_URL, or TRUSTED_PROXIES to the proxy in between."
+    )
 
 
-def _origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def over_https(request: web.Request) -> bool:
+    """Whether browsers reach this system over HTTPS, so that cookies bind to it alone."""
+    return request.app[BASE_URL].lower().startswith("https://")
 
 
 async def authenticate_request(request: web.Request) -> Principal | None:
     """Verify the bearer token, API key or cookie; None without any. Raises NotAuthenticated."""
     header = request.headers.get("Authorization")
     if header is not None:
-        return await request.app[keys.VERIFIER].verify(await _token_of(request, header))
-    cookie = request.cookies.get(tokens.ACCESS_COOKIE)
+        return await _verify_header(request, header)
+    secure = over_https(request)
+    cookie, former = request.cookies.get(cookie_name(ACCESS_COOKIE, secure=secure)), None
+    if cookie is None and secure:
+        cookie = former = request.cookies.get(ACCESS_COOKIE)
     if cookie is None:
         return None
     if request.method not in SAFE_METHODS:
         check_origin(request)
-    return await request.app[keys.VERIFIER].verify(cookie)
+    caller = await request.app[keys.VERIFIER].verify(cookie)
+    if former is not None and not (caller.session_id is None and caller.client_id is None):
+        # Any host of the domain can plant a cookie of this name. The release before set it itself, and its
+        # tokens name neither session nor client; a token of today in it was planted.
+        raise TokenInvalid("This cookie was not set by this system; sign in again.")
+    return caller
 
 
-async def _token_of(request: web.Request, header: str) -> str:
-    """The access token that a header brings, or that its API key stands for. Raises NotAuthenticated."""
+async def _verify_header(request: web.Request, header: str) -> Principal:
+    """Verify the access token that a header brings, or that its API key gets. Raises NotAuthenticated."""
+    verifier = request.app[keys.VERIFIER]
     scheme, _, value = header.partition(" ")
     value = value.strip()
     key = value if scheme.lower() == "bearer" and is_key(value) else None
     if scheme.lower() == "basic":
         key = key_of_basic(value)
     if key is not None:
-        return await request.app[keys.KEY_EXCHANGE].token(key)
+        exchange = request.app[keys.KEY_EXCHANGE]
+        try:
+            return await verifier.verify(await exchange.token(key))
+        except TokenExpired:
+            # Its owner's access has changed since the token was remembered.
+            exchange.forget(key)
+            return await verifier.verify(await exchange.token(key))
     if scheme.lower() != "bearer" or not value:
         raise NotAuthenticated(
             "The Authorization header must be `Bearer <access token or API key>`, or Basic with an API key "
             "as password."
         )
-    return value
+    return await verifier.verify(value)
 
 
 @web.middleware
@@ -117,8 +139,10 @@ async def authenticate(request: web.Request, handler: RequestHandler) -> web.Str
         found = await authenticate_request(request)
         if found is None:
             raise NotAuthenticated("Sign in, or send `Authorization: Bearer <access token>`.")
+        if found.must_change_password and gate != "whoever must change their password":
+            raise PermissionDenied("Change your password first.", code="password-change-required")
         request[PRINCIPAL] = found
         caller = request[VIEWER] = Viewer.of(found)
-        if gate != "signed in":
+        if gate not in ("signed in", "whoever must change their password"):
             caller.require(gate)
     return await handler(request)

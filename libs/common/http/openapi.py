@@ -23,7 +23,7 @@ from libs.common.http.authenticate import Gate, declare
 from libs.common.http.json import json_response
 from libs.common.http.problems import RequestHandler
 from libs.common.permissions import Permission
-from libs.common.security.tokens import ACCESS_COOKIE
+from libs.common.security.cookies import ACCESS_COOKIE, cookie_name
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {
@@ -59,13 +59,19 @@ class Operation:
     status: int = 200
     problems: tuple[type[DicomSystemError], ...] = field(default=())
     public: bool = False
+    before_password_change: bool = False
+    """Open also to whoever must change their password before anything else."""
     permission: Permission | None = None
     """What a caller must have been given; None: everybody who is signed in."""
 
     @property
     def gate(self) -> Gate:
         """Whom the route lets in."""
-        return "anyone" if self.public else self.permission or "signed in"
+        if self.public:
+            return "anyone"
+        if self.before_password_change:
+            return "whoever must change their password"
+        return self.permission or "signed in"
 
 
 def add_operations(
@@ -107,7 +113,7 @@ def describe(prefix: str, title: str, operations: Sequence[Operation]) -> dict[s
             "schemas": {**schemas.get("$defs", {}), "Problem": _PROBLEM},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": ACCESS_COOKIE},
+                "cookie": {"type": "apiKey", "in": "cookie", "name": cookie_name(ACCESS_COOKIE, secure=True)},
             },
         },
     }

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 from pydantic import ValidationError
 
-from libs.common.errors import DicomSystemError, InvalidRequest, Unavailable
+from libs.common.errors import DicomSystemError, InvalidRequest, TooManyRequests, Unavailable
 from libs.common.keys import TELEMETRY
 from libs.common.telemetry.tracing import current_trace_id
 
@@ -50,6 +50,8 @@ def problem_of(error: DicomSystemError) -> web.Response:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, Unavailable):
         answer.headers["Retry-After"] = "2"
+    if isinstance(error, TooManyRequests) and "retry_after" in error.members:
+        answer.headers["Retry-After"] = str(error.members["retry_after"])
     return answer
 
 

@@ -90,6 +90,10 @@ class KeyExchange:
             raise TokenInvalid("This API key is unknown, expired or revoked.")
         return token
 
+    def forget(self, key: str) -> None:
+        """Ask anew the next time: the token was revoked, the key perhaps not."""
+        self._known.pop(hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest(), None)
+
     async def _ask(self, digest: bytes, key: str) -> str | None:
         async with self._slots:
             try:

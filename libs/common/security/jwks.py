@@ -5,58 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
-import aiohttp
 import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from libs.common.errors import TokenInvalid, Unavailable
-from libs.common.security.certificates import client_context
 
 FetchKeys = Callable[[], Awaitable[bytes]]
 """Gives the key set document; raises Unavailable."""
-
-MAX_DOCUMENT_BYTES = 65536
-
-
-class HttpKeys:
-    """Fetch the key set over HTTP."""
-
-    def __init__(self, url: str, *, timeout: float = 5.0, ca_file: Path | None = None) -> None:
-        """`url` is AUTH_JWKS_URL, `ca_file` TLS_CA_FILE; `timeout` is in seconds, for the whole request."""
-        self._url = url
-        self._ca_file = ca_file
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __call__(self) -> bytes:
-        """Raises Unavailable when there is no such document to be had."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
-        try:
-            # Keys are fetched every few minutes: each time with the CAs of that time.
-            verified = client_context(self._ca_file) if self._url.lower().startswith("https:") else True
-            async with self._session.get(self._url, allow_redirects=False, ssl=verified) as response:
-                if response.status != 200:
-                    raise Unavailable(f"The token keys at {self._url} answer with status {response.status}.")
-                document = bytearray()
-                async for chunk in response.content.iter_any():
-                    document += chunk
-                    if len(document) > MAX_DOCUMENT_BYTES:
-                        raise Unavailable(f"The token keys at {self._url} are too long.")
-                return bytes(document)
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise Unavailable(f"The certificate at {self._url} is refused; see TLS_CA_FILE.") from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise Unavailable(f"The token keys at {self._url} cannot be fetched.") from error
-
-    async def close(self) -> None:
-        """Close the connections; a later call opens new ones."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
 
 
 class KeyCache:

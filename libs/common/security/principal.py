@@ -27,5 +27,8 @@ class Principal(BaseModel):
     client_id: str | None
     """The service account or API key that the token was given to; None for a person's sign-in."""
     access_version: int
+    """How often the account's access had changed when the token was issued."""
+    must_change_password: bool
+    """Nothing else is open to whom this holds for."""
     issued_at: AwareDatetime
     expires_at: AwareDatetime

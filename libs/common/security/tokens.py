@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable
@@ -15,19 +16,23 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from libs.common.errors import TokenExpired, TokenInvalid
 from libs.common.permissions import ALL, ORDINARY, Permission, decode
-from libs.common.security.jwks import FetchKeys, HttpKeys, KeyCache
+from libs.common.security.http_document import HttpDocument
+from libs.common.security.jwks import FetchKeys, KeyCache
 from libs.common.security.principal import Principal
+from libs.common.security.revocations import Revocations
 
 ISSUER = "dicom-processing-system"
 AUDIENCE = ISSUER
 ALGORITHM = "EdDSA"
-ACCESS_COOKIE = "dicom_access"
-REFRESH_COOKIE = "dicom_refresh"
 
 ACCESS_TOKEN = "at+jwt"  # noqa: S105  a media type
-ACCESS_TOKEN_TYPES = frozenset({ACCESS_TOKEN, "application/at+jwt", "JWT"})
-"""RFC 9068 2.1; the release before wrote `JWT`."""
+FORMER_TYPE = "JWT"
+"""What the release before wrote."""
+ACCESS_TOKEN_TYPES = frozenset({ACCESS_TOKEN, "application/at+jwt", FORMER_TYPE})
+"""RFC 9068 2.1."""
 
+MAX_LIFE_SECONDS = 600
+"""Longest life of an access token; those of the release before (`JWT`) might live longer."""
 MAX_TOKEN_BYTES = 16384
 CACHE_ENTRIES = 4096
 CACHE_SECONDS = 60.0
@@ -54,6 +59,8 @@ class Claims(BaseModel):
     client_id: str | None = None
     ver: int = 0
     """How often the account's access had changed when the token was issued."""
+    password_change: Literal[True] | None = None
+    """Whether the account's password must be changed before anything else."""
     iat: int = Field(ge=0, le=253_402_300_799)
     nbf: int | None = None
     exp: int = Field(ge=0, le=253_402_300_799)
@@ -80,17 +87,20 @@ class TokenVerifier:
         self,
         keys: str | FetchKeys,
         *,
+        revocations: Revocations | None = None,
         leeway: float = 5.0,
         refetch_interval: float = 5.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`keys` is the URL of the JSON Web Key Set, or what gives the document (the issuer itself).
 
+        `revocations` are asked about every token, also one that was verified before.
         `leeway` is how many seconds the clocks of issuer and verifier may differ; `clock` counts from 1970.
         """
-        source = HttpKeys(keys) if isinstance(keys, str) else keys
-        self._http = source if isinstance(source, HttpKeys) else None
+        source = HttpDocument(keys) if isinstance(keys, str) else keys
+        self._http = source if isinstance(source, HttpDocument) else None
         self._keys = KeyCache(source, interval=refetch_interval)
+        self._revocations = revocations
         self._leeway = leeway
         self._clock = clock
         self._registry = token_registry()
@@ -119,16 +129,26 @@ class TokenVerifier:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         remembered = self._verified.get(digest)
         if remembered is not None and self._clock() < remembered[1]:
-            return remembered[0]
-        principal = self._check_claims(await self._check_signature(token))
-        if len(self._verified) >= CACHE_ENTRIES:
-            self._verified.clear()
-        until = min(self._clock() + CACHE_SECONDS, principal.expires_at.timestamp())
-        self._verified[digest] = (principal, until)
+            principal = remembered[0]
+        else:
+            principal = self._check_claims(*await self._check_signature(token))
+            if len(self._verified) >= CACHE_ENTRIES:
+                self._verified.clear()
+            until = min(self._clock() + CACHE_SECONDS, principal.expires_at.timestamp())
+            self._verified[digest] = (principal, until)
+        if self._revocations is not None and self._revocations.revoked(principal):
+            raise TokenExpired("The session was ended or its access changed; refresh it or sign in again.")
         return principal
 
-    async def _check_signature(self, token: str) -> bytes:
-        """The signed payload. Raises TokenInvalid or Unavailable."""
+    async def revoked(self, principal: Principal) -> None:
+        """Return when the caller's token is revoked; never, where no revocations are known."""
+        if self._revocations is None:
+            await asyncio.Event().wait()
+        else:
+            await self._revocations.wait(principal)
+
+    async def _check_signature(self, token: str) -> tuple[bytes, str]:
+        """The signed payload and the type (`typ`). Raises TokenInvalid or Unavailable."""
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenInvalid("The access token is longer than any that is issued here.")
         try:
@@ -137,7 +157,8 @@ class TokenVerifier:
             kid = headers.get("kid")
             if headers["alg"] != ALGORITHM or not isinstance(kid, str):
                 raise TokenInvalid(f"Access tokens are signed with {ALGORITHM} and name their key (`kid`).")
-            if headers.get("typ") not in ACCESS_TOKEN_TYPES:
+            kind = headers.get("typ")
+            if kind not in ACCESS_TOKEN_TYPES:
                 raise TokenInvalid(f"This is another kind of token; access tokens are {ACCESS_TOKEN}.")
             valid = validate_compact(signed, await self._keys.key(kid), registry=self._registry)
         # A hostile header can be any JSON value, which joserfc meets with Python's own errors.
@@ -145,10 +166,10 @@ class TokenVerifier:
             raise TokenInvalid("This is not an access token: it must be a signed JWT.") from error
         if not valid or signed.payload is None:
             raise TokenInvalid("The access token's signature is wrong.")
-        return signed.payload
+        return signed.payload, str(kind)
 
-    def _check_claims(self, payload: bytes) -> Principal:
-        """Issuer, audience and times. Raises TokenExpired or TokenInvalid."""
+    def _check_claims(self, payload: bytes, kind: str) -> Principal:
+        """Issuer, audience, times and life. Raises TokenExpired or TokenInvalid."""
         try:
             claims = Claims.model_validate_json(payload)
         except ValidationError as error:
@@ -159,6 +180,8 @@ class TokenVerifier:
         now = self._clock()
         if claims.nbf is not None and claims.nbf > now + self._leeway:
             raise TokenInvalid("The access token is not valid yet (nbf); compare the clocks.")
+        if kind != FORMER_TYPE and claims.exp - claims.iat > MAX_LIFE_SECONDS:
+            raise TokenInvalid(f"Access tokens live for {MAX_LIFE_SECONDS} seconds at most (iat, exp).")
         if claims.exp <= now - self._leeway:
             raise TokenExpired("The access token has expired; refresh it or sign in again.")
         return Principal(
@@ -172,6 +195,7 @@ class TokenVerifier:
             session_id=claims.sid,
             client_id=claims.client_id,
             access_version=claims.ver,
+            must_change_password=claims.password_change is not None,
             issued_at=datetime.fromtimestamp(claims.iat, UTC),
             expires_at=datetime.fromtimestamp(claims.exp, UTC),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 from pydantic import Field
 
 from libs.common.settings.base import HTTP_URL
@@ -14,7 +16,8 @@ class TokenSettings(HttpSettings):
     auth_jwks_url: str | None = Field(
         None,
         pattern=HTTP_URL,
-        description="Where access-token keys are fetched; unset: PUBLIC_URL + /api/auth/jwks.json.",
+        description="Where access-token keys are fetched; unset: PUBLIC_URL + /api/auth/jwks.json. The "
+        "list of revoked tokens, `revocations.json`, is fetched beside it.",
     )
 
     @property
@@ -26,3 +29,8 @@ class TokenSettings(HttpSettings):
     def jwks_url(self) -> str:
         """Where to fetch the JSON Web Key Set."""
         return self.auth_jwks_url or f"{self.base_url}/api/auth/jwks.json"
+
+    @property
+    def revocations_url(self) -> str:
+        """Where to fetch what was revoked: beside the keys."""
+        return urljoin(self.jwks_url, "revocations.json")

@@ -8,11 +8,13 @@ from collections.abc import Callable
 
 from libs.common.database.migrations import require_current
 from libs.common.database.postgres import Database
-from libs.common.errors import Unavailable
+from libs.common.errors import ConfigurationError, InvalidRequest, Unavailable
 from services.auth.identity import store
+from services.auth.identity.password_policy import require_good
 from services.auth.identity.passwords import Passwords, generate_password
 from services.auth.schema import MIGRATIONS
 from services.auth.sessions import store as sessions
+from services.auth.sessions.revocation_list import TOKEN_LIFE_SECONDS
 from services.auth.sessions.signing_key import SigningKey
 from services.auth.settings import AuthSettings
 
@@ -25,7 +27,7 @@ HOUSEKEEPING_SECONDS = 3600.0
 async def ensure_admin(
     database: Database, passwords: Passwords, settings: AuthSettings, announce: Callable[[str], None]
 ) -> None:
-    """Make the first administrator unless there is one. Raises Unavailable.
+    """Make the first administrator unless there is one. Raises ConfigurationError or Unavailable.
 
     A generated password is announced before the commit: a crash in between leaves a line too many and makes
     another password at the next start, where the other order could lose the only one.
@@ -36,6 +38,12 @@ async def ensure_admin(
     given = settings.admin_password
     password = generate_password() if given is None else given.get_secret_value()
     username = settings.admin_username
+    try:
+        require_good(password, username, min_length=settings.password_min_length)
+    except InvalidRequest as error:
+        raise ConfigurationError(
+            f"Set another ADMIN_PASSWORD, or leave it unset to have one made and printed: {error.detail}"
+        ) from error
     encoded = await passwords.hash(password)
     async with database.transaction() as connection:
         await store.lock_bootstrap(connection)
@@ -79,14 +87,18 @@ class Bootstrap:
         while True:
             try:
                 async with self._database.transaction() as connection:
-                    await sessions.delete_expired_sessions(connection)
+                    await sessions.delete_expired_sessions(connection, TOKEN_LIFE_SECONDS)
             except Unavailable as error:
                 log.warning("expired sessions are kept for now: %s", error.detail)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
     async def _prepare(self) -> None:
         await self._key.signer()
-        await ensure_admin(self._database, self._passwords, self._settings, _print)
+        try:
+            await ensure_admin(self._database, self._passwords, self._settings, _print)
+        except ConfigurationError as error:
+            log.critical("%s", error.detail)
+            raise
         self._done = True
 
 

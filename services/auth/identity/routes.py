@@ -7,8 +7,17 @@ from uuid import UUID
 from aiohttp import web
 
 from libs.common.access import Mode, user_collection
-from libs.common.errors import Conflict, InvalidRequest, TooLarge, UnsupportedType, WrongCredentials
+from libs.common.errors import (
+    Conflict,
+    InvalidRequest,
+    TooLarge,
+    TooManyRequests,
+    Unavailable,
+    UnsupportedType,
+    WrongCredentials,
+)
 from libs.common.http.authenticate import principal
+from libs.common.http.client import address_of
 from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
 from libs.common.ids import UserId
@@ -22,7 +31,7 @@ from services.auth.identity.models import (
     PasswordChange,
     ProfileChange,
 )
-from services.auth.keys import DATABASE, SESSIONS, USERS
+from services.auth.keys import DATABASE, SESSIONS, THROTTLE, USERS
 
 BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
@@ -44,7 +53,16 @@ async def change_password(request: web.Request) -> web.Response:
     """Change one's own password; all other sessions end."""
     change, caller = await read_body(request, PasswordChange), principal(request)
     session_id = None if caller.session_id is None else UUID(hex=caller.session_id)
-    await request.app[USERS].change_own_password(caller.user_id, session_id, change)
+    # Whoever found somebody's screen open must not guess faster than at the sign-in.
+    throttle = request.app[THROTTLE]
+    attempt = await throttle.begin(caller.username, address_of(request))
+    try:
+        await request.app[USERS].change_own_password(caller.user_id, session_id, change)
+    except (InvalidRequest, Conflict, Unavailable):
+        await throttle.abandon(attempt)
+        raise
+    async with request.app[DATABASE].transaction() as connection:
+        await throttle.succeeded(connection, attempt)
     return web.Response(status=204)
 
 
@@ -92,7 +110,15 @@ def _ids(text: str | None) -> list[int]:
 
 
 OPERATIONS = (
-    Operation("GET", "/me", me, "Who am I", tag="account", response=MeResponse),
+    Operation(
+        "GET",
+        "/me",
+        me,
+        "Who am I",
+        tag="account",
+        response=MeResponse,
+        before_password_change=True,
+    ),
     Operation(
         "PATCH",
         "/me",
@@ -111,7 +137,8 @@ OPERATIONS = (
         tag="account",
         body=PasswordChange,
         status=204,
-        problems=(*BODY_PROBLEMS, WrongCredentials, Conflict),
+        problems=(*BODY_PROBLEMS, WrongCredentials, Conflict, TooManyRequests),
+        before_password_change=True,
     ),
     Operation(
         "GET",

@@ -14,10 +14,11 @@ from services.auth.identity.models import Account, Identity, normal_username
 from services.auth.identity.passwords import Passwords
 from services.auth.metrics import AuthMetrics
 from services.auth.sessions import rotation, store
-from services.auth.sessions.models import Session
+from services.auth.sessions.models import Client, Session
 from services.auth.sessions.rotation import Decision, RefreshToken
 from services.auth.sessions.signing import TokenSigner
 from services.auth.sessions.signing_key import SigningKey
+from services.auth.sessions.throttle import Attempt, Throttle
 from services.auth.settings import AuthSettings
 
 log = logging.getLogger(__name__)
@@ -46,28 +47,40 @@ class Sessions:
         key: SigningKey,
         settings: AuthSettings,
         metrics: AuthMetrics,
+        throttle: Throttle,
     ) -> None:
         """All of them are shared with the rest of the service."""
         self._database = database
         self._passwords = passwords
         self._key = key
         self._metrics = metrics
+        self._throttle = throttle
         self._lifetime = timedelta(seconds=settings.access_token_seconds)
         self._session_seconds = settings.session_seconds
+        self._idle = timedelta(seconds=settings.session_idle_seconds)
         self._grace = timedelta(seconds=settings.refresh_grace_seconds)
 
-    async def sign_in(self, username: str, password: str) -> Grant:
-        """Begin a session. Raises WrongCredentials, which never tells what was wrong, or Unavailable."""
+    async def sign_in(self, username: str, password: str, client: Client) -> Grant:
+        """Begin a session.
+
+        Raises WrongCredentials, which never tells what was wrong, TooManyRequests or Unavailable.
+        """
         try:
-            grant = await self._sign_in(username, password)
+            signer = await self._key.signer()
+            attempt = await self._throttle.begin(username, client.address)
+            try:
+                account = await self._check(username, password)
+            except Unavailable:
+                await self._throttle.abandon(attempt)
+                raise
+            grant = await self._begin(signer, account, password, client, attempt)
         except Unavailable:
             self._metrics.signed_in("busy")
             raise
         self._metrics.signed_in("ok")
         return grant
 
-    async def _sign_in(self, username: str, password: str) -> Grant:
-        signer = await self._key.signer()
+    async def _check(self, username: str, password: str) -> Account:
         account = await self._find(username)
         matches = await self._passwords.verify(None if account is None else account.password, password)
         if account is None or not matches:
@@ -76,6 +89,11 @@ class Sessions:
         if not account.is_active:
             self._metrics.signed_in("inactive")
             raise WrongCredentials(WRONG_CREDENTIALS)
+        return account
+
+    async def _begin(
+        self, signer: TokenSigner, account: Account, password: str, client: Client, attempt: Attempt
+    ) -> Grant:
         renewed = None
         if self._passwords.outdated(account.password):
             renewed = await self._passwords.hash(password)
@@ -85,25 +103,29 @@ class Sessions:
             if identity is None:
                 self._metrics.signed_in("inactive")
                 raise WrongCredentials(WRONG_CREDENTIALS)
+            await self._throttle.succeeded(connection, attempt)
             await accounts.note_login(connection, account.id)
             if renewed is not None:
                 await accounts.replace_hash(connection, account.id, account.password, renewed)
             expires_at = await store.insert_session(
-                connection, token.session_id, account.id, token.hash, self._session_seconds
+                connection, token.session_id, account.id, token.hash, self._session_seconds, client
             )
         return self._grant(signer, identity, token, expires_at)
 
-    async def refresh(self, presented: str) -> Grant:
-        """Exchange a refresh token. Raises NotAuthenticated; a token used before ends its session."""
+    async def refresh(self, presented: str, client: Client, *, former: bool = False) -> Grant:
+        """Exchange a refresh token. Raises NotAuthenticated; a token used before ends its session.
+
+        `former`: it came in a cookie that only the release before has set.
+        """
         try:
-            grant = await self._refresh(presented)
+            grant = await self._refresh(presented, client, former=former)
         except Unavailable:
             self._metrics.refreshed("busy")
             raise
         self._metrics.refreshed("ok")
         return grant
 
-    async def _refresh(self, presented: str) -> Grant:
+    async def _refresh(self, presented: str, client: Client, *, former: bool) -> Grant:
         signer, token = await self._key.signer(), rotation.decode(presented)
         if token is None:
             self._metrics.refreshed("refused")
@@ -111,10 +133,14 @@ class Sessions:
         async with self._database.transaction() as connection:
             session = await store.lock_session(connection, token.session_id)
             identity = None if session is None else await accounts.get_identity(connection, session.user_id)
-            if session is None or identity is None:
+            # Any host of the domain can plant a cookie of the former name, with a session of its own.
+            planted = former and session is not None and session.remote_address != ""
+            if session is None or identity is None or planted:
                 self._metrics.refreshed("refused")
                 raise NotAuthenticated(SESSION_OVER)
             following = await self._follow(connection, session, token)
+            if following is not None:
+                await store.note_use(connection, session.id, client)
         # Raised after the commit, which may just have ended the session.
         if following is None:
             raise NotAuthenticated(SESSION_OVER)
@@ -147,7 +173,7 @@ class Sessions:
         self, connection: Connection, session: Session, token: RefreshToken
     ) -> RefreshToken | None:
         """Do what `rotation.decide` says; the token to answer with, or None."""
-        match rotation.decide(session, token, self._grace):
+        match rotation.decide(session, token, self._grace, self._idle):
             case Decision.ROTATE:
                 salt = rotation.new_salt()
                 following = token.successor(salt)
@@ -169,9 +195,11 @@ class Sessions:
         self, signer: TokenSigner, identity: Identity, token: RefreshToken, expires_at: datetime
     ) -> Grant:
         now = datetime.now(UTC)
+        left = max(timedelta(seconds=1), expires_at - now)
+        lifetime = min(self._lifetime, left)
         return Grant(
-            access_token=signer.sign(identity, now, self._lifetime, session_id=token.session_id),
-            expires_in=int(self._lifetime.total_seconds()),
+            access_token=signer.sign(identity, now, lifetime, session_id=token.session_id),
+            expires_in=int(lifetime.total_seconds()),
             refresh_token=token.encode(),
-            session_expires_in=max(0, int((expires_at - now).total_seconds())),
+            session_expires_in=int(left.total_seconds()),
         )

@@ -24,9 +24,20 @@ class Session:
     previous_hash: bytes | None
     rotation_salt: bytes | None
     rotated_at: datetime | None
+    last_used_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
+    remote_address: str
+    """Empty for one that the release before began."""
     now: datetime
+
+
+@dataclass(frozen=True)
+class Client:
+    """Where a sign-in or a refresh comes from, as sessions remember it."""
+
+    user_agent: str
+    address: str
 
 
 class LoginRequest(BaseModel):

@@ -75,9 +75,11 @@ def decode(text: str) -> RefreshToken | None:
     return token if token.encode() == text else None
 
 
-def decide(session: Session, token: RefreshToken, grace: timedelta) -> Decision:
-    """The rule of this module; pure."""
+def decide(session: Session, token: RefreshToken, grace: timedelta, idle: timedelta) -> Decision:
+    """The rule of this module; pure. `idle` is how long a session may go unused."""
     if session.revoked_at is not None or session.expires_at <= session.now:
+        return Decision.REFUSE
+    if session.last_used_at + idle <= session.now:
         return Decision.REFUSE
     fresh = session.rotated_at is not None and session.now - session.rotated_at < grace
     if hmac.compare_digest(token.hash, session.token_hash):

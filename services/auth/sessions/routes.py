@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from aiohttp import web
 
 from libs.common.errors import (
@@ -9,19 +11,23 @@ from libs.common.errors import (
     NotAuthenticated,
     PermissionDenied,
     TooLarge,
+    TooManyRequests,
     UnsupportedType,
 )
-from libs.common.http.authenticate import check_origin
+from libs.common.http.authenticate import check_origin, over_https
+from libs.common.http.client import address_of
 from libs.common.http.json import json_response
 from libs.common.http.openapi import Operation
-from libs.common.security.tokens import ACCESS_COOKIE, REFRESH_COOKIE
+from libs.common.security.cookies import ACCESS_COOKIE, REFRESH_COOKIE, cookie_name
+from libs.common.security.revocations import RevocationDocument
 from services.auth.http import read_body
-from services.auth.keys import SESSIONS, SETTINGS, SIGNING_KEY
+from services.auth.keys import REVOCATION_LIST, SESSIONS, SIGNING_KEY
 from services.auth.sessions.login import Grant
-from services.auth.sessions.models import KeySetResponse, LoginRequest, RefreshRequest, TokenResponse
+from services.auth.sessions.models import Client, KeySetResponse, LoginRequest, RefreshRequest, TokenResponse
 
 PREFIX = "/api/auth"
 KEY_SET_MAX_AGE = 300
+COOKIE_PATHS = ((ACCESS_COOKIE, "/"), (REFRESH_COOKIE, PREFIX))
 
 
 async def login(request: web.Request) -> web.Response:
@@ -31,26 +37,27 @@ async def login(request: web.Request) -> web.Response:
     if body.cookie:
         # Otherwise a foreign page could sign its reader in as somebody else.
         check_origin(request)
-    grant = await sessions.sign_in(body.username, body.password.get_secret_value())
+    grant = await sessions.sign_in(body.username, body.password.get_secret_value(), client_of(request))
     return _answer(request, grant, cookie=body.cookie)
 
 
 async def refresh(request: web.Request) -> web.Response:
     """Exchange a refresh token for new tokens; the cookie for new cookies."""
     sessions = request.app[SESSIONS]
-    token, by_cookie = await _refresh_token(request)
-    return _answer(request, await sessions.refresh(token), cookie=by_cookie)
+    found = await _refresh_token(request)
+    grant = await sessions.refresh(found.token, client_of(request), former=found.former)
+    return _answer(request, grant, cookie=found.by_cookie)
 
 
 async def logout(request: web.Request) -> web.Response:
     """End the session and clear the cookies."""
-    sessions, settings = request.app[SESSIONS], request.app[SETTINGS]
-    token, _ = await _refresh_token(request)
-    await sessions.sign_out(token)
+    sessions = request.app[SESSIONS]
+    await sessions.sign_out((await _refresh_token(request)).token)
     response = web.Response(status=204, headers={"Cache-Control": "no-store"})
-    secure = settings.base_url.startswith("https://")
-    for name, path in ((ACCESS_COOKIE, "/"), (REFRESH_COOKIE, PREFIX)):
-        response.del_cookie(name, path=path, secure=secure, httponly=True, samesite="Strict")
+    secure = over_https(request)
+    _drop_cookies(response, secure=secure)
+    if secure:
+        _drop_former_cookies(response)
     return response
 
 
@@ -58,6 +65,15 @@ async def jwks(request: web.Request) -> web.Response:
     """The keys that verify access tokens."""
     signer = await request.app[SIGNING_KEY].signer()
     return json_response(signer.key_set(), headers={"Cache-Control": f"public, max-age={KEY_SET_MAX_AGE}"})
+
+
+async def revocations(request: web.Request) -> web.Response:
+    """What is refused before its time, for every service that verifies tokens."""
+    published = await request.app[REVOCATION_LIST].current()
+    headers = {"Cache-Control": "public, max-age=2", "ETag": published.etag}
+    if published.etag in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=published.body, content_type="application/json", headers=headers)
 
 
 OPERATIONS = (
@@ -69,7 +85,7 @@ OPERATIONS = (
         tag="session",
         body=LoginRequest,
         response=TokenResponse,
-        problems=(NotAuthenticated, PermissionDenied, TooLarge, UnsupportedType),
+        problems=(NotAuthenticated, PermissionDenied, TooLarge, UnsupportedType, TooManyRequests),
         public=True,
     ),
     Operation(
@@ -105,20 +121,47 @@ OPERATIONS = (
         response=KeySetResponse,
         public=True,
     ),
+    Operation(
+        "GET",
+        "/revocations.json",
+        revocations,
+        "Sessions and versions of access whose tokens are refused",
+        tag="keys",
+        response=RevocationDocument,
+        public=True,
+    ),
 )
 
 
-async def _refresh_token(request: web.Request) -> tuple[str, bool]:
-    """The refresh token and whether the cookie brought it; a body goes first. Raises InvalidRequest."""
+def client_of(request: web.Request) -> Client:
+    """Where the request comes from; text that a database can keep."""
+    agent = request.headers.get("User-Agent", "").encode(errors="replace").decode().replace("\0", "")
+    return Client(agent, address_of(request))
+
+
+@dataclass(frozen=True)
+class Presented:
+    """A refresh token and how it came. `former`: in the cookie of the release before."""
+
+    token: str
+    by_cookie: bool
+    former: bool = False
+
+
+async def _refresh_token(request: web.Request) -> Presented:
+    """The refresh token; a body goes before the cookie. Raises InvalidRequest or PermissionDenied."""
     if request.can_read_body:
         body = await read_body(request, RefreshRequest)
         if body.refresh_token is not None:
-            return body.refresh_token.get_secret_value(), False
-    token = request.cookies.get(REFRESH_COOKIE)
+            return Presented(body.refresh_token.get_secret_value(), by_cookie=False)
+    secure = over_https(request)
+    token, former = request.cookies.get(cookie_name(REFRESH_COOKIE, secure=secure)), False
+    if not token and secure:
+        token, former = request.cookies.get(REFRESH_COOKIE), True
     if not token:
         raise InvalidRequest("Send the refresh_token, or the cookie that holds it.")
     check_origin(request)
-    return token, True
+    return Presented(token, by_cookie=True, former=former)
 
 
 def _answer(request: web.Request, grant: Grant, *, cookie: bool) -> web.Response:
@@ -135,12 +178,33 @@ def _answer(request: web.Request, grant: Grant, *, cookie: bool) -> web.Response
     )
     response = json_response(answer.model_dump(exclude_none=True))
     if cookie:
-        secure = request.app[SETTINGS].base_url.startswith("https://")
+        secure = over_https(request)
         for name, value, path, seconds in (
             (ACCESS_COOKIE, grant.access_token, "/", grant.expires_in),
             (REFRESH_COOKIE, grant.refresh_token, PREFIX, grant.session_expires_in),
         ):
             response.set_cookie(
-                name, value, path=path, max_age=seconds, secure=secure, httponly=True, samesite="Strict"
+                cookie_name(name, secure=secure),
+                value,
+                path=path,
+                max_age=seconds,
+                secure=secure,
+                httponly=True,
+                samesite="Strict",
             )
+        if secure:
+            _drop_former_cookies(response)
     return response
+
+
+def _drop_cookies(response: web.Response, *, secure: bool) -> None:
+    for name, path in COOKIE_PATHS:
+        response.del_cookie(
+            cookie_name(name, secure=secure), path=path, secure=secure, httponly=True, samesite="Strict"
+        )
+
+
+def _drop_former_cookies(response: web.Response) -> None:
+    """Those that the release before set over HTTPS."""
+    for name, path in COOKIE_PATHS:
+        response.del_cookie(name, path=path, secure=True, httponly=True, samesite="Strict")

@@ -46,8 +46,10 @@ class TokenSigner:
     ) -> str:
         """A token that says who `identity` is, from `now` until `lifetime` has passed.
 
-        `session_id` is that of a person's sign-in, `client_id` names a machine.
+        `session_id` is that of a person's sign-in, `client_id` names a machine. Who must change their
+        password gets one that opens nothing else.
         """
+        bound = identity.must_change_password
         claims = Claims(
             iss=ISSUER,
             aud=AUDIENCE,
@@ -55,12 +57,13 @@ class TokenSigner:
             username=identity.username,
             staff=identity.staff,
             groups=list(identity.groups),
-            perm=permissions.encode(identity.permissions),
-            collections=dict(identity.collections),
+            perm="" if bound else permissions.encode(identity.permissions),
+            collections={} if bound else dict(identity.collections),
             collection=identity.default_collection,
             sid=None if session_id is None else session_id.hex,
             client_id=client_id,
             ver=identity.access_version,
+            password_change=True if bound else None,
             iat=int(now.timestamp()),
             exp=int((now + lifetime).timestamp()),
             jti=secrets.token_urlsafe(16),

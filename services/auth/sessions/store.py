@@ -7,21 +7,28 @@ from uuid import UUID
 
 from libs.common.database.postgres import Connection
 from libs.common.ids import UserId
-from services.auth.sessions.models import Session
+from services.auth.sessions.models import Client, Session
 
 _INSERT_SESSION = """
-    INSERT INTO auth.auth_session (id, user_id, token_hash, expires_at)
-    VALUES ($1, $2, $3, now() + $4 * interval '1 second')
+    INSERT INTO auth.auth_session
+        (id, user_id, token_hash, expires_at, user_agent, remote_address, last_used_at)
+    VALUES ($1, $2, $3, now() + $4 * interval '1 second', left($5, 512), left($6, 64), now())
     RETURNING expires_at
 """
 _LOCK_SESSION = """
-    SELECT id, user_id, token_hash, previous_hash, rotation_salt, rotated_at, expires_at, revoked_at,
-        clock_timestamp() AS now
+    SELECT id, user_id, token_hash, previous_hash, rotation_salt, rotated_at, last_used_at, expires_at,
+        revoked_at, remote_address, clock_timestamp() AS now
     FROM auth.auth_session WHERE id = $1 FOR UPDATE
 """
 _ROTATE_SESSION = """
     UPDATE auth.auth_session
     SET token_hash = $2, previous_hash = token_hash, rotation_salt = $3, rotated_at = clock_timestamp()
+    WHERE id = $1
+"""
+# A session that the release before began keeps saying so: its cookies have other names.
+_NOTE_USE = """
+    UPDATE auth.auth_session SET last_used_at = clock_timestamp(), user_agent = left($2, 512),
+        remote_address = CASE WHEN remote_address = '' THEN '' ELSE left($3, 64) END
     WHERE id = $1
 """
 _REVOKE_SESSION = "UPDATE auth.auth_session SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
@@ -37,19 +44,50 @@ _BURY_USER = """
     INSERT INTO auth.buried_user (user_id, access_version, buried_at)
     SELECT id, access_version + 1, clock_timestamp() FROM auth.auth_user WHERE id = $1
 """
-_DELETE_EXPIRED = "DELETE FROM auth.auth_session WHERE expires_at < now()"
+_DELETE_EXPIRED = "DELETE FROM auth.auth_session WHERE expires_at < now() - $1 * interval '1 second'"
+_DELETE_BURIED = "DELETE FROM auth.buried_user WHERE buried_at < now() - $1 * interval '1 second'"
+_REVOKED_SESSIONS = """
+    SELECT id, ceil(extract(epoch FROM revoked_at) + $1)::bigint AS until FROM auth.auth_session
+    WHERE revoked_at > now() - $1 * interval '1 second' ORDER BY id
+"""
+_REVOKED_KEYS = """
+    SELECT id, ceil(extract(epoch FROM revoked_at) + $1)::bigint AS until FROM auth.api_key
+    WHERE revoked_at > now() - $1 * interval '1 second' ORDER BY id
+"""
+_CHANGED_USERS = """
+    SELECT id, access_version FROM auth.auth_user WHERE access_changed_at > now() - $1 * interval '1 second'
+    UNION ALL
+    SELECT user_id, access_version FROM auth.buried_user WHERE buried_at > now() - $1 * interval '1 second'
+    ORDER BY 1
+"""
 _INSERT_KEY = "INSERT INTO auth.signing_key (kid, private_key) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _CURRENT_KEY = "SELECT private_key FROM auth.signing_key WHERE retired_at IS NULL"
 
 
 async def insert_session(
-    connection: Connection, session_id: UUID, user_id: UserId, token_hash: bytes, seconds: int
+    connection: Connection,
+    session_id: UUID,
+    user_id: UserId,
+    token_hash: bytes,
+    seconds: int,
+    client: Client,
 ) -> datetime:
     """Begin a session; when it ends."""
     expires_at: datetime = await connection.fetchval(
-        _INSERT_SESSION, session_id, user_id, token_hash, float(seconds)
+        _INSERT_SESSION,
+        session_id,
+        user_id,
+        token_hash,
+        float(seconds),
+        client.user_agent,
+        client.address,
     )
     return expires_at
+
+
+async def note_use(connection: Connection, session_id: UUID, client: Client) -> None:
+    """Remember when and from where a session was used last."""
+    await connection.execute(_NOTE_USE, session_id, client.user_agent, client.address)
 
 
 async def lock_session(connection: Connection, session_id: UUID) -> Session | None:
@@ -83,9 +121,28 @@ async def bury_user(connection: Connection, user_id: UserId) -> None:
     await connection.execute(_BURY_USER, user_id)
 
 
-async def delete_expired_sessions(connection: Connection) -> None:
-    """Forget sessions whose time is over."""
-    await connection.execute(_DELETE_EXPIRED)
+async def delete_expired_sessions(connection: Connection, token_life: float) -> None:
+    """Forget sessions and deleted accounts that no token speaks of any more; `token_life` in seconds."""
+    await connection.execute(_DELETE_EXPIRED, token_life)
+    await connection.execute(_DELETE_BURIED, token_life)
+
+
+async def revoked_sessions(connection: Connection, token_life: float) -> dict[str, int]:
+    """Sessions that living tokens may name, with the end of the last of these."""
+    rows = await connection.fetch(_REVOKED_SESSIONS, token_life)
+    return {row["id"].hex: row["until"] for row in rows}
+
+
+async def revoked_keys(connection: Connection, token_life: float) -> dict[str, int]:
+    """The same of API keys, by the `client_id` in their tokens."""
+    rows = await connection.fetch(_REVOKED_KEYS, token_life)
+    return {f"key:{row['id'].hex}": row["until"] for row in rows}
+
+
+async def changed_users(connection: Connection, token_life: float) -> dict[str, int]:
+    """Accounts of whom tokens with former access may live, with the version that counts now."""
+    rows = await connection.fetch(_CHANGED_USERS, token_life)
+    return {str(row["id"]): row["access_version"] for row in rows}
 
 
 async def insert_signing_key(connection: Connection, kid: str, seed: bytes) -> None:

@@ -116,7 +116,7 @@ class Users:
                 await store.set_groups(connection, user_id, change.groups)
             if change.permissions is not None:
                 await store.set_permissions(connection, user_id, change.permissions)
-            if access:
+            if access or change.must_change_password:
                 await store.bump_access(connection, [user_id])
             if change.is_active is False:
                 await sessions.revoke_sessions(connection, UserId(user_id))

@@ -65,6 +65,7 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
         Check(places.SPOOL, partial(asyncio.to_thread, places.check_spool, settings)),
         Check(places.DISK, partial(asyncio.to_thread, places.check_disks, settings)),
         Check(http.KEYS, partial(http.check_keys, settings)),
+        Check(http.REVOKED, partial(http.check_revocations, settings)),
         Check(http.TRACES, partial(http.check_traces, settings)),
         Check(certificates.NAME, partial(asyncio.to_thread, certificates.check_files, settings)),
         *(

@@ -11,13 +11,17 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from yarl import URL
 
+from libs.common.errors import Unavailable
 from libs.common.security.certificates import client_context
-from libs.common.security.jwks import MAX_DOCUMENT_BYTES, KeyCache
+from libs.common.security.http_document import MAX_DOCUMENT_BYTES, HttpDocument
+from libs.common.security.jwks import KeyCache
+from libs.common.security.revocations import MAX_REVOCATION_BYTES, Revocations
 from services.operator.doctor import clock
 from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
 
 KEYS = "token keys"
+REVOKED = "revocations"
 TRACES = "traces"
 TIMEOUT = aiohttp.ClientTimeout(total=5.0)
 SECOND = timedelta(seconds=1)
@@ -61,6 +65,24 @@ async def check_keys(settings: DoctorSettings) -> list[Finding]:
         theirs = parsedate_to_datetime(date)
         findings.append(clock.judge(before, theirs, "auth", after - before + SECOND))
     return findings
+
+
+async def check_revocations(settings: DoctorSettings) -> list[Finding]:
+    """Read the list of revoked tokens as every service does."""
+    url = settings.revocations_url
+    document = HttpDocument(
+        url, what="revoked tokens", ca_file=settings.tls_ca_file, limit=MAX_REVOCATION_BYTES
+    )
+    try:
+        await Revocations(document).refresh()
+    except Unavailable as error:
+        # Whoever runs nothing yet is told so by the keys.
+        by_itself = settings.auth_jwks_url is None and settings.public_url is None
+        advice = "Start auth, or correct AUTH_JWKS_URL: ended sessions are let in for ten minutes meanwhile."
+        return [Finding(REVOKED, "note" if by_itself else "warning", error.detail, advice)]
+    finally:
+        await document.close()
+    return [Finding(REVOKED, "ok", f"{shown(url)} tells what is revoked.")]
 
 
 async def check_traces(settings: DoctorSettings) -> list[Finding]:

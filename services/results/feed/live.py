@@ -14,7 +14,7 @@ from libs.common.access import Viewer
 from libs.common.errors import Unavailable
 from libs.common.http.authenticate import principal, viewer
 from libs.common.http.json import parse_query
-from libs.common.keys import DRAINING
+from libs.common.keys import DRAINING, VERIFIER
 from services.results.cursors import CursorExpired, Position, decode_position, encode_position
 from services.results.feed import store as changes
 from services.results.feed.models import EventQuery
@@ -35,7 +35,7 @@ HEADERS = {
 
 
 async def stream_events(request: web.Request) -> web.StreamResponse:
-    """Stream changes until the token expires, the client leaves or falls behind, or the service stops."""
+    """Stream changes until the token ends or is revoked, the client leaves or lags, or the service stops."""
     caller, feed = viewer(request), request.app[FEED]
     query = parse_query(request, EventQuery)
     cursor = request.headers.get("Last-Event-ID") or query.after
@@ -48,6 +48,8 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
         stream = Stream(response, feed, caller, heartbeat=request.app[SETTINGS].events_heartbeat_seconds)
         draining = asyncio.create_task(request.app[DRAINING].wait())
         draining.add_done_callback(lambda _: inbox.end())
+        revoked = asyncio.create_task(request.app[VERIFIER].revoked(principal(request)))
+        revoked.add_done_callback(lambda _: inbox.end())
         try:
             async with asyncio.timeout((principal(request).expires_at - datetime.now(UTC)).total_seconds()):
                 await stream.begin(resumed, restarted=expired)
@@ -61,6 +63,7 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
             log.warning("a live stream ends: %s", error.detail)
         finally:
             draining.cancel()
+            revoked.cancel()
     return response
 
 

@@ -13,7 +13,8 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from libs.common.errors import TokenInvalid, Unavailable
-from libs.common.security.jwks import MAX_DOCUMENT_BYTES, HttpKeys, KeyCache
+from libs.common.security.http_document import MAX_DOCUMENT_BYTES, HttpDocument
+from libs.common.security.jwks import KeyCache
 from tests.waiting import eventually
 
 
@@ -163,17 +164,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[HttpKeys]]]:
+async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[HttpDocument]]]:
     """Serve one handler over real HTTP; gives what fetches from it."""
     servers: list[TestServer] = []
-    clients: list[HttpKeys] = []
+    clients: list[HttpDocument] = []
 
-    async def start(handler: Handler) -> HttpKeys:
+    async def start(handler: Handler) -> HttpDocument:
         app = web.Application()
         app.router.add_get("/jwks.json", handler)
         servers.append(TestServer(app))
         await servers[-1].start_server()
-        clients.append(HttpKeys(str(servers[-1].make_url("/jwks.json")), timeout=0.5))
+        clients.append(HttpDocument(str(servers[-1].make_url("/jwks.json")), timeout=0.5))
         return clients[-1]
 
     yield start
@@ -183,7 +184,7 @@ async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[HttpKeys]]]:
         await server.close()
 
 
-async def test_keys_come_over_http(serve: Callable[[Handler], Awaitable[HttpKeys]]) -> None:
+async def test_keys_come_over_http(serve: Callable[[Handler], Awaitable[HttpDocument]]) -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=document("a"), content_type="application/json")
 
@@ -209,7 +210,7 @@ async def test_keys_come_over_http(serve: Callable[[Handler], Awaitable[HttpKeys
     ids=["500", "redirect", "html", "list", "empty", "half a key", "number", "endless"],
 )
 async def test_a_broken_issuer_is_unavailable(
-    answer: web.Response, serve: Callable[[Handler], Awaitable[HttpKeys]]
+    answer: web.Response, serve: Callable[[Handler], Awaitable[HttpDocument]]
 ) -> None:
     async def handler(_: web.Request) -> web.StreamResponse:
         return answer
@@ -220,7 +221,7 @@ async def test_a_broken_issuer_is_unavailable(
 
 
 async def test_a_silent_or_absent_issuer_is_unavailable(
-    serve: Callable[[Handler], Awaitable[HttpKeys]],
+    serve: Callable[[Handler], Awaitable[HttpDocument]],
 ) -> None:
     ended = asyncio.Event()
 
@@ -232,7 +233,7 @@ async def test_a_silent_or_absent_issuer_is_unavailable(
     with pytest.raises(Unavailable):
         await KeyCache(keys).key("a")
     ended.set()
-    absent = HttpKeys("http://127.0.0.1:1/jwks.json")
+    absent = HttpDocument("http://127.0.0.1:1/jwks.json")
     with pytest.raises(Unavailable):
         await KeyCache(absent).key("a")
     await absent.close()

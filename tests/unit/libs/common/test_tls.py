@@ -27,7 +27,7 @@ from cryptography.x509.oid import NameOID
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.http.serving import bind
 from libs.common.keys import FATAL, TELEMETRY
-from libs.common.security.jwks import HttpKeys
+from libs.common.security.http_document import HttpDocument
 from libs.common.security.tls import SERVER_TLS, add_tls
 from libs.common.settings.service import ServiceSettings
 from libs.common.telemetry.tracing import Telemetry
@@ -312,7 +312,7 @@ class TestTokenKeys:
     """The key set over HTTPS."""
 
     async def fetch(self, url: str, ca_file: Path | None) -> bytes:
-        keys = HttpKeys(url, ca_file=ca_file)
+        keys = HttpDocument(url, ca_file=ca_file)
         try:
             return await keys()
         finally:
@@ -338,7 +338,7 @@ class TestTokenKeys:
     ) -> None:
         trusted = tmp_path / "trusted.crt"
         shutil.copy(Certificates(tmp_path / "foreign").ca_file, trusted)
-        keys = HttpKeys(server.url, ca_file=trusted)
+        keys = HttpDocument(server.url, ca_file=trusted)
         with pytest.raises(Unavailable):
             await keys()
         trusted.unlink()

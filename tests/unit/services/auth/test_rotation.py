@@ -15,6 +15,7 @@ from services.auth.sessions.rotation import Decision, RefreshToken, decide, deco
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 GRACE = timedelta(seconds=10)
+IDLE = timedelta(days=7)
 
 
 def session_of(token: RefreshToken) -> Session:
@@ -25,8 +26,10 @@ def session_of(token: RefreshToken) -> Session:
         previous_hash=None,
         rotation_salt=None,
         rotated_at=None,
+        last_used_at=START,
         expires_at=START + timedelta(days=14),
         revoked_at=None,
+        remote_address="",
         now=START,
     )
 
@@ -70,33 +73,33 @@ def test_the_database_alone_cannot_make_the_successor() -> None:
 
 def test_the_first_use_rotates_at_any_age() -> None:
     token = new_token(new_uuid())
-    assert decide(session_of(token), token, GRACE) is Decision.ROTATE
-    assert decide(after(session_of(token), 86_400), token, GRACE) is Decision.ROTATE
+    assert decide(session_of(token), token, GRACE, IDLE) is Decision.ROTATE
+    assert decide(after(session_of(token), 86_400), token, GRACE, IDLE) is Decision.ROTATE
 
 
 def test_within_the_grace_period_everything_in_flight_fits_together() -> None:
     first = new_token(new_uuid())
     session, second = rotated(session_of(first), first)
     soon = after(session, 9.9)
-    assert decide(soon, first, GRACE) is Decision.REPEAT
+    assert decide(soon, first, GRACE, IDLE) is Decision.REPEAT
     assert session.rotation_salt is not None
     assert first.successor(session.rotation_salt) == second
-    assert decide(soon, second, GRACE) is Decision.KEEP
+    assert decide(soon, second, GRACE, IDLE) is Decision.KEEP
 
 
 def test_after_the_grace_period_the_old_token_ends_the_session() -> None:
     first = new_token(new_uuid())
     session, second = rotated(session_of(first), first)
     later = after(session, 10.0)
-    assert decide(later, first, GRACE) is Decision.REVOKE
-    assert decide(later, second, GRACE) is Decision.ROTATE
+    assert decide(later, first, GRACE, IDLE) is Decision.REVOKE
+    assert decide(later, second, GRACE, IDLE) is Decision.ROTATE
 
 
 def test_without_a_grace_period_the_old_token_ends_the_session_at_once() -> None:
     first = new_token(new_uuid())
     session, second = rotated(session_of(first), first)
-    assert decide(session, first, timedelta(0)) is Decision.REVOKE
-    assert decide(session, second, timedelta(0)) is Decision.ROTATE
+    assert decide(session, first, timedelta(0), IDLE) is Decision.REVOKE
+    assert decide(session, second, timedelta(0), IDLE) is Decision.ROTATE
 
 
 @pytest.mark.parametrize("seconds", [0.0, 5.0, 20.0])
@@ -105,17 +108,27 @@ def test_an_older_or_invented_secret_ends_the_session(seconds: float) -> None:
     session, second = rotated(session_of(first), first)
     session, _ = rotated(after(session, 30.0), second)
     session = after(session, seconds)
-    assert decide(session, first, GRACE) is Decision.REVOKE
-    assert decide(session, new_token(session.id), GRACE) is Decision.REVOKE
+    assert decide(session, first, GRACE, IDLE) is Decision.REVOKE
+    assert decide(session, new_token(session.id), GRACE, IDLE) is Decision.REVOKE
 
 
 def test_a_session_that_is_over_stays_over() -> None:
     token = new_token(new_uuid())
     session = session_of(token)
-    assert decide(replace(session, revoked_at=START), token, GRACE) is Decision.REFUSE
-    assert decide(replace(session, now=session.expires_at), token, GRACE) is Decision.REFUSE
-    before = replace(session, now=session.expires_at - timedelta(seconds=1))
-    assert decide(before, token, GRACE) is Decision.ROTATE
+    assert decide(replace(session, revoked_at=START), token, GRACE, IDLE) is Decision.REFUSE
+    assert decide(replace(session, now=session.expires_at), token, GRACE, IDLE) is Decision.REFUSE
+    before = replace(session, now=session.expires_at - timedelta(seconds=1), last_used_at=session.expires_at)
+    assert decide(before, token, GRACE, IDLE) is Decision.ROTATE
+
+
+def test_a_session_that_nobody_used_is_over() -> None:
+    token = new_token(new_uuid())
+    session = session_of(token)
+    assert decide(replace(session, now=START + IDLE), token, GRACE, IDLE) is Decision.REFUSE
+    before = replace(session, now=START + IDLE - timedelta(seconds=1))
+    assert decide(before, token, GRACE, IDLE) is Decision.ROTATE
+    used = replace(session, now=START + IDLE, last_used_at=START + timedelta(hours=1))
+    assert decide(used, token, GRACE, IDLE) is Decision.ROTATE
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.floats(0, 15)), max_size=30))
@@ -128,7 +141,7 @@ def test_tabs_that_take_what_they_are_given_never_lose_the_session(steps: list[t
         session = after(session, pause)
         stale = replaced is not None and session.now - replaced[1] < GRACE and tab > 0
         presented = replaced[0] if replaced is not None and stale else jar
-        match decide(session, presented, GRACE):
+        match decide(session, presented, GRACE, IDLE):
             case Decision.ROTATE:
                 replaced = (jar, session.now)
                 session, jar = rotated(session, presented)

@@ -35,7 +35,7 @@ def decoded(part: str) -> bytes:
 def test_a_token_has_the_agreed_header_and_claims() -> None:
     now = datetime.now(UTC)
     signer = TokenSigner(generate_seed())
-    header, payload, _ = signer.sign(ANA, now, timedelta(seconds=900)).split(".")
+    header, payload, _ = signer.sign(ANA, now, timedelta(seconds=600)).split(".")
     assert json.loads(decoded(header)) == {"typ": "at+jwt", "alg": "EdDSA", "kid": signer.kid}
     claims = json.loads(decoded(payload))
     assert len(claims.pop("jti")) >= 16
@@ -51,7 +51,7 @@ def test_a_token_has_the_agreed_header_and_claims() -> None:
         "perm": encode(ANA.permissions),
         "collections": {"group:2": "view"},
         "iat": int(now.timestamp()),
-        "exp": int(now.timestamp()) + 900,
+        "exp": int(now.timestamp()) + 600,
     }
 
 
@@ -76,9 +76,9 @@ async def test_the_verifier_understands_it() -> None:
     async def keys() -> bytes:
         return signer.key_set().model_dump_json().encode()
 
-    token = signer.sign(ANA, datetime.now(UTC), timedelta(seconds=900))
+    token = signer.sign(ANA, datetime.now(UTC), timedelta(seconds=600))
     found = await TokenVerifier(keys).verify(token)
     assert (found.user_id, found.username, found.staff) == (7, "ana", True)
     assert (found.groups, found.permissions) == (ANA.groups, ANA.permissions)
     assert found.collections == {"group:2": "view"}
-    assert token != signer.sign(ANA, datetime.now(UTC), timedelta(seconds=900))
+    assert token != signer.sign(ANA, datetime.now(UTC), timedelta(seconds=600))

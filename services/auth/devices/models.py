@@ -1,0 +1,39 @@
+"""Sessions as people see them: on which device, from where, until when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+
+class SignedInDevice(BaseModel):
+    """A session that is not over. `current` is the one that asks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: UUID
+    user_agent: str = Field(description="As the browser or program named itself, at most 512 characters")
+    remote_address: str = Field(description="Whence it was used last; empty where that was not known")
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    current: bool = False
+
+
+class DeviceList(BaseModel):
+    """One page of sessions, newest sign-in first."""
+
+    sessions: list[SignedInDevice]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
+
+
+class DeviceQuery(BaseModel):
+    """Paging of sessions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(50, ge=1, le=500)
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
