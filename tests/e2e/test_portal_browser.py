@@ -17,6 +17,7 @@ from tests.builders import ct_instance, encapsulated_instance, truncated
 from tests.chromium import chromium
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import Portal
+from tests.e2e.processes import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
@@ -271,6 +272,38 @@ def test_a_renewed_session_goes_on_and_an_ended_one_keeps_the_place(new_reader: 
     assert page.url == place
     reader.enter(reader.username)
     expect(page.get_by_role("heading", level=1)).to_have_text("CT_small.dcm")
+
+
+def test_a_given_password_is_changed_before_anything_is_shown(
+    browser: Browser, embedded_system: System
+) -> None:
+    name = f"reader-{secrets.token_hex(4)}"
+    embedded_system.create_user(name, more=["--must-change-password"])
+    context = browser.new_context(locale="en-US")
+    try:
+        page = context.new_page()
+        reader = Portal(page, embedded_system.urls["portal"], name)
+        reader.open("/results/some-id")
+        reader.enter(name)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Choose a new password")
+        page.reload()
+        for current, chosen, again, said in (
+            ("wrong", "entirely other words", "entirely other words", "The present password is another one."),
+            (PASSWORD, "entirely other words", "something else", "The two new passwords differ."),
+            (PASSWORD, "short", "short", "Choose another password"),
+        ):
+            for field, text in (("current", current), ("chosen", chosen), ("again", again)):
+                page.locator(f'[name="{field}"]').fill(text)
+            page.get_by_role("button", name="Change password").click()
+            expect(page.get_by_role("alert")).to_contain_text(said)
+        for field in ("chosen", "again"):
+            page.locator(f'[name="{field}"]').fill("entirely other words")
+        page.get_by_role("button", name="Change password").click()
+        expect(page.get_by_role("heading", level=1)).not_to_have_text("Choose a new password")
+        reader.open()
+        expect(page.locator(".drop-zone")).to_be_visible()
+    finally:
+        context.close()
 
 
 def test_a_signed_out_reader_asks_the_server_nothing(new_reader: NewReader) -> None:

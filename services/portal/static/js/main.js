@@ -1,6 +1,7 @@
 // Start: language, session, the parts that outlive a view, and the views by address.
 
 import { ApiError, NetworkError, sessionEvents } from './api.js';
+import { changePasswordView } from './change-password.js';
 import { watchConnection } from './connection.js';
 import { errorView, notFoundView } from './error-view.js';
 import { homeView } from './home.js';
@@ -25,9 +26,19 @@ const router = new Router(
     [/^\/results\/([^/]+)$/, ([fileId], signal) => resultView(work, fileId, signal, () => router.renamed())],
   ],
   () => notFoundView(),
-  // Sign-in takes the place of every view and leaves the address alone.
-  () => currentUser() === null && (() => signInView({ ended, onSignedIn: enter })),
+  // Sign-in takes the place of every view and leaves the address alone; so does a password that must change.
+  gate,
 );
+
+function gate() {
+  const user = currentUser();
+  if (user === null) return () => signInView({ ended, onSignedIn: enter });
+  return (
+    user.must_change_password &&
+    (() => changePasswordView({ username: user.username, onChanged: enter }))
+  );
+}
+
 const header = new PageHeader({ onSignOut: leave });
 
 function begin(user) {
@@ -41,7 +52,7 @@ function begin(user) {
 function enter() {
   const user = currentUser();
   if (work !== null && work.user.user_id !== user.user_id) end();
-  if (work === null) begin(user);
+  if (work === null && !user.must_change_password) begin(user);
   header.showUser(user);
   router.show();
 }

@@ -1,6 +1,7 @@
 // Who is signed in. The tokens live in HttpOnly cookies; script knows only the answer of /me.
 
 import { ApiError, request, sessionEvents } from './api.js';
+import { renew } from './renewal.js';
 
 const HINT = 'dicom.user'; // user id of the last sign-in in this browser, shared by its tabs
 
@@ -32,6 +33,18 @@ export async function signIn(username, password) {
   });
   user = await request('/api/auth/me', { renewing: false });
   localStorage.setItem(HINT, String(user.user_id));
+  return user;
+}
+
+/** Change one's own password; what it opens is known afterwards. Throws ApiError or NetworkError. */
+export async function changePassword(current, chosen) {
+  await request('/api/auth/me/password', {
+    method: 'PUT',
+    json: { current_password: current, new_password: chosen },
+    renewing: false,
+  });
+  await renew(); // the token of before opens nothing but this
+  user = await request('/api/auth/me');
   return user;
 }
 
