@@ -254,3 +254,4 @@ async def test_the_directory_tells_names_and_nothing_else(admin: Api) -> None:
     ]
     assert await as_ana.refused("GET", "/directory") == (400, "invalid-request")
     assert await as_ana.refused("GET", "/users") == (403, "permission-denied")
+    assert (await as_ana.done("GET", "/directory?users=4383835690"))["entries"] == []

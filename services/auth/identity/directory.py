@@ -21,9 +21,9 @@ _SEARCH = """
 """
 _NAMES = """
     SELECT 'user' AS kind, id, username AS name, trim(first_name || ' ' || last_name) AS full_name
-    FROM auth.auth_user WHERE id = ANY ($1::integer[])
+    FROM auth.auth_user WHERE id = ANY ($1::bigint[])
     UNION ALL
-    SELECT 'group', id, name, '' FROM auth.auth_group WHERE id = ANY ($2::integer[])
+    SELECT 'group', id, name, '' FROM auth.auth_group WHERE id = ANY ($2::bigint[])
     ORDER BY 1, 2
 """
 
