@@ -26,8 +26,8 @@ from libs.common.http.application import create_app
 from libs.common.ids import file_key
 from libs.common.keys import BUS, VERIFIER
 from libs.common.resources import drain_bus
-from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier, token_registry
 from libs.common.security.revocations import Revocations
+from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier, token_registry
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry
 from services.auth.sessions.signing import TokenSigner, generate_seed
