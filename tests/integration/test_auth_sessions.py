@@ -12,14 +12,15 @@ from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from libs.common.ids import UserId, new_uuid
 from services.auth.identity import store as accounts
-from services.auth.sessions import store
 from services.auth.identity.passwords import Passwords
 from services.auth.metrics import AuthMetrics
+from services.auth.sessions import store
+from services.auth.sessions.login import Sessions
 from services.auth.sessions.models import Client
 from services.auth.sessions.rotation import RefreshToken, new_salt, new_token
-from services.auth.sessions.login import Sessions
-from services.auth.settings import AuthSettings
 from services.auth.sessions.signing_key import SigningKey
+from services.auth.sessions.throttle import Throttle
+from services.auth.settings import AuthSettings
 from tests.fixtures_postgres import OpenDatabase
 
 CLIENT = Client("a browser", "192.0.2.1")
@@ -121,27 +122,29 @@ async def test_a_session_lasts_as_long_as_it_is_given(database: Database, token:
 async def test_only_sessions_whose_time_is_over_are_forgotten(database: Database, user: UserId) -> None:
     over, running = new_token(new_uuid()), new_token(new_uuid())
     async with database.transaction() as connection:
-        await store.insert_session(connection, over.session_id, user, over.hash, -1)
-        await store.insert_session(connection, running.session_id, user, running.hash, 60)
-        await store.delete_expired_sessions(connection)
+        await store.insert_session(connection, over.session_id, user, over.hash, -1, CLIENT)
+        await store.insert_session(connection, running.session_id, user, running.hash, 60, CLIENT)
+        await store.delete_expired_sessions(connection, 0.0)
         assert await store.lock_session(connection, over.session_id) is None
         assert await store.lock_session(connection, running.session_id) is not None
 
 
 async def test_a_sign_in_that_the_database_cannot_answer_counts_as_busy(database: Database) -> None:
     registry = CollectorRegistry()
+    settings, metrics = AuthSettings(), AuthMetrics(registry)
     sessions = Sessions(
         database,
         Passwords(time_cost=1, memory_kib=64, parallelism=1, workers=1, queue=1),
         SigningKey(database),
-        AuthSettings(),
-        AuthMetrics(registry),
+        settings,
+        metrics,
+        Throttle(database, settings, metrics),
     )
     await database.close()
     with pytest.raises(Unavailable):
-        await sessions.sign_in("ana", "x")
+        await sessions.sign_in("ana", "x", CLIENT)
     with pytest.raises(Unavailable):
-        await sessions.refresh(new_token(new_uuid()).encode())
+        await sessions.refresh(new_token(new_uuid()).encode(), CLIENT)
     for name in ("auth_sign_ins_total", "auth_refreshes_total"):
         assert registry.get_sample_value(name, {"outcome": "busy"}) == 1.0
         assert registry.get_sample_value(name, {"outcome": "ok"}) == 0.0

@@ -12,9 +12,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from libs.common.access import ALL, Viewer
+from libs.common.access import Viewer
 from libs.common.database.postgres import Connection
 from libs.common.ids import thumbnail_key
+from libs.common.permissions import ALL
 from services.results.cursors import START
 from services.results.feed import store as changes
 from services.results.keys import DATABASE, FEED

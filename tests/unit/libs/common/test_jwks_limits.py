@@ -13,7 +13,8 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from libs.common.errors import TokenInvalid, Unavailable
-from libs.common.security.jwks import MAX_DOCUMENT_BYTES, HttpKeys, KeyCache
+from libs.common.security.http_document import MAX_DOCUMENT_BYTES, HttpDocument
+from libs.common.security.jwks import KeyCache
 from tests.unit.libs.common.test_jwks import Clock, Issuer, document
 
 Fetch = Callable[[web.StreamResponse], Awaitable[bytes]]
@@ -36,7 +37,7 @@ async def fetch() -> AsyncIterator[Fetch]:
     app.router.add_get("/jwks.json", keys)
     app.router.add_get("/elsewhere", elsewhere)
     async with TestServer(app) as server:
-        client = HttpKeys(str(server.make_url("/jwks.json")), timeout=5.0)
+        client = HttpDocument(str(server.make_url("/jwks.json")), timeout=5.0)
 
         async def ask(answer: web.StreamResponse) -> bytes:
             answers.append(answer)

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 
 from libs.common.ids import new_uuid
-from services.auth.rotation import new_salt, new_token
+from services.auth.sessions.rotation import new_salt, new_token
 
 
 def test_a_successor_cannot_be_computed_from_hash_and_salt() -> None:
