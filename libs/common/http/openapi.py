@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -58,6 +58,8 @@ class Operation:
     response_type: str = "application/json"
     status: int = 200
     problems: tuple[type[DicomSystemError], ...] = field(default=())
+    refusals: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    """Refusals that are no problem documents, by status: what another standard prescribes."""
     public: bool = False
     before_password_change: bool = False
     """Open also to whoever must change their password before anything else."""
@@ -97,7 +99,9 @@ def add_operations(
 
 def describe(prefix: str, title: str, operations: Sequence[Operation]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of `operations`."""
-    models = {m for o in operations for m in (o.body, o.response) if isinstance(m, type)}
+    models = {
+        m for o in operations for m in (o.body, o.response, *o.refusals.values()) if isinstance(m, type)
+    }
     _, schemas = models_json_schema(
         [(m, "validation") for m in sorted(models, key=lambda m: m.__name__)], ref_template=_REF
     )
@@ -182,4 +186,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
             else error.title,
             "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},
         }
+    for status, model in operation.refusals.items():
+        described = responses.setdefault(
+            str(status), {"description": HTTPStatus(status).phrase, "content": {}}
+        )
+        described["content"]["application/json"] = {"schema": {"$ref": _REF.format(model=model.__name__)}}
     return responses

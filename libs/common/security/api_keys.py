@@ -76,7 +76,7 @@ class KeyExchange:
         """The access token of `key`. Raises TokenInvalid or Unavailable."""
         if len(key) > MAX_KEY_BYTES:
             raise TokenInvalid("This API key is longer than any that is issued here.")
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
         known = self._known.get(digest)
         if known is None or known[1] <= self._clock():
             task = self._running.get(digest)
@@ -92,7 +92,7 @@ class KeyExchange:
 
     def forget(self, key: str) -> None:
         """Ask anew the next time: the token was revoked, the key perhaps not."""
-        self._known.pop(hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest(), None)
+        self._known.pop(hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest(), None)
 
     async def _ask(self, digest: bytes, key: str) -> str | None:
         async with self._slots:

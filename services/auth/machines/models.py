@@ -78,6 +78,13 @@ class NewServiceAccount(ServiceAccount):
     client_secret: str | None
 
 
+class TokenRefusal(BaseModel):
+    """Why there is no token, as OAuth 2.0 clients expect it (RFC 6749 5.2)."""
+
+    error: str
+    error_description: str
+
+
 class TokenAnswer(BaseModel):
     """An access token (RFC 6749 5.1). `expires_in` is in seconds."""
 

@@ -35,6 +35,7 @@ from services.auth.machines.models import (
     ServiceAccountCreate,
     ServiceAccountList,
     TokenAnswer,
+    TokenRefusal,
 )
 from services.auth.machines.tokens import MachineToken
 
@@ -194,6 +195,7 @@ OPERATIONS = (
         tag="machines",
         body={FORM: FORM_SCHEMA},
         response=TokenAnswer,
+        refusals={400: TokenRefusal, 401: TokenRefusal},
         problems=(*BODY_PROBLEMS, NotAuthenticated),
         public=True,
     ),

@@ -25,6 +25,7 @@ def viewer(**changed: Any) -> Viewer:
         "session_id": None,
         "client_id": None,
         "access_version": 0,
+        "must_change_password": False,
         "issued_at": datetime.now(UTC),
         "expires_at": datetime.now(UTC),
     }
