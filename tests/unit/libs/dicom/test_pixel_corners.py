@@ -14,7 +14,7 @@ from libs.dicom.faults import DicomFault
 from libs.dicom.measure.analysis import analyse
 from tests.builders import ct_instance, encapsulated_instance, instance
 from tests.encoder import LITTLE, PIXEL_DATA
-from tests.unit.libs.dicom.pixel_support import check, measured, sealed
+from tests.unit.libs.dicom.pixel_support import check, jpeg, measured, sealed
 
 ICON_IMAGE_SEQUENCE = 0x00880200
 RNG = np.random.default_rng(7)
@@ -84,3 +84,10 @@ def test_wide_values_are_read_several_times_and_drawn_once() -> None:
     )
     assert analysis.thumbnail is not None
     assert Image.open(io.BytesIO(analysis.thumbnail)).size == (80, 40)
+
+
+def test_frames_beyond_the_headers_number_are_not_measured() -> None:
+    frames = [jpeg(32, 40)[0] for _ in range(3)]
+    analysis = measured(encapsulated_instance(frames, frames=2, Rows=32, Columns=40))
+    assert analysis.statistics["count"] == 2 * 32 * 40
+    assert len(analysis.frame_means) == 2
