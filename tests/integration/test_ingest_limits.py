@@ -6,11 +6,13 @@ import asyncio
 import hashlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
 
 from libs.common.errors import InvalidContent, TooLarge, Unavailable
+from libs.common.ids import file_key
 from services.ingest import store
 from tests.builders import ct_instance, many_frames
 from tests.fixtures_postgres import OpenDatabase
@@ -106,3 +108,54 @@ async def test_the_object_stays_when_the_answer_about_a_failed_files_place_is_lo
         await operator.close()
         await watcher.close()
     assert len(kit.objects()) == 2
+
+
+async def test_a_refused_upload_gives_its_place_back(tmp_path: Path, open_database: OpenDatabase) -> None:
+    narrow = Kit(tmp_path, await open_database("ingest"), concurrency=1)
+    with pytest.raises(InvalidContent):
+        await narrow.send(b"no image at all" * 100)
+    async with asyncio.timeout(10):
+        await narrow.send(ct_instance())
+
+
+async def test_a_row_that_a_reconciliation_has_made_meanwhile_keeps_its_object(kit: Kit) -> None:
+    accepted = await kit.send(ct_instance(seed=6))
+    async with kit.database.connection() as connection:
+        file = await store.get_file(connection, accepted.id, None)
+    assert file is not None
+    settled = await kit.intake._resending.settle(file)
+    assert (settled.id, settled.duplicate) == (accepted.id, False)
+    assert kit.objects() == [str(accepted.id)]
+
+
+async def test_a_sound_object_of_other_bytes_is_replaced(kit: Kit) -> None:
+    content = ct_instance(seed=7)
+    first = await kit.send(content)
+    await kit.storage.put(file_key(first.id), b"other bytes", {})
+    assert (await kit.send(content)).id == first.id
+    reader = await kit.storage.open(file_key(first.id))
+    assert await reader.read(0, reader.size) == content
+    await reader.close()
+    assert len(await kit.events()) == 2
+
+
+async def test_a_failed_file_keeps_its_place_until_the_other_is_accepted(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await kit.send(ct_instance(seed=8, sop_instance_uid="1.2.5"))
+    await kit.fail(first.id)
+    accept, refused = store.accept_file, 0
+
+    async def overtaken(*given: Any) -> bool:
+        nonlocal refused
+        refused += 1
+        return False
+
+    monkeypatch.setattr(store, "accept_file", overtaken)
+    with pytest.raises(Unavailable):
+        await kit.send(ct_instance(seed=9, sop_instance_uid="1.2.5"))
+    assert refused > 1
+    assert await kit.states() == {first.id: "accepted"}
+    monkeypatch.setattr(store, "accept_file", accept)
+    second = await kit.send(ct_instance(seed=9, sop_instance_uid="1.2.5"))
+    assert await kit.states() == {first.id: "superseded", second.id: "accepted"}
