@@ -38,8 +38,7 @@ def run(tree: Path, found: Sequence[Mutant]) -> int:
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copy = Copy(tree, Path(folder))
         # A test that fails anyway would "notice" every mutant.
-        verdict, output = copy.test(list(dict.fromkeys(test for mutant in found for test in mutant.tests)))
-        if verdict is not Verdict.PASSED:
+        if output := copy.failing(list(dict.fromkeys(test for mutant in found for test in mutant.tests))):
             print(output, "Mend the tests first: they do not pass without any mutant.", sep="\n")
             return 1
         for mutant in found:

@@ -6,6 +6,7 @@ Each run is a fork of this process: importing the libraries anew would take long
 from __future__ import annotations
 
 import os
+import re
 import select
 import shutil
 import signal
@@ -24,7 +25,8 @@ from tests.mutation.mutants import Mutant
 
 TEST_SECONDS = 60
 RUN_SECONDS = 600
-"""Bounds for one test, and for all of one mutant: many mistakes make a test wait for ever."""
+WHOLE_SECONDS = 7200
+"""Bounds for one test, all of one mutant, and all of all: many mistakes make a test wait for ever."""
 
 LIBRARIES = (
     *("aio_pika", "aiohttp.test_utils", "argon2", "asyncpg", "cryptography.x509", "joserfc.jwt"),
@@ -42,6 +44,8 @@ class Verdict(Enum):
     BROKEN = "broken"
     """No verdict: the tests could not even be collected."""
 
+
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", re.MULTILINE)
 
 VERDICTS = {0: Verdict.PASSED, 1: Verdict.FAILED}
 """By pytest's exit status."""
@@ -88,12 +92,22 @@ class Copy:
 
     def test(self, tests: Sequence[str]) -> tuple[Verdict, str]:
         """Run tests up to the first failure: the verdict, and what pytest printed."""
+        return self._run(["-x", *tests], RUN_SECONDS)
+
+    def failing(self, tests: Sequence[str]) -> str:
+        """What pytest prints of those that fail, also by themselves: one may have met a busy machine."""
+        verdict, output = self._run(tests, WHOLE_SECONDS)
+        if verdict is Verdict.FAILED and (failed := _FAILED.findall(output)):
+            verdict, output = self._run(failed, WHOLE_SECONDS)
+        return "" if verdict is Verdict.PASSED else output
+
+    def _run(self, arguments: Sequence[str], seconds: float) -> tuple[Verdict, str]:
         child = os.fork()
         if child == 0:
-            self._become_pytest(tests)
+            self._become_pytest(arguments)
         descriptor = os.pidfd_open(child)
         try:
-            ended, _, _ = select.select([descriptor], [], [], RUN_SECONDS)
+            ended, _, _ = select.select([descriptor], [], [], seconds)
         finally:
             os.close(descriptor)
             with suppress(ProcessLookupError):
@@ -101,10 +115,10 @@ class Copy:
             _, status = os.waitpid(child, 0)
         output = self._output.read_text(errors="replace")
         if not ended:
-            return Verdict.FAILED, f"{output}\nno end within {RUN_SECONDS} s"
+            return Verdict.FAILED, f"{output}\nno end within {seconds:g} s"
         return VERDICTS.get(os.waitstatus_to_exitcode(status), Verdict.BROKEN), output
 
-    def _become_pytest(self, tests: Sequence[str]) -> NoReturn:
+    def _become_pytest(self, given: Sequence[str]) -> NoReturn:
         status = 3
         try:
             os.setsid()
@@ -116,9 +130,9 @@ class Copy:
                 os.dup2(os.open(path, mode, 0o600), number)
             os.chdir(self.root)
             self._forget_tree()
-            arguments = ["-x", "-q", "--tb=short", "--disable-warnings", "-p", "no:cacheprovider"]
+            arguments = ["-q", "--tb=short", "--disable-warnings", "-p", "no:cacheprovider"]
             arguments += [f"--timeout={TEST_SECONDS}", "--hypothesis-seed=0", f"--basetemp={self._scratch}"]
-            status = int(import_module("pytest").main([*arguments, *tests]))
+            status = int(import_module("pytest").main([*arguments, *given]))
         finally:
             os._exit(status)
 
