@@ -178,7 +178,7 @@ async def what_the_old_accepted_and_failed_is_superseded(
     assert (await old.ended(body["files"][0]["id"]))["state"] == "processed"
 
 
-async def results_of_both_releases_are_completed(database_url: str) -> None:
+async def results_of_both_releases_are_completed(database_url: str, collection: str) -> None:
     """Studies, series, counters and analyses are as if one release had written all."""
     database = Database(database_url, size=1, timeout=10, application_name="test")
     await database.open()
@@ -193,7 +193,7 @@ async def results_of_both_releases_are_completed(database_url: str) -> None:
         await eventually(every_header_has_come)
         await fill(database, Progress(io.StringIO()))
         async with database.connection() as connection:
-            await require_agreement(connection)
+            await require_agreement(connection, collection)
     finally:
         await database.close()
 
