@@ -48,7 +48,8 @@ _ANALYSES = """
     WHERE ($1::text IS NULL OR file.collection = $1) AND (
         (analysis.state IS DISTINCT FROM CASE WHEN failure_reason IS NOT NULL THEN 'failed'
             WHEN method_version IS NOT NULL THEN 'processed' END)
-        OR analysis.reason IS DISTINCT FROM failure_reason OR analysis.version IS DISTINCT FROM method_version)
+        OR analysis.reason IS DISTINCT FROM failure_reason
+        OR analysis.version IS DISTINCT FROM method_version)
 """
 
 

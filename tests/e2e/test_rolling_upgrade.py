@@ -128,7 +128,8 @@ async def test_two_releases_side_by_side(separate_system: System, old_processes:
         await an_old_duplicate_is_known_to_the_new(old, new, numbers)
         await files_of_both_lie_in_collections(new, sent)
         await what_the_old_accepted_and_failed_is_superseded(old, new, numbers)
-    await results_of_both_releases_are_completed(separate_system.database_url("results"))
+        _, file = await new.get(f"/api/files/{min(sent)}")
+    await results_of_both_releases_are_completed(separate_system.database_url("results"), file["collection"])
     for process in old_processes.values():
         assert "Traceback" not in process.output()
 
