@@ -159,8 +159,8 @@ class RabbitMQNode:
     def set_memory_alarm(self, on: bool) -> None:
         """Raise or clear the memory alarm, which stops the node from reading from publishers.
 
-        Returns once it is in force: the monitor only casts it to the alarm's process, and the call behind it in that
-        process's mailbox is answered after every connection was told.
+        Returns once it is in force: the monitor only casts it to the alarm's process, and the call behind it
+        in that process's mailbox is answered after every connection was told.
         """
         self.evaluate(
             f"vm_memory_monitor:set_vm_memory_high_watermark({'0.00001' if on else '0.4'}), "
