@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from libs.common.errors import InvalidRequest, NotFound, TooLarge, UnsupportedType
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import parse_json
+from libs.common.http.media_type import media_type
 from libs.common.ids import UserId
 from services.auth.identity.policy import Actor
 from services.auth.keys import SESSIONS
@@ -23,7 +24,7 @@ M = TypeVar("M", bound=BaseModel)
 
 async def read_body(request: web.Request, model: type[M]) -> M:
     """The JSON body, within MAX_BODY_BYTES. Raises UnsupportedType, TooLarge, InvalidRequest."""
-    if request.content_type != "application/json":
+    if media_type(request) != "application/json":
         raise UnsupportedType("Send the body as Content-Type: application/json.")
     try:
         return await parse_json(request.clone(client_max_size=MAX_BODY_BYTES), model)

@@ -11,6 +11,7 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedType
+from libs.common.http.media_type import media_type
 
 CHUNK = 256 * 1024
 # How aiohttp reports a broken boundary, part header, transfer encoding or compression.
@@ -51,7 +52,7 @@ class UploadBody:
 
     async def parts(self) -> AsyncIterator[Part]:
         """Each file in order. Raises UnsupportedType or, for a broken body, InvalidRequest."""
-        kind = self._request.content_type
+        kind = media_type(self._request)
         if kind == "application/dicom":
             yield Part(self._request.query.get("file_name"), self._raw())
         elif kind == "multipart/form-data":

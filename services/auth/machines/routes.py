@@ -20,6 +20,7 @@ from libs.common.errors import (
 )
 from libs.common.http.authenticate import principal
 from libs.common.http.json import json_response
+from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
 from libs.common.security.api_keys import ACCESS_TOKEN_TYPE, API_KEY_TYPE, TOKEN_EXCHANGE
 from services.auth.http import MAX_BODY_BYTES, path_id, read_actor, read_body
@@ -102,7 +103,7 @@ async def _exchange(request: web.Request, form: dict[str, str]) -> web.Response:
 
 async def _form(request: web.Request) -> dict[str, str]:
     """The fields of a small form; a repeated one counts as malformed. Raises UnsupportedType or TooLarge."""
-    if request.content_type != FORM:
+    if media_type(request) != FORM:
         raise UnsupportedType(f"Send the body as {FORM}.")
     try:
         posted = await request.clone(client_max_size=MAX_BODY_BYTES).post()
