@@ -73,7 +73,7 @@ async def test_a_single_item_waits_no_longer_than_it_must() -> None:
 
 async def test_steady_traffic_gathers_for_longer_than_a_single_item_waits() -> None:
     commits = Commits()
-    batcher = Batcher(commits, size=2, wait=0, interval=60)
+    batcher = Batcher(commits, size=2, wait=0, spacing=60, interval=60)
     async with running(batcher):
         await batcher.submit(Item(1))
         second = asyncio.create_task(batcher.submit(Item(2)))
