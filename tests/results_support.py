@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from libs.common.events import Event
 from libs.common.http.application import create_app
 from libs.common.ids import file_key
 from libs.common.keys import BUS, VERIFIER
+from libs.common.permissions import encode
 from libs.common.resources import drain_bus
 from libs.common.security.revocations import Revocations
 from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier, token_registry
@@ -84,11 +85,16 @@ class Results:
 
 
 def bearer(
-    user: int, lifetime: float = 600.0, collections: Mapping[str, Mode] = MappingProxyType({})
+    user: int,
+    lifetime: float = 600.0,
+    collections: Mapping[str, Mode] = MappingProxyType({}),
+    *,
+    groups: Sequence[int] = (),
+    permissions: Iterable[str] | None = None,
 ) -> dict[str, str]:
     """An Authorization header for `user`, who is staff if it is STAFF; valid for `lifetime` seconds.
 
-    `collections` are those of the user's groups.
+    `collections` are those of the user's groups; without `permissions` those of before there were any.
     """
     now = int(datetime.now(UTC).timestamp())
     claims = Claims(
@@ -97,8 +103,9 @@ def bearer(
         sub=str(user),
         username=f"user{user}",
         staff=user == STAFF,
-        groups=[],
+        groups=list(groups),
         permissions=[],
+        perm=None if permissions is None else encode(permissions),
         collections=dict(collections),
         iat=now,
         exp=int(now + lifetime),

@@ -1,8 +1,9 @@
 """Who may see and do what: the one rule behind every route, list, stream and feed.
 
 Every file lies in one collection, a person's (`user:7`) or a group's (`group:3`). A viewer sees what lies in
-their own collection and in those of groups that let them, or everything with `view_all_dicomresult`. To
-change something takes `manage` of its collection, or the permission that ends in `_all`.
+their own collection and in those of groups that let them, or everything with `view_all_dicomresult`. What is
+shared with them or with one of their groups they see as well, on the routes of results, which knows shares.
+To change something takes `manage` of its collection or by a share, or the permission that ends in `_all`.
 Not allowed to see is answered 404, not allowed to do 403.
 """
 
@@ -41,12 +42,19 @@ class Viewer:
     user_id: int
     collections: Mapping[str, Mode]
     permissions: frozenset[Permission]
+    grantees: tuple[str, ...] = ()
+    """By what names something may be shared with them: their own, and of every group, whatever its mode."""
 
     @classmethod
     def of(cls, caller: Principal) -> Viewer:
         """The viewer whom a verified token speaks for."""
         own: dict[str, Mode] = {user_collection(caller.user_id): "manage"}
-        return cls(caller.user_id, MappingProxyType({**caller.collections, **own}), caller.permissions)
+        return cls(
+            caller.user_id,
+            MappingProxyType({**caller.collections, **own}),
+            caller.permissions,
+            (user_collection(caller.user_id), *map(group_collection, caller.groups)),
+        )
 
     @property
     def sees_all(self) -> bool:

@@ -1,35 +1,19 @@
-"""What the routes of the auth service share: bodies, ids, cursors, and who acts."""
+"""What the routes of the auth service share: ids, cursors, and who acts."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from typing import TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel
 
-from libs.common.errors import InvalidRequest, NotFound, TooLarge, UnsupportedType
+from libs.common.errors import InvalidRequest, NotFound
 from libs.common.http.authenticate import viewer
-from libs.common.http.json import parse_json
-from libs.common.http.media_type import media_type
 from libs.common.ids import UserId
 from services.auth.identity.policy import Actor
 from services.auth.keys import SESSIONS
 
-MAX_BODY_BYTES = 16_384
 LARGEST_ID = 2**31 - 1
-M = TypeVar("M", bound=BaseModel)
-
-
-async def read_body(request: web.Request, model: type[M]) -> M:
-    """The JSON body, within MAX_BODY_BYTES. Raises UnsupportedType, TooLarge, InvalidRequest."""
-    if media_type(request) != "application/json":
-        raise UnsupportedType("Send the body as Content-Type: application/json.")
-    try:
-        return await parse_json(request.clone(client_max_size=MAX_BODY_BYTES), model)
-    except web.HTTPRequestEntityTooLarge as error:
-        raise TooLarge(f"The body is longer than {MAX_BODY_BYTES} bytes.") from error
 
 
 def path_id(request: web.Request, name: str, unknown: str) -> int:

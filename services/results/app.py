@@ -27,6 +27,8 @@ from services.results.processing.uncounted import count_what_was_missed
 from services.results.processing.waiting import show_waiting
 from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
+from services.results.sharing import routes as sharing_routes
+from services.results.sharing.keeping import keep_shares
 from services.results.write.batches import Batcher
 from services.results.write.handlers import FileEvents, Recorder
 
@@ -53,7 +55,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
         app,
         prefix="/api",
         title="Results",
-        operations=(*read_routes.OPERATIONS, *feed_routes.OPERATIONS),
+        operations=(*read_routes.OPERATIONS, *feed_routes.OPERATIONS, *sharing_routes.OPERATIONS),
         document_path="/api/results/openapi.json",
     )
 
@@ -86,6 +88,10 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             await current.wait()
             await show_waiting(database, metrics)
 
+        async def keep() -> None:
+            await current.wait()
+            await keep_shares(database, metrics)
+
         await database.open()
         async with (
             supervise(app, "results batches", batcher.run()),
@@ -93,6 +99,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             supervise(app, "results subscription", consume()),
             supervise(app, "results counting", count()),
             supervise(app, "results waiting files", look()),
+            supervise(app, "results shares", keep()),
         ):
             yield
         await database.close()

@@ -1,4 +1,4 @@
-"""Opaque cursors: a place in the list of results, and a place in the change feed."""
+"""Opaque cursors: a place in the list of results or of shares, and a place in the change feed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from libs.common.errors import InvalidRequest, RequestError
 
-# The first byte tells the two kinds apart, so that one is never taken for the other.
+# The first byte tells the kinds apart, so that one is never taken for the other.
 _PAGE = struct.Struct(">c16s")
 _FEED = struct.Struct(">cQq")
 
@@ -42,6 +42,19 @@ def decode_page(cursor: str) -> UUID:
     """The file id that a page starts after. Raises InvalidRequest."""
     kind, value = _decode(_PAGE, cursor)
     if kind != b"r":
+        raise _invalid()
+    return UUID(bytes=value)
+
+
+def encode_share(share_id: UUID) -> str:
+    """The cursor after a share."""
+    return _encode(_PAGE.pack(b"s", share_id.bytes))
+
+
+def decode_share(cursor: str) -> UUID:
+    """The share that a page starts after. Raises InvalidRequest."""
+    kind, value = _decode(_PAGE, cursor)
+    if kind != b"s":
         raise _invalid()
     return UUID(bytes=value)
 

@@ -27,6 +27,9 @@ _FILE_SECONDS = (
     3600.0,
 )
 
+GRANTEES = ("user", "group", "link")
+"""With whom something is shared."""
+
 
 class ResultsMetrics:
     """How long files take, what became of them, and how the change feed and its readers do."""
@@ -109,6 +112,22 @@ class ResultsMetrics:
             registry=registry,
         )
         preset(self.unreadable_thumbnails, ("missing", "corrupt"))
+        self.shares = Gauge(
+            "results_shares",
+            "Shares in force, by whom they are with, up to 100000",
+            ["grantee"],
+            registry=registry,
+        )
+        for whom in GRANTEES:
+            self.shares.labels(whom)
+        self.shares_given = Counter("results_shares_given_total", "Things shared", registry=registry)
+        self.shares_ended = Counter(
+            "results_shares_ended_total",
+            "Shares that ended: taken back (with what was given under them), or their time was over",
+            ["cause"],
+            registry=registry,
+        )
+        preset(self.shares_ended, ("taken-back", "expired"))
         self.sse_clients = Gauge("results_sse_clients", "Open /api/events streams", registry=registry)
         self.sse_cut = Counter(
             "results_sse_cut_total", "Streams ended because the client was too slow", registry=registry

@@ -11,7 +11,7 @@ from libs.common.settings.tokens import TokenSettings
 
 
 class ResultsSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSettings):
-    """How far back changes can be followed, and the pace of live events."""
+    """How far back changes can be followed, the pace of live events, and how much may be shared."""
 
     change_feed_retention_hours: float = Field(
         168.0, gt=0, description="Hours that /api/changes and /api/events can be resumed from; older rows go."
@@ -21,4 +21,13 @@ class ResultsSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSe
     )
     events_queue: int = Field(
         1000, ge=1, description="Changes that wait for one slow /api/events client before it is cut."
+    )
+    shares_per_item: int = Field(
+        100, ge=1, description="Times that one file, study or series may be shared at once."
+    )
+    shares_per_maker: int = Field(5000, ge=1, description="Things that one account may share at once.")
+    shares_per_grantee: int = Field(
+        2000,
+        ge=1,
+        description="Things that may be shared with one user or group at once: their lists look at each.",
     )

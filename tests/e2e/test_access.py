@@ -120,22 +120,29 @@ async def test_every_route_answers_everybody_as_the_table_says(system: System) -
     async with client_of(system.urls) as client:
         session, url = client.session, system.urls["portal"]
         callers = {"anonymous": Caller()}
-        for name in ("other", "owner", "staff"):
+        ids = {}
+        for name in ("other", "owner", "staff", "viewing", "managing"):
             username = f"{name}-{secrets.token_hex(4)}"
             await asyncio.to_thread(system.create_user, username, staff=name == "staff")
             await client.login(username)
             callers[name] = Caller(username, dict(client.headers))
+            async with session.get(f"{url}/api/auth/me", headers=client.headers) as answer:
+                ids[name] = (await answer.json())["user_id"]
         client.headers = callers["owner"].headers
         _, body = await client.upload(("secret name.dcm", ct_instance(seed=secrets.randbelow(10**6))))
         file_id = body["files"][0]["id"]
         await client.ended(file_id)
+        for name, mode in (("viewing", "view"), ("managing", "manage")):
+            share = {"grantee": {"user": ids[name]}, "file_id": file_id, "mode": mode}
+            async with session.post(f"{url}/api/shares", json=share, headers=client.headers) as answer:
+                assert answer.status == 200, await answer.text()
 
         async def ask(route: str, name: str) -> int:
             caller = callers[name]
             method, path = route.split(" ")
             path = path.replace("{id}", file_id).replace("{file_id}", file_id)
             path = path.replace("{version}", "x").replace("{path}", "js/main.js" if "static" in path else "")
-            for unknown in ("{user_id}", "{group_id}", "{session_id}", "{key_id}"):
+            for unknown in ("{user_id}", "{group_id}", "{session_id}", "{key_id}", "{share_id}"):
                 path = path.replace(unknown, "999999")
             sent: dict[str, Any] = {}
             if route == "POST /api/auth/login":
@@ -146,6 +153,10 @@ async def test_every_route_answers_everybody_as_the_table_says(system: System) -
                 sent["json"] = {"language": "es"}
             elif route == "GET /api/auth/directory":
                 sent["params"] = {"q": "nobody"}
+            elif route == "POST /api/shares":
+                sent["json"] = {"grantee": {"user": 999999}, "file_id": file_id, "mode": "view"}
+            elif route == "GET /api/shares":
+                sent["params"] = {"by": "me"}
             elif route == "POST /api/files":
                 sent["data"] = FormData()
                 sent["data"].add_field("file", ct_instance(seed=1), filename="a.dcm")

@@ -152,7 +152,8 @@ async def test_closed_pool_is_unavailable(database_url: str) -> None:
 
 async def test_notifications_wake_the_listener(open_database: OpenDatabase) -> None:
     database = await open_database("ingest")
-    async with database.listen("outbox") as woken:
+    woken = asyncio.Event()
+    async with database.listen({"outbox": woken}):
         await asyncio.wait_for(woken.wait(), 5)  # the connection itself counts as a wake-up
         woken.clear()
         async with database.connection() as connection:
@@ -160,8 +161,22 @@ async def test_notifications_wake_the_listener(open_database: OpenDatabase) -> N
         await asyncio.wait_for(woken.wait(), 5)
 
 
+async def test_a_notification_wakes_its_channel_alone(open_database: OpenDatabase) -> None:
+    database = await open_database("ingest")
+    woken = {"outbox": asyncio.Event(), "inbox": asyncio.Event()}
+    async with database.listen(woken):
+        for event in woken.values():
+            await asyncio.wait_for(event.wait(), 5)
+            event.clear()
+        async with database.connection() as connection:
+            await connection.execute("NOTIFY inbox")
+        await asyncio.wait_for(woken["inbox"].wait(), 5)
+        assert not woken["outbox"].is_set()
+
+
 async def test_the_listener_reconnects_and_wakes_for_what_it_missed(own_server: EmbeddedPostgres) -> None:
-    async with opened(own_server.url("postgres")) as database, database.listen("outbox") as woken:
+    woken = asyncio.Event()
+    async with opened(own_server.url("postgres")) as database, database.listen({"outbox": woken}):
         await asyncio.wait_for(woken.wait(), 5)
         woken.clear()
         own_server.stop()

@@ -121,7 +121,7 @@ async def test_a_listener_that_dies_of_a_mistake_says_so(
     async with opened(database_url) as database:
         monkeypatch.setattr(database, "_relay", mistaken)
         with pytest.raises(ZeroDivisionError):
-            async with database.listen("outbox"):
+            async with database.listen({"outbox": asyncio.Event()}):
                 await eventually(
                     lambda: not any(t.get_name() == "listen outbox" for t in asyncio.all_tasks())
                 )
@@ -131,7 +131,7 @@ async def test_a_listener_whose_connection_breaks_at_once_tries_another(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And wakes for what it may have missed, but not before it listens."""
-    listen, tried, woken_before = asyncpg.Connection.add_listener, 0, []
+    listen, tried, woken_before, woken = asyncpg.Connection.add_listener, 0, [], asyncio.Event()
 
     async def break_once(connection: Any, *given: Any) -> None:
         nonlocal tried
@@ -142,7 +142,7 @@ async def test_a_listener_whose_connection_breaks_at_once_tries_another(
         await listen(connection, *given)
 
     monkeypatch.setattr(asyncpg.Connection, "add_listener", break_once)
-    async with opened(database_url) as database, database.listen("outbox") as woken:
+    async with opened(database_url) as database, database.listen({"outbox": woken}):
         await asyncio.wait_for(woken.wait(), 10)
         assert woken_before == [False, False]
         woken.clear()

@@ -87,7 +87,7 @@ async def test_the_feed_waits_for_a_database_that_is_away(results: Results) -> N
         await eventually(lambda: inbox.waiting)
         assert len(await inbox.take() or ()) == 1
     assert not feed._inboxes
-    assert not feed._by_collection
+    assert not feed._by_place
 
 
 async def test_the_trace_of_the_upload_stands(results: Results) -> None:

@@ -49,6 +49,7 @@ PATHS = [
     "/api/results/{}/thumbnail",
     "/api/results/{}/file",
     "/api/results/{}/frame-means",
+    "/api/shares",
     "/api/changes",
     "/api/events",
 ]
@@ -390,5 +391,6 @@ async def test_a_flipped_bit_is_never_sent_as_the_file(
 async def test_openapi_lists_every_route(results: Results) -> None:
     async with results.client.get("/api/results/openapi.json") as response:
         document: dict[str, Any] = await response.json()
-    assert set(document["paths"]) == {path.replace("{}", "{file_id}") for path in PATHS}
+    read = {path.replace("{}", "{file_id}") for path in PATHS}
+    assert set(document["paths"]) == read | {"/api/shares/{share_id}"}
     assert set(document["paths"]["/api/results/{file_id}/file"]) == {"get", "head"}

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from aiohttp import ClientResponse
 
 from libs.common.database.postgres import Connection
 from libs.common.keys import DRAINING
@@ -23,6 +20,7 @@ from services.results.cursors import Position, encode_position
 from services.results.feed import store as changes
 from services.results.keys import FEED
 from tests.results_support import GROUPS, MEMBER, OWNER, STAFF, STRANGER, Results, bearer, running_results
+from tests.sse_support import Stream
 from tests.unit.services.results.events import failed, processed, received
 from tests.waiting import eventually
 
@@ -56,53 +54,6 @@ async def other_sql(database_url: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(database_url)
     yield connection
     await connection.close()
-
-
-@dataclass
-class Message:
-    event: str
-    id: str | None
-    data: Any
-
-
-class Stream:
-    """Reads server-sent events as a browser does."""
-
-    def __init__(self, response: ClientResponse) -> None:
-        self.response = response
-        self.last_id: str | None = None
-        self.comments = 0
-
-    async def next(self, timeout: float = 5.0) -> Message | None:
-        """The next event that fires; None at the end of the stream."""
-        message = Message("message", None, None)
-        async with asyncio.timeout(timeout):
-            async for raw in self.response.content:
-                line = raw.decode().rstrip("\n")
-                name, _, value = line.partition(": ")
-                if name == "id":
-                    message.id = self.last_id = value
-                elif name == "event":
-                    message.event = value
-                elif name == "data":
-                    message.data = json.loads(value)
-                elif line.startswith(":"):
-                    self.comments += 1
-                elif line == "" and message.data is not None:
-                    return message
-                elif line == "":
-                    message = Message("message", None, None)
-        return None
-
-    async def files(self, count: int) -> list[tuple[str, str]]:
-        """File and state of the next `count` changes."""
-        found = []
-        for _ in range(count):
-            message = await self.next()
-            assert message is not None
-            assert message.event == "change"
-            found.append((message.data["file_id"], message.data["state"]))
-        return found
 
 
 @asynccontextmanager

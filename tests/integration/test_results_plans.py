@@ -19,14 +19,21 @@ from libs.common.permissions import ALL, ORDINARY
 from services.results.cursors import START, Position
 from services.results.feed import store as changes
 from services.results.feed.store import Horizon
-from services.results.read import store
+from services.results.read import shared_store, store
 from services.results.read.models import ResultQuery
+from services.results.read.shared_store import ShareKind
+from services.results.read.visibility import shared
 from tests.fixtures_postgres import PostgresServer, run_apart
 
 MANY = 50_000
 LIMIT = 51
 BOUND = 20 * LIMIT
 """Rows that a statement may look at: some pages, whatever there is besides."""
+STUDIES = 9
+"""Studies that are shared with user 8, who looks at as many rows of each as a page has."""
+SHARED = 2 * MANY // 50 + 100 * STUDIES + 2 * LIMIT + 1000
+"""Rows of all that is shared with user 8: shares with their files, and the files of studies."""
+TABLE = "upload_dicomresult"
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 """When the first file came; the others followed, one a second."""
 
@@ -49,8 +56,9 @@ _FILES = f"""
             $1::timestamptz + n * interval '1 s' AS moment) AS drawn
 """
 _CHANGES = """
-    INSERT INTO results.change_feed (file_id, owner_id, collection, state)
-    SELECT file_id, owner_id, collection, state FROM results.upload_dicomresult ORDER BY file_id
+    INSERT INTO results.change_feed (file_id, owner_id, collection, state, study_instance_uid)
+    SELECT file_id, owner_id, collection, state, study_instance_uid
+    FROM results.upload_dicomresult ORDER BY file_id
 """
 _COUNTS = """
     INSERT INTO results.counter (collection, state, files)
@@ -68,6 +76,7 @@ def crowded_template(postgres_server: PostgresServer, template_database: str) ->
             await connection.execute(_FILES, BEGAN)
             await connection.execute(_CHANGES)
             await connection.execute(_COUNTS)
+            await connection.execute(_SHARES)
             await connection.execute("VACUUM ANALYZE")
         finally:
             await connection.close()
@@ -85,6 +94,23 @@ async def sql(postgres_server: PostgresServer, crowded_template: str) -> AsyncIt
     await connection.close()
 
 
+# User 8 has no file, and many shares: of a file in fifty, among which are rare ones, and of ten studies.
+_SHARES = f"""
+    INSERT INTO results.share (id, grantee, kind, collection, file_id, study_instance_uid, mode, created_by)
+    SELECT gen_random_uuid(), CASE WHEN n % 2 = 0 THEN 'user:8' ELSE 'group:6' END, 'file', collection,
+        file_id, study_instance_uid, 'view', 100
+    FROM (SELECT *, row_number() OVER (ORDER BY file_id) AS n FROM results.upload_dicomresult
+        WHERE owner_id <> 7) AS file
+    WHERE n % 50 = 7
+    UNION ALL
+    SELECT gen_random_uuid(), 'user:8', 'study', 'user:101', NULL, '1.2.' || 1000 + n * 50, 'view', 100
+    FROM generate_series(1, {STUDIES}) AS n
+    UNION ALL
+    SELECT gen_random_uuid(), 'user:' || n, 'study', 'user:101', NULL, '1.2.' || 1000 + n % 500, 'view', 100
+    FROM generate_series(1000, 9000) AS n
+"""
+
+
 def viewer(*groups: str, everything: bool = False) -> Viewer:
     collections: dict[str, Mode] = {"user:7": "manage", **dict.fromkeys(groups, "view")}
     return Viewer(7, MappingProxyType(collections), ALL if everything else ORDINARY)
@@ -93,6 +119,9 @@ def viewer(*groups: str, everything: bool = False) -> Viewer:
 LITTLE = viewer("group:3", "group:4")
 EVERYTHING = viewer(everything=True)
 MUCH = Viewer(100, MappingProxyType({"user:100": "manage"}), ORDINARY)
+GIVEN = Viewer(8, MappingProxyType({"user:8": "manage"}), ORDINARY, ("user:8", "group:6"))
+NOBODY = Viewer(9, MappingProxyType({"user:9": "manage"}), ORDINARY, ("user:9", "group:7"))
+KINDS: tuple[ShareKind, ...] = ("file", "study")
 TRIGRAMS = ("upload_dicomresult_search", "upload_dicomresult_device")
 VIEWERS = {"little": LITTLE, "much": MUCH, "everything": EVERYTHING}
 
@@ -121,12 +150,12 @@ async def explain(sql: Connection, statement: str, values: list[Any]) -> dict[st
     return plan
 
 
-async def require_bounded(sql: Connection, statement: str, values: list[Any]) -> None:
+async def require_bounded(sql: Connection, statement: str, values: list[Any], bound: int = BOUND) -> None:
     plan = await explain(sql, statement, values)
     nodes = [(node["Node Type"], node.get("Relation Name", node.get("Index Name"))) for node in scans(plan)]
     assert nodes
     assert not [node for node in nodes if node[0] == "Seq Scan"], nodes
-    assert rows_looked_at(plan) <= BOUND, json.dumps(plan, indent=1)
+    assert rows_looked_at(plan) <= bound, json.dumps(plan, indent=1)
 
 
 QUERIES: dict[str, dict[str, Any]] = {
@@ -207,7 +236,7 @@ async def test_all_pages_together_hold_what_the_filter_finds(sql: Connection, se
 
 @pytest.mark.parametrize("seen", VIEWERS)
 async def test_a_page_of_changes_looks_at_few_rows(sql: Connection, seen: str) -> None:
-    end = Horizon(Position(2**63, 0), None)
+    end = Position(2**63, 0)
     for after in (START, Position(1, MANY // 2)):
         await require_bounded(sql, *changes.page_of(after, end, VIEWERS[seen], LIMIT))
 
@@ -221,3 +250,94 @@ async def test_counting_touches_no_file(sql: Connection, seen: str) -> None:
     }
     counts = await store.count_states(sql, VIEWERS[seen])
     assert sum(counts.values()) == {"little": 20, "much": 16_660, "everything": MANY}[seen]
+
+
+FREQUENT = {"everything", "frequent state", "frequent modality", "frequent device", "frequent word", "a day"}
+
+
+@pytest.mark.parametrize("asked", QUERIES)
+async def test_a_list_of_shared_files_looks_at_few_rows(sql: Connection, asked: str) -> None:
+    """Of what is frequent a page of each branch; of what is rare no more than all that is shared."""
+    query = ResultQuery.model_validate(QUERIES[asked])
+    middle = lowest_id(BEGAN.timestamp() + MANY // 2)
+    bound = BOUND + STUDIES * LIMIT if asked in FREQUENT else SHARED
+    for before in (None, middle):
+        statement, values = store.list_statement(GIVEN, query, before, LIMIT, KINDS)
+        await require_bounded(sql, statement, values, bound)
+
+
+async def test_shares_of_others_cost_one_probe(sql: Connection) -> None:
+    plan = await explain(sql, shared_store.HELD_KINDS, [NOBODY.grantees])
+    assert {node["Node Type"] for node in scans(plan)} <= {"Index Scan", "Index Only Scan"}
+    assert rows_looked_at(plan) == 0
+    assert await shared_store.held_kinds(sql, NOBODY) == frozenset()
+    assert await shared_store.held_kinds(sql, GIVEN) == {*KINDS}
+    assert await shared_store.held_kinds(sql, EVERYTHING) == frozenset()
+
+
+@pytest.mark.parametrize("asked", ["everything", "rare state", "rare words", "study", "a moment between"])
+async def test_all_pages_together_hold_what_is_shared(sql: Connection, asked: str) -> None:
+    query = ResultQuery.model_validate(QUERIES[asked])
+    found: list[UUID] = []
+    before = None
+    while True:
+        page = await store.list_results(sql, GIVEN, query, before, LIMIT)
+        found += [row["file_id"] for row in page]
+        if len(page) < LIMIT:
+            break
+        before = found[-1]
+    statement, values = store.list_statement(EVERYTHING, query, None, 2 * MANY)
+    everything = [row["file_id"] for row in await sql.fetch(statement, *values)]
+    visible = {
+        row["file_id"]
+        for row in await sql.fetch(
+            f"SELECT file_id FROM results.upload_dicomresult AS file WHERE {shared('$1')}", GIVEN.grantees
+        )
+    }
+    assert found == [file_id for file_id in everything if file_id in visible]
+
+
+async def test_one_row_is_probed_for_its_shares(sql: Connection) -> None:
+    file_id = await sql.fetchval("SELECT file_id FROM results.share WHERE kind = 'file' LIMIT 1")
+    for seen, found in ((GIVEN, 1), (NOBODY, 0)):
+        values = [file_id, seen.visible, seen.grantees]
+        plan = await explain(sql, store.GET_OBJECT, values)
+        assert not [node for node in scans(plan) if node["Node Type"] == "Seq Scan"]
+        assert rows_looked_at(plan) <= 5
+        assert len(await sql.fetch(store.GET_OBJECT, *values)) == found
+
+
+async def test_pages_of_shared_changes_are_bounded_and_complete(sql: Connection) -> None:
+    end = Horizon(Position(2**63, 0), None)
+    places = await shared_store.read_places(sql, GIVEN)
+    assert places == ["group:3", "user:100", "user:101", "user:102"]
+    for after in (START, Position(1, MANY // 2)):
+        statement, values = changes.cut_of(after, end.position, places)
+        await require_bounded(sql, statement, values, changes.SCAN + len(places))
+        cut = await sql.fetchrow(statement, *values)
+        last = end.position if cut is None else Position(int(cut["xid"]), cut["seq"])
+        statement, values = changes.page_of(after, last, GIVEN, LIMIT, places)
+        await require_bounded(sql, statement, values, 5 * changes.SCAN)
+    found: list[UUID] = []
+    page = await changes.read_page(sql, START, end, GIVEN)
+    while True:
+        found += [change.file_id for change in page.changes]
+        if not page.more:
+            break
+        page = await changes.read_page(sql, page.next, end, GIVEN)
+    expected = await sql.fetch(
+        f"SELECT file_id FROM results.upload_dicomresult AS file WHERE {shared('$1')} ORDER BY file_id",
+        GIVEN.grantees,
+    )
+    assert found == [row["file_id"] for row in expected] != []
+
+
+async def test_counting_what_is_shared_looks_at_each_share_once(sql: Connection) -> None:
+    plan = await explain(sql, *store.count_statement(GIVEN))
+    assert not [
+        node for node in scans(plan) if (node["Node Type"], node.get("Relation Name")) == ("Seq Scan", TABLE)
+    ]
+    assert rows_looked_at(plan) <= 10 * SHARED
+    plan = await explain(sql, *store.count_statement(NOBODY))
+    found = {node.get("Relation Name", node.get("CTE Name")): node["Actual Rows"] for node in scans(plan)}
+    assert set(found.values()) == {0}, found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -162,22 +162,21 @@ class Database:
             await connection.execute("SELECT 1")
 
     @asynccontextmanager
-    async def listen(self, channel: str) -> AsyncIterator[asyncio.Event]:
-        """Yield an event that every NOTIFY on `channel` sets, and so does every (re)connection.
+    async def listen(self, channels: Mapping[str, asyncio.Event]) -> AsyncIterator[None]:
+        """Set the event of a channel at every NOTIFY on it, and of all of them at every (re)connection.
 
         A notification is only a hint: it is lost while the connection is down, so poll as well.
         """
-        woken = asyncio.Event()
-        listener = asyncio.create_task(self._listen(channel, woken), name=f"listen {channel}")
+        listener = asyncio.create_task(self._listen(channels), name=f"listen {' '.join(channels)}")
         try:
-            yield woken
+            yield
         finally:
             listener.cancel()
             await asyncio.wait([listener])
             if not listener.cancelled():
                 listener.result()
 
-    async def _listen(self, channel: str, woken: asyncio.Event) -> None:
+    async def _listen(self, channels: Mapping[str, asyncio.Event]) -> None:
         """Hold a connection of its own, and make a new one a second after it broke."""
         while True:
             try:
@@ -186,20 +185,22 @@ class Database:
                 await asyncio.sleep(1.0)
                 continue
             try:
-                await self._relay(connection, channel, woken)
+                await self._relay(connection, channels)
             except (*_TRANSIENT, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 await asyncio.sleep(1.0)
             finally:
                 connection.terminate()
 
     async def _relay(
-        self, connection: asyncpg.Connection[asyncpg.Record], channel: str, woken: asyncio.Event
+        self, connection: asyncpg.Connection[asyncpg.Record], channels: Mapping[str, asyncio.Event]
     ) -> None:
-        """Set `woken` at each notification until the connection ends or no longer answers."""
+        """Set events at each notification until the connection ends or no longer answers."""
         ended = asyncio.Event()
         connection.add_termination_listener(lambda _: ended.set())
-        await connection.add_listener(channel, lambda *_: woken.set())
-        woken.set()
+        for channel in channels:
+            await connection.add_listener(channel, lambda *told: channels[told[2]].set())
+        for woken in channels.values():
+            woken.set()
         while not connection.is_closed():
             try:
                 async with asyncio.timeout(30.0):

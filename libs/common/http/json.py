@@ -8,10 +8,12 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from libs.common.errors import InvalidRequest
+from libs.common.errors import InvalidRequest, TooLarge, UnsupportedType
+from libs.common.http.media_type import media_type
 from libs.common.http.problems import invalid_request
 
 M = TypeVar("M", bound=BaseModel)
+MAX_BODY_BYTES = 16_384
 
 
 # Medical facts and tokens: no cache on the way may keep them.
@@ -37,6 +39,16 @@ async def parse_json(request: web.Request, model: type[M]) -> M:
         return model.model_validate_json(await request.read())
     except ValidationError as error:
         raise invalid_request(error) from error
+
+
+async def read_body(request: web.Request, model: type[M]) -> M:
+    """The JSON body, within MAX_BODY_BYTES. Raises UnsupportedType, TooLarge, InvalidRequest."""
+    if media_type(request) != "application/json":
+        raise UnsupportedType("Send the body as Content-Type: application/json.")
+    try:
+        return await parse_json(request.clone(client_max_size=MAX_BODY_BYTES), model)
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge(f"The body is longer than {MAX_BODY_BYTES} bytes.") from error
 
 
 def parse_query(request: web.Request, model: type[M]) -> M:

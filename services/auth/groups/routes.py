@@ -5,11 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
-from libs.common.http.json import json_response, parse_query
+from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from services.auth.groups.groups import UNKNOWN
 from services.auth.groups.models import Group, GroupChange, GroupCreate, GroupList, PermissionList
-from services.auth.http import decode_name, encode_name, path_id, read_actor, read_body
+from services.auth.http import decode_name, encode_name, path_id, read_actor
 from services.auth.identity.models import SearchQuery
 from services.auth.keys import GROUPS
 

@@ -18,10 +18,9 @@ from libs.common.errors import (
 )
 from libs.common.http.authenticate import principal
 from libs.common.http.client import address_of
-from libs.common.http.json import json_response, parse_query
+from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from libs.common.ids import UserId
-from services.auth.http import read_body
 from services.auth.identity import directory
 from services.auth.identity.models import (
     Directory,

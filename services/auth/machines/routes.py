@@ -19,11 +19,11 @@ from libs.common.errors import (
     UnsupportedType,
 )
 from libs.common.http.authenticate import principal
-from libs.common.http.json import json_response
+from libs.common.http.json import MAX_BODY_BYTES, json_response, read_body
 from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
 from libs.common.security.api_keys import ACCESS_TOKEN_TYPE, API_KEY_TYPE, TOKEN_EXCHANGE
-from services.auth.http import MAX_BODY_BYTES, path_id, read_actor, read_body
+from services.auth.http import path_id, read_actor
 from services.auth.keys import API_KEYS, CLIENTS
 from services.auth.machines import api_keys
 from services.auth.machines.assertions import ASSERTION_TYPE

@@ -16,11 +16,10 @@ from libs.common.errors import (
 )
 from libs.common.http.authenticate import check_origin, over_https
 from libs.common.http.client import address_of
-from libs.common.http.json import json_response
+from libs.common.http.json import json_response, read_body
 from libs.common.http.openapi import Operation
 from libs.common.security.cookies import ACCESS_COOKIE, REFRESH_COOKIE, cookie_name
 from libs.common.security.revocations import RevocationDocument
-from services.auth.http import read_body
 from services.auth.keys import REVOCATION_LIST, SESSIONS, SIGNING_KEY
 from services.auth.sessions.login import Grant
 from services.auth.sessions.models import Client, KeySetResponse, LoginRequest, RefreshRequest, TokenResponse

@@ -5,10 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
-from libs.common.http.json import json_response, parse_query
+from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from services.auth import admin_log
-from services.auth.http import decode_name, encode_name, path_id, read_actor, read_body
+from services.auth.http import decode_name, encode_name, path_id, read_actor
 from services.auth.identity.models import (
     AdminLog,
     LogQuery,

@@ -18,7 +18,7 @@ from libs.common.keys import DRAINING, VERIFIER
 from services.results.cursors import CursorExpired, Position, decode_position, encode_position
 from services.results.feed import store as changes
 from services.results.feed.models import EventQuery
-from services.results.feed.reader import Feed, Inbox
+from services.results.feed.reader import Feed, Inbox, SharesChanged
 from services.results.feed.store import Change
 from services.results.keys import DATABASE, FEED, SETTINGS
 
@@ -112,12 +112,13 @@ class Stream:
                 continue
             if taken is None:
                 return
-            fresh = [change for change in taken if change.position > after]
-            await self._send(fresh)
-            after = fresh[-1].position if fresh else after
+            changes = [told for told in taken if isinstance(told, Change) and told.position > after]
+            notices = [told for told in taken if isinstance(told, SharesChanged)]
+            await self._send(changes, notices)
+            after = changes[-1].position if changes else after
 
-    async def _send(self, found: Iterable[Change]) -> None:
-        if text := "".join(map(_event, found)):
+    async def _send(self, found: Iterable[Change], notices: Iterable[SharesChanged] = ()) -> None:
+        if text := "".join([*map(_event, found), *map(_notice, notices)]):
             await self._write(text)
 
     async def _write(self, text: str) -> None:
@@ -137,3 +138,8 @@ def _event(change: Change) -> str:
     del told["position"]
     data = orjson.dumps(told, option=orjson.OPT_UTC_Z).decode()
     return f"event: change\n{_mark(change.position, data)}"
+
+
+def _notice(told: SharesChanged) -> str:
+    """Without an id: it has no place among the changes."""
+    return f"event: shares\ndata: {orjson.dumps(told._asdict()).decode()}\n\n"

@@ -25,7 +25,7 @@ class ChangeEntry(BaseModel):
 
 
 class ChangeList(BaseModel):
-    """Changes in order; `next` is where to go on, also when there are none yet."""
+    """Changes in order; `next` is where to go on, also when there are none yet, or none in what was read."""
 
     changes: list[ChangeEntry]
     next: str

@@ -13,6 +13,9 @@ from services.results.feed.live import stream_events
 from services.results.feed.models import ChangeEntry, ChangeList, ChangeQuery, EventQuery
 from services.results.keys import DATABASE
 
+LOOKS = 20
+"""Pages without anything that is shared with the caller, before one is answered that goes on from there."""
+
 
 async def list_changes(request: web.Request) -> web.Response:
     """Changes after a cursor, oldest first."""
@@ -24,6 +27,10 @@ async def list_changes(request: web.Request) -> web.Response:
             await store.require_resumable(connection, after)
         horizon = await store.read_horizon(connection)
         page = await store.read_page(connection, after, horizon, caller, query.limit)
+        for _ in range(LOOKS):
+            if page.changes or not page.more:
+                break
+            page = await store.read_page(connection, page.next, horizon, caller, query.limit)
     entries = [
         ChangeEntry.model_validate({**change._asdict(), "cursor": encode_position(change.position)})
         for change in page.changes

@@ -6,6 +6,7 @@ reader that stays below it never has a row appear behind it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,9 +15,12 @@ from libs.common.access import Viewer
 from libs.common.database.bounded import Parameters, Rows, fetch_planned
 from libs.common.database.postgres import Connection
 from services.results.cursors import CursorExpired, Position
-from services.results.read.visibility import first_visible
+from services.results.read.shared_store import read_places
+from services.results.read.visibility import first_visible, shared
 
 PAGE = 500
+SCAN = 5000
+"""Changes that one page may look at to find those that are shared."""
 PRUNE_LIMIT = 10_000
 
 _HORIZON = """
@@ -26,7 +30,26 @@ _HORIZON = """
     FROM pg_current_snapshot() AS snapshot
 """
 _COLUMNS = "file_id, collection, owner_id, state, changed_at, study_instance_uid, series_instance_uid"
-_PAGE = f"SELECT xid::text AS xid_text, seq, {_COLUMNS} FROM ({{page}}) AS page ORDER BY xid, seq"
+_PAGE = (
+    f"SELECT xid::text AS xid_text, seq, {_COLUMNS} FROM ({{page}}) AS page ORDER BY xid, seq LIMIT {{limit}}"
+)
+_AFTER = "(xid, seq) > ({0}::text::xid8, {1}::bigint)"
+_UP_TO = "(xid, seq) <= ({0}::text::xid8, {1}::bigint)"
+# Of collections that are not the viewer's, where something is shared: what is shared is picked from all.
+_SHARED = f"""
+    SELECT file.* FROM unnest({{places}}::text[]) AS place (name) CROSS JOIN LATERAL (
+        SELECT xid, seq, {_COLUMNS} FROM results.change_feed AS file
+        WHERE file.collection = place.name AND {{span}} ORDER BY xid, seq OFFSET 0
+    ) AS file WHERE {{shared}}
+"""
+# The first change that comes after too many of one of the places.
+_CUT = f"""
+    SELECT cut.xid::text, cut.seq FROM unnest($5::text[]) AS place (name) CROSS JOIN LATERAL (
+        SELECT xid, seq FROM results.change_feed WHERE collection = place.name
+            AND {_AFTER.format("$1", "$2")} AND {_UP_TO.format("$3", "$4")}
+        ORDER BY xid, seq OFFSET $6 LIMIT 1
+    ) AS cut ORDER BY cut.xid, cut.seq LIMIT 1
+"""
 # A position above every transaction id was given out by another life of this database (a restored dump).
 _CAN_RESUME = """
     SELECT ($1::text::xid8, $2::bigint) >= (floor.xid, floor.seq)
@@ -86,29 +109,57 @@ async def read_horizon(connection: Connection) -> Horizon:
     return Horizon(Position(int(row["xmin"]), 0), None if row["hidden"] is None else float(row["hidden"]))
 
 
-def page_of(after: Position, horizon: Horizon, viewer: Viewer, limit: int) -> tuple[str, list[Any]]:
-    """The statement that reads a page, and its values."""
+def page_of(
+    after: Position, end: Position, viewer: Viewer, limit: int, places: Sequence[str] = ()
+) -> tuple[str, list[Any]]:
+    """The statement that reads a page after `after` and up to `end`, and its values.
+
+    `places` are collections of which something is shared with the viewer.
+    """
     parameters = Parameters()
-    xid, seq = parameters.add(str(after.xid)), parameters.add(after.seq)
-    end = parameters.add(str(horizon.position.xid))
+    first = [parameters.add(value) for value in (str(after.xid), after.seq)]
+    last = [parameters.add(value) for value in (str(end.xid), end.seq)]
     rows = Rows(
         table="results.change_feed",
         columns=f"xid, seq, {_COLUMNS}",
-        conditions=(f"(xid, seq) > ({xid}::text::xid8, {seq}::bigint)", f"xid < {end}::text::xid8"),
+        conditions=(_AFTER.format(*first), _UP_TO.format(*last)),
         order="xid, seq",
         limit=parameters.add(limit),
     )
-    return _PAGE.format(page=first_visible(viewer, rows, parameters)), parameters.values
+    page = first_visible(viewer, rows, parameters)
+    if places:
+        more = _SHARED.format(
+            places=parameters.add(places),
+            span=" AND ".join(rows.conditions),
+            shared=shared(parameters.add(viewer.grantees)),
+        )
+        page = f"({page}) UNION ALL ({more})"
+    return _PAGE.format(page=page, limit=rows.limit), parameters.values
+
+
+def cut_of(after: Position, end: Position, places: Sequence[str]) -> tuple[str, list[Any]]:
+    """The statement that finds where a page that looks into `places` has to end early, and its values."""
+    each = max(SCAN // len(places), 1)
+    return _CUT, [str(after.xid), after.seq, str(end.xid), end.seq, places, each]
 
 
 async def read_page(
     connection: Connection, after: Position, horizon: Horizon, viewer: Viewer, limit: int = PAGE
 ) -> Page:
-    """The changes after `after` and below `horizon` that `viewer` may see."""
-    rows = await fetch_planned(connection, *page_of(after, horizon, viewer, limit))
+    """The changes after `after` and below `horizon` that `viewer` may see.
+
+    A page may end early, even without any, where much lies between what is shared with the viewer.
+    """
+    end = horizon.position
+    if places := await read_places(connection, viewer):
+        statement, values = cut_of(after, end, places)
+        cut = await connection.fetchrow(statement, *values)
+        end = end if cut is None else Position(int(cut["xid"]), cut["seq"] - 1)
+    rows = await fetch_planned(connection, *page_of(after, end, viewer, limit, places))
     found = [Change(Position(int(xid), seq), *told) for xid, seq, *told in rows]
-    more = len(found) == limit
-    return Page(found, found[-1].position if more else max(after, horizon.position), more)
+    if len(found) == limit:
+        return Page(found, found[-1].position, True)
+    return Page(found, max(after, end), end < horizon.position)
 
 
 async def require_resumable(connection: Connection, after: Position) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,8 @@ from libs.common.database.postgres import Connection
 from libs.common.ids import lowest_id
 from services.results.read.models import ResultQuery
 from services.results.read.search import contains, parse_search
-from services.results.read.visibility import SEEN, first_visible
+from services.results.read.shared_store import ShareKind, held_kinds, shared_rows
+from services.results.read.visibility import LIVE, first_visible, seen
 
 CLOCK_MARGIN = 3600.0
 """Seconds that the clock may have been set back between the drawing of an id and its file's acceptance."""
@@ -28,23 +30,67 @@ _LIST_COLUMNS = """file_id, collection, owner_id, file_name, state, device_name,
     patient_name, patient_id, patient_birth_date, patient_sex, study_date, study_time, accession_number,
     study_id, study_description, referring_physician_name, series_description, series_number,
     body_part_examined, instance_number"""
+_SEEN = seen("$2", "$3")
 _GET = f"""
     SELECT {_LIST_COLUMNS}, changed_at, trace_id, sha256, sop_class_uid, transfer_syntax_uid, rows, columns,
         frames, image_position, image_orientation, method_version, attempts,
         coalesce(warnings, '[]')::text AS warnings, statistics::text AS statistics, raw_data::text AS raw_data
-    FROM {_TABLE} WHERE file_id = $1 AND {SEEN.format("$2")}
+    FROM {_TABLE} AS file WHERE file_id = $1 AND {_SEEN}
 """
-_GET_OBJECT = f"""
+GET_OBJECT = f"""
     SELECT file_name, thumbnail_key IS NOT NULL AS thumbnail
-    FROM {_TABLE} WHERE file_id = $1 AND {SEEN.format("$2")}
+    FROM {_TABLE} AS file WHERE file_id = $1 AND {_SEEN}
 """
 _GET_FRAME_MEANS = f"""
     SELECT nullif(statistics -> 'frame_means', 'null')::text AS means,
         coalesce(statistics -> 'frame_means_stored' = 'true', false) AS stored
-    FROM {_TABLE} WHERE file_id = $1 AND {SEEN.format("$2")}
+    FROM {_TABLE} AS file WHERE file_id = $1 AND {_SEEN}
 """
-_COUNT = f"""
-    SELECT state, sum(files)::bigint AS files FROM results.counter WHERE {SEEN.format("$1")} GROUP BY state
+_COUNT = """
+    SELECT state, sum(files)::bigint AS files FROM results.counter
+    WHERE ($1::text[] IS NULL OR collection = ANY ($1)) GROUP BY state
+"""
+# What is shared beyond one's own collections, each file once: whole studies, series of other studies, files
+# of other series. Studies and series know how many they hold.
+_COUNT_SHARED = f"""
+    WITH held AS MATERIALIZED (
+        SELECT DISTINCT share.kind, share.collection, share.study_instance_uid, share.series_instance_uid,
+            share.file_id
+        FROM results.share AS share
+        WHERE share.grantee = ANY ($2::text[]) AND share.collection <> ALL ($1::text[]) AND {LIVE}
+    ), study AS (
+        SELECT files_received, files_processed, files_failed, files_superseded
+        FROM held CROSS JOIN LATERAL (SELECT * FROM results.study AS study
+            WHERE study.collection = held.collection AND study.study_instance_uid = held.study_instance_uid
+            OFFSET 0) AS study
+        WHERE held.kind = 'study'
+    ), series AS (
+        SELECT files_received, files_processed, files_failed, files_superseded
+        FROM held CROSS JOIN LATERAL (SELECT * FROM results.series AS series
+            WHERE series.collection = held.collection AND series.study_instance_uid = held.study_instance_uid
+                AND series.series_instance_uid = held.series_instance_uid OFFSET 0) AS series
+        WHERE held.kind = 'series' AND (held.collection, held.study_instance_uid) NOT IN (
+            SELECT collection, study_instance_uid FROM held WHERE kind = 'study')
+    ), file AS (
+        SELECT file.state
+        FROM (SELECT DISTINCT collection, file_id FROM held WHERE kind = 'file') AS held
+        CROSS JOIN LATERAL (SELECT * FROM {_TABLE} AS file WHERE file.file_id = held.file_id
+            AND file.collection = held.collection AND file.state <> 'erased' OFFSET 0) AS file
+        WHERE (file.collection, coalesce(study_instance_uid, '')) NOT IN (
+                SELECT collection, study_instance_uid FROM held WHERE kind = 'study')
+            AND (file.collection, coalesce(study_instance_uid, ''), coalesce(series_instance_uid, ''))
+            NOT IN (SELECT collection, study_instance_uid, series_instance_uid
+                FROM held WHERE kind = 'series')
+    )
+    SELECT state, sum(files)::bigint AS files FROM (
+        SELECT state, files FROM results.counter WHERE collection = ANY ($1)
+        UNION ALL
+        SELECT state, files FROM (TABLE study UNION ALL TABLE series) AS whole CROSS JOIN LATERAL (VALUES
+            ('received', files_received), ('processed', files_processed), ('failed', files_failed),
+            ('superseded', files_superseded)) AS told (state, files)
+        UNION ALL
+        SELECT state, 1 FROM file
+    ) AS counted GROUP BY state
 """
 
 # One literal condition per filter; those that are not set are left out, so that each plan fits its filters.
@@ -68,32 +114,53 @@ _UID_BEGINS = "{0} ~>=~ {1} AND {0} ~<~ {2}"
 
 
 def list_statement(
-    viewer: Viewer, query: ResultQuery, before: UUID | None, limit: int
+    viewer: Viewer,
+    query: ResultQuery,
+    before: UUID | None,
+    limit: int,
+    kinds: Collection[ShareKind] = (),
 ) -> tuple[str, list[Any]]:
-    """The statement that lists results, and its values.
+    """The statement that lists results, and its values; `kinds` of things are shared with the viewer.
 
-    What `q` may mean is asked for by one bounded branch each; a result that several of them find counts once.
+    What `q` may mean is asked for by one bounded branch each, and what is shared by one for each kind; a
+    result that several of them find counts once.
     """
     parameters = Parameters()
     most = parameters.add(limit)
-    filters = _filters(parameters, query, before)
+    below = _below(parameters, query, before)
+    filters = _filters(parameters, query)
+    meanings = _meanings(parameters, query)
+    order = "file_id DESC"
+    bounds = [_BEFORE.format(bound) for bound in below]
     branches = [
         first_visible(
-            viewer, Rows(_TABLE, _LIST_COLUMNS, (*filters, *meaning), "file_id DESC", most), parameters
+            viewer, Rows(_TABLE, _LIST_COLUMNS, (*bounds, *filters, *meaning), order, most), parameters
         )
-        for meaning in _meanings(parameters, query)
+        for meaning in meanings
     ]
+    if kinds:
+        any_meaning = " OR ".join(" AND ".join(meaning) or "true" for meaning in meanings)
+        wanted = Rows(_TABLE, _LIST_COLUMNS, (*filters, f"({any_meaning})"), order, most)
+        branches += shared_rows(kinds, viewer, wanted, below, parameters)
     found = " UNION ALL ".join(f"({branch})" for branch in branches)
     return (
-        f"SELECT DISTINCT ON (file_id) * FROM ({found}) AS found ORDER BY file_id DESC LIMIT {most}",
+        f"SELECT DISTINCT ON (file_id) * FROM ({found}) AS found ORDER BY {order} LIMIT {most}",
         parameters.values,
     )
 
 
-def _filters(parameters: Parameters, query: ResultQuery, before: UUID | None) -> list[str]:
+def _below(parameters: Parameters, query: ResultQuery, before: UUID | None) -> list[str]:
+    """Parameters that the ids of all files of the list lie below."""
+    bounds = [] if before is None else [before]
+    if query.to is not None:
+        # An id is drawn before its file is received: a walk begins near `to`, not with the newest of all.
+        bounds.append(lowest_id(query.to.timestamp() + CLOCK_MARGIN))
+    return [parameters.add(bound) for bound in bounds]
+
+
+def _filters(parameters: Parameters, query: ResultQuery) -> list[str]:
     """Conditions that hold for every row of the list."""
     given = {
-        _BEFORE: before,
         _STATE: query.state,
         _MODALITY: query.modality,
         _STUDY: query.study,
@@ -105,9 +172,6 @@ def _filters(parameters: Parameters, query: ResultQuery, before: UUID | None) ->
     conditions = [form.format(parameters.add(value)) for form, value in given.items() if value is not None]
     if query.state is None:
         conditions.append(_NOT_SUPERSEDED)
-    if query.to is not None:
-        # An id is drawn before its file is received: a walk begins near `to`, not with the newest of all.
-        conditions.append(_BEFORE.format(parameters.add(lowest_id(query.to.timestamp() + CLOCK_MARGIN))))
     return conditions
 
 
@@ -132,27 +196,30 @@ async def list_results(
     connection: Connection, viewer: Viewer, query: ResultQuery, before: UUID | None, limit: int
 ) -> list[asyncpg.Record]:
     """Newest uploads first, below `before`."""
-    return await fetch_planned(connection, *list_statement(viewer, query, before, limit))
+    kinds = await held_kinds(connection, viewer)
+    return await fetch_planned(connection, *list_statement(viewer, query, before, limit, kinds))
 
 
 async def get_result(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:
     """One whole result, its JSON as text."""
-    return await connection.fetchrow(_GET, file_id, viewer.visible)
+    return await connection.fetchrow(_GET, file_id, viewer.visible, viewer.grantees)
 
 
 async def get_object(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:
     """What serving its objects needs: file_name, and whether there is a thumbnail."""
-    return await connection.fetchrow(_GET_OBJECT, file_id, viewer.visible)
+    return await connection.fetchrow(GET_OBJECT, file_id, viewer.visible, viewer.grantees)
 
 
 async def get_frame_means(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:
     """The means by frame as JSON text, or whether they lie in the object store."""
-    return await connection.fetchrow(_GET_FRAME_MEANS, file_id, viewer.visible)
+    return await connection.fetchrow(_GET_FRAME_MEANS, file_id, viewer.visible, viewer.grantees)
 
 
 def count_statement(viewer: Viewer) -> tuple[str, list[Any]]:
     """The statement that counts files by state, and its values."""
-    return _COUNT, [viewer.visible]
+    if viewer.visible is None or not viewer.grantees:
+        return _COUNT, [viewer.visible]
+    return _COUNT_SHARED, [viewer.visible, viewer.grantees]
 
 
 async def count_states(connection: Connection, viewer: Viewer) -> dict[str, int]:

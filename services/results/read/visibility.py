@@ -1,6 +1,7 @@
-"""What a viewer may see, as SQL: one place for lists, single rows, counts and changes.
+"""What a viewer may see, as SQL: one place for lists, single rows, counts, changes and streams.
 
-The rule itself is `libs.common.access.Viewer`; the tables that this speaks of have a column `collection`.
+The rule itself is `libs.common.access.Viewer`, and the shares of `results.share`. The tables that this speaks
+of have the columns `collection`, `file_id`, `study_instance_uid` and `series_instance_uid`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,41 @@ from libs.common.access import Viewer
 from libs.common.database.bounded import Parameters, Rows, first_rows
 from libs.common.errors import NotFound
 
-SEEN = "({0}::text[] IS NULL OR collection = ANY ({0}))"
-"""Condition for rows that something else picks already; {0} is the parameter of `Viewer.visible`."""
+LIVE = "share.revoked_at IS NULL AND (share.until IS NULL OR share.until > now())"
+"""Condition for shares that are in force."""
+
+_SHARED = f"""(EXISTS (
+        SELECT FROM results.share AS share
+        WHERE share.file_id = file.file_id AND share.kind = 'file' AND share.collection = file.collection
+            AND share.grantee = ANY ({{0}}::text[]) AND {LIVE}{{1}})
+    OR EXISTS (
+        SELECT FROM results.share AS share
+        WHERE share.study_instance_uid = file.study_instance_uid AND share.collection = file.collection
+            AND share.grantee = ANY ({{0}}::text[]) AND {LIVE}{{1}} AND (share.kind = 'study'
+                OR (share.kind = 'series' AND share.series_instance_uid = file.series_instance_uid))))"""  # noqa: S608  no foreign text
+
+
+def shared(grantees: str, *, manage: bool = False) -> str:
+    """Condition for rows called `file` that are shared with the parameter `grantees`; `manage`: to manage."""
+    return _SHARED.format(grantees, " AND share.mode = 'manage'" if manage else "")
+
+
+def seen(visible: str, grantees: str) -> str:
+    """Condition for rows called `file` that something else picks already.
+
+    `visible` and `grantees` are the parameters of `Viewer.visible` and `Viewer.grantees`.
+    """
+    own = f"{visible}::text[] IS NULL OR file.collection = ANY ({visible})"
+    return f"({own} OR (file.state <> 'erased' AND {shared(grantees)}))"
 
 
 def first_visible(viewer: Viewer, rows: Rows, parameters: Parameters) -> str:
-    """A query for the first of `rows` that `viewer` may see, to be run with `fetch_planned`."""
+    """A query for the first of `rows` in the viewer's collections, to be run with `fetch_planned`.
+
+    What is shared with the viewer beyond these, `services.results.read.shared_store` adds.
+    """
+    if viewer.visible == []:
+        return f"SELECT {rows.columns} FROM {rows.table} WHERE false"  # noqa: S608  no foreign text
     return first_rows(viewer.visible, rows, parameters)
 
 

@@ -1,0 +1,131 @@
+"""What sharing takes and answers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from libs.common.access import COLLECTION_PATTERN, Mode
+from services.results.read.models import Query, Text
+from services.results.read.shared_store import ShareKind
+
+MAX_REASON = 500
+_ID = Field(None, ge=1, le=2**63 - 1)
+_COLLECTION = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]
+_UID = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
+_REASON = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON, pattern=r"^[^\x00]*$")]
+_IN = Field(
+    None, description="Where the study or series lies; without: one's own collection, then one's groups'"
+)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewGrantee(_Body):
+    """A user or a group; results do not know whether there is one with this id."""
+
+    user: int | None = _ID
+    group: int | None = _ID
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.user is None) == (self.group is None):
+            raise ValueError("name either a user or a group")
+        return self
+
+    @property
+    def name(self) -> str:
+        """As rows hold it."""
+        return f"user:{self.user}" if self.group is None else f"group:{self.group}"
+
+
+class ShareRequest(_Body):
+    """A file, a study or a series, with whom, and how much."""
+
+    grantee: NewGrantee
+    file_id: UUID | None = None
+    study_instance_uid: _UID | None = None
+    series_instance_uid: _UID | None = None
+    collection: _COLLECTION | None = _IN
+    mode: Mode
+    until: AwareDatetime | None = Field(None, lt=datetime(9999, 1, 1, tzinfo=UTC), description="Its end")
+    reason: _REASON | None = None
+
+    @model_validator(mode="after")
+    def _one_item(self) -> Self:
+        _require_one(self.file_id, self.study_instance_uid, self.series_instance_uid, self.collection)
+        return self
+
+
+class Grantee(BaseModel):
+    """With whom: one of these."""
+
+    user: int | None = None
+    group: int | None = None
+    link: UUID | None = None
+
+
+class ShareEntry(BaseModel):
+    """A share that is in force."""
+
+    id: UUID
+    grantee: Grantee
+    kind: ShareKind
+    collection: str = Field(description="Where what is shared lies")
+    file_id: UUID | None
+    study_instance_uid: str | None
+    series_instance_uid: str | None
+    mode: Mode
+    until: datetime | None
+    reason: str | None
+    created_by: int = Field(description="Who shares it")
+    created_at: datetime
+    given_under: UUID | None = Field(
+        description="The share under which its maker could give it; it ends with it"
+    )
+
+
+class ShareList(BaseModel):
+    """One page of shares, newest first."""
+
+    shares: list[ShareEntry]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
+
+
+class ShareQuery(Query):
+    """Which shares: one's own, those with oneself, or those of something that one manages."""
+
+    by: Literal["me"] | None = Field(None, description="Those that the caller has made")
+    with_: Literal["me"] | None = Field(
+        None, alias="with", description="Those with the caller or one of their groups"
+    )
+    file_id: UUID | None = Field(
+        None, description="Those that open this file, its study's and series' included"
+    )
+    study_instance_uid: _UID | None = Field(None, description="Those of this study, and of what is in it")
+    series_instance_uid: _UID | None = Field(None, description="Those that open this whole series")
+    collection: _COLLECTION | None = _IN
+    limit: int = Field(50, ge=1, le=500)
+    cursor: Text | None = Field(None, description="`next_cursor` of the page before")
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        item = self.file_id, self.study_instance_uid, self.series_instance_uid, self.collection
+        if self.by is None and self.with_ is None:
+            _require_one(*item)
+        elif (self.by and self.with_) or any(part is not None for part in item):
+            raise ValueError("ask for by=me, for with=me, or for those of one thing")
+        return self
+
+
+def _require_one(file_id: UUID | None, study: str | None, series: str | None, collection: str | None) -> None:
+    """A series may name its study as well; a file says by itself where it lies."""
+    if (file_id is None) == (study is None and series is None):
+        raise ValueError("name a file, or a study, or a series")
+    if file_id is not None and collection is not None:
+        raise ValueError("a file lies in one collection: name it alone")

@@ -1,0 +1,132 @@
+"""HTTP of sharing: give, list, take back."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from aiohttp import web
+
+from libs.common.access import Viewer
+from libs.common.database.postgres import Connection
+from libs.common.errors import Conflict, InvalidRequest, NotFound, TooLarge, UnsupportedType
+from libs.common.http.authenticate import viewer
+from libs.common.http.json import json_response, parse_query, read_body
+from libs.common.http.openapi import Operation
+from services.results.cursors import decode_share, encode_share
+from services.results.keys import DATABASE, METRICS, SETTINGS
+from services.results.sharing import giving, lists_store, store
+from services.results.sharing.models import ShareEntry, ShareList, ShareQuery, ShareRequest
+
+log = logging.getLogger(__name__)
+
+
+async def create_share(request: web.Request) -> web.Response:
+    """Share a file, a study or a series; the same again changes mode, end and reason."""
+    caller, body = viewer(request), await read_body(request, ShareRequest)
+    settings, metrics = request.app[SETTINGS], request.app[METRICS]
+    terms = store.Terms(body.grantee.name, body.mode, body.until, body.reason)
+    if terms.grantee == f"user:{caller.user_id}":
+        raise InvalidRequest("This is your own account: share with somebody else.")
+    if terms.until is not None and terms.until <= datetime.now(UTC):
+        raise InvalidRequest("The end is over already: `until` must be in the future.")
+    limits = giving.ShareLimits(
+        settings.shares_per_item, settings.shares_per_maker, settings.shares_per_grantee
+    )
+    async with request.app[DATABASE].transaction() as connection:
+        subject = await _find(connection, caller, body)
+        row, made = await giving.give(connection, caller, subject, terms, limits)
+    if made:
+        metrics.shares_given.inc()
+    log.info("share %s: user %d shares with %s", row["id"], caller.user_id, terms.grantee)
+    return json_response(entry_of(row))
+
+
+async def list_shares(request: web.Request) -> web.Response:
+    """Those one has made, those with oneself, or those of something that one manages."""
+    caller, query = viewer(request), parse_query(request, ShareQuery)
+    before = None if query.cursor is None else decode_share(query.cursor)
+    more = query.limit + 1
+    async with request.app[DATABASE].connection() as connection:
+        if query.by:
+            rows = await lists_store.list_by(connection, caller.user_id, before, more)
+        elif query.with_:
+            rows = await lists_store.list_with(connection, caller.grantees, before, more)
+        else:
+            subject = await _find(connection, caller, query)
+            await giving.require_managed(connection, caller, subject)
+            rows = await lists_store.list_of(connection, subject, before, more)
+    page = rows[: query.limit]
+    cursor = encode_share(page[-1]["id"]) if len(rows) > query.limit else None
+    return json_response(ShareList(shares=[entry_of(row) for row in page], next_cursor=cursor))
+
+
+async def delete_share(request: web.Request) -> web.Response:
+    """Take a share back, or drop what is shared with oneself; what was given under it ends with it."""
+    caller = viewer(request)
+    try:
+        share_id = UUID(request.match_info["share_id"])
+    except ValueError:
+        raise NotFound("You have no share with this id.") from None
+    async with request.app[DATABASE].transaction() as connection:
+        ended = await giving.take_back(connection, caller, share_id)
+    request.app[METRICS].shares_ended.labels("taken-back").inc(ended)
+    log.info("share %s: user %d ends it", share_id, caller.user_id)
+    return web.Response(status=204)
+
+
+def entry_of(row: asyncpg.Record) -> ShareEntry:
+    """A row as it is answered."""
+    values: dict[str, Any] = dict(row)
+    whom, _, name = values["grantee"].partition(":")
+    return ShareEntry.model_validate({**values, "grantee": {whom: name}})
+
+
+async def _find(connection: Connection, caller: Viewer, named: ShareRequest | ShareQuery) -> store.Subject:
+    return await giving.find(
+        connection,
+        caller,
+        file_id=named.file_id,
+        study=named.study_instance_uid,
+        series=named.series_instance_uid,
+        collection=named.collection,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/shares",
+        create_share,
+        "Share a file, a study or a series",
+        tag="shares",
+        body=ShareRequest,
+        response=ShareEntry,
+        problems=(NotFound, Conflict, TooLarge, UnsupportedType),
+        permission="share_dicomfile",
+    ),
+    Operation(
+        "GET",
+        "/shares",
+        list_shares,
+        "Shares that one has made, has, or manages",
+        tag="shares",
+        query=ShareQuery,
+        response=ShareList,
+        problems=(NotFound,),
+        permission="view_share",
+    ),
+    Operation(
+        "DELETE",
+        "/shares/{share_id}",
+        delete_share,
+        "Take a share back, or drop it",
+        tag="shares",
+        status=204,
+        problems=(NotFound,),
+        permission="delete_share",
+    ),
+)
