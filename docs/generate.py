@@ -12,7 +12,7 @@ from pydantic.json_schema import models_json_schema
 from infra.grafana import build as grafana
 from infra.k8s import prometheus_rules
 from libs.common.bus.topology import TOPOLOGY
-from libs.common.events import CONTENT_TYPE, FileFailed, FileProcessed, FileReceived
+from libs.common.events import CONTENT_TYPE, FileFailed, FileMoved, FileProcessed, FileReceived
 from libs.common.http.openapi import Operation
 from libs.common.http.prefixes import PREFIXES
 from libs.common.permissions import ORDINARY
@@ -69,7 +69,7 @@ ANSWERS = (
     "shared to be seen, with `managing` to be managed as well: shares open routes of results, no others.",
     "What somebody may not see is 404, what they may not do 403; 400 or 415 is for a request without a body.",
 )
-EVENTS = (FileReceived, FileProcessed, FileFailed)
+EVENTS = (FileReceived, FileProcessed, FileFailed, FileMoved)
 
 
 def _default(info: FieldInfo) -> str:

@@ -8,19 +8,23 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from uuid import UUID
 
 import asyncpg
 import pytest
 
+from libs.common.access import Viewer
 from libs.common.database.postgres import Connection, Database
 from libs.common.encryption.keyring import Keyring
 from libs.common.events import FileReceived, new_event, parse_event
 from libs.common.ids import UserId, thumbnail_key
+from libs.common.permissions import ALL
 from libs.common.storage import FileStorage, Storage
 from libs.dicom.parse.header import HeaderLimits
 from services.ingest.intake import Intake, Limits
 from services.ingest.metrics import IngestMetrics
+from services.ingest.moving import Moving
 from services.operator.reconcile.findings import Discrepancy, Options
 from services.operator.reconcile.reconciliation import Reconciliation
 from tests.builders import ct_instance
@@ -68,6 +72,15 @@ class World:
     async def quiet(self) -> None:
         """Have every event be passed on a minute ago."""
         await self.sql.execute("UPDATE ingest.outbox SET published_at = now() - interval '1 minute'")
+
+    async def move(self, file_id: UUID, to: str, *, told: bool = True) -> None:
+        """Move a file, and tell results."""
+        viewer = Viewer(OWNER, MappingProxyType({"user:7": "manage", to: "manage"}), ALL)
+        await Moving(self.storage, self.ingest, wake=lambda: None).move(file_id, to, viewer)
+        event = await self.sql.fetchval("SELECT event::text FROM ingest.outbox ORDER BY id DESC LIMIT 1")
+        await self.quiet()
+        if told:
+            await self.results.publish(parse_event(event))
 
     async def forget(self, file_id: UUID, *schemas: str) -> None:
         """Have ingest or results, or both, lose their row of a file."""

@@ -12,7 +12,7 @@ from libs.common.access import user_collection
 from libs.common.bus.contract import Delivery
 from libs.common.database.postgres import Database
 from libs.common.encryption.keyring import Keyring
-from libs.common.events import Event, FileFailed, FileReceived, new_event, parse_event
+from libs.common.events import Event, FileFailed, FileMoved, FileReceived, new_event, parse_event
 from libs.common.ids import UserId
 from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.storage import FileStorage, Storage
@@ -21,6 +21,7 @@ from libs.dicom.parse.header import HeaderLimits
 from services.ingest.handlers import FailedFiles
 from services.ingest.intake import Intake, Limits, Sender
 from services.ingest.metrics import IngestMetrics
+from services.ingest.moving import Moving
 from services.ingest.resending import Accepted
 
 OWNER = UserId(7)
@@ -82,6 +83,7 @@ class Kit:
         self.intake = Intake(
             self.storage, database, limits, telemetry, metrics, concurrency=concurrency, wake=self.wake
         )
+        self.moving = Moving(self.storage, database, wake=self.wake)
 
     def wake(self) -> None:
         self.woken += 1
@@ -119,12 +121,18 @@ class Kit:
         return self.root / str(file_id)[-2:] / str(file_id)
 
     async def events(self) -> list[FileReceived]:
-        """What was announced, oldest first."""
+        """What was accepted or queued again, oldest first."""
         async with self.database.connection() as connection:
             rows = await connection.fetch("SELECT event::text FROM ingest.outbox ORDER BY id")
         data = [parse_event(row[0]).data for row in rows]
-        assert all(isinstance(d, FileReceived) for d in data)
+        assert all(isinstance(d, FileReceived | FileMoved) for d in data)
         return [d for d in data if isinstance(d, FileReceived)]
+
+    async def moved(self) -> list[FileMoved]:
+        """Moves that were announced, oldest first."""
+        async with self.database.connection() as connection:
+            rows = await connection.fetch("SELECT event::text FROM ingest.outbox ORDER BY id")
+        return [d for row in rows if isinstance(d := parse_event(row[0]).data, FileMoved)]
 
     async def row(self, file_id: UUID) -> Any:
         """A file's row."""

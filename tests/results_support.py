@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from libs.common.access import Mode
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.topology import RESULTS_FILES
+from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from libs.common.events import Event
@@ -143,7 +143,8 @@ async def running_results(
         return SIGNER.key_set().model_dump_json().encode()
 
     app[VERIFIER] = TokenVerifier(keys, revocations=revocations)
-    bus = InProcessBus(telemetry, topology=replace(FAST, subscriptions=(RESULTS_FILES,)), drain_timeout=5.0)
+    topology = replace(FAST, subscriptions=(RESULTS_FILES, RESULTS_MOVES))
+    bus = InProcessBus(telemetry, topology=topology, drain_timeout=5.0)
     app[BUS] = bus
     app.on_shutdown.append(drain_bus)
     install(app, settings)

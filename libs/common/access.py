@@ -74,6 +74,12 @@ class Viewer:
         """Whether what lies in `collection` may be changed."""
         return self.collections.get(collection) == "manage"
 
+    def may_manage(self, collection: str) -> bool:
+        """Whether they manage `collection`, or whatever they see (`manage_all_dicomresult`)."""
+        return self.sees(collection) and (
+            self.manages(collection) or "manage_all_dicomresult" in self.permissions
+        )
+
     def may(self, permission: str) -> bool:
         """Whether an operation that asks for `permission` is open."""
         return permission in self.permissions

@@ -22,6 +22,7 @@ MAX_EVENT_BYTES = 256 << 10
 RECEIVED = "dicom.file.received.v1"
 PROCESSED = "dicom.file.processed.v1"
 FAILED = "dicom.file.failed.v1"
+MOVED = "dicom.file.moved.v1"
 
 FailureReason = Literal[
     "worker-lost",
@@ -91,6 +92,8 @@ class FileReceived(_OfFile):
     supersedes: UUID | None = Field(
         None, description="The failed file with the same SOP Instance UID that this one replaces"
     )
+    supersedes_moves: int = Field(0, ge=0, description="How often that one had been moved by then")
+    moves: int = Field(0, ge=0, description="How often the file had been moved when this was told")
 
 
 class Averages(_Frozen):
@@ -132,9 +135,21 @@ class FileFailed(_OfFile):
     sha256: str | None = Field(None, description="Digest of the bytes that were tried")
 
 
-EventData = FileReceived | FileProcessed | FileFailed
+class FileMoved(_OfFile):
+    """A file lies in another collection now. Of two such events the one with more `moves` is right."""
 
-_MODELS: dict[str, type[EventData]] = {m.TYPE: m for m in (FileReceived, FileProcessed, FileFailed)}
+    TYPE: ClassVar[str] = MOVED
+
+    from_collection: str = Field(max_length=64, description="Where it lay before")
+    moves: int = Field(ge=1, description="How often the file has been moved, this time included")
+    moved_by: int | None = Field(None, description="Who did it; null where a reconciliation tells it again")
+
+
+EventData = FileReceived | FileProcessed | FileFailed | FileMoved
+
+_MODELS: dict[str, type[EventData]] = {
+    m.TYPE: m for m in (FileReceived, FileProcessed, FileFailed, FileMoved)
+}
 EVENT_TYPES: tuple[str, ...] = tuple(_MODELS)
 
 

@@ -9,7 +9,7 @@ import uuid_utils.compat
 
 UserId = NewType("UserId", int)
 ObjectKey = NewType("ObjectKey", str)
-"""Key of a stored object: `<file_id>`, `<file_id>.thumbnail` or `<file_id>.analysis.<name>`."""
+"""Key of a stored object: `<file_id>`, or with `.place`, `.thumbnail` or `.analysis.<name>` behind it."""
 
 
 def new_uuid() -> UUID:
@@ -36,6 +36,11 @@ def lowest_id(seconds: float) -> UUID:
 def file_key(file_id: UUID) -> ObjectKey:
     """Object key of the uploaded file."""
     return ObjectKey(str(file_id))
+
+
+def place_key(file_id: UUID) -> ObjectKey:
+    """Object key of what says where a moved file lies: its own trailer still names the first place."""
+    return ObjectKey(f"{file_id}.place")
 
 
 def analysis_key(file_id: UUID, analyzer: str) -> ObjectKey:

@@ -22,8 +22,9 @@ from libs.common.tasks import supervise
 from libs.dicom.parse.header import HeaderLimits
 from services.ingest.handlers import FailedFiles
 from services.ingest.intake import Intake, Limits
-from services.ingest.keys import DATABASE, INTAKE, SETTINGS
+from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS
 from services.ingest.metrics import IngestMetrics
+from services.ingest.moving import Moving
 from services.ingest.routes import OPERATIONS
 from services.ingest.settings import IngestSettings
 from services.ingest.store import SCHEMA
@@ -74,6 +75,8 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
             concurrency=settings.max_concurrent_uploads,
             wake=relay.wake,
         )
+
+        app[MOVING] = Moving(storage, database, wake=relay.wake)
 
         async def consume_and_relay() -> None:
             await wait_until_current(database, MIGRATIONS)

@@ -41,13 +41,15 @@ class StoredFile(BaseModel):
     columns: int | None
     frames: int | None
     decoded_bytes: int | None
+    moves: int = Field(0, description="How often it was moved into another collection")
 
-    def received(self, supersedes: UUID | None = None) -> FileReceived:
+    def received(self, supersedes: UUID | None = None, supersedes_moves: int = 0) -> FileReceived:
         """The event that puts this file on its way, in the place of the failed file `supersedes`."""
         return FileReceived(
             file_id=self.id,
             storage_key=self.file,
             supersedes=supersedes,
+            supersedes_moves=supersedes_moves,
             **self.model_dump(include=_ANNOUNCED),
         )
 
@@ -55,10 +57,14 @@ class StoredFile(BaseModel):
         """What the sealed trailer says of it beside its header, enough to make a lost row anew."""
         return {
             "file_name": self.file_name,
-            "collection": self.collection,
             "owner_id": self.owner_id,
             "uploaded_at": self.uploaded_at.isoformat(),
+            **self.place(),
         }
+
+    def place(self) -> dict[str, str | int]:
+        """Where it lies, and by which move: what is sealed beside it when it is moved."""
+        return {"collection": self.collection, "moves": self.moves}
 
 
 _ANNOUNCED = set(FileReceived.model_fields) & set(StoredFile.model_fields)
@@ -105,6 +111,22 @@ class UploadQuery(BaseModel):
         description="Where the files shall lie, e.g. `group:3`; without it, among the caller's own",
     )
     file_name: str | None = Field(None, description="Name of a file sent as application/dicom")
+
+
+class FileMove(BaseModel):
+    """Where a file shall lie. It takes `manage` of both collections, or `manage_all_dicomresult`.
+
+    A file that could not be measured moves like any other. One that another file has replaced stays with it,
+    and of an erased one nothing is left to move: 409. So is a target in which the same bytes or SOP Instance
+    UID lie already; `file_id` of the problem names that file. What lies in the target already is answered
+    200, and nobody is told.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    collection: str = Field(
+        pattern=COLLECTION_PATTERN, description="Where the file shall lie, e.g. `group:3`"
+    )
 
 
 class FileList(BaseModel):

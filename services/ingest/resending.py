@@ -33,9 +33,9 @@ _LOOKS = 5
 """How often a place may change hands while somebody wants it."""
 
 
-def announcement(file: StoredFile, supersedes: UUID | None = None) -> Event:
+def announcement(file: StoredFile, supersedes: UUID | None = None, supersedes_moves: int = 0) -> Event:
     """The event that puts `file` on its way."""
-    return new_event(EVENT_SOURCE, file.received(supersedes), current_traceparent())
+    return new_event(EVENT_SOURCE, file.received(supersedes, supersedes_moves), current_traceparent())
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,12 @@ class Resending:
         """Accept `file` instead of the failed `replaced`, atomically; False if somebody else was faster."""
         try:
             async with self._database.transaction() as connection:
-                if replaced is not None and not await store.supersede(connection, replaced):
+                moves: int | None = 0
+                if replaced is not None:
+                    moves = await store.supersede(connection, replaced, file.collection)
+                if moves is None:
                     return False
-                if not await store.accept_file(connection, file, announcement(file, replaced)):
+                if not await store.accept_file(connection, file, announcement(file, replaced, moves)):
                     raise _Overtaken
         except _Overtaken:
             return False

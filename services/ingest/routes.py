@@ -21,25 +21,28 @@ from libs.common.errors import (
     UnsupportedType,
 )
 from libs.common.http.authenticate import viewer
-from libs.common.http.json import json_response, parse_query
+from libs.common.http.json import json_response, parse_json, parse_query
 from libs.common.http.openapi import Operation
 from libs.common.http.problems import problem
 from libs.common.ids import UserId
 from libs.common.telemetry.tracing import current_trace_id
 from services.ingest import store
 from services.ingest.intake import Intake, Sender, clean_file_name
-from services.ingest.keys import DATABASE, INTAKE, SETTINGS
+from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS
 from services.ingest.models import (
     FileList,
     FileListQuery,
+    FileMove,
     Problem,
     StoredFile,
     UploadAnswer,
     UploadedFile,
     UploadQuery,
 )
+from services.ingest.moving import unknown_file
 from services.ingest.upload import Part, UploadBody
 
+MAX_MOVE_BYTES = 16_384
 BINARY = {"type": "string", "format": "binary"}
 FORM = {
     "type": "object",
@@ -130,20 +133,31 @@ async def list_files(request: web.Request) -> web.Response:
 
 async def get_file(request: web.Request) -> web.Response:
     """One file; what the caller may not see is as unknown as what is not there."""
-    try:
-        file_id = UUID(request.match_info["id"])
-    except ValueError as error:
-        raise _unknown() from error
+    file_id = _file_id(request)
     async with request.app[DATABASE].connection() as connection:
         file = await store.get_file(connection, file_id, viewer(request).visible)
     if file is None:
-        raise _unknown()
+        raise unknown_file()
     return json_response(file)
 
 
-def _unknown() -> NotFound:
-    """What is no id is as unknown as an id of nobody."""
-    return NotFound("You have no file with this id.")
+async def move_file(request: web.Request) -> web.Response:
+    """Put a file into another collection."""
+    file_id = _file_id(request)
+    if request.content_type != "application/json":
+        raise UnsupportedType("Send the body as Content-Type: application/json.")
+    try:
+        wanted = await parse_json(request.clone(client_max_size=MAX_MOVE_BYTES), FileMove)
+    except web.HTTPRequestEntityTooLarge as error:
+        raise TooLarge(f"The body is longer than {MAX_MOVE_BYTES} bytes.") from error
+    return json_response(await request.app[MOVING].move(file_id, wanted.collection, viewer(request)))
+
+
+def _file_id(request: web.Request) -> UUID:
+    try:
+        return UUID(request.match_info["id"])
+    except ValueError as error:
+        raise unknown_file() from error
 
 
 OPERATIONS = (
@@ -176,5 +190,15 @@ OPERATIONS = (
         response=StoredFile,
         problems=(NotFound,),
         permission="view_dicomfile",
+    ),
+    Operation(
+        "PATCH",
+        "/{id}",
+        move_file,
+        "Move a file into another collection",
+        body=FileMove,
+        response=StoredFile,
+        problems=(NotFound, Conflict, TooLarge, UnsupportedType),
+        permission="move_dicomfile",
     ),
 )

@@ -18,17 +18,17 @@ _BEYOND = UUID(int=2**128 - 1)
 
 _COLUMNS = """id, file, file_name, uploaded_at, owner_id, collection, size_bytes, sha256, state,
     sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality, transfer_syntax_uid,
-    rows, columns, frames, decoded_bytes"""
+    rows, columns, frames, decoded_bytes, moves"""
 
 # Row and event in one statement: as atomic as a transaction around two, in one round trip instead of four.
 _ACCEPT = f"""
     WITH accepted AS (
         INSERT INTO ingest.upload_dicomfile ({_COLUMNS})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
         ON CONFLICT DO NOTHING
         RETURNING id
     ), announced AS (
-        INSERT INTO ingest.outbox (event) SELECT $20::text::jsonb FROM accepted
+        INSERT INTO ingest.outbox (event) SELECT $21::text::jsonb FROM accepted
     )
     SELECT id FROM accepted
 """
@@ -52,12 +52,16 @@ _TAKE_FAILED = """
 """
 _SUPERSEDE = """
     UPDATE ingest.upload_dicomfile SET state = 'superseded'
-    WHERE id = $1 AND state = 'accepted' AND failed_at IS NOT NULL
-    RETURNING id
+    WHERE id = $1 AND state = 'accepted' AND failed_at IS NOT NULL AND collection = $2
+    RETURNING moves
 """
 _GET = f"""
     SELECT {_COLUMNS} FROM ingest.upload_dicomfile
     WHERE id = $1 AND ($2::text[] IS NULL OR collection = ANY ($2))
+"""
+_HOLD = f"{_GET} FOR UPDATE"
+_MOVE = f"""
+    UPDATE ingest.upload_dicomfile SET collection = $2, moves = moves + 1 WHERE id = $1 RETURNING {_COLUMNS}
 """
 # As literals: the planner has to see which of the partial indexes answers.
 _STATES: dict[IntakeState | None, str] = {
@@ -105,9 +109,28 @@ async def take_failed(connection: Connection, file_id: UUID, *, unless_failed: b
     return await connection.fetchval(_TAKE_FAILED, file_id, unless_failed) is not None
 
 
-async def supersede(connection: Connection, file_id: UUID) -> bool:
-    """Give up the place of a failed file; True for the one caller who may take it."""
-    return await connection.fetchval(_SUPERSEDE, file_id) is not None
+async def supersede(connection: Connection, file_id: UUID, collection: str) -> int | None:
+    """Give up the place of a failed file in `collection`, for the one caller who may take it.
+
+    How often it had been moved; None where it failed no longer, or lies elsewhere by now.
+    """
+    moves: int | None = await connection.fetchval(_SUPERSEDE, file_id, collection)
+    return moves
+
+
+async def hold_file(
+    connection: Connection, file_id: UUID, collections: Sequence[str] | None
+) -> StoredFile | None:
+    """As `get_file`; nobody else moves, replaces or cures it until the transaction ends."""
+    row = await connection.fetchrow(_HOLD, file_id, collections)
+    return None if row is None else StoredFile.model_validate(dict(row))
+
+
+async def move_file(connection: Connection, file_id: UUID, collection: str) -> StoredFile:
+    """Put a held file into `collection`. Raises asyncpg.UniqueViolationError: its place is taken there."""
+    row = await connection.fetchrow(_MOVE, file_id, collection)
+    assert row is not None  # noqa: S101  the caller holds it
+    return StoredFile.model_validate(dict(row))
 
 
 async def get_file(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from libs.common.bus.topology import RESULTS_FILES
+from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
@@ -38,6 +38,8 @@ SCHEMA = "results"
 MIGRATIONS = Migrations(SCHEMA, Path(__file__).parent / "migrations")
 CONCURRENCY = 128
 """Events handled at once: two batches, one that commits and one that gathers."""
+MOVES_CONCURRENCY = 64
+"""One batch."""
 PRUNE_SECONDS = 600.0
 
 
@@ -74,6 +76,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             await wait_until_current(database, MIGRATIONS)
             current.set()
             await app[BUS].subscribe(RESULTS_FILES, handler, concurrency=CONCURRENCY)
+            await app[BUS].subscribe(RESULTS_MOVES, handler, concurrency=MOVES_CONCURRENCY)
             await prune_for_ever(database, retention)
 
         async def follow() -> None:

@@ -78,6 +78,11 @@ class ResultsMetrics:
             "Failed files that another one with the same SOP Instance UID has replaced",
             registry=registry,
         )
+        self.moved_files = Counter(
+            "results_moved_files_total",
+            "Files that were moved into another collection",
+            registry=registry,
+        )
         self.waiting_files = Gauge(
             "results_waiting_files", "Files received and without outcome, up to 100000", registry=registry
         )

@@ -68,6 +68,7 @@ TABLE = {
     "POST /api/files": Row(401, 202, 202, 202, 202, 202),
     "GET /api/files": Row(401, 200, 200, 200, 200, 200),
     "GET /api/files/{id}": Row(401, 404, 200, 200, 404, 404),
+    "PATCH /api/files/{id}": Row(401, 404, 200, 403, 404, 404),
     # results
     "GET /api/results/openapi.json": Row(200, 200, 200, 200, 200, 200),
     "GET /api/results": Row(401, 200, 200, 200, 200, 200),

@@ -136,6 +136,7 @@ async def test_every_route_answers_everybody_as_the_table_says(system: System) -
             share = {"grantee": {"user": ids[name]}, "file_id": file_id, "mode": mode}
             async with session.post(f"{url}/api/shares", json=share, headers=client.headers) as answer:
                 assert answer.status == 200, await answer.text()
+        _, file = await client.get(f"/api/files/{file_id}")
 
         async def ask(route: str, name: str) -> int:
             caller = callers[name]
@@ -151,6 +152,8 @@ async def test_every_route_answers_everybody_as_the_table_says(system: System) -
                 sent["json"] = await caller.refresh_token(session, url)
             elif route == "PATCH /api/auth/me":
                 sent["json"] = {"language": "es"}
+            elif route == "PATCH /api/files/{id}":
+                sent["json"] = {"collection": file["collection"]}
             elif route == "GET /api/auth/directory":
                 sent["params"] = {"q": "nobody"}
             elif route == "POST /api/shares":

@@ -17,13 +17,16 @@ import asyncpg
 import numpy as np
 import pytest
 
+from libs.common.bus.topology import TOPOLOGY, dead_queue
 from libs.common.database.postgres import Database
 from services.operator.fill import Progress, fill
 from tests import previous_release
 from tests.accounts_support import require_agreement
 from tests.builders import UID_ROOT, ct_instance, ct_pixels, encapsulated_instance
+from tests.contract.bus_carriers import messages_in
 from tests.e2e.conftest import System
 from tests.e2e.processes import PASSWORD, Client, Process, client_of, free_port, start_all, stop_all, urls_of
+from tests.e2e.test_moving import call, user_id, with_members
 from tests.fixtures_postgres import run_apart
 from tests.waiting import eventually
 
@@ -90,7 +93,9 @@ async def send_round(clients: list[Client], numbers: Iterator[int]) -> dict[str,
     return {body["files"][0]["id"]: n for n, (_, body) in zip(chosen, answers, strict=True)}
 
 
-async def test_two_releases_side_by_side(separate_system: System, old_processes: dict[str, Process]) -> None:
+async def test_two_releases_side_by_side(
+    separate_system: System, old_processes: dict[str, Process], session_amqp_url: str
+) -> None:
     new_processes = separate_system.processes
     separate_system.create_user("upgrade")
     old_urls = {**separate_system.urls, **urls_of(old_processes)}
@@ -129,7 +134,12 @@ async def test_two_releases_side_by_side(separate_system: System, old_processes:
         await files_of_both_lie_in_collections(new, sent)
         await what_the_old_accepted_and_failed_is_superseded(old, new, numbers)
         _, file = await new.get(f"/api/files/{min(sent)}")
-    await results_of_both_releases_are_completed(separate_system.database_url("results"), file["collection"])
+        shared = await files_move_while_both_run(separate_system, new, old, numbers)
+    for collection in (file["collection"], shared):
+        await results_of_both_releases_are_completed(separate_system.database_url("results"), collection)
+    # Neither release was given what it cannot read.
+    for subscription in TOPOLOGY.subscriptions:
+        assert await messages_in(session_amqp_url, dead_queue(subscription.queue)) == []
     for process in old_processes.values():
         assert "Traceback" not in process.output()
 
@@ -177,6 +187,31 @@ async def what_the_old_accepted_and_failed_is_superseded(
     status, body = await old.upload_raw(ct_instance(seed=next(numbers)))
     assert status == 202
     assert (await old.ended(body["files"][0]["id"]))["state"] == "processed"
+
+
+async def files_move_while_both_run(system: System, new: Client, old: Client, numbers: Iterator[int]) -> str:
+    """The old relay and the old results know no moves: what they leave or undo is done again."""
+    system.create_user("upgrade-boss", more=["--superuser"])
+    async with client_of(system.urls) as admin:
+        await admin.login("upgrade-boss", PASSWORD)
+        shared = await with_members(admin, "manage", await user_id(new))
+    await new.login("upgrade", PASSWORD)
+    await old.login("upgrade", PASSWORD)
+    sent = await send_round([new, old], numbers)
+    moves = [
+        call(new, "ingest", "PATCH", f"/api/files/{file_id}", {"collection": shared}) for file_id in sent
+    ]
+    assert {status for status, _ in await asyncio.gather(*moves)} == {200}
+
+    async def all_there() -> bool:
+        results = [await new.get(f"/api/results/{file_id}") for file_id in sent]
+        return all(
+            status == 200 and (result["state"], result["collection"]) == ("processed", shared)
+            for status, result in results
+        )
+
+    await eventually(all_there, 60)
+    return shared
 
 
 async def results_of_both_releases_are_completed(database_url: str, collection: str) -> None:

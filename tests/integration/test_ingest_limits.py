@@ -75,9 +75,10 @@ async def test_a_sound_file_gives_up_no_place(kit: Kit) -> None:
     failed = await kit.send(ct_instance(seed=5))
     await kit.fail(failed.id)
     async with kit.database.connection() as connection:
-        assert not await store.supersede(connection, sound.id)
-        assert await store.supersede(connection, failed.id)
-        assert not await store.supersede(connection, failed.id)
+        assert await store.supersede(connection, sound.id, "user:7") is None
+        assert await store.supersede(connection, failed.id, "user:8") is None
+        assert await store.supersede(connection, failed.id, "user:7") == 0
+        assert await store.supersede(connection, failed.id, "user:7") is None
     assert await kit.states() == {sound.id: "accepted", failed.id: "superseded"}
 
 

@@ -16,10 +16,13 @@ from libs.common.bus.topology import Topology
 from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError, Reject, Unavailable
 from libs.common.events import Event
+from libs.common.ids import new_file_id
 from libs.common.outbox.relay import OutboxRelay
 from libs.common.outbox.store import DeadRow, OutboxStore, enqueue, replay
+from tests import previous_release
 from tests.bus_support import FAST, make_telemetry, received
 from tests.fixtures_postgres import OpenDatabase, PostgresServer
+from tests.unit.services.results.events import moved
 from tests.waiting import eventually
 
 ONE = Topology(FAST.exchange, FAST.subscriptions[:1], FAST.retry_delays)
@@ -393,6 +396,27 @@ async def test_a_row_that_nobody_can_read_is_dead(database: Database) -> None:
         (row,) = await eventually(dead)
     assert row["dead_subscription"] is None
     assert row["dead_reason"].startswith("not a valid event")
+
+
+async def test_what_an_older_release_could_not_read_goes_on_by_itself(database: Database) -> None:
+    """While both relay from one outbox; what nobody can read stays dead."""
+    event = moved(new_file_id(), "group:3")
+    assert 'Reject(f"unknown event type {' in previous_release.read("libs/common/events.py")
+    async with database.transaction() as connection:
+        await enqueue(connection, "ingest", event)
+        await connection.execute(
+            """
+            INSERT INTO ingest.outbox (event) VALUES ('{"type": "unheard.of"}'::text::jsonb);
+            UPDATE ingest.outbox SET dead_at = now(), attempts = 1,
+                dead_reason = format('unknown event type %L', event->>'type')
+            """
+        )
+    dispatched = opened()
+    async with relaying(database, opened(), opened(), dispatched, poll=0.05):
+        await eventually(all_published(database, 1))
+    assert dispatched.deliveries == [Delivery(event, 1)]
+    (row,) = await rows(database, "dead_at IS NOT NULL")
+    assert "unheard.of" in row["dead_reason"]
 
 
 async def test_a_slow_event_does_not_hold_up_later_ones_and_places_are_limited(database: Database) -> None:

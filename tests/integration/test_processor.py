@@ -17,7 +17,7 @@ from libs.common.bus.contract import Delivery
 from libs.common.bus.topology import PROCESSOR_FILES, RESULTS_FILES
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectNotFound, Reject, Unavailable
-from libs.common.events import FAILURE_DETAILS, Event, FileFailed, FileProcessed
+from libs.common.events import FAILURE_DETAILS, Event, FileFailed, FileProcessed, FileReceived
 from libs.common.ids import ObjectKey, analysis_key, thumbnail_key
 from libs.common.storage import ChildAccess
 from services.processor.pool import DecoderCrashed, DecodeTimeout
@@ -52,6 +52,7 @@ class BadSectors(FullStorage):
 def is_failure(outcome: object, event: Event, reason: str, *, attempts: int) -> bool:
     """Whether it is the whole of what a failure of this file must say."""
     data = event.data
+    assert isinstance(data, FileReceived)
     return isinstance(outcome, FileFailed) and (
         outcome.file_id,
         outcome.owner_id,
@@ -75,6 +76,7 @@ async def test_a_measured_file_says_what_it_was_made_from(processor: Processor) 
     event = await processor.store(ct_instance())
     outcome = await processor.handle(event, attempt=2)
     assert isinstance(outcome, FileProcessed)
+    assert isinstance(event.data, FileReceived)
     assert (outcome.file_id, outcome.sha256) == (event.data.file_id, event.data.sha256)
     assert (outcome.collection, outcome.attempt) == ("user:7", 2)
     assert outcome.thumbnail_key == thumbnail_key(outcome.file_id)

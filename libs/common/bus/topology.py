@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from libs.common.bus.contract import Subscription
 from libs.common.bus.retry import RETRY_DELAYS
-from libs.common.events import FAILED, PROCESSED, RECEIVED
+from libs.common.events import FAILED, MOVED, PROCESSED, RECEIVED
 
 PROCESSOR_FILES = Subscription("processor.files", (RECEIVED,))
 RESULTS_FILES = Subscription("results.files", (RECEIVED, PROCESSED, FAILED))
+RESULTS_MOVES = Subscription("results.moves", (MOVED,))
+"""Apart: the release before takes from `results.files`, and would give up what it cannot read."""
 INGEST_OUTCOMES = Subscription("ingest.outcomes", (FAILED,))
 """Ingest notes which files failed, so that the same bytes sent again are queued again."""
 
@@ -88,6 +90,6 @@ def _dead_lettering_to(queue: str) -> dict[str, str | int]:
 
 TOPOLOGY = Topology(
     exchange="dicom.events",
-    subscriptions=(PROCESSOR_FILES, RESULTS_FILES, INGEST_OUTCOMES),
+    subscriptions=(PROCESSOR_FILES, RESULTS_FILES, RESULTS_MOVES, INGEST_OUTCOMES),
     retry_delays=RETRY_DELAYS,
 )

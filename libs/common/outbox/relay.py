@@ -18,7 +18,7 @@ from libs.common.backoff import backoff
 from libs.common.bus.contract import Bus
 from libs.common.database.postgres import Database
 from libs.common.errors import Reject, Unavailable, Undelivered
-from libs.common.events import parse_event
+from libs.common.events import EVENT_TYPES, parse_event
 from libs.common.outbox.lock import OutboxLock
 from libs.common.outbox.settlement import PACE, Settlement
 from libs.common.outbox.store import Claimed, GivenUp, OutboxStore, Released
@@ -215,6 +215,9 @@ class OutboxRelay:
             try:
                 async with self._database.connection() as connection:
                     await self._store.prune(connection, RETENTION, PRUNE_LIMIT)
+                    # A relay of the release before may share the outbox, and reads fewer types.
+                    if revived := await self._store.revive(connection, EVENT_TYPES):
+                        log.warning("%d events go on that an older release could not read", revived)
                     backlog = await self._store.backlog(connection)
                 self._metrics.outbox_pending.set(backlog.pending)
                 self._metrics.outbox_oldest_seconds.set(backlog.oldest_seconds)

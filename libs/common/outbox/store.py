@@ -62,6 +62,12 @@ _STATEMENTS = {
         SET dead_at = NULL, dead_subscription = NULL, dead_reason = NULL, attempts = 0, due_at = now()
         WHERE dead_at IS NOT NULL
     """,
+    "revive": """
+        UPDATE {table}
+        SET dead_at = NULL, dead_subscription = NULL, dead_reason = NULL, attempts = 0, due_at = now()
+        WHERE dead_at IS NOT NULL AND dead_subscription IS NULL AND dead_reason LIKE 'unknown event type%'
+            AND event->>'type' = ANY($1::text[])
+    """,
     "prune": """
         DELETE FROM {table} WHERE id IN (
             SELECT id FROM {table} WHERE published_at < now() - $1::float8 * interval '1 second'
@@ -183,6 +189,10 @@ class OutboxStore:
     async def replay(self, connection: Connection) -> int:
         """Make dead rows pending again, from the first attempt on, for whom they are not done; how many."""
         return _count(await connection.execute(self._sql["replay"]))
+
+    async def revive(self, connection: Connection, event_types: Sequence[str]) -> int:
+        """Make events of these types pending again that a relay gave up for not knowing them; how many."""
+        return _count(await connection.execute(self._sql["revive"], event_types))
 
     async def prune(self, connection: Connection, older_than: float, limit: int) -> int:
         """Remove up to `limit` rows published more than `older_than` seconds ago; how many."""

@@ -25,6 +25,8 @@ Kind = Literal[
     "failure-outdated",
     "supersession-not-noted",
     "result-not-superseded",
+    "move-not-told",
+    "move-not-noted",
     "result-without-file",
     "row-missing",
     "orphan-object",
@@ -37,6 +39,8 @@ Remedy = Literal[
     "note-failure",
     "forget-failure",
     "note-supersession",
+    "tell-move",
+    "note-move",
     "restore-row",
     "rebuild",
     "delete",
@@ -45,6 +49,7 @@ Remedy = Literal[
 ]
 AcceptedRow = Literal["accepted", "superseded", "erased"]
 ResultRow = Literal["received", "processed", "failed", "superseded", "erased"]
+MoveGap = Literal["untold", "unnoted"]
 ObjectState = Literal["there", "missing", "corrupt"]
 
 CONSISTENT, MENDABLE, LOSS = 0, 1, 2
@@ -87,6 +92,12 @@ RULES: Mapping[Kind, Rule] = MappingProxyType(
         "result-not-superseded": Rule(
             "superseded, but results does not know: it is shown as if it stood", "queue-heir"
         ),
+        "move-not-told": Rule(
+            "moved, but results does not know: it shows it to those whose collection it has left", "tell-move"
+        ),
+        "move-not-noted": Rule(
+            "moved, but ingest does not know: it looks for it in the old place", "note-move"
+        ),
         "result-without-file": Rule("a result of which ingest has no row", "restore-row"),
         "row-missing": Rule(
             "an object that says whose it is, and no row knows it (--rebuild-rows makes its row)", "rebuild"
@@ -111,6 +122,8 @@ class Known(NamedTuple):
     thumbnail_key: str | None
     restorable: bool
     """Whether the result holds all that ingest's row needs."""
+    move: MoveGap | None
+    """Which of the two knows of a later move than the other, where they say another collection."""
     aged: bool
     """Whether nothing has changed for as long as work on it may take."""
 
@@ -155,6 +168,10 @@ def _of_a_settled(known: Known, objects: Objects) -> Iterable[Kind]:
             yield "thumbnail-missing"
         case "processed" if objects.file == "there" and objects.thumbnail == "corrupt":
             yield "thumbnail-corrupt"
+    if known.move == "untold":
+        yield "move-not-told"
+    if known.move == "unnoted":
+        yield "move-not-noted"
     if known.result == "processed" and known.failure_noted:
         yield "failure-outdated"
     if known.result == "failed" and not known.failure_noted:

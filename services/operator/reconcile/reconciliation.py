@@ -13,7 +13,7 @@ from uuid import UUID
 
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
-from libs.common.events import FileReceived, new_event
+from libs.common.events import FileMoved, FileReceived, new_event
 from libs.common.ids import ObjectKey, file_key
 from libs.common.outbox.store import OutboxStore
 from libs.common.storage import Storage
@@ -28,14 +28,8 @@ from services.operator.reconcile.discrepancies import (
     repairable,
 )
 from services.operator.reconcile.findings import Discrepancy, FindingTally, Options
-from services.operator.reconcile.unowned import (
-    EVENT_SOURCE,
-    INGEST,
-    LOOKS,
-    Unowned,
-    read_sealed,
-    rebuild,
-)
+from services.operator.reconcile.sealed import read_sealed
+from services.operator.reconcile.unowned import EVENT_SOURCE, INGEST, LOOKS, Unowned, rebuild
 
 PAGE = 500
 """Rows at once."""
@@ -151,6 +145,8 @@ class Reconciliation:
             "note-supersession": await store.note_supersessions(
                 connection, by_remedy.get("note-supersession", ())
             ),
+            "tell-move": await self._tell_moves(connection, by_remedy.get("tell-move", ())),
+            "note-move": await store.note_moves(connection, by_remedy.get("note-move", ())),
             "restore-row": await store.restore_rows(connection, by_remedy.get("restore-row", ())),
         }
         return {(kind, file_id) for kind, file_id in found if file_id in done[RULES[kind].remedy]}
@@ -167,7 +163,13 @@ class Reconciliation:
         await self._announce(connection, events)
         return {data.supersedes for data in events if data.supersedes is not None}
 
-    async def _announce(self, connection: Connection, events: Sequence[FileReceived]) -> None:
+    async def _tell_moves(self, connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
+        """Tell results again where these lie."""
+        events = await store.moves(connection, file_ids)
+        await self._announce(connection, events)
+        return {data.file_id for data in events}
+
+    async def _announce(self, connection: Connection, events: Sequence[FileReceived | FileMoved]) -> None:
         for data in events:
             await self._outbox.insert(connection, new_event(EVENT_SOURCE, data))
 

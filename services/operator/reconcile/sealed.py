@@ -9,8 +9,10 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from libs.common.access import COLLECTION_PATTERN
+from libs.common.errors import ObjectCorrupt, ObjectNotFound
 from libs.common.events import FileReceived
-from libs.common.ids import file_key
+from libs.common.ids import file_key, place_key
+from libs.common.storage import Storage
 
 
 class _Facts(BaseModel):
@@ -41,7 +43,17 @@ class _Trailer(BaseModel):
     uploaded_at: AwareDatetime
     size: int = Field(gt=0)
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    moves: int = Field(0, ge=0)
     facts: _Facts
+
+
+class _Placed(BaseModel):
+    """The trailer of the object beside it that says where it was moved to."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    collection: str = Field(pattern=COLLECTION_PATTERN)
+    moves: int = Field(ge=1)
 
 
 class SealedIdentity(NamedTuple):
@@ -51,6 +63,8 @@ class SealedIdentity(NamedTuple):
     """What puts it on its way."""
     file_name: str
     uploaded_at: AwareDatetime
+    placed: bool = True
+    """Whether it is known where it lies: what says where it was moved to may be corrupt."""
 
 
 def sealed_file(file_id: UUID, trailer: Mapping[str, Any]) -> SealedIdentity | None:
@@ -63,9 +77,30 @@ def sealed_file(file_id: UUID, trailer: Mapping[str, Any]) -> SealedIdentity | N
         file_id=file_id,
         owner_id=said.owner_id,
         collection=said.collection,
+        moves=said.moves,
         storage_key=file_key(file_id),
         size_bytes=said.size,
         sha256=said.sha256,
         **said.facts.model_dump(),
     )
     return SealedIdentity(received, said.file_name, said.uploaded_at)
+
+
+async def read_sealed(storage: Storage, file_id: UUID) -> SealedIdentity | None:
+    """What the objects of a file say of it; None without one that can be read, or that says whose it is."""
+    try:
+        sealed = sealed_file(file_id, await storage.read_trailer(file_key(file_id)))
+    except (ObjectNotFound, ObjectCorrupt):
+        return None
+    if sealed is None:
+        return None
+    try:
+        place = _Placed.model_validate(await storage.read_trailer(place_key(file_id)))
+    except ObjectNotFound:
+        return sealed
+    except (ObjectCorrupt, ValidationError):
+        return sealed._replace(placed=False)
+    if place.moves < sealed.received.moves:
+        # It was sealed anew after a later move.
+        return sealed
+    return sealed._replace(received=sealed.received.model_copy(update=place.model_dump()))

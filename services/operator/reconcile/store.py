@@ -11,7 +11,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from libs.common.database.postgres import Connection
-from libs.common.events import FileReceived
+from libs.common.events import FileMoved, FileReceived
 from services.operator.reconcile.discrepancies import Known
 
 _LOCK_KEY = 0x6463_6D72_6563  # "dcmrec": advisory locks are named by number, within one database
@@ -30,6 +30,9 @@ _KNOWN = """
         result.thumbnail_key,
         num_nulls(result.size_bytes, result.sha256, result.sop_class_uid, result.sop_instance_uid,
             result.transfer_syntax_uid, result.received_at) = 0 AS restorable,
+        CASE WHEN file.collection = result.collection THEN NULL
+            WHEN file.moves > result.moves THEN 'untold'
+            WHEN file.moves < result.moves THEN 'unnoted' END AS move,
         greatest(file.uploaded_at, result.changed_at) < now() - $2::float8 * interval '1 second' AS aged
     FROM page
     LEFT JOIN ingest.upload_dicomfile AS file ON file.id = page.id
@@ -58,13 +61,13 @@ _ERASED = """
 _TOLD = """file.id AS file_id, file.owner_id, file.collection, file.file AS storage_key, file.size_bytes,
     file.sha256, file.sop_class_uid, file.sop_instance_uid, file.series_instance_uid,
     file.study_instance_uid, file.modality, file.transfer_syntax_uid, file.rows, file.columns, file.frames,
-    file.decoded_bytes"""
+    file.decoded_bytes, file.moves"""
 _RECEIVED = f"""
     SELECT {_TOLD} FROM ingest.upload_dicomfile AS file
     WHERE file.id = ANY($1::uuid[]) AND file.state = 'accepted'
 """
 _HEIRS = f"""
-    SELECT {_TOLD}, old.id AS supersedes
+    SELECT {_TOLD}, old.id AS supersedes, old.moves AS supersedes_moves
     FROM ingest.upload_dicomfile AS old
     JOIN ingest.upload_dicomfile AS file
         ON file.collection = old.collection AND file.sop_instance_uid = old.sop_instance_uid
@@ -86,15 +89,32 @@ _NOTE_SUPERSESSIONS = """
     WHERE id = ANY($1::uuid[]) AND state = 'accepted'
     RETURNING id
 """
+_MOVES = """
+    SELECT file.id AS file_id, file.owner_id, file.collection, file.moves,
+        result.collection AS from_collection
+    FROM ingest.upload_dicomfile AS file JOIN results.upload_dicomresult AS result ON result.file_id = file.id
+    WHERE file.id = ANY($1::uuid[]) AND file.moves > result.moves
+"""
+_NOTE_MOVES = """
+    UPDATE ingest.upload_dicomfile AS file SET collection = result.collection, moves = result.moves
+    FROM results.upload_dicomresult AS result
+    WHERE file.id = ANY($1::uuid[]) AND result.file_id = file.id AND result.moves > file.moves
+        AND NOT EXISTS (
+            SELECT FROM ingest.upload_dicomfile AS other
+            WHERE other.collection = result.collection AND other.id <> file.id
+                AND other.state NOT IN ('erased', 'superseded')
+                AND (other.sha256 = file.sha256 OR other.sop_instance_uid = file.sop_instance_uid))
+    RETURNING file.id
+"""
 # The same bytes may have been sent again since the row was lost: then that file stands.
 _RESTORE_ROWS = """
     INSERT INTO ingest.upload_dicomfile (id, file, file_name, uploaded_at, owner_id, collection, size_bytes,
         sha256, state, sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
-        transfer_syntax_uid, rows, columns, frames, failed_at)
+        transfer_syntax_uid, rows, columns, frames, moves, failed_at)
     SELECT file_id, file_id::text, coalesce(file_name, sop_instance_uid || '.dcm'), received_at, owner_id,
         collection, size_bytes, sha256, CASE state WHEN 'superseded' THEN state ELSE 'accepted' END,
         sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
-        transfer_syntax_uid, rows, columns, frames,
+        transfer_syntax_uid, rows, columns, frames, moves,
         CASE WHEN state IN ('failed', 'superseded') THEN now() END
     FROM results.upload_dicomresult WHERE file_id = ANY($1::uuid[]) AND state <> 'erased'
     ON CONFLICT DO NOTHING
@@ -103,8 +123,8 @@ _RESTORE_ROWS = """
 _REBUILD_ROW = """
     INSERT INTO ingest.upload_dicomfile (id, file, file_name, uploaded_at, owner_id, collection, size_bytes,
         sha256, state, sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
-        transfer_syntax_uid, rows, columns, frames, decoded_bytes)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'accepted', $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+        transfer_syntax_uid, rows, columns, frames, decoded_bytes, moves)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'accepted', $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
     ON CONFLICT DO NOTHING
     RETURNING id
 """
@@ -180,6 +200,16 @@ async def note_supersessions(connection: Connection, file_ids: Sequence[UUID]) -
     return {row["id"] for row in await connection.fetch(_NOTE_SUPERSESSIONS, file_ids)}
 
 
+async def moves(connection: Connection, file_ids: Sequence[UUID]) -> list[FileMoved]:
+    """What tells results of the latest moves of these files."""
+    return [FileMoved(**row) for row in await connection.fetch(_MOVES, file_ids)]
+
+
+async def note_moves(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
+    """Tell ingest that these were moved; which it took: not those whose place is taken there."""
+    return {row["id"] for row in await connection.fetch(_NOTE_MOVES, file_ids)}
+
+
 async def restore_rows(connection: Connection, file_ids: Sequence[UUID]) -> set[UUID]:
     """Make ingest's rows anew from the results; which could be made."""
     return {row["id"] for row in await connection.fetch(_RESTORE_ROWS, file_ids)}
@@ -206,6 +236,7 @@ async def rebuild_row(connection: Connection, file: FileReceived, name: str, upl
         file.columns,
         file.frames,
         file.decoded_bytes,
+        file.moves,
     )
     return await connection.fetchval(_REBUILD_ROW, *values) is not None
 

@@ -16,12 +16,12 @@ from uuid import UUID
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
 from libs.common.events import new_event
-from libs.common.ids import file_key
+from libs.common.ids import file_key, place_key
 from libs.common.outbox.store import OutboxStore
 from libs.common.storage import Storage, StoredObject
 from services.operator.reconcile import store
 from services.operator.reconcile.findings import Discrepancy, FindingTally, Options
-from services.operator.reconcile.sealed import SealedIdentity, sealed_file
+from services.operator.reconcile.sealed import SealedIdentity, read_sealed
 
 PAGE = 500
 """Objects at once."""
@@ -109,6 +109,9 @@ class Unowned:
         }
 
     async def _verdict(self, sealed: SealedIdentity | None, holder: store.Holder | None) -> _Verdict:
+        if sealed is not None and not sealed.placed:
+            place = place_key(sealed.received.file_id)
+            return _Verdict(sealed, f"{place} does not say where it was moved to", held=True)
         if sealed is None or holder is None:
             return _Verdict(sealed)
         if not holder.same_bytes:
@@ -148,16 +151,13 @@ class Unowned:
         return Discrepancy("orphan-object", stored.key, delete, detail)
 
 
-async def read_sealed(storage: Storage, file_id: UUID) -> SealedIdentity | None:
-    """What the object of a file says of it; None without one that can be read, or that says whose it is."""
-    try:
-        return sealed_file(file_id, await storage.read_trailer(file_key(file_id)))
-    except (ObjectNotFound, ObjectCorrupt):
-        return None
-
-
 async def rebuild(connection: Connection, outbox: OutboxStore, sealed: SealedIdentity) -> bool:
-    """Make ingest's row anew and announce the file; False if another has its place. Does not commit."""
+    """Make ingest's row anew and announce the file; False if another has its place, or nobody knows it.
+
+    Does not commit.
+    """
+    if not sealed.placed:
+        return False
     if not await store.rebuild_row(connection, sealed.received, sealed.file_name, sealed.uploaded_at):
         return False
     await outbox.insert(connection, new_event(EVENT_SOURCE, sealed.received))

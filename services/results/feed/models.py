@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -12,12 +13,16 @@ from services.results.write.facts import State
 
 
 class ChangeEntry(BaseModel):
-    """A result changed its state."""
+    """A result changed its state, or its collection: that is told to the readers of both."""
 
     file_id: UUID
-    collection: str = Field(description="Where the file lies: `user:7` or `group:3`")
+    collection: str = Field(
+        description="Where the file lies, `user:7` or `group:3`; with `moved`, what it has left"
+    )
     owner_id: int = Field(description="Who sent it")
-    state: State
+    state: State | Literal["moved"] = Field(
+        description="`moved`: it has left this collection; those who see the other one get another entry"
+    )
     changed_at: datetime
     study_instance_uid: str | None = Field(description="Null while only the outcome is known")
     series_instance_uid: str | None

@@ -30,6 +30,7 @@ _HORIZON = """
     FROM pg_current_snapshot() AS snapshot
 """
 _COLUMNS = "file_id, collection, owner_id, state, changed_at, study_instance_uid, series_instance_uid"
+_STORED = _COLUMNS.replace(" state,", " CASE WHEN moved THEN 'moved' ELSE state END AS state,")
 _PAGE = (
     f"SELECT xid::text AS xid_text, seq, {_COLUMNS} FROM ({{page}}) AS page ORDER BY xid, seq LIMIT {{limit}}"
 )
@@ -38,7 +39,7 @@ _UP_TO = "(xid, seq) <= ({0}::text::xid8, {1}::bigint)"
 # Of collections that are not the viewer's, where something is shared: what is shared is picked from all.
 _SHARED = f"""
     SELECT file.* FROM unnest({{places}}::text[]) AS place (name) CROSS JOIN LATERAL (
-        SELECT xid, seq, {_COLUMNS} FROM results.change_feed AS file
+        SELECT xid, seq, {_STORED} FROM results.change_feed AS file
         WHERE file.collection = place.name AND {{span}} ORDER BY xid, seq OFFSET 0
     ) AS file WHERE {{shared}}
 """
@@ -75,7 +76,7 @@ _PRUNE = """
 
 
 class Change(NamedTuple):
-    """A row of the feed."""
+    """A row of the feed; `state` is `moved` to those whose collection the file has left."""
 
     position: Position
     file_id: UUID
@@ -121,7 +122,7 @@ def page_of(
     last = [parameters.add(value) for value in (str(end.xid), end.seq)]
     rows = Rows(
         table="results.change_feed",
-        columns=f"xid, seq, {_COLUMNS}",
+        columns=f"xid, seq, {_STORED}",
         conditions=(_AFTER.format(*first), _UP_TO.format(*last)),
         order="xid, seq",
         limit=parameters.add(limit),

@@ -1,4 +1,4 @@
-"""Counting what the release before writes while both run: it knows of no studies and counters."""
+"""Mending what the release before writes while both run: it knows of no studies, counters and moves."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import logging
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from services.results.write.filling import FILES, count_missed
+from services.results.write.undone import move_again
 
 log = logging.getLogger(__name__)
 
@@ -20,8 +21,9 @@ async def count_what_was_missed(database: Database) -> None:
     while True:
         try:
             counted = await count_missed(database)
+            again = await move_again(database, FILES)
         except Unavailable as error:
             log.warning("what the release before wrote is not counted yet: %s", error.detail)
-            counted = 0
-        if counted < FILES:
+            counted = again = 0
+        if max(counted, again) < FILES:
             await asyncio.sleep(LOOK_SECONDS)

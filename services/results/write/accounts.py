@@ -75,6 +75,8 @@ class Accounts:
     series: dict[Key, Tally] = field(default_factory=dict)
     uncovered: list[UUID] = field(default_factory=list)
     """Files that can stand for their study no longer."""
+    left: set[tuple[str, str, str | None]] = field(default_factory=set)
+    """Collection, study and series that files have left for another collection."""
 
     @property
     def nothing(self) -> bool:
@@ -82,8 +84,8 @@ class Accounts:
         return not (self.studies or any(self.counters.values()))
 
 
-def moved(change: StateChange) -> Moved:
-    """What `change` means to studies, series and counters."""
+def moved(change: StateChange, columns: Mapping[str, Any] | None = None) -> Moved:
+    """What `change` means to studies, series and counters; `columns` are of a header known before."""
     held = change.held
     counted = filed = None
     if held is not None:
@@ -97,7 +99,7 @@ def moved(change: StateChange) -> Moved:
         counted,
         filed,
         Place(change.collection, change.study_instance_uid, change.series_instance_uid, change.state),
-        None if change.header is None else change.header.columns,
+        columns if change.header is None else change.header.columns,
         change.received_at,
         change.state == "processed" and thumbnail,
     )
@@ -116,7 +118,10 @@ def account(moves: Iterable[Moved]) -> Accounts:
         for of in _tallies(accounts, moved.now):
             of.count(moved.now.state, 1)
             _describe(of, moved)
-        if moved.filed is not None and moved.filed.state == "processed" and not moved.cover:
+        left = moved.filed
+        if left is not None and left.study is not None and left.collection != moved.now.collection:
+            accounts.left.add((left.collection, left.study, left.series))
+        elif moved.filed is not None and moved.filed.state == "processed" and not moved.cover:
             accounts.uncovered.append(moved.file_id)
     return accounts
 

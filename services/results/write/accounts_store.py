@@ -15,6 +15,7 @@ import orjson
 from libs.common.database.postgres import Connection
 from services.results.write.accounts import FILES, Accounts, Key, Tally
 from services.results.write.header import SERIES, STUDY, TYPES, study_search
+from services.results.write.left_store import close_left
 
 _STUDY_FACTS = (*STUDY, "search")
 _SERIES_FACTS = ("modality", *SERIES)
@@ -112,6 +113,8 @@ async def apply_accounts(connection: Connection, accounts: Accounts) -> None:
     if accounts.uncovered:
         await _uncover(connection, accounts.uncovered, "study", "study_instance_uid", accounts.studies)
         await _uncover(connection, accounts.uncovered, "series", "series_instance_uid", accounts.series)
+    if accounts.left:
+        await close_left(connection, accounts.left)
 
 
 async def _uncover(

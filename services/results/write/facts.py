@@ -84,7 +84,8 @@ class LogEntry(NamedTuple):
     worker: str | None
     started_at: datetime | None
     finished_at: datetime
-    outcome: State
+    outcome: State | Literal["moved"]
+    """`moved` is told to nobody: the log is of attempts."""
     reason: str | None
 
 
@@ -99,6 +100,8 @@ class Facts(NamedTuple):
     outcomes: tuple[Outcome, ...] = ()
     superseded_in: str | None = None
     """Collection of the file that replaced it."""
+    moves: int = 0
+    """How often the file had been moved when it lay in `collection`; who does not know says 0."""
 
 
 class Reported(NamedTuple):

@@ -40,7 +40,7 @@ _FAULTY = (
 
 
 class FileEvents:
-    """Handles `received`, `processed` and `failed`; returns when the effect is committed."""
+    """Handles `received`, `processed`, `failed` and `moved`; returns when the effect is committed."""
 
     def __init__(
         self,
@@ -134,6 +134,8 @@ class Recorder:
                     metrics.file_seconds.observe(max(stored - accepted, 0.0))
             if change.state == "superseded" and (change.held is None or change.held.state != "superseded"):
                 metrics.superseded_files.inc()
+            if change.relocated:
+                metrics.moved_files.inc()
         effective = {change.file_id for change in changes}
         seen = set()
         for report, entry in zip(reports, entries, strict=True):
@@ -160,7 +162,11 @@ async def record(
     digests = {c.file_id: c.sha256 for c in settled if c is not None and c.received_at is not None}
     entries = [_entry(report, digests.get(report.facts.file_id)) for report in reports]
     await store.tell(connection, entries, [change for change in changes if change.announced])
-    await accounts_store.apply_accounts(connection, account(map(moved, changes)))
+    # What studies and series of the new collection say of a file is told by its row.
+    retold = [change.file_id for change in changes if change.relocated and change.header is None]
+    described = await store.read_described(connection, retold) if retold else {}
+    moves = (moved(change, described.get(change.file_id)) for change in changes)
+    await accounts_store.apply_accounts(connection, account(moves))
     return changes, entries
 
 

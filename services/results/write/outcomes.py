@@ -5,6 +5,9 @@ reverse; a newer version of the analyzer replaces an older one; anything else ch
 one order of precedence, asked per file and analyzer, in which the higher outcome wins and the first of equals
 stays, so merging events before they are stored, in whatever groups, ends in the same result.
 
+Where the file lies is said by the move with the highest number, as ingest counts them; what knows of none
+says 0, and changes no place that a move has given.
+
 A file that another one replaced is `superseded` and stays so, whether its own events come before or after;
 nothing comes back after an erasure. What was made of other bytes than the row's changes nothing.
 """
@@ -45,6 +48,8 @@ class Held(NamedTuple):
     thumbnail: bool
     counted: State | None
     filed: State | None
+    moves: int
+    """Number of the latest move that is known."""
 
 
 class StateChange(NamedTuple):
@@ -66,17 +71,29 @@ class StateChange(NamedTuple):
     study_instance_uid: str | None
     series_instance_uid: str | None
     sha256: str | None
+    moves: int
+
+    @property
+    def relocated(self) -> bool:
+        """Whether the row lay in another collection before."""
+        return self.held is not None and self.held.collection != self.collection
+
+    @property
+    def placed(self) -> bool:
+        """Whether the row has to be told where the file lies, or by which move."""
+        return self.held is not None and (self.relocated or self.held.moves != self.moves)
 
     @property
     def announced(self) -> bool:
-        """Whether the result changed, not only what is known of the header."""
+        """Whether the result changed, not only what is known of the header or of moves."""
         held = self.held
-        return held is None or held.state != self.state or self.outcome is not None or self.withdrawn
+        changed = held is None or held.state != self.state or self.outcome is not None or self.withdrawn
+        return changed or self.relocated
 
     @property
     def effective(self) -> bool:
         """Whether anything changed."""
-        return self.announced or self.header is not None
+        return self.announced or self.header is not None or self.placed
 
     @property
     def rank(self) -> int | None:
@@ -128,14 +145,15 @@ def settle(held: Held | None, new: Facts) -> StateChange | None:
     standing = max(standing, precedence(outcome))
     # Before `received`, who sent the outcome says where the file lies; `received` knows it.
     source = held if held is not None and (received or new.header is None) else new
-    superseded = new.superseded_in == source.collection or (
-        held is not None and held.state == "superseded" and held.collection == source.collection
+    place = held if held is not None and held.moves > new.moves else new if new.moves else source
+    superseded = new.superseded_in == place.collection or (
+        held is not None and held.state == "superseded" and held.collection == place.collection
     )
     study, series = (held.study_instance_uid, held.series_instance_uid) if held else (None, None)
     return StateChange(
         file_id=new.file_id,
         owner_id=source.owner_id,
-        collection=source.collection,
+        collection=place.collection,
         trace_id=new.trace_id,
         held=held,
         header=header,
@@ -146,20 +164,23 @@ def settle(held: Held | None, new: Facts) -> StateChange | None:
         study_instance_uid=study or (header and header.columns["study_instance_uid"]),
         series_instance_uid=series or (header and header.columns["series_instance_uid"]),
         sha256=known or (outcome.sha256 if outcome is not None else held and held.sha256),
+        moves=place.moves,
     )
 
 
 def merge(held: Facts, new: Facts) -> Facts:
     """What several events tell of a file; the first whole header stands."""
     named = held if held.header is not None or new.header is None else new
+    latest = named if held.moves == new.moves else max(held, new, key=lambda facts: facts.moves)
     return Facts(
         file_id=held.file_id,
         owner_id=named.owner_id,
-        collection=named.collection,
+        collection=latest.collection,
         trace_id=held.trace_id or new.trace_id,
         header=held.header if held.header is not None and held.header.whole else new.header or held.header,
         outcomes=held.outcomes + new.outcomes,
         superseded_in=held.superseded_in or new.superseded_in,
+        moves=latest.moves,
     )
 
 
@@ -181,8 +202,8 @@ def _header(held: Held | None, new: HeaderFacts | None) -> HeaderFacts | None:
 
 def _is_foreign(held: Held, new: Facts) -> bool:
     """Whether nothing is told but that a file of another collection was replaced, which nobody may do."""
-    told = new.header is not None or bool(new.outcomes)
-    return not told and new.superseded_in != held.collection
+    told = new.header is not None or bool(new.outcomes) or new.moves > held.moves
+    return not told and new.superseded_in not in (None, held.collection)
 
 
 def _state(standing: int) -> State:

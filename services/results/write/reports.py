@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from libs.common.errors import Reject
-from libs.common.events import Event, EventData, FileFailed, FileProcessed, FileReceived
+from libs.common.events import Event, EventData, FileFailed, FileMoved, FileProcessed, FileReceived
 from libs.common.ids import file_key, thumbnail_key
 from services.results.write.facts import HEADER_TYPES, Facts, HeaderFacts, LogEntry, Outcome, Reported, State
 from services.results.write.header import TYPES, clean, columns_of
@@ -31,8 +31,12 @@ def report_of(event: Event, trailer: Mapping[str, Any] | None) -> Reported:
     """Read `event`; `trailer` is that of the object of a `received`, None when it cannot be read."""
     data = event.data
     known = Facts(data.file_id, data.owner_id, data.collection, trace_id_of(event.traceparent))
+    if isinstance(data, FileMoved):
+        return Reported(
+            known._replace(moves=data.moves), None, _entry(event, "moved", finished_at=event.time)
+        )
     if isinstance(data, FileReceived):
-        known = known._replace(header=_header(data, event.time, trailer))
+        known = known._replace(moves=data.moves, header=_header(data, event.time, trailer))
         return Reported(known, _replaced(data), _entry(event, "received", finished_at=event.time))
     if isinstance(data, FileProcessed):
         outcome, attempt = _processed(data), data.attempt
@@ -56,7 +60,7 @@ def report_of(event: Event, trailer: Mapping[str, Any] | None) -> Reported:
 
 def require_own(data: EventData) -> None:
     """Raises Reject unless each object named is the file's own: a reader must not be given another's."""
-    own = isinstance(data, FileFailed) or data.storage_key == file_key(data.file_id)
+    own = isinstance(data, FileFailed | FileMoved) or data.storage_key == file_key(data.file_id)
     if isinstance(data, FileProcessed):
         own = own and data.thumbnail_key in (None, thumbnail_key(data.file_id))
     if not own:
@@ -133,7 +137,14 @@ def _replaced(data: FileReceived) -> Facts | None:
     """What `received` says of the file that it replaces: it may be known before that file's own events."""
     if data.supersedes is None or data.supersedes == data.file_id:
         return None
-    return Facts(data.supersedes, data.owner_id, data.collection, None, superseded_in=data.collection)
+    return Facts(
+        data.supersedes,
+        data.owner_id,
+        data.collection,
+        None,
+        superseded_in=data.collection,
+        moves=data.supersedes_moves,
+    )
 
 
 def _processed(data: FileProcessed) -> Outcome:
@@ -192,7 +203,7 @@ def _failure(
 
 def _entry(
     event: Event,
-    outcome: State,
+    outcome: State | Literal["moved"],
     *,
     finished_at: datetime,
     attempt: int | None = None,

@@ -10,7 +10,7 @@ import orjson
 
 from libs.common.database.postgres import Connection
 from services.results.write.facts import HEADER_TYPES, PIXELS, LogEntry, Outcome
-from services.results.write.header import HEADER_VERSION
+from services.results.write.header import HEADER_VERSION, SERIES, STUDY
 from services.results.write.outcomes import Held, StateChange
 
 CHANNEL = "results_change"
@@ -25,6 +25,8 @@ _ROW_TYPES = {
     "counted": "text",
     "filed": "text",
     "header_version": "smallint",
+    "moves": "integer",
+    "moved_to": "text",
 }
 _OUTCOME_TYPES = {
     "sha256": "text",
@@ -78,18 +80,19 @@ _HELD = """
              WHEN method_version IS NOT NULL THEN 2 + least(greatest(method_version, 0), 2147483643)
              ELSE 0 END,
         raw_data IS NOT NULL, received_at, sha256, study_instance_uid,
-        series_instance_uid, thumbnail_key IS NOT NULL, counted, filed
+        series_instance_uid, thumbnail_key IS NOT NULL, counted, filed, moves
     FROM unnest((SELECT $1::uuid[])) AS asked (id)
     CROSS JOIN LATERAL (SELECT * FROM results.upload_dicomresult WHERE file_id = asked.id OFFSET 0) AS held
 """
+_MOVE = ("moves", "moved_to")
 # A row that is made here is `received`; if it has an outcome as well, the next statement says so.
 _HEADERS = f"""
     INSERT INTO results.upload_dicomresult AS held ({_names(_ROW_TYPES)}, {_names(HEADER_TYPES)})
     SELECT file_id, owner_id, collection, trace_id, 'received', 0, counted, filed, header_version,
-        {_names(HEADER_TYPES).replace("raw_data", "raw_data::jsonb")}
+        moves, moved_to, {_names(HEADER_TYPES).replace("raw_data", "raw_data::jsonb")}
     FROM {_told(_ROW_TYPES, HEADER_TYPES, apart="raw_data")}
     ON CONFLICT (file_id) DO UPDATE SET trace_id = coalesce(held.trace_id, excluded.trace_id),
-        {_taken(("owner_id", "collection", "counted", "filed", "header_version", *HEADER_TYPES))}
+        {_taken(("owner_id", "collection", "counted", "filed", "header_version", *_MOVE, *HEADER_TYPES))}
     WHERE held.state <> 'erased'
 """
 _ANALYSIS = ("version", "state", "precedence", "reason", "attempt", "worker", "started_at", "finished_at")
@@ -119,6 +122,15 @@ _STATES = f"""
     ON CONFLICT (file_id) DO UPDATE SET changed_at = now(), {_taken(_STATE)}
     WHERE held.state <> 'erased'
 """
+_PLACES = f"""
+    UPDATE results.upload_dicomresult AS held SET changed_at = now(), collection = told.collection,
+        counted = told.counted, filed = told.filed, moves = told.moves, moved_to = told.moved_to
+    FROM {_told(_ROW_TYPES)} WHERE held.file_id = told.file_id AND held.state <> 'erased'
+"""
+_DESCRIBED = f"""
+    SELECT file_id, modality, {_names((*STUDY, *SERIES))} FROM results.upload_dicomresult
+    WHERE file_id = ANY ($1::uuid[])
+"""
 _WITHDRAW = f"DELETE FROM results.analysis WHERE analyzer = '{PIXELS}' AND file_id = ANY ($1::uuid[])"
 # One statement: the log of every attempt, the feed of every change, and a word to its readers.
 _ENTRY_TYPES = {
@@ -139,6 +151,7 @@ _FEED_TYPES = {
     "state": "text",
     "study_instance_uid": "text",
     "series_instance_uid": "text",
+    "moved": "boolean",
 }
 _TELL = f"""
     WITH logged AS (
@@ -178,6 +191,7 @@ async def write_changes(connection: Connection, changes: Sequence[StateChange]) 
     headers = [change for change in changes if change.header is not None]
     outcomes = [change for change in changes if change.outcome is not None or change.withdrawn]
     states = [change for change in changes if _only_state(change)]
+    places = [change for change in changes if change.placed and change.header is None]
     if headers:
         rows = [_row(change) | _header(change) for change in headers]
         raw = [row.pop("raw_data") for row in rows]
@@ -189,19 +203,54 @@ async def write_changes(connection: Connection, changes: Sequence[StateChange]) 
         await connection.execute(_OUTCOMES, _json(rows))
     if states:
         await connection.execute(_STATES, _json([_row(change) for change in states]))
+    if places:
+        await connection.execute(_PLACES, _json([_row(change) for change in places]))
+
+
+async def read_described(connection: Connection, file_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What the headers of these files tell of study and series, by column."""
+    rows = await connection.fetch(_DESCRIBED, file_ids)
+    return {row["file_id"]: {name: value for name, value in row.items() if name != "file_id"} for row in rows}
 
 
 async def tell(connection: Connection, entries: Sequence[LogEntry], changes: Sequence[StateChange]) -> None:
     """Note every attempt, once each; put changes into the feed, and wake its readers at the commit."""
-    fed = [{name: getattr(change, name) for name in _FEED_TYPES} for change in changes]
-    await connection.execute(_TELL, _json([entry._asdict() for entry in entries]), _json(fed), CHANNEL)
+    fed = [told for change in changes for told in _fed(change)]
+    noted = [entry._asdict() for entry in entries if entry.outcome != "moved"]
+    await connection.execute(_TELL, _json(noted), _json(fed), CHANNEL)
+
+
+def _fed(change: StateChange) -> list[dict[str, Any]]:
+    """Rows of the feed: to whom it has left (not told where it went), then to whom it lies with now."""
+    now = {
+        "file_id": change.file_id,
+        "owner_id": change.owner_id,
+        "collection": change.collection,
+        "state": change.state,
+        "study_instance_uid": change.study_instance_uid,
+        "series_instance_uid": change.series_instance_uid,
+        "moved": False,
+    }
+    held = change.held
+    if held is None or not change.relocated:
+        return [now]
+    left = {
+        "collection": held.collection,
+        "state": "erased",  # as the release before reads it
+        "study_instance_uid": held.study_instance_uid,
+        "series_instance_uid": held.series_instance_uid,
+        "moved": True,
+    }
+    return [now | left, now]
 
 
 def _only_state(change: StateChange) -> bool:
-    """Whether another file has changed it, and no outcome says so as well."""
+    """Whether another file has changed it, or a move has made it, and no outcome says so as well."""
     if change.outcome is not None or change.withdrawn:
         return False
-    return change.state != ("received" if change.held is None else change.held.state)
+    if change.held is None:
+        return change.header is None or change.state != "received"
+    return change.state != change.held.state
 
 
 def _row(change: StateChange) -> dict[str, Any]:
@@ -216,6 +265,8 @@ def _row(change: StateChange) -> dict[str, Any]:
         "counted": change.state,
         "filed": change.state if change.study_instance_uid is not None else None,
         "header_version": 0 if header is None or header.columns["search"] is None else HEADER_VERSION,
+        "moves": change.moves,
+        "moved_to": change.collection if change.moves else None,
     }
 
 

@@ -12,7 +12,7 @@ def test_names_are_the_documented_ones() -> None:
     assert TOPOLOGY.exchange == "dicom.events"
     assert {queue.name for queue in TOPOLOGY.queues()} == {
         f"{queue}{suffix}"
-        for queue in ("processor.files", "results.files", "ingest.outcomes")
+        for queue in ("processor.files", "results.files", "results.moves", "ingest.outcomes")
         for suffix in ("", ".retry.1s", ".retry.10s", ".retry.60s", ".dead")
     }
 
@@ -23,6 +23,7 @@ def test_names_are_the_documented_ones() -> None:
         ("dicom.file.received.v1", {"processor.files", "results.files"}),
         ("dicom.file.processed.v1", {"results.files"}),
         ("dicom.file.failed.v1", {"results.files", "ingest.outcomes"}),
+        ("dicom.file.moved.v1", {"results.moves"}),
     ],
 )
 def test_each_event_reaches_its_queues(event_type: str, queues: set[str]) -> None:

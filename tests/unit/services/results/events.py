@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from libs.common.events import Averages, Event, FileFailed, FileProcessed, FileReceived, new_event
+from libs.common.events import Averages, Event, FileFailed, FileMoved, FileProcessed, FileReceived, new_event
 from libs.common.ids import file_key, new_file_id, thumbnail_key
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -80,6 +80,17 @@ def failed(
             worker="worker-1",
             finished_at=MOMENT,
             **fields,
+        ),
+        TRACEPARENT,
+    )
+
+
+def moved(file_id: UUID, to: str, moves: int = 1, *, owner_id: int = 7, source: str = "user:7") -> Event:
+    """A move into the collection `to`."""
+    return new_event(
+        "/ingest",
+        FileMoved(
+            file_id=file_id, owner_id=owner_id, collection=to, from_collection=source, moves=moves, moved_by=9
         ),
         TRACEPARENT,
     )

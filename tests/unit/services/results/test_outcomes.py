@@ -85,6 +85,7 @@ def held_after(change: StateChange) -> Held:
         thumbnail=thumbnail,
         counted=change.state,
         filed=None if change.study_instance_uid is None else change.state,
+        moves=change.moves,
     )
 
 
