@@ -9,7 +9,7 @@ from typing import Any
 
 from libs.common.bus.contract import Bus, Delivery
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES, RESULTS_MOVES
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from libs.common.events import Event, EventData
@@ -76,6 +76,7 @@ class Processor:
         await self.bus.subscribe(PROCESSOR_FILES, self.handler, concurrency=concurrency, attempts=attempts)
         await self.bus.subscribe(RESULTS_FILES, self.take, concurrency=8)
         await self.bus.subscribe(INGEST_OUTCOMES, self._ignore, concurrency=1)
+        await self.bus.subscribe(RESULTS_MOVES, self._ignore, concurrency=1)
 
     async def store(self, content: bytes) -> Event:
         """Put a file where ingest would; returns its `received`."""

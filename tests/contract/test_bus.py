@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from libs.common.bus.contract import Delivery
 from libs.common.bus.retry import MAX_DELIVERIES
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES, RESULTS_MOVES
 from libs.common.errors import EventTooLarge, Reject, Unavailable
 from libs.common.events import MAX_EVENT_BYTES
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
@@ -112,7 +112,7 @@ async def test_a_subscription_may_have_another_number_of_attempts(carrier: Carri
         seen.append((delivery.attempt, delivery.attempts, delivery.last, delivery.spent))
         raise OSError
 
-    for subscription in (RESULTS_FILES, INGEST_OUTCOMES):
+    for subscription in (RESULTS_FILES, RESULTS_MOVES, INGEST_OUTCOMES):
         await carrier.bus.subscribe(subscription, Recorder(), concurrency=1)
     await carrier.bus.subscribe(PROCESSOR_FILES, fail, concurrency=1, attempts=3)
     await ready(carrier.bus)

@@ -44,7 +44,7 @@ async def test_nothing_is_dispatched_while_a_subscription_has_no_handler(bus: In
     await bus.subscribe(RESULTS_FILES, results, concurrency=1)
     with pytest.raises(Unavailable, match=r"processor\.files"):
         await bus.publish(received())
-    with pytest.raises(Unavailable, match=r"processor\.files, ingest\.outcomes"):
+    with pytest.raises(Unavailable, match=r"processor\.files, results\.moves, ingest\.outcomes"):
         await bus.ready()
     assert results.deliveries == []
 

@@ -63,8 +63,7 @@ _STATEMENTS = {
         WHERE dead_at IS NOT NULL
     """,
     "revive": """
-        UPDATE {table}
-        SET dead_at = NULL, dead_subscription = NULL, dead_reason = NULL, attempts = 0, due_at = now()
+        UPDATE {table} SET dead_at = NULL, dead_reason = NULL, attempts = 0, due_at = now()
         WHERE dead_at IS NOT NULL AND dead_subscription IS NULL AND dead_reason LIKE 'unknown event type%'
             AND event->>'type' = ANY($1::text[])
     """,
