@@ -22,6 +22,7 @@ from libs.common.errors import (
 )
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_json, parse_query
+from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
 from libs.common.http.problems import problem
 from libs.common.ids import UserId
@@ -144,7 +145,7 @@ async def get_file(request: web.Request) -> web.Response:
 async def move_file(request: web.Request) -> web.Response:
     """Put a file into another collection."""
     file_id = _file_id(request)
-    if request.content_type != "application/json":
+    if media_type(request) != "application/json":
         raise UnsupportedType("Send the body as Content-Type: application/json.")
     try:
         wanted = await parse_json(request.clone(client_max_size=MAX_MOVE_BYTES), FileMove)

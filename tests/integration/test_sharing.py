@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from libs.common.database.postgres import Connection
 from tests.results_support import running_results
 from tests.sharing_support import ANA, BEN, CAT, CHIEF, DAN, GUEST, MANAGER, READER, VIEWER, Person, Sharing
+from tests.unit.services.results.events import moved
 
 LONG = timedelta(days=2)
 
@@ -307,6 +308,24 @@ async def test_erased_and_moved_files_are_no_longer_shared(sharing: Sharing, sql
     await sharing.share(ANA, CAT, status=404, file_id=file_id)
     shares = (await sharing.ask(BEN, "GET", "/api/shares?with=me"))["shares"]
     assert [share["kind"] for share in shares] == ["study"]
+
+
+async def test_a_moved_file_is_shared_anew_by_who_manages_its_new_place(sharing: Sharing) -> None:
+    """Under its first share it was seen where it lay; that share neither goes along nor stands in the way."""
+    file_id = await sharing.file("group:3")
+    first = await sharing.share(MANAGER, BEN, file_id=file_id)
+    assert await sharing.sees(BEN, file_id)
+    await sharing.results.publish(moved(UUID(file_id), "user:13", source="group:3"))
+    assert await sharing.listed(BEN) == []
+    await sharing.ask(BEN, "GET", f"/api/results/{file_id}", 404)
+    left = (await sharing.ask(BEN, "GET", "/api/changes?limit=500"))["changes"][-1]
+    assert (left["file_id"], left["collection"], left["state"]) == (file_id, "group:3", "moved")
+    second = await sharing.share(MANAGER, BEN, file_id=file_id)
+    assert second["id"] != first["id"]
+    assert await sharing.sees(BEN, file_id)
+    await sharing.results.publish(moved(UUID(file_id), "group:3", 2, source="user:13"))
+    await sharing.take_back(MANAGER, first)
+    assert await sharing.listed(BEN) == []
 
 
 async def test_what_is_shared_in_several_ways_is_there_once(sharing: Sharing) -> None:

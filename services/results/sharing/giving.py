@@ -53,14 +53,9 @@ async def find(
     return found
 
 
-def manages(viewer: Viewer, collection: str) -> bool:
-    """Whether all of a collection is the caller's to share."""
-    return viewer.manages(collection) or (viewer.sees(collection) and viewer.may("manage_all_dicomresult"))
-
-
 async def require_managed(connection: Connection, viewer: Viewer, subject: Subject) -> None:
     """Raises PermissionDenied for who may see it and no more."""
-    if not manages(viewer, subject.collection) and not await store.managed_by(
+    if not viewer.may_manage(subject.collection) and not await store.managed_by(
         connection, viewer, subject, None
     ):
         raise _may_only_see()
@@ -76,7 +71,7 @@ async def give(
     await store.lock_collection(connection, subject.collection)
     same = await store.find_same(connection, viewer.user_id, terms.grantee, subject)
     under = None
-    if not manages(viewer, subject.collection):
+    if not viewer.may_manage(subject.collection):
         held = await store.managed_by(
             connection, viewer, subject, None if same is None else same["given_under"]
         )
@@ -132,7 +127,7 @@ async def take_back(connection: Connection, viewer: Viewer, share_id: UUID) -> i
     if row is None:
         raise _no_share()
     grantee, collection = row["grantee"], row["collection"]
-    if not (row["created_by"] == viewer.user_id or viewer.manages(grantee) or manages(viewer, collection)):
+    if not (row["created_by"] == viewer.user_id or viewer.manages(grantee) or viewer.may_manage(collection)):
         if grantee in viewer.grantees:
             raise PermissionDenied(
                 "It is shared with a group of yours: whoever manages the group may drop it."

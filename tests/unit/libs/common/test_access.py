@@ -68,3 +68,14 @@ def test_what_is_missing_is_named() -> None:
     with pytest.raises(PermissionDenied, match="view_all_dicomresult") as refused:
         viewer().require("view_all_dicomresult")
     assert refused.value.status == 403
+
+
+def test_who_manages_everything_manages_what_they_see() -> None:
+    for more, managed in (
+        ({"view_all_dicomresult"}, []),
+        ({"manage_all_dicomresult"}, ["group:3"]),
+        ({"view_all_dicomresult", "manage_all_dicomresult"}, ["group:3", "user:8", "group:9"]),
+    ):
+        chief = viewer(permissions=ORDINARY | more)
+        assert [name for name in ("group:3", "user:8", "group:9") if chief.may_manage(name)] == managed
+    assert viewer().may_manage("group:4")
