@@ -1,7 +1,5 @@
 """What each route answers to whom: the expected status of every route of every service.
 
-`owner` has sent the file that the path names, `other` has nothing to do with it, `staff` sees everything.
-With `viewing` the file is shared to be seen, with `managing` to be managed as well, on the routes of results.
 What somebody may not see is 404 to them, what they may not do is 403. A new route needs a row.
 """
 
@@ -9,83 +7,133 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+CALLERS = {
+    "anonymous": "not signed in",
+    "bare": "signed in, in no group",
+    "stranger": "of the ready-made group `uploader`, like all up to `managing`; the file is another's",
+    "owner": "has sent the file",
+    "member-none": "of a group whose members see none of its collection, where the file lies",
+    "member-view": "of one whose members see its collection",
+    "member-manage": "of one whose members manage its collection",
+    "viewing": "the file is shared with them to be seen",
+    "managing": "the file is shared with them to be managed",
+    "radiologist": "of this ready-made group, as the next three are of theirs; the file is another's",
+    "operator": "",
+    "auditor": "",
+    "administrator": "",
+    "machine": "a service account that may send and see; the file is another's",
+}
+"""Who asks, in the order of the documentation."""
 
-class Row(NamedTuple):
-    """Expected statuses of one route."""
+SIGNED_IN = tuple(name for name in CALLERS if name != "anonymous")
+UPLOADERS = SIGNED_IN[SIGNED_IN.index("stranger") : SIGNED_IN.index("radiologist")]
+SENDERS = (*UPLOADERS, "radiologist", "administrator", "machine")
+SEEING = ("owner", "member-view", "member-manage", "radiologist", "administrator")
+"""By the collection that the file lies in."""
+SHOWN = (*SEEING, "viewing", "managing")
+MANAGING = ("owner", "member-manage", "administrator")
+SHARERS = (*UPLOADERS, "radiologist", "administrator")
 
-    anonymous: int
-    other: int
-    owner: int
-    staff: int
-    viewing: int
-    managing: int
+
+class Rule(NamedTuple):
+    """The answer to most callers, and to some."""
+
+    status: int
+    others: dict[int, tuple[str, ...]]
+
+    def of(self, caller: str) -> int:
+        """What `caller` is answered."""
+        return next((status for status, names in self.others.items() if caller in names), self.status)
+
+
+def everybody(status: int, anonymous: int | None = None, **others: int) -> Rule:
+    """The same to all; `others` by name, `_` for `-`."""
+    named: dict[int, tuple[str, ...]] = {}
+    for name, other in {**({} if anonymous is None else {"anonymous": anonymous}), **others}.items():
+        named[other] = (*named.get(other, ()), name.replace("_", "-"))
+    return Rule(status, named)
+
+
+def only(status: int, *callers: str) -> Rule:
+    """`status` to these callers, 403 to who else is signed in."""
+    return Rule(403, {401: ("anonymous",), status: callers})
+
+
+def of_file(status: int, *callers: str, hidden: tuple[str, ...] = ()) -> Rule:
+    """`status` to these callers, 404 to those from whom it is `hidden`, 403 to the rest.
+
+    It is hidden from those who may ask for files and do not see this one.
+    """
+    return Rule(403, {401: ("anonymous",), status: callers, 404: hidden})
 
 
 TABLE = {
     # every service
-    "GET /livez": Row(200, 200, 200, 200, 200, 200),
-    "GET /readyz": Row(200, 200, 200, 200, 200, 200),
-    "GET /metrics": Row(200, 200, 200, 200, 200, 200),
+    "GET /livez": everybody(200),
+    "GET /readyz": everybody(200),
+    "GET /metrics": everybody(200),
     # auth
-    "GET /api/auth/openapi.json": Row(200, 200, 200, 200, 200, 200),
-    "GET /api/auth/jwks.json": Row(200, 200, 200, 200, 200, 200),
-    "POST /api/auth/login": Row(401, 200, 200, 200, 200, 200),
-    "POST /api/auth/refresh": Row(400, 200, 200, 200, 200, 200),
-    "POST /api/auth/logout": Row(400, 204, 204, 204, 204, 204),
-    "GET /api/auth/me": Row(401, 200, 200, 200, 200, 200),
-    "GET /api/auth/revocations.json": Row(200, 200, 200, 200, 200, 200),
-    "PATCH /api/auth/me": Row(401, 200, 200, 200, 200, 200),
-    "PUT /api/auth/me/password": Row(401, 415, 415, 415, 415, 415),
-    "GET /api/auth/me/sessions": Row(401, 200, 200, 200, 200, 200),
-    "DELETE /api/auth/me/sessions/{session_id}": Row(401, 404, 404, 404, 404, 404),
-    "GET /api/auth/me/api-keys": Row(401, 200, 200, 200, 200, 200),
-    "POST /api/auth/me/api-keys": Row(401, 415, 415, 415, 415, 415),
-    "DELETE /api/auth/me/api-keys/{key_id}": Row(401, 404, 404, 404, 404, 404),
-    "GET /api/auth/directory": Row(401, 200, 200, 200, 200, 200),
-    "GET /api/auth/users": Row(401, 403, 403, 403, 403, 403),
-    "POST /api/auth/users": Row(401, 403, 403, 403, 403, 403),
-    "GET /api/auth/users/{user_id}": Row(401, 403, 403, 403, 403, 403),
-    "PATCH /api/auth/users/{user_id}": Row(401, 403, 403, 403, 403, 403),
-    "DELETE /api/auth/users/{user_id}": Row(401, 403, 403, 403, 403, 403),
-    "PUT /api/auth/users/{user_id}/password": Row(401, 403, 403, 403, 403, 403),
-    "POST /api/auth/users/{user_id}/unlock": Row(401, 403, 403, 403, 403, 403),
-    "GET /api/auth/users/{user_id}/sessions": Row(401, 403, 403, 403, 403, 403),
-    "DELETE /api/auth/users/{user_id}/sessions": Row(401, 403, 403, 403, 403, 403),
-    "DELETE /api/auth/users/{user_id}/sessions/{session_id}": Row(401, 403, 403, 403, 403, 403),
-    "GET /api/auth/groups": Row(401, 403, 403, 403, 403, 403),
-    "POST /api/auth/groups": Row(401, 403, 403, 403, 403, 403),
-    "GET /api/auth/groups/{group_id}": Row(401, 403, 403, 403, 403, 403),
-    "PATCH /api/auth/groups/{group_id}": Row(401, 403, 403, 403, 403, 403),
-    "DELETE /api/auth/groups/{group_id}": Row(401, 403, 403, 403, 403, 403),
-    "GET /api/auth/permissions": Row(401, 403, 403, 403, 403, 403),
-    "GET /api/auth/admin-log": Row(401, 403, 403, 403, 403, 403),
-    "POST /api/auth/token": Row(415, 415, 415, 415, 415, 415),
-    "GET /api/auth/service-accounts": Row(401, 403, 403, 403, 403, 403),
-    "POST /api/auth/service-accounts": Row(401, 403, 403, 403, 403, 403),
-    "POST /api/auth/service-accounts/{user_id}/secret": Row(401, 403, 403, 403, 403, 403),
-    # ingest
-    "GET /api/files/openapi.json": Row(200, 200, 200, 200, 200, 200),
-    "POST /api/files": Row(401, 202, 202, 202, 202, 202),
-    "GET /api/files": Row(401, 200, 200, 200, 200, 200),
-    "GET /api/files/{id}": Row(401, 404, 200, 200, 404, 404),
-    "PATCH /api/files/{id}": Row(401, 404, 200, 403, 404, 404),
+    "GET /api/auth/openapi.json": everybody(200),
+    "GET /api/auth/jwks.json": everybody(200),
+    "GET /api/auth/revocations.json": everybody(200),
+    "POST /api/auth/login": everybody(200, 401, machine=401),
+    "POST /api/auth/refresh": everybody(200, 400, machine=400),
+    "POST /api/auth/logout": everybody(204, 400, machine=400),
+    "POST /api/auth/token": everybody(415),
+    "GET /api/auth/me": everybody(200, 401),
+    "PATCH /api/auth/me": everybody(200, 401),
+    "PUT /api/auth/me/password": everybody(415, 401),
+    "GET /api/auth/me/sessions": everybody(200, 401),
+    "DELETE /api/auth/me/sessions/{session_id}": everybody(404, 401),
+    "GET /api/auth/me/api-keys": everybody(200, 401),
+    "POST /api/auth/me/api-keys": everybody(415, 401),
+    "DELETE /api/auth/me/api-keys/{key_id}": everybody(404, 401),
+    "GET /api/auth/directory": everybody(200, 401),
+    "GET /api/auth/users": only(200, "auditor", "administrator"),
+    "POST /api/auth/users": only(415, "administrator"),
+    "GET /api/auth/users/{user_id}": only(404, "auditor", "administrator"),
+    "PATCH /api/auth/users/{user_id}": only(415, "administrator"),
+    "DELETE /api/auth/users/{user_id}": only(404, "administrator"),
+    "PUT /api/auth/users/{user_id}/password": only(415, "administrator"),
+    "POST /api/auth/users/{user_id}/unlock": only(404, "administrator"),
+    "GET /api/auth/users/{user_id}/sessions": only(404, "auditor", "administrator"),
+    "DELETE /api/auth/users/{user_id}/sessions": only(404, "administrator"),
+    "DELETE /api/auth/users/{user_id}/sessions/{session_id}": only(404, "administrator"),
+    "GET /api/auth/groups": only(200, "auditor", "administrator"),
+    "POST /api/auth/groups": only(415, "administrator"),
+    "GET /api/auth/groups/{group_id}": only(404, "auditor", "administrator"),
+    "PATCH /api/auth/groups/{group_id}": only(415, "administrator"),
+    "DELETE /api/auth/groups/{group_id}": only(404, "administrator"),
+    "GET /api/auth/permissions": only(200, "auditor", "administrator"),
+    "GET /api/auth/admin-log": only(200, "auditor", "administrator"),
+    "GET /api/auth/service-accounts": only(200, "administrator"),
+    "POST /api/auth/service-accounts": only(415, "administrator"),
+    "POST /api/auth/service-accounts/{user_id}/secret": only(404, "administrator"),
+    # ingest: knows no shares
+    "GET /api/files/openapi.json": everybody(200),
+    "POST /api/files": only(202, *SENDERS),
+    "GET /api/files": only(200, *SENDERS),
+    "GET /api/files/{id}": of_file(200, *SEEING, hidden=SENDERS),
+    "PATCH /api/files/{id}": of_file(
+        200, *MANAGING, hidden=("stranger", "member-none", "viewing", "managing")
+    ),
     # results
-    "GET /api/results/openapi.json": Row(200, 200, 200, 200, 200, 200),
-    "GET /api/results": Row(401, 200, 200, 200, 200, 200),
-    "GET /api/results/summary": Row(401, 200, 200, 200, 200, 200),
-    "GET /api/results/{file_id}": Row(401, 404, 200, 200, 200, 200),
-    "GET /api/results/{file_id}/thumbnail": Row(401, 404, 200, 200, 200, 200),
-    "GET /api/results/{file_id}/frame-means": Row(401, 404, 200, 200, 200, 200),
-    "GET /api/results/{file_id}/file": Row(401, 404, 200, 200, 200, 200),
-    "HEAD /api/results/{file_id}/file": Row(401, 404, 200, 200, 200, 200),
-    "GET /api/shares": Row(401, 200, 200, 200, 200, 200),
-    "POST /api/shares": Row(401, 404, 200, 403, 403, 200),
-    "DELETE /api/shares/{share_id}": Row(401, 404, 404, 404, 404, 404),
-    "GET /api/changes": Row(401, 200, 200, 200, 200, 200),
-    "GET /api/events": Row(401, 200, 200, 200, 200, 200),
+    "GET /api/results/openapi.json": everybody(200),
+    "GET /api/results": only(200, *SENDERS),
+    "GET /api/results/summary": only(200, *SENDERS),
+    "GET /api/results/{file_id}": of_file(200, *SHOWN, hidden=SENDERS),
+    "GET /api/results/{file_id}/thumbnail": of_file(200, *SHOWN, hidden=SENDERS),
+    "GET /api/results/{file_id}/frame-means": of_file(200, *SHOWN, hidden=SENDERS),
+    "GET /api/results/{file_id}/file": of_file(200, *SHOWN, hidden=SENDERS),
+    "HEAD /api/results/{file_id}/file": of_file(200, *SHOWN, hidden=SENDERS),
+    "GET /api/shares": only(200, *SHARERS, "auditor"),
+    "POST /api/shares": of_file(200, *MANAGING, "managing", hidden=("stranger", "member-none")),
+    "DELETE /api/shares/{share_id}": only(404, *SHARERS),
+    "GET /api/changes": only(200, *SENDERS),
+    "GET /api/events": only(200, *SENDERS),
     # portal: pages and scripts are the same for all, what they show is asked of the others
-    "GET /{path}": Row(200, 200, 200, 200, 200, 200),
-    "GET /static/{version}/{path}": Row(200, 200, 200, 200, 200, 200),
-    "GET /favicon.svg": Row(200, 200, 200, 200, 200, 200),
+    "GET /{path}": everybody(200),
+    "GET /static/{version}/{path}": everybody(200),
+    "GET /favicon.svg": everybody(200),
 }
 """By method and path. HEAD has a row where it is an operation of its own; elsewhere it follows GET."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +27,9 @@ from services.processor.settings import ProcessorSettings
 from services.results import app as results
 from services.results.settings import ResultsSettings
 from tests.builders import ct_instance
-from tests.e2e.access_table import TABLE, Row
+from tests.e2e.access_table import CALLERS, TABLE
 from tests.e2e.conftest import System
-from tests.e2e.processes import PASSWORD, client_of
+from tests.e2e.processes import PASSWORD, Client, client_of
 
 
 def routes_of(app: web.Application) -> set[str]:
@@ -98,77 +98,157 @@ async def test_the_documentation_lists_every_operation(services: dict[str, web.A
 
 @dataclass
 class Caller:
-    """Somebody who asks, signed in or not."""
+    """Somebody who asks, signed in or not; `file_id` is the file that they ask for, and where it lies."""
 
     username: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
-
-    async def refresh_token(self, session: ClientSession, url: str) -> dict[str, str]:
-        """A body with a session's refresh token, if there can be one."""
-        if self.username is None:
-            return {}
-        async with session.post(f"{url}/api/auth/login", json=self.credentials()) as answer:
-            return {"refresh_token": (await answer.json())["refresh_token"]}
+    user_id: int | None = None
+    file_id: str = ""
+    collection: str = ""
 
     def credentials(self) -> dict[str, str]:
         """What this caller signs in with; wrong for nobody."""
         return {"username": self.username or "nobody", "password": PASSWORD}
 
 
+class Cast:
+    """Makes everybody whom the table names, and the files that they ask for."""
+
+    def __init__(self, client: Client, url: str) -> None:
+        """`client` is signed in as a superuser."""
+        self._client = client
+        self._admin = dict(client.headers)
+        self._url = url
+
+    async def call(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Any:
+        """JSON to and from a route that must do what it is asked."""
+        sent = {"headers": headers or self._admin, "json": body}
+        async with self._client.session.request(method, self._url + path, **sent) as answer:
+            assert answer.status < 300, await answer.text()
+            return await answer.json()
+
+    async def person(self, name: str, *groups: int) -> Caller:
+        """A new account, signed in."""
+        username = f"{name}-{secrets.token_hex(4)}"
+        wanted = {
+            "username": username,
+            "password": PASSWORD,
+            "groups": groups,
+            "must_change_password": False,
+        }
+        made = await self.call("POST", "/api/auth/users", wanted)
+        await self._client.login(username)
+        return Caller(username, dict(self._client.headers), made["id"])
+
+    async def machine(self) -> Caller:
+        """A service account with a token of its own."""
+        scopes = ["add_dicomfile", "view_dicomfile", "view_dicomresult"]
+        wanted = {"username": f"machine-{secrets.token_hex(4)}", "permissions": scopes}
+        made = await self.call("POST", "/api/auth/service-accounts", wanted)
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": made["client_id"],
+            "client_secret": made["client_secret"],
+        }
+        async with self._client.session.post(f"{self._url}/api/auth/token", data=form) as answer:
+            token = (await answer.json())["access_token"]
+        return Caller(None, {"Authorization": f"Bearer {token}"}, made["id"])
+
+    async def upload(self, sender: Caller, **params: str) -> str:
+        """A file that is processed; its id."""
+        form = FormData()
+        form.add_field("file", ct_instance(seed=secrets.randbelow(10**6)), filename="secret name.dcm")
+        url = f"{self._url}/api/files"
+        async with self._client.session.post(url, data=form, params=params, headers=sender.headers) as answer:
+            file_id: str = (await answer.json())["files"][0]["id"]
+        self._client.headers = sender.headers
+        await self._client.ended(file_id)
+        return file_id
+
+    async def everybody(self) -> dict[str, Caller]:
+        """By the names of the table."""
+        groups = await self.call("GET", "/api/auth/groups?limit=200")
+        ready_made = {one["name"]: one["id"] for one in groups["groups"]}
+        uploader = ready_made["uploader"]
+        callers = {"anonymous": Caller(), "bare": await self.person("bare"), "machine": await self.machine()}
+        for name in ("stranger", "owner", "viewing", "managing"):
+            callers[name] = await self.person(name, uploader)
+        for name in ("radiologist", "operator", "auditor", "administrator"):
+            callers[name] = await self.person(name, ready_made[name])
+        file_id = await self.upload(callers["owner"])
+        for caller in callers.values():
+            caller.file_id, caller.collection = file_id, f"user:{callers['owner'].user_id}"
+        for name, mode in (("viewing", "view"), ("managing", "manage")):
+            share = {"grantee": {"user": callers[name].user_id}, "file_id": file_id, "mode": mode}
+            await self.call("POST", "/api/shares", share, callers["owner"].headers)
+        for mode in ("none", "view", "manage"):
+            group = await self.call(
+                "POST", "/api/auth/groups", {"name": secrets.token_hex(8), "mode": "manage"}
+            )
+            sender = await self.person("sender", uploader, group["id"])
+            file_id = await self.upload(sender, collection=group["collection"])
+            await self.call("PATCH", f"/api/auth/groups/{group['id']}", {"mode": mode})
+            callers[f"member-{mode}"] = caller = await self.person(f"member-{mode}", uploader, group["id"])
+            caller.file_id, caller.collection = file_id, group["collection"]
+        return callers
+
+
+async def body_of(session: ClientSession, url: str, route: str, caller: Caller) -> dict[str, Any]:
+    """What is sent with a request to `route`, so that it gets as far as it may."""
+    match route:
+        case "POST /api/auth/login":
+            return {"json": caller.credentials()}
+        case "POST /api/auth/refresh" | "POST /api/auth/logout":
+            if caller.username is None:
+                return {"json": {}}
+            async with session.post(f"{url}/api/auth/login", json=caller.credentials()) as answer:
+                return {"json": {"refresh_token": (await answer.json())["refresh_token"]}}
+        case "PATCH /api/auth/me":
+            return {"json": {"language": "es"}}
+        case "PATCH /api/files/{id}":
+            return {"json": {"collection": caller.collection}}
+        case "GET /api/auth/directory":
+            return {"params": {"q": "nobody"}}
+        case "POST /api/shares":
+            return {"json": {"grantee": {"user": 999999}, "file_id": caller.file_id, "mode": "view"}}
+        case "GET /api/shares":
+            return {"params": {"by": "me"}}
+        case "POST /api/files":
+            form = FormData()
+            form.add_field("file", ct_instance(seed=1), filename="a.dcm")
+            return {"data": form}
+    return {}
+
+
+def path_of(route: str, caller: Caller) -> str:
+    """The path of `route` with the caller's file, and ids of nothing."""
+    path = route.split(" ")[1].replace("{id}", caller.file_id).replace("{file_id}", caller.file_id)
+    path = path.replace("{version}", "x").replace("{path}", "js/main.js" if "static" in path else "")
+    return re.sub(r"\{[a-z_]+\}", "999999", path)
+
+
 @pytest.mark.parametrize("system", ["embedded"], indirect=True)
 async def test_every_route_answers_everybody_as_the_table_says(system: System) -> None:
     async with client_of(system.urls) as client:
         session, url = client.session, system.urls["portal"]
-        callers = {"anonymous": Caller()}
-        ids = {}
-        for name in ("other", "owner", "staff", "viewing", "managing"):
-            username = f"{name}-{secrets.token_hex(4)}"
-            await asyncio.to_thread(system.create_user, username, staff=name == "staff")
-            await client.login(username)
-            callers[name] = Caller(username, dict(client.headers))
-            async with session.get(f"{url}/api/auth/me", headers=client.headers) as answer:
-                ids[name] = (await answer.json())["user_id"]
-        client.headers = callers["owner"].headers
-        _, body = await client.upload(("secret name.dcm", ct_instance(seed=secrets.randbelow(10**6))))
-        file_id = body["files"][0]["id"]
-        await client.ended(file_id)
-        for name, mode in (("viewing", "view"), ("managing", "manage")):
-            share = {"grantee": {"user": ids[name]}, "file_id": file_id, "mode": mode}
-            async with session.post(f"{url}/api/shares", json=share, headers=client.headers) as answer:
-                assert answer.status == 200, await answer.text()
-        _, file = await client.get(f"/api/files/{file_id}")
+        await client.login()
+        callers = await Cast(client, url).everybody()
+        assert set(callers) == set(CALLERS)
+        sees_nothing = {"anonymous", "bare", "stranger", "member-none", "operator", "auditor", "machine"}
 
         async def ask(route: str, name: str) -> int:
             caller = callers[name]
-            method, path = route.split(" ")
-            path = path.replace("{id}", file_id).replace("{file_id}", file_id)
-            path = path.replace("{version}", "x").replace("{path}", "js/main.js" if "static" in path else "")
-            for unknown in ("{user_id}", "{group_id}", "{session_id}", "{key_id}", "{share_id}"):
-                path = path.replace(unknown, "999999")
-            sent: dict[str, Any] = {}
-            if route == "POST /api/auth/login":
-                sent["json"] = caller.credentials()
-            elif route in ("POST /api/auth/refresh", "POST /api/auth/logout"):
-                sent["json"] = await caller.refresh_token(session, url)
-            elif route == "PATCH /api/auth/me":
-                sent["json"] = {"language": "es"}
-            elif route == "PATCH /api/files/{id}":
-                sent["json"] = {"collection": file["collection"]}
-            elif route == "GET /api/auth/directory":
-                sent["params"] = {"q": "nobody"}
-            elif route == "POST /api/shares":
-                sent["json"] = {"grantee": {"user": 999999}, "file_id": file_id, "mode": "view"}
-            elif route == "GET /api/shares":
-                sent["params"] = {"by": "me"}
-            elif route == "POST /api/files":
-                sent["data"] = FormData()
-                sent["data"].add_field("file", ct_instance(seed=1), filename="a.dcm")
-            async with session.request(method, url + path, headers=caller.headers, **sent) as answer:
+            sent = await body_of(session, url, route, caller)
+            method, target = route.split(" ")[0], url + path_of(route, caller)
+            async with session.request(method, target, headers=caller.headers, **sent) as answer:
                 shown = answer.content_type != "text/event-stream" and await answer.text(errors="replace")
-                if shown and name in ("anonymous", "other"):
-                    assert file_id not in shown, route
+                if shown and name in sees_nothing:
+                    assert caller.file_id not in shown, route
                     assert "secret name" not in shown, route
                 return answer.status
 
-        found = {route: Row(**{name: await ask(route, name) for name in callers}) for route in TABLE}
-        assert found == TABLE
+        for route, rule in TABLE.items():
+            found = {name: await ask(route, name) for name in CALLERS}
+            assert found == {name: rule.of(name) for name in CALLERS}, route
