@@ -86,8 +86,8 @@ async def test_the_feed_waits_for_a_database_that_is_away(results: Results) -> N
         await results.upload()
         await eventually(lambda: inbox.waiting)
         assert len(await inbox.take() or ()) == 1
-    assert not feed._inboxes
-    assert not feed._by_place
+    assert not feed._followers
+    assert not feed._followers._by_place
 
 
 async def test_the_trace_of_the_upload_stands(results: Results) -> None:

@@ -23,6 +23,9 @@ from services.results.read import shared_store, store
 from services.results.read.models import ResultQuery
 from services.results.read.shared_store import ShareKind
 from services.results.read.visibility import shared
+from services.results.sharing import lists_store
+from services.results.sharing import store as sharing_store
+from services.results.sharing.store import Subject
 from tests.fixtures_postgres import PostgresServer, run_apart
 
 MANY = 50_000
@@ -341,3 +344,20 @@ async def test_counting_what_is_shared_looks_at_each_share_once(sql: Connection)
     plan = await explain(sql, *store.count_statement(NOBODY))
     found = {node.get("Relation Name", node.get("CTE Name")): node["Actual Rows"] for node in scans(plan)}
     assert set(found.values()) == {0}, found
+
+
+async def test_lists_of_shares_and_sharing_look_at_few_rows(sql: Connection) -> None:
+    maker = Viewer(100, MappingProxyType({"user:100": "manage"}), ORDINARY, ("user:100",))
+    study = Subject("study", "user:101", None, "1.2.1077", None)
+    file_id = await sql.fetchval("SELECT file_id FROM results.share WHERE kind = 'file' LIMIT 1")
+    file = Subject("file", "user:101", file_id, "1.2.1077", "1.2.3.77")
+    for statement, values, bound in (
+        (lists_store.BY, [None, LIMIT, 100], BOUND),
+        (lists_store.WITH, [None, LIMIT, GIVEN.grantees], BOUND),
+        (lists_store.OF["study"], [None, LIMIT, *study[1:]], BOUND),
+        (lists_store.OF["file"], [None, LIMIT, *file[1:]], BOUND),
+        (sharing_store.SAME, [100, "user:8", *file], 10),
+        (sharing_store.MANAGED_BY, [GIVEN.grantees, *file[1:], None], SHARED),
+    ):
+        await require_bounded(sql, statement, values, bound)
+    assert await sharing_store.find_whole(sql, maker, "1.2.1077", None, ["user:100"]) is not None

@@ -15,8 +15,9 @@ from aiohttp import web
 from libs.common.access import Viewer
 from libs.common.permissions import ALL
 from services.results.cursors import START
+from services.results.feed.followers import Inbox
 from services.results.feed.live import Stream
-from services.results.feed.reader import Feed, Inbox
+from services.results.feed.reader import Feed
 from services.results.keys import FEED
 from tests.results_support import Results, running_results
 from tests.waiting import eventually

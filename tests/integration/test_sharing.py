@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,13 @@ import asyncpg
 import pytest
 
 from libs.common.database.postgres import Connection
+from services.results.keys import DATABASE, METRICS
+from services.results.sharing.keeping import end_and_count
+from services.results.write.handlers import record
+from services.results.write.reports import report_of
 from tests.results_support import running_results
 from tests.sharing_support import ANA, BEN, CAT, CHIEF, DAN, GUEST, MANAGER, READER, VIEWER, Person, Sharing
-from tests.unit.services.results.events import moved
+from tests.unit.services.results.events import moved, processed, received, trailer
 
 LONG = timedelta(days=2)
 
@@ -403,3 +408,63 @@ async def test_limits(
         assert refused["code"] == "too-many-shares"
         await sharing.take_back(ANA, share)
         await sharing.share(ANA, other["to"], file_id=wanted)
+
+
+async def test_the_same_at_once_is_one(sharing: Sharing, sql: Connection) -> None:
+    file_id = await sharing.file()
+    shares = await asyncio.gather(*(sharing.share(ANA, BEN, file_id=file_id) for _ in range(8)))
+    assert len({share["id"] for share in shares}) == 1
+    assert await sql.fetchval("SELECT count(*) FROM results.share") == 1
+
+
+async def test_what_is_taken_back_is_not_given_on_meanwhile(sharing: Sharing) -> None:
+    """Whichever comes first: nobody keeps it."""
+    file_id = await sharing.file()
+    for _ in range(5):
+        held = await sharing.share(ANA, BEN, "manage", file_id=file_id)
+        body = {"grantee": {"user": CAT.id}, "file_id": file_id, "mode": "view"}
+        post = sharing.results.client.post("/api/shares", json=body, headers=BEN.headers())
+        answer, _ = await asyncio.gather(post, sharing.take_back(ANA, held))
+        assert answer.status in (200, 403, 404)
+        for who in (BEN, CAT):
+            await sharing.ask(who, "GET", f"/api/results/{file_id}", 404)
+
+
+async def test_ends_are_noted_and_counted(sharing: Sharing, sql: Connection) -> None:
+    app = sharing.results.client.app
+    file_id = await sharing.file()
+    for to in (BEN, CAT):
+        await sharing.share(ANA, to, file_id=file_id)
+    over = await sharing.share(ANA, 6, file_id=file_id, until=in_(LONG))
+    taken = await sharing.share(ANA, DAN, file_id=file_id)
+    await sharing.take_back(ANA, taken)
+    await sql.execute("UPDATE results.share SET until = now() WHERE id = $1", over["id"])
+    await end_and_count(app[DATABASE], app[METRICS])
+    async with sharing.results.client.get("/metrics") as answer:
+        text = await answer.text()
+    for line in (
+        'results_shares{grantee="user"} 2.0',
+        'results_shares{grantee="group"} 0.0',
+        "results_shares_given_total 4.0",
+        'results_shares_ended_total{cause="taken-back"} 1.0',
+        'results_shares_ended_total{cause="expired"} 1.0',
+    ):
+        assert line in text.splitlines(), line
+    assert await sql.fetchval("SELECT revoked_at = until FROM results.share WHERE id = $1", over["id"])
+
+
+async def test_writing_files_asks_for_no_share(sharing: Sharing) -> None:
+    """So that sharing costs those who write nothing."""
+    await sharing.file()
+    await sharing.share(ANA, BEN, study_instance_uid="1.2")
+    looks = "SELECT seq_scan + coalesce(idx_scan, 0) FROM pg_stat_xact_user_tables WHERE relname = 'share'"
+    file_id = uuid4()
+    events = received(file_id, study_instance_uid="1.2"), processed(file_id)
+    async with sharing.results.client.app[DATABASE].transaction() as connection:
+        before = await connection.fetchval(looks)
+        before = await connection.fetchval(looks)
+        changes, _ = await record(connection, [report_of(event, trailer()) for event in events])
+        assert len(changes) == 1
+        assert await connection.fetchval(looks) == before
+        await connection.fetch("SELECT FROM results.share")
+        assert await connection.fetchval(looks) == before + 1

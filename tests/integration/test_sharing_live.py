@@ -92,6 +92,7 @@ async def test_a_stream_catches_up_with_what_is_shared(sharing: Sharing) -> None
     await sharing.share(ANA, BEN, file_id=missed[1])
     async with following(sharing.results, BEN, after) as stream:
         assert await stream.files(2) == [(missed[1], "received"), (missed[1], "processed")]
+        assert await told(stream) == {"given": 1, "taken_back": 0}, "what it may have missed"
 
 
 async def test_what_is_ones_own_or_seen_anyway_is_told_once(sharing: Sharing) -> None:
@@ -121,6 +122,6 @@ async def test_nothing_is_kept_of_a_stream_that_ended(sharing: Sharing) -> None:
     await sharing.file()
     await sharing.share(ANA, BEN, study_instance_uid="1.2")
     async with following(sharing.results, BEN):
-        await eventually(lambda: len(feed._by_place) == 2)
-    await eventually(lambda: not feed._by_place)
-    assert not feed._inboxes
+        await eventually(lambda: len(feed._followers._by_place) == 2)
+    await eventually(lambda: not feed._followers._by_place)
+    assert not feed._followers

@@ -17,8 +17,9 @@ from libs.common.http.json import parse_query
 from libs.common.keys import DRAINING, VERIFIER
 from services.results.cursors import CursorExpired, Position, decode_position, encode_position
 from services.results.feed import store as changes
+from services.results.feed.followers import Inbox, SharesChanged
 from services.results.feed.models import EventQuery
-from services.results.feed.reader import Feed, Inbox, SharesChanged
+from services.results.feed.reader import Feed
 from services.results.feed.store import Change
 from services.results.keys import DATABASE, FEED, SETTINGS
 
@@ -40,7 +41,7 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
     query = parse_query(request, EventQuery)
     cursor = request.headers.get("Last-Event-ID") or query.after
     after = None if cursor is None else decode_position(cursor)
-    async with feed.join(caller) as (inbox, now):
+    async with feed.join(caller, again=after is not None) as (inbox, now):
         expired = after is not None and await _is_expired(request, after)
         resumed = now if after is None or expired else after
         response = web.StreamResponse(headers=HEADERS)

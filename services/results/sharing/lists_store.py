@@ -13,33 +13,34 @@ from services.results.read.visibility import LIVE
 from services.results.sharing.store import COLUMNS, TABLE, Subject
 
 _SHOWN = ", ".join(f"share.{name.strip()}" for name in COLUMNS.split(","))
-# One of an erased file, or of one that left its collection, opens nothing.
-_STANDS = f"""{LIVE} AND (share.kind <> 'file' OR EXISTS (
-    SELECT FROM {TABLE} AS file WHERE file.file_id = share.file_id
-        AND file.collection = share.collection AND file.state <> 'erased'))"""
+# One of an erased file, or of one that left its collection, opens nothing. No EXISTS: the planner would
+# make a hash of all files.
+_STANDS = f"""{LIVE} AND (share.kind <> 'file' OR coalesce((
+    SELECT file.collection = share.collection AND file.state <> 'erased'
+    FROM {TABLE} AS file WHERE file.file_id = share.file_id), false))"""
 _GET = f"SELECT {_SHOWN} FROM results.share AS share WHERE share.id = $1 AND {_STANDS}"
 _BEFORE = "($1::uuid IS NULL OR share.id < $1)"
 _NEWEST = "ORDER BY share.id DESC LIMIT $2"
-_BY = f"""
+BY = f"""
     SELECT {_SHOWN} FROM results.share AS share
     WHERE {_BEFORE} AND share.created_by = $3 AND {_STANDS} {_NEWEST}
 """
-_WITH = f"""
+WITH = f"""
     SELECT share.* FROM unnest($3::text[]) AS mine (name) CROSS JOIN LATERAL (
         SELECT {_SHOWN} FROM results.share AS share
         WHERE {_BEFORE} AND share.grantee = mine.name AND {_STANDS} {_NEWEST}) AS share {_NEWEST}
 """
-_OF = f"""
+_ONE = f"""
     SELECT {_SHOWN} FROM results.share AS share
     WHERE {_BEFORE} AND share.collection = $3 AND {_STANDS} AND {{}} {_NEWEST}
 """
-_OF_KIND: dict[ShareKind, str] = {
-    "file": _OF.format(
+OF: dict[ShareKind, str] = {
+    "file": _ONE.format(
         "(share.file_id = $4 OR (share.study_instance_uid = $5 AND (share.kind = 'study'"
         " OR (share.kind = 'series' AND share.series_instance_uid = $6))))"
     ),
-    "study": _OF.format("share.study_instance_uid = $5 AND $4::uuid IS NULL AND $6::text IS NULL"),
-    "series": _OF.format(
+    "study": _ONE.format("share.study_instance_uid = $5 AND $4::uuid IS NULL AND $6::text IS NULL"),
+    "series": _ONE.format(
         "share.study_instance_uid = $5 AND $4::uuid IS NULL AND (share.kind = 'study'"
         " OR (share.kind = 'series' AND share.series_instance_uid = $6))"
     ),
@@ -59,14 +60,14 @@ async def list_by(
     connection: Connection, maker: int, before: UUID | None, limit: int
 ) -> list[asyncpg.Record]:
     """Those of one maker, newest first."""
-    return await connection.fetch(_BY, before, limit, maker)
+    return await connection.fetch(BY, before, limit, maker)
 
 
 async def list_with(
     connection: Connection, grantees: Sequence[str], before: UUID | None, limit: int
 ) -> list[asyncpg.Record]:
     """Those with any of `grantees`, newest first."""
-    return await connection.fetch(_WITH, before, limit, grantees)
+    return await connection.fetch(WITH, before, limit, grantees)
 
 
 async def list_of(
@@ -74,7 +75,7 @@ async def list_of(
 ) -> list[asyncpg.Record]:
     """Those that open a file or a series; of a study, those of what is in it as well. Newest first."""
     kind, *item = subject
-    return await connection.fetch(_OF_KIND[kind], before, limit, *item)
+    return await connection.fetch(OF[kind], before, limit, *item)
 
 
 async def count_live(connection: Connection, most: int) -> dict[str, int]:

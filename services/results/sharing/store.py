@@ -37,7 +37,7 @@ _FIND_ANYWHERE = f"""
     WHERE {_WHOLE} AND {seen("$1", "$2")} ORDER BY file.file_id LIMIT 1
 """
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('share ' || $1, 0))"
-_MANAGED_BY = f"""
+MANAGED_BY = f"""
     SELECT share.id, share.until FROM results.share AS share
     WHERE share.grantee = ANY ($1::text[]) AND share.collection = $2 AND share.mode = 'manage' AND {LIVE}
         AND ((share.kind = 'file' AND share.file_id = $3)
@@ -46,7 +46,7 @@ _MANAGED_BY = f"""
     ORDER BY share.id = $6::uuid DESC NULLS LAST, share.until DESC NULLS FIRST, share.id LIMIT 1
 """
 # Ended ones that are not swept yet as well: they stand in the way of another.
-_SAME = """
+SAME = """
     SELECT id, given_under FROM results.share
     WHERE created_by = $1 AND grantee = $2 AND kind = $3 AND collection = $4 AND revoked_at IS NULL
         AND ((kind = 'file' AND file_id = $5) OR (kind <> 'file' AND study_instance_uid = $6
@@ -161,14 +161,14 @@ async def managed_by(
 ) -> asyncpg.Record | None:
     """The share by which `viewer` manages `subject` (id, until): `rather`, else the longest."""
     _, collection, *item = subject
-    return await connection.fetchrow(_MANAGED_BY, viewer.grantees, collection, *item, rather)
+    return await connection.fetchrow(MANAGED_BY, viewer.grantees, collection, *item, rather)
 
 
 async def find_same(
     connection: Connection, maker: int, grantee: str, subject: Subject
 ) -> asyncpg.Record | None:
     """The maker's share of the same with the same (id, given_under), locked."""
-    return await connection.fetchrow(_SAME, maker, grantee, *subject)
+    return await connection.fetchrow(SAME, maker, grantee, *subject)
 
 
 async def count(connection: Connection, maker: int, grantee: str, subject: Subject) -> Counts:

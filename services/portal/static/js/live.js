@@ -46,6 +46,7 @@ export class LiveChanges extends EventTarget {
     this.#source = source;
     source.addEventListener('open', () => this.#opened(resumed));
     source.addEventListener('restart', () => this.#tell('resync')); // the server no longer knows what was missed
+    source.addEventListener('shares', () => this.#tell('resync')); // more, or less, is shared with the reader
     source.addEventListener('change', (event) => {
       this.#cursor = event.lastEventId || this.#cursor;
       this.#tell('change', JSON.parse(event.data));
