@@ -7,8 +7,8 @@ import binascii
 
 from aiohttp import web
 
-from libs.common.errors import InvalidRequest, NotFound
-from libs.common.http.authenticate import viewer
+from libs.common.errors import InvalidRequest, NotFound, PermissionDenied
+from libs.common.http.authenticate import principal, viewer
 from libs.common.ids import UserId
 from services.auth.identity.policy import Actor
 from services.auth.keys import SESSIONS
@@ -43,6 +43,12 @@ def decode_name(cursor: str | None) -> str | None:
     if not name or "\0" in name or encode_name(name) != cursor:
         raise InvalidRequest("This cursor is not one that this service gave out: start again without it.")
     return name
+
+
+def require_person(request: web.Request) -> None:
+    """Raises PermissionDenied for machines: one's own account is no matter of an API key, however wide."""
+    if principal(request).client_id is not None:
+        raise PermissionDenied("One's own account is for people: sign in with your password.")
 
 
 async def read_actor(request: web.Request) -> Actor:

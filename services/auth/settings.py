@@ -87,5 +87,9 @@ class AuthSettings(ServiceSettings, DatabaseSettings):
     password_parallelism: int = Field(4, ge=1, le=64, description="argon2id lanes (RFC 9106: p).")
     password_workers: int = Field(2, ge=1, le=64, description="Passwords that are hashed at the same time.")
     password_queue: int = Field(
-        32, ge=1, le=10_000, description="Passwords that may wait or be hashed; further sign-ins answer 503."
+        32,
+        ge=1,
+        le=10_000,
+        description="Passwords that may wait or be hashed; further sign-ins answer 503. Half of the "
+        "places are kept for sign-ins from where the account was before.",
     )

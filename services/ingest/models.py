@@ -108,7 +108,7 @@ class UploadQuery(BaseModel):
     collection: str | None = Field(
         None,
         pattern=COLLECTION_PATTERN,
-        description="Where the files shall lie, e.g. `group:3`; without it, among the caller's own",
+        description="Where the files shall lie, e.g. `group:3`; without it, in the caller's default one",
     )
     file_name: str | None = Field(None, description="Name of a file sent as application/dicom")
 

@@ -20,7 +20,7 @@ from libs.common.errors import (
     TooLarge,
     UnsupportedType,
 )
-from libs.common.http.authenticate import viewer
+from libs.common.http.authenticate import principal, viewer
 from libs.common.http.json import json_response, parse_json, parse_query
 from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
@@ -77,7 +77,7 @@ async def upload_files(request: web.Request) -> web.Response:
 def _sender(request: web.Request) -> Sender:
     """Raises NotFound for a collection that the caller does not see, PermissionDenied for one only seen."""
     caller, asked = viewer(request), parse_query(request, UploadQuery).collection
-    collection = asked or user_collection(caller.user_id)
+    collection = asked or _default_collection(request)
     if not caller.sees(collection):
         raise NotFound(f"There is no collection {collection} that you may see.")
     if not caller.manages(collection):
@@ -85,6 +85,12 @@ def _sender(request: web.Request) -> Sender:
             f"You may look into {collection}, not add to it: ask who manages it, or leave `collection` out."
         )
     return Sender(UserId(caller.user_id), collection)
+
+
+def _default_collection(request: web.Request) -> str:
+    """The caller's choice while it is open to them, else their own."""
+    caller, chosen = viewer(request), principal(request).default_collection
+    return chosen if chosen is not None and caller.manages(chosen) else user_collection(caller.user_id)
 
 
 async def _receive(intake: Intake, part: Part, sender: Sender) -> UploadedFile:

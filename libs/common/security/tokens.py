@@ -31,6 +31,9 @@ FORMER_TYPE = "JWT"
 ACCESS_TOKEN_TYPES = frozenset({ACCESS_TOKEN, "application/at+jwt", FORMER_TYPE})
 """RFC 9068 2.1."""
 
+PORTAL = "portal"
+"""The `client_id` of people's own sign-ins (RFC 9068 2.2 asks for one in every token)."""
+
 MAX_LIFE_SECONDS = 600
 """Longest life of an access token; those of the release before (`JWT`) might live longer."""
 MAX_TOKEN_BYTES = 16384
@@ -193,7 +196,7 @@ class TokenVerifier:
             collections=claims.collections,
             default_collection=claims.collection,
             session_id=claims.sid,
-            client_id=claims.client_id,
+            client_id=None if claims.client_id == PORTAL else claims.client_id,
             access_version=claims.ver,
             must_change_password=claims.password_change is not None,
             issued_at=datetime.fromtimestamp(claims.iat, UTC),

@@ -13,19 +13,21 @@ from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
 from services.auth.devices.devices import UNKNOWN_SESSION
 from services.auth.devices.models import DeviceList, DeviceQuery
-from services.auth.http import path_id, read_actor
+from services.auth.http import path_id, read_actor, require_person
 from services.auth.keys import DEVICES
 from services.auth.users.users import UNKNOWN
 
 
 async def list_own_sessions(request: web.Request) -> web.Response:
     """Where one is signed in."""
+    require_person(request)
     caller = principal(request)
     return await _page(request, caller.user_id, caller.session_id)
 
 
 async def end_own_session(request: web.Request) -> web.Response:
     """Sign out elsewhere."""
+    require_person(request)
     await request.app[DEVICES].end_own(principal(request).user_id, _session_id(request))
     return web.Response(status=204)
 

@@ -13,11 +13,13 @@ from libs.common.permissions import Permission
 from services.auth import admin_log
 from services.auth.groups import store
 from services.auth.groups.models import Group, GroupChange, GroupCreate, PermissionEntry
-from services.auth.identity.policy import Actor, require_has
+from services.auth.identity.policy import Actor, GroupMode, require_has, require_reaches
 from services.auth.users import store as users
 
 GROUP = ("auth", "group")
 UNKNOWN = "There is no group with this id."
+MODES: tuple[GroupMode, ...] = ("none", "view", "manage")
+"""Each opens more than the one before."""
 
 
 class Groups:
@@ -64,7 +66,7 @@ class Groups:
             if change.permissions is not None:
                 require_has(actor, _known(change.permissions) - permissions.known(held.permissions))
             if change.mode is not None and change.mode != held.mode:
-                await _require_no_gain(connection, actor, group_id)
+                await _require_no_gain(connection, actor, held, change.mode)
             try:
                 await store.change_group(connection, group_id, change.name, change.mode)
             except asyncpg.UniqueViolationError as error:
@@ -103,10 +105,16 @@ async def _lock(connection: Connection, group_id: int) -> Group:
     return await _require(connection, group_id)
 
 
-async def _require_no_gain(connection: Connection, actor: Actor, group_id: int) -> None:
-    """A mode opens the group's files to its members: who is one does not change it, but a superuser."""
-    if not actor.superuser and actor.user_id in await store.members(connection, group_id):
+async def _require_no_gain(connection: Connection, actor: Actor, held: Group, mode: GroupMode) -> None:
+    """A mode opens the group's files to its members: who is one does not change it, but a superuser.
+
+    Nor does, where files lie, whom they are closed to.
+    """
+    if not actor.superuser and actor.user_id in await store.members(connection, held.id):
         raise Conflict("Members do not change what members may do: ask another administrator.")
+    wider = MODES.index(mode) > MODES.index(held.mode)
+    if wider and await users.collection_holds_files(connection, held.collection):
+        require_reaches(actor, {held.collection: mode})
 
 
 def _known(codenames: Sequence[str]) -> frozenset[Permission]:

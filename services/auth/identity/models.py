@@ -17,6 +17,8 @@ from libs.common.permissions import Permission
 from services.auth.identity.passwords import MAX_PASSWORD_LENGTH
 
 MAX_USERNAME_LENGTH = 150
+MOST_GROUPS = 50
+"""Of one account: each is in its access token, which a cookie must hold."""
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 
 
@@ -137,7 +139,7 @@ class UserCreate(ChangeBody):
     is_staff: bool = False
     is_superuser: bool = False
     must_change_password: bool = True
-    groups: list[int] | None = Field(None, max_length=200)
+    groups: list[int] | None = Field(None, max_length=MOST_GROUPS)
     permissions: list[Codename] = Field(default=[], max_length=200)
 
 
@@ -152,7 +154,8 @@ class UserChange(ChangeBody):
     is_staff: bool | None = None
     is_superuser: bool | None = None
     must_change_password: bool | None = None
-    groups: list[int] | None = Field(None, max_length=200)
+    default_collection: Collection | None = None
+    groups: list[int] | None = Field(None, max_length=MOST_GROUPS)
     permissions: list[Codename] | None = Field(None, max_length=200)
 
 

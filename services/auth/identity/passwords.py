@@ -19,6 +19,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 MAX_PASSWORD_LENGTH = 1024
+HASH_MARK = "$argon2id$"
 
 
 def generate_password() -> str:
@@ -32,7 +33,10 @@ class Passwords:
     def __init__(
         self, *, time_cost: int, memory_kib: int, parallelism: int, workers: int, queue: int
     ) -> None:
-        """`workers` hashes at once, of `memory_kib` each; at most `queue` calls work or wait."""
+        """`workers` hashes at once, of `memory_kib` each; at most `queue` calls work or wait.
+
+        Half of the places are kept for whoever is known: many strangers do not shut them out.
+        """
         self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="argon2")
         self._queue = queue
@@ -50,13 +54,18 @@ class Passwords:
         """The hash in PHC string format. Raises Unavailable when too many wait."""
         return await self._run(self._hasher.hash, _normal(password))
 
-    async def verify(self, encoded: str | None, password: str) -> bool:
+    async def verify(self, encoded: str | None, password: str, *, stranger: bool = False) -> bool:
         """Whether `password` made `encoded`. Raises Unavailable when too many wait.
 
-        None (no such account) is checked against a password nobody knows, so that it takes as long.
+        None (no such account) is checked against a password nobody knows, so that it takes as long, and so
+        is what is no hash, as Django's "!" for accounts without a password. `stranger`: asks from where the
+        account has not signed in.
         """
-        matches = await self._run(self._matches, encoded or self._dummy, _normal(password))
-        return matches and encoded is not None
+        usable = encoded is not None and encoded.startswith(HASH_MARK)
+        checked = encoded if encoded is not None and usable else self._dummy
+        places = max(1, self._queue // 2) if stranger else self._queue
+        matches = await self._run(self._matches, checked, _normal(password), places=places)
+        return matches and usable
 
     def outdated(self, encoded: str) -> bool:
         """Whether `encoded` was made with other parameters than today's."""
@@ -66,11 +75,11 @@ class Passwords:
         try:
             return self._hasher.verify(encoded, password)
         except (VerificationError, ValueError):
-            # ValueError: not a hash at all, as Django's "!" for accounts without a password.
+            # ValueError: damaged.
             return False
 
-    async def _run(self, work: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
-        if self._running >= self._queue:
+    async def _run(self, work: Callable[[Unpack[Ts]], T], *args: *Ts, places: int | None = None) -> T:
+        if self._running >= (self._queue if places is None else places):
             raise Unavailable("Too many people are signing in right now; try again in a moment.")
         self._running += 1
         try:

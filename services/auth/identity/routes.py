@@ -21,6 +21,7 @@ from libs.common.http.client import address_of
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from libs.common.ids import UserId
+from services.auth.http import require_person
 from services.auth.identity import directory
 from services.auth.identity.models import (
     Directory,
@@ -42,14 +43,15 @@ async def me(request: web.Request) -> web.Response:
 
 async def change_me(request: web.Request) -> web.Response:
     """Change one's own profile, language or default collection."""
-    change, found = await read_body(request, ProfileChange), await _identity(request)
-    uploadable = [name for name, mode in _collections(found).items() if mode == "manage"]
-    await request.app[USERS].change_profile(found.id, change, uploadable)
+    require_person(request)
+    change = await read_body(request, ProfileChange)
+    await request.app[USERS].change_profile(principal(request).user_id, change)
     return json_response(_me(await _identity(request)))
 
 
 async def change_password(request: web.Request) -> web.Response:
     """Change one's own password; all other sessions end."""
+    require_person(request)
     change, caller = await read_body(request, PasswordChange), principal(request)
     session_id = None if caller.session_id is None else UUID(hex=caller.session_id)
     # Whoever found somebody's screen open must not guess faster than at the sign-in.

@@ -12,7 +12,10 @@ from libs.common.ids import UserId
 from services.auth.identity.models import Account, Identity
 
 _LOCK_BOOTSTRAP = "SELECT pg_advisory_xact_lock(hashtext('auth.bootstrap'))"
-_FIND_ACCOUNT = "SELECT id, password, is_active FROM auth.auth_user WHERE lower(username) = lower($1)"
+_FIND_ACCOUNT = """
+    SELECT id, password, is_active FROM auth.auth_user
+    WHERE lower(username) = lower($1) AND kind = 'person'
+"""
 _IDENTITY = """
     SELECT u.id, u.username, u.is_staff OR u.is_superuser AS staff, u.is_superuser AS superuser,
         u.first_name, u.last_name, u.email, u.language, u.kind, u.default_collection, u.must_change_password,
@@ -52,7 +55,7 @@ async def lock_bootstrap(connection: Connection) -> None:
 
 
 async def find_account(connection: Connection, username: str) -> Account | None:
-    """By name, whatever its case."""
+    """A person's, by name, whatever its case."""
     row = await connection.fetchrow(_FIND_ACCOUNT, username)
     return None if row is None else Account(**dict(row))
 

@@ -12,7 +12,7 @@ from libs.common.ids import UserId
 from services.auth import admin_log
 from services.auth.identity import store as accounts
 from services.auth.identity.models import normal_username
-from services.auth.identity.policy import Actor
+from services.auth.identity.policy import Actor, require_above
 from services.auth.machines import assertions, store
 from services.auth.machines.models import NewServiceAccount, ServiceAccount, ServiceAccountCreate
 from services.auth.machines.secrets import hash_secret, matches, new_client_id, new_secret
@@ -76,9 +76,15 @@ class Clients:
         return NewServiceAccount(**made.model_dump(), client_secret=secret)
 
     async def renew_secret(self, actor: Actor, user_id: int) -> NewServiceAccount:
-        """Give it another secret; the old one ends at once. Raises NotFound."""
+        """Give it another secret; the old one ends at once. Raises NotFound or PermissionDenied.
+
+        Whoever knows the secret can do what the account can.
+        """
         secret = new_secret()
         async with self._database.transaction() as connection:
+            found = await users.lock_target(connection, user_id)
+            if found is not None:
+                require_above(actor, found[0])
             if not await store.replace_secret(connection, user_id, hash_secret(secret)):
                 raise NotFound(UNKNOWN)
             await users.bump_access(connection, [user_id])

@@ -8,7 +8,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from services.auth.identity.models import MAX_USERNAME_LENGTH, PRINTABLE, ChangeBody, Codename
+from services.auth.identity.models import (
+    MAX_USERNAME_LENGTH,
+    MOST_GROUPS,
+    PRINTABLE,
+    ChangeBody,
+    Codename,
+)
 
 
 class ApiKeyEntry(BaseModel):
@@ -68,7 +74,7 @@ class ServiceAccountCreate(ChangeBody):
 
     username: str = Field(min_length=1, max_length=MAX_USERNAME_LENGTH)
     permissions: list[Codename] = Field(default=[], max_length=200)
-    groups: list[int] = Field(default=[], max_length=200)
+    groups: list[int] = Field(default=[], max_length=MOST_GROUPS)
     jwks: dict[str, Any] | None = None
 
 

@@ -14,7 +14,6 @@ from libs.common.errors import (
     Conflict,
     NotAuthenticated,
     NotFound,
-    PermissionDenied,
     TooLarge,
     UnsupportedType,
 )
@@ -23,7 +22,7 @@ from libs.common.http.json import MAX_BODY_BYTES, json_response, read_body
 from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
 from libs.common.security.api_keys import ACCESS_TOKEN_TYPE, API_KEY_TYPE, TOKEN_EXCHANGE
-from services.auth.http import path_id, read_actor
+from services.auth.http import path_id, read_actor, require_person
 from services.auth.keys import API_KEYS, CLIENTS
 from services.auth.machines import api_keys
 from services.auth.machines.assertions import ASSERTION_TYPE
@@ -147,21 +146,21 @@ def _refusal(status: int, error: str, description: str) -> web.Response:
 
 async def list_api_keys(request: web.Request) -> web.Response:
     """One's own API keys."""
+    require_person(request)
     found = await request.app[API_KEYS].own(principal(request).user_id)
     return json_response(ApiKeyList(api_keys=found))
 
 
 async def create_api_key(request: web.Request) -> web.Response:
     """Make an API key; it is shown this once."""
+    require_person(request)
     wanted = await read_body(request, ApiKeyCreate)
-    if principal(request).session_id is None:
-        # A key that is limited must not make one that is not.
-        raise PermissionDenied("API keys are made by people: sign in with your password.")
     return json_response(await request.app[API_KEYS].create(await read_actor(request), wanted), status=201)
 
 
 async def revoke_api_key(request: web.Request) -> web.Response:
     """End an API key."""
+    require_person(request)
     try:
         key_id = UUID(request.match_info["key_id"])
     except ValueError:

@@ -69,7 +69,7 @@ class Sessions:
             signer = await self._key.signer()
             attempt = await self._throttle.begin(username, client.address)
             try:
-                account = await self._check(username, password)
+                account = await self._check(username, password, stranger=not attempt.known)
             except Unavailable:
                 await self._throttle.abandon(attempt)
                 raise
@@ -80,9 +80,10 @@ class Sessions:
         self._metrics.signed_in("ok")
         return grant
 
-    async def _check(self, username: str, password: str) -> Account:
+    async def _check(self, username: str, password: str, *, stranger: bool) -> Account:
         account = await self._find(username)
-        matches = await self._passwords.verify(None if account is None else account.password, password)
+        encoded = None if account is None else account.password
+        matches = await self._passwords.verify(encoded, password, stranger=stranger)
         if account is None or not matches:
             self._metrics.signed_in("wrong_credentials")
             raise WrongCredentials(WRONG_CREDENTIALS)

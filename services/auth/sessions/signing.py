@@ -12,7 +12,15 @@ from joserfc.jwk import OKPKey
 from joserfc.util import urlsafe_b64encode
 
 from libs.common import permissions
-from libs.common.security.tokens import ACCESS_TOKEN, ALGORITHM, AUDIENCE, ISSUER, Claims, token_registry
+from libs.common.security.tokens import (
+    ACCESS_TOKEN,
+    ALGORITHM,
+    AUDIENCE,
+    ISSUER,
+    PORTAL,
+    Claims,
+    token_registry,
+)
 from services.auth.identity.models import Identity
 from services.auth.sessions.models import KeySetResponse, PublicKey
 
@@ -42,7 +50,7 @@ class TokenSigner:
         lifetime: timedelta,
         *,
         session_id: UUID | None = None,
-        client_id: str | None = None,
+        client_id: str = PORTAL,
     ) -> str:
         """A token that says who `identity` is, from `now` until `lifetime` has passed.
 

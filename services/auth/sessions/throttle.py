@@ -29,10 +29,14 @@ ACCOUNT_LONGEST = 60.0
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one attempt has counted, by key, and the key of its pair of account and address."""
+    """What one attempt has counted, by key, and the key of its pair of account and address.
+
+    `known`: the account has signed in from there lately.
+    """
 
     pair: str
     counted: dict[str, datetime]
+    known: bool
 
 
 class Throttle:
@@ -52,7 +56,8 @@ class Throttle:
         longest = settings.sign_in_longest_delay_seconds
         limits = [Limit(pair, settings.sign_in_free_failures, longest)]
         async with self._database.transaction() as connection:
-            if not await _is_known(connection, username, subscriber):
+            known = await _is_known(connection, username, subscriber)
+            if not known:
                 many = settings.sign_in_free_failures_many
                 limits.append(Limit(f"address:{_digest(subscriber)}", many, longest))
                 limits.append(Limit(account, many, min(longest, ACCOUNT_LONGEST)))
@@ -69,7 +74,7 @@ class Throttle:
             if len(counted) < len(keys):
                 # Another attempt came first; nothing of this one is kept.
                 raise self._refusal(settings.sign_in_first_delay_seconds)
-        return Attempt(pair, counted)
+        return Attempt(pair, counted, known)
 
     async def succeeded(self, connection: Connection, attempt: Attempt) -> None:
         """The password was right: the pair starts anew, and nothing was counted elsewhere."""

@@ -31,9 +31,7 @@ async def list_users(request: web.Request) -> web.Response:
     found = await request.app[USERS].search(query, decode_name(query.cursor), query.limit + 1)
     page = found[: query.limit]
     more = len(found) > query.limit
-    return json_response(
-        UserList(users=page, next_cursor=encode_name(page[-1].username.lower()) if more else None)
-    )
+    return json_response(UserList(users=page, next_cursor=encode_name(page[-1].username) if more else None))
 
 
 async def create_user(request: web.Request) -> web.Response:
@@ -138,7 +136,7 @@ OPERATIONS = (
         tag="users",
         body=PasswordSet,
         status=204,
-        problems=(*BODY_PROBLEMS, NotFound),
+        problems=(*BODY_PROBLEMS, NotFound, Conflict),
         permission="change_user",
     ),
     Operation(

@@ -27,7 +27,7 @@ _USER = """
 """
 _GET = f"{_USER} WHERE u.id = $1"
 _LIST = f"""{_USER}
-    WHERE ($1::text IS NULL OR lower(u.username) > $1)
+    WHERE ($1::text IS NULL OR lower(u.username) > lower($1))
       AND ($2::text IS NULL OR strpos(lower(u.username), $2) > 0 OR strpos(lower(u.email), $2) > 0
            OR strpos(lower(u.first_name || ' ' || u.last_name), $2) > 0)
       AND ($3::integer IS NULL
@@ -102,7 +102,7 @@ async def get_user(connection: Connection, user_id: int) -> User | None:
 
 
 async def list_users(connection: Connection, query: UserQuery, after: str | None, limit: int) -> list[User]:
-    """By name, after `after` (in lower case)."""
+    """By name, after `after`, in any case."""
     sought = None if query.q is None else query.q.lower()
     rows = await connection.fetch(_LIST, after, sought, query.group, query.is_active, query.is_staff, limit)
     return [_user(row) for row in rows]

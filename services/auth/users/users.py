@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from libs.common import permissions
-from libs.common.access import group_collection
+from libs.common.access import group_collection, user_collection
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Conflict, InvalidRequest, NotFound, WrongCredentials
 from libs.common.ids import UserId
@@ -116,6 +116,8 @@ class Users:
                 await store.set_groups(connection, user_id, change.groups)
             if change.permissions is not None:
                 await store.set_permissions(connection, user_id, change.permissions)
+            if change.default_collection is not None:
+                await _set_default_collection(connection, user_id, change.default_collection)
             if access or change.must_change_password:
                 await store.bump_access(connection, [user_id])
             if change.is_active is False:
@@ -133,9 +135,12 @@ class Users:
             require_not_self(actor, target)
             require_above(actor, target)
             require_superuser_left(target, len(superusers - {user_id}))
-            if await store.owns_files(connection, user_id):
+            own = user_collection(user_id)
+            if await store.owns_files(connection, user_id) or await store.collection_holds_files(
+                connection, own
+            ):
                 raise Conflict(
-                    "This account has sent files, which keep naming it: deactivate it instead.",
+                    "This account has sent files, or files lie in its collection: deactivate it instead.",
                     code="owns-files",
                 )
             await sessions.bury_user(connection, UserId(user_id))
@@ -145,10 +150,12 @@ class Users:
     async def set_password(self, actor: Actor, user_id: int, given: PasswordSet) -> None:
         """Give an account a new password and end its sessions.
 
-        Raises NotFound, InvalidRequest or PermissionDenied.
+        Raises NotFound, InvalidRequest, PermissionDenied or Conflict (a service account has none).
         """
         password = given.password.get_secret_value()
         user = await self.get(user_id)
+        if user.kind == "service":
+            raise Conflict("A service account has no password: give it another secret.", code="no-password")
         require_good(password, user.username, min_length=self._min_length)
         encoded = await self._passwords.hash(password)
         async with self._database.transaction() as connection:
@@ -185,22 +192,12 @@ class Users:
             await store.set_password(connection, user_id, encoded, must_change=False)
             await sessions.revoke_sessions(connection, UserId(user_id), but=session_id)
 
-    async def change_profile(self, user_id: int, change: ProfileChange, collections: Sequence[str]) -> None:
-        """Change what people say of themselves. `collections` are those that they may upload to.
-
-        Raises InvalidRequest.
-        """
-        chosen = change.default_collection
-        if chosen is not None and chosen not in collections:
-            raise InvalidRequest("Choose a collection that you may upload to.")
+    async def change_profile(self, user_id: int, change: ProfileChange) -> None:
+        """Change what people say of themselves. Raises InvalidRequest."""
         async with self._database.transaction() as connection:
-            await store.change_user(
-                connection,
-                user_id,
-                UserChange.model_validate(change.model_dump(exclude={"default_collection"})),
-            )
-            if chosen is not None:
-                await store.set_default_collection(connection, user_id, chosen)
+            await store.change_user(connection, user_id, UserChange.model_validate(change.model_dump()))
+            if change.default_collection is not None:
+                await _set_default_collection(connection, user_id, change.default_collection)
 
 
 async def _require(connection: Connection, user_id: int) -> User:
@@ -208,6 +205,15 @@ async def _require(connection: Connection, user_id: int) -> User:
     if user is None:
         raise NotFound(UNKNOWN)
     return user
+
+
+async def _set_default_collection(connection: Connection, user_id: int, chosen: str) -> None:
+    """Raises InvalidRequest for one that the account may not upload to."""
+    given = await store.what_groups_give(connection, sorted(await store.groups_of(connection, user_id)))
+    groups = {group_collection(group) for group, what in given.items() if what.mode == "manage"}
+    if chosen not in groups | {user_collection(user_id)}:
+        raise InvalidRequest("Choose a collection that the account may upload to.")
+    await store.set_default_collection(connection, user_id, chosen)
 
 
 async def _lock(connection: Connection, user_id: int) -> tuple[Target, str, str]:

@@ -64,10 +64,10 @@ async def test_nobody_costs_as_much_as_somebody(make: Make, monkeypatch: pytest.
         return verify(hasher, encoded, password)
 
     monkeypatch.setattr(PasswordHasher, "verify", note)
-    assert not await passwords.verify(None, "x")
-    assert not await passwords.verify(encoded, "y")
-    nobody, somebody = map(extract_parameters, checked)
-    assert nobody == somebody
+    for held in (None, "", "!", "md5$x$y", encoded):
+        assert not await passwords.verify(held, "y")
+    assert len(checked) == 5
+    assert {str(extract_parameters(one)) for one in checked} == {str(extract_parameters(encoded))}
 
 
 async def test_hashes_of_other_parameters_are_outdated(make: Make) -> None:
@@ -107,6 +107,44 @@ async def test_work_is_bounded_and_leaves_the_event_loop_free(
     gate.set()
     assert await asyncio.gather(*accepted[:4], extra) == ["0", "1", "2", "3", "in its place"]
     assert most == 2
+
+
+async def test_strangers_leave_places_for_the_known(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords = make(workers=1, queue=4)
+    gate = threading.Event()
+
+    def slow(*_: object) -> bool:
+        return gate.wait(10)
+
+    monkeypatch.setattr(PasswordHasher, "verify", slow)
+    waiting = [asyncio.create_task(passwords.verify("$argon2id$", "x", stranger=True)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await passwords.verify("$argon2id$", "x", stranger=True)
+    waiting += [asyncio.create_task(passwords.verify("$argon2id$", "x")) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(Unavailable):
+        await passwords.verify("$argon2id$", "x")
+    gate.set()
+    assert await asyncio.gather(*waiting) == [True] * 4
+
+
+async def test_one_place_is_everybodys(make: Make) -> None:
+    passwords = make(workers=1, queue=1)
+    encoded = await passwords.hash("x")
+    assert await passwords.verify(encoded, "x", stranger=True)
+
+
+async def test_what_keyboards_compose_differently_is_one_password(make: Make) -> None:
+    """NFKC; nothing else of what was typed changes, and 64 characters and more count to the last."""
+    passwords = make()
+    encoded = await passwords.hash("contraseña ﬁna ①")
+    assert await passwords.verify(encoded, "contrasen\u0303a fina 1")
+    assert not await passwords.verify(encoded, "CONTRASEÑA FINA 1")
+    assert not await passwords.verify(encoded, "contraseña fina 1 ")
+    long = await passwords.hash("x" * 1023 + "y")
+    assert await passwords.verify(long, "x" * 1023 + "y")
+    assert not await passwords.verify(long, "x" * 1023 + "z")
 
 
 def test_generated_passwords_are_long_and_differ() -> None:

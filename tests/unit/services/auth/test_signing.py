@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from libs.common.access import group_collection
 from libs.common.ids import UserId
-from libs.common.permissions import encode
+from libs.common.permissions import ALL, encode
 from libs.common.security.tokens import TokenVerifier
-from services.auth.identity.models import Identity
+from services.auth.identity.models import MAX_USERNAME_LENGTH, MOST_GROUPS, Identity
 from services.auth.sessions.signing import TokenSigner, generate_seed
 
 ANA = Identity(
@@ -43,6 +46,7 @@ def test_a_token_has_the_agreed_header_and_claims() -> None:
         "iss": "dicom-processing-system",
         "aud": "dicom-processing-system",
         "sub": "7",
+        "client_id": "portal",
         "username": "ana",
         "staff": True,
         "groups": [1, 2],
@@ -53,6 +57,43 @@ def test_a_token_has_the_agreed_header_and_claims() -> None:
         "iat": int(now.timestamp()),
         "exp": int(now.timestamp()) + 600,
     }
+
+
+def test_a_token_with_everything_fits_a_cookie() -> None:
+    """Every permission and as many groups as there may be, of ids and a name that are long."""
+    groups = tuple(range(100_000, 100_000 + MOST_GROUPS))
+    everything = replace(
+        ANA,
+        id=UserId(2**31 - 1),
+        username="ñ" * MAX_USERNAME_LENGTH,
+        permissions=ALL,
+        groups=groups,
+        collections={group_collection(group): "manage" for group in groups},
+        default_collection=group_collection(groups[0]),
+    )
+    signer, now, life = TokenSigner(generate_seed()), datetime.now(UTC), timedelta(seconds=600)
+    assert len(signer.sign(everything, now, life, session_id=uuid4())) < 3.5 * 1024
+    few = replace(everything, username="ana", groups=groups[:20])
+    few = replace(few, collections={group_collection(group): "manage" for group in few.groups})
+    assert len(signer.sign(few, now, life, session_id=uuid4())) < 1.5 * 1024
+
+
+async def test_the_claims_are_those_of_rfc_9068() -> None:
+    """RFC 9068 2.2; a machine's token has its own `client_id` and no session."""
+    signer, now, life = TokenSigner(generate_seed()), datetime.now(UTC), timedelta(seconds=600)
+    person = signer.sign(ANA, now, life, session_id=uuid4())
+    machine = signer.sign(ANA, now, life, client_id="key:00")
+    for token, client, session in ((person, "portal", True), (machine, "key:00", False)):
+        claims = json.loads(decoded(token.split(".")[1]))
+        assert claims.keys() >= {"iss", "exp", "aud", "sub", "client_id", "iat", "jti"}
+        assert (claims["client_id"], "sid" in claims) == (client, session)
+
+    async def keys() -> bytes:
+        return signer.key_set().model_dump_json().encode()
+
+    verifier = TokenVerifier(keys)
+    assert (await verifier.verify(person)).client_id is None
+    assert (await verifier.verify(machine)).client_id == "key:00"
 
 
 def test_the_published_key_verifies_and_tells_no_secret() -> None:
