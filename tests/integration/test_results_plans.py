@@ -275,6 +275,20 @@ async def test_a_list_of_shared_files_looks_at_few_rows(sql: Connection, asked: 
         await require_bounded(sql, statement, values, bound)
 
 
+async def test_who_has_no_collection_sees_what_is_shared_alone(sql: Connection) -> None:
+    """As whoever follows a link."""
+    nobody = Viewer(0, MappingProxyType({}), ORDINARY, ("group:6",))
+    shares = await sql.fetchval("SELECT count(*) FROM results.share WHERE grantee = 'group:6'")
+    assert len(await store.list_results(sql, nobody, ResultQuery(), None, MANY)) == shares > 0
+    assert sum((await store.count_states(sql, nobody)).values()) == shares
+    end = Horizon(Position(2**63, 0), None)
+    page = await changes.read_page(sql, START, end, nobody)
+    assert page.changes
+    stranger = Viewer(0, MappingProxyType({}), ORDINARY, ("group:7",))
+    assert await store.list_results(sql, stranger, ResultQuery(q="scan"), None, LIMIT) == []
+    assert (await changes.read_page(sql, START, end, stranger)).changes == []
+
+
 async def test_shares_of_others_cost_one_probe(sql: Connection) -> None:
     plan = await explain(sql, shared_store.HELD_KINDS, [NOBODY.grantees])
     assert {node["Node Type"] for node in scans(plan)} <= {"Index Scan", "Index Only Scan"}

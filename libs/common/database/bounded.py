@@ -44,6 +44,9 @@ def first_rows(collections: Sequence[str] | None, rows: Rows, parameters: Parame
     end = f"ORDER BY {rows.order} LIMIT {rows.limit}"
     if collections is None:
         return f"{select} {end}"
+    if not collections:
+        # Its conditions stay: a statement has to use every value that is handed over.
+        return f"{select} AND false {end}"
     branches = [f"({select} AND collection = {parameters.add(name)} {end})" for name in collections]
     return f"SELECT * FROM ({' UNION ALL '.join(branches)}) AS branch {end}"  # noqa: S608  likewise
 
