@@ -157,6 +157,15 @@ async def test_who_may_not_share_does_not(sharing: Sharing) -> None:
     assert refused["permission"] == "share_dicomfile"
 
 
+async def test_the_original_takes_a_permission_of_its_own(sharing: Sharing) -> None:
+    file_id = await sharing.file()
+    await sharing.share(ANA, BEN, file_id=file_id)
+    looking = Person(BEN.id, permissions=frozenset({"view_dicomresult"}))
+    await sharing.ask(looking, "GET", f"/api/results/{file_id}")
+    refused = await sharing.ask(looking, "GET", f"/api/results/{file_id}/file", 403)
+    assert refused["permission"] == "view_dicomfile"
+
+
 async def test_a_manage_share_shares_on_and_never_more(sharing: Sharing) -> None:
     file_id = await sharing.file()
     other = await sharing.file(series="1.2.4")

@@ -125,7 +125,7 @@ OPERATIONS = (
         tag="results",
         response_type="application/dicom",
         problems=(NotFound, ObjectNotFound, RangeNotSatisfiable),
-        permission="view_dicomresult",
+        permission="view_dicomfile",
     ),
     Operation(
         "HEAD",
@@ -134,6 +134,6 @@ OPERATIONS = (
         "Size, name and digest of the uploaded file",
         tag="results",
         problems=(NotFound, ObjectNotFound),
-        permission="view_dicomresult",
+        permission="view_dicomfile",
     ),
 )
