@@ -14,7 +14,7 @@ from libs.common.database.postgres import Connection
 from services.results.feed import reader
 from services.results.keys import FEED
 from tests.results_support import Results, running_results
-from tests.sharing_support import ANA, BEN, CAT, CHIEF, GUEST, Person, Sharing
+from tests.sharing_support import ANA, BEN, CAT, CHIEF, GUEST, MANAGER, VIEWER, Person, Sharing
 from tests.sse_support import Stream
 from tests.unit.services.results.events import processed
 from tests.waiting import eventually
@@ -103,6 +103,17 @@ async def test_what_is_ones_own_or_seen_anyway_is_told_once(sharing: Sharing) ->
         again = await sharing.file()
         for stream in (owner, chief):
             assert await stream.files(2) == [(again, "received"), (again, "processed")]
+
+
+async def test_what_is_shared_of_ones_own_collection_is_no_news(sharing: Sharing) -> None:
+    file_id = await sharing.file("group:3")
+    async with following(sharing.results, VIEWER) as stream:
+        await sharing.share(MANAGER, VIEWER, file_id=file_id)
+        own = await sharing.file("group:3")
+        assert await stream.files(2) == [(own, "received"), (own, "processed")]
+        await sharing.file()
+        await sharing.share(ANA, VIEWER, study_instance_uid="1.2", collection="user:7")
+        assert await told(stream) == {"given": 1, "taken_back": 0}
 
 
 async def test_a_stream_notices_what_nobody_tells_it(
