@@ -356,12 +356,12 @@ async def test_pages_of_shared_changes_are_bounded_and_complete(sql: Connection)
 
 
 async def test_counting_what_is_shared_looks_at_each_share_once(sql: Connection) -> None:
-    plan = await explain(sql, *store.count_statement(GIVEN))
+    plan = await explain(sql, *store.count_statement(GIVEN, KINDS))
     assert not [
         node for node in scans(plan) if (node["Node Type"], node.get("Relation Name")) == ("Seq Scan", TABLE)
     ]
     assert rows_looked_at(plan) <= 10 * SHARED
-    plan = await explain(sql, *store.count_statement(NOBODY))
+    plan = await explain(sql, *store.count_statement(NOBODY, KINDS))
     found = {node.get("Relation Name", node.get("CTE Name")): node["Actual Rows"] for node in scans(plan)}
     assert set(found.values()) == {0}, found
 

@@ -215,15 +215,13 @@ async def get_frame_means(connection: Connection, file_id: UUID, viewer: Viewer)
     return await connection.fetchrow(_GET_FRAME_MEANS, file_id, viewer.visible, viewer.grantees)
 
 
-def count_statement(viewer: Viewer) -> tuple[str, list[Any]]:
-    """The statement that counts files by state, and its values."""
-    if viewer.visible is None or not viewer.grantees:
-        return _COUNT, [viewer.visible]
-    return _COUNT_SHARED, [viewer.visible, viewer.grantees]
+def count_statement(viewer: Viewer, kinds: Collection[ShareKind] = ()) -> tuple[str, list[Any]]:
+    """The statement that counts files by state, and its values; `kinds` of things are shared as well."""
+    return (_COUNT_SHARED, [viewer.visible, viewer.grantees]) if kinds else (_COUNT, [viewer.visible])
 
 
 async def count_states(connection: Connection, viewer: Viewer) -> dict[str, int]:
     """How many files are in each state; states without files may be missing."""
-    statement, values = count_statement(viewer)
+    statement, values = count_statement(viewer, await held_kinds(connection, viewer))
     rows = await connection.fetch(statement, *values)
     return {row["state"]: row["files"] for row in rows}
