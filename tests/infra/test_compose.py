@@ -13,6 +13,7 @@ import yaml
 from compose_spec import PyCompose
 
 from infra import certificates, deployment_secrets, up
+from libs.common.http.client import Hops, client_address, parse_networks
 from libs.common.http.prefixes import Service
 from libs.common.settings.http import HttpSettings
 from libs.common.settings.tls import TlsSettings
@@ -235,6 +236,16 @@ def test_every_setting_that_is_given_exists(services: dict[str, dict[str, Any]])
         assert services[name]["environment"].keys() <= known, name
         given = {s["target"] for s in services[name].get("secrets", ()) if s["target"] != "keyring.json"}
         assert given <= model.model_fields.keys(), name
+
+
+def test_the_gateway_is_believed_who_the_client_is(services: dict[str, dict[str, Any]]) -> None:
+    """Whatever private address it has; nobody outside is."""
+    for name in OWN:
+        trusted = parse_networks(services[name]["environment"]["TRUSTED_PROXIES"])
+        for gateway in ("172.18.0.9", "10.89.0.4", "192.168.16.2", "fd00::9"):
+            assert client_address(Hops(gateway, "https", ["203.0.113.7"]), trusted) == "203.0.113.7", name
+        stranger = Hops("203.0.113.7", "https", ["198.51.100.1"])
+        assert client_address(stranger, trusted) == "203.0.113.7"
 
 
 def test_tls_is_required_of_every_connection(services: dict[str, dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from libs.common.http.client import Hops, client_address, parse_networks
 from tests.infra.kubernetes_manifests import (
     COMBINATIONS,
     K8S,
@@ -134,6 +135,14 @@ def test_liveness_asks_no_dependency(manifests: Manifests) -> None:
             assert readiness["timeoutSeconds"] > 5, "/readyz itself waits for 5 s"
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
                 assert container[probe]["httpGet"]["scheme"] == "HTTPS", name
+
+
+def test_the_gateways_pods_are_believed_who_the_client_is(manifests: Manifests) -> None:
+    for name in SERVICES:
+        trusted = parse_networks(manifests.environment(name)["TRUSTED_PROXIES"])
+        assert client_address(Hops("10.244.3.9", "https", ["203.0.113.7"]), trusted) == "203.0.113.7", name
+        stranger = Hops("203.0.113.7", "https", ["198.51.100.1"])
+        assert client_address(stranger, trusted) == "203.0.113.7", name
 
 
 def test_shutdown_fits_into_the_grace_period(manifests: Manifests) -> None:

@@ -14,11 +14,16 @@ from typing import Any
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher, extract_parameters
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc.jwk import OKPKey
 
 from libs.common.database.postgres import Connection
 from libs.common.http.client import parse_networks
+from libs.common.security.api_keys import API_KEY_TYPE, TOKEN_EXCHANGE
+from services.auth.machines.assertions import ASSERTION_TYPE
 from tests.auth_support import ADMIN, Client, Start, bearer, me, refresh, sign_in
+from tests.integration.test_machines import assertion
 from tests.waiting import eventually
 
 HTTPS = {"public_url": "https://dicom.example.org"}
@@ -141,6 +146,32 @@ async def test_one_kind_of_token_is_not_another(client: Client) -> None:
     assert (await refresh(client, found["access_token"]))[0] in (400, 401)
     secret = hashlib.sha256(found["refresh_token"].partition(".")[2].encode()).hexdigest()
     assert (await me(client, secret))[0] == 401
+    headers = bearer(found["access_token"])
+    key = OKPKey.generate_key("Ed25519", {"kid": "one"})
+    wanted = {"username": "ris", "jwks": {"keys": [key.as_dict(private=False)]}}
+    made = await (await client.post("/api/auth/service-accounts", json=wanted, headers=headers)).json()
+    signed = assertion(key, made["client_id"])
+    assert (await me(client, signed))[0] == 401
+    answer = await client.post("/api/auth/me/api-keys", json={"name": "x"}, headers=headers)
+    api_key = (await answer.json())["key"]
+    assert (await me(client, api_key.rpartition("_")[2]))[0] == 401
+    for presented in (api_key, signed):
+        assert (await refresh(client, presented))[0] in (400, 401)
+    for presented in (found["access_token"], found["refresh_token"], signed, api_key):
+        form = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": presented,
+        }
+        granted = presented == signed
+        assert (await client.post("/api/auth/token", data=form)).status == (200 if granted else 401)
+        form = {
+            "grant_type": TOKEN_EXCHANGE,
+            "subject_token_type": API_KEY_TYPE,
+            "subject_token": presented,
+        }
+        granted = presented == api_key
+        assert (await client.post("/api/auth/token", data=form)).status == (200 if granted else 400)
 
 
 async def test_a_replayed_refresh_token_ends_the_session_and_its_access(
@@ -266,6 +297,38 @@ async def test_no_answer_tells_who_has_an_account(client: Client, sql: Connectio
         headers = {name for name in answer.headers if name != "Date"}
         seen.add((answer.status, json.dumps(problem, sort_keys=True), frozenset(headers)))
     assert len(seen) == 1
+
+
+async def test_every_name_costs_the_same_work(
+    client: Client, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One comparison of full cost, whether nobody has the name, its account is closed or has no password."""
+    root = bearer((await sign_in(client))["access_token"])
+    password = "four unrelated words here"
+    for name in ("closed", "django"):
+        wanted = {"username": name, "password": password}
+        assert (await client.post("/api/auth/users", json=wanted, headers=root)).status == 201
+    wanted = {"username": "machine"}
+    assert (await client.post("/api/auth/service-accounts", json=wanted, headers=root)).status == 201
+    await sql.execute("UPDATE auth.auth_user SET is_active = username <> 'closed'")
+    await sql.execute("UPDATE auth.auth_user SET password = '!' WHERE username = 'django'")
+    compared: list[str] = []
+    verify = PasswordHasher.verify
+
+    def note(hasher: PasswordHasher, encoded: str, given: str) -> bool:
+        compared.append(str(extract_parameters(encoded)))
+        return verify(hasher, encoded, given)
+
+    monkeypatch.setattr(PasswordHasher, "verify", note)
+    names = ("admin", "nobody", "no such name!", "closed", "machine", "django", "x" * 150)
+    answers = set()
+    for count, name in enumerate(names, start=1):
+        body = {"username": name, "password": password}
+        async with client.post("/api/auth/login", json=body) as answer:
+            problem = await answer.json()
+            answers.add((answer.status, problem["code"], problem["detail"]))
+        assert len(compared) == count, name
+    assert len(set(compared)) == len(answers) == 1
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,8 @@ async def test_a_service_account_signs_its_requests(admin: Api) -> None:
         "too long": assertion(key, made["client_id"], exp=int(datetime.now(UTC).timestamp()) + 3600),
         "expired": assertion(key, made["client_id"], exp=int(datetime.now(UTC).timestamp()) - 60),
         "without id": assertion(key, made["client_id"], jti=""),
+        "with an id that is no text": assertion(key, made["client_id"], jti="\0" * 12),
+        "of nobody": assertion(key, "a\0b", iss="a\0b", sub="a\0b"),
         "by another key": assertion(OKPKey.generate_key("Ed25519", {"kid": "one"}), made["client_id"]),
         "with the public key as secret": jwt.encode(
             {"alg": "HS256", "kid": "one"},

@@ -73,9 +73,9 @@ def verify(
     named = audience if isinstance(audience, list) else [audience]
     if not any(one in audiences for one in named):
         return None
-    if not isinstance(jti, str) or not 8 <= len(jti) <= 255 or isinstance(expires, bool):
+    if not isinstance(jti, str) or not 8 <= len(jti) <= 255 or not jti.isprintable():
         return None
-    if not isinstance(expires, int | float) or not 0 < expires < 253_402_300_799:
+    if isinstance(expires, bool) or not isinstance(expires, int | float) or not 0 < expires < 253_402_300_799:
         return None
     expires_at = datetime.fromtimestamp(expires, UTC)
     if not now - LEEWAY < expires_at <= now + LONGEST + LEEWAY:

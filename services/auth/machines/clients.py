@@ -15,7 +15,7 @@ from services.auth.identity.models import normal_username
 from services.auth.identity.policy import Actor, require_above
 from services.auth.machines import assertions, store
 from services.auth.machines.models import NewServiceAccount, ServiceAccount, ServiceAccountCreate
-from services.auth.machines.secrets import hash_secret, matches, new_client_id, new_secret
+from services.auth.machines.secrets import hash_secret, is_client_id, matches, new_client_id, new_secret
 from services.auth.machines.tokens import MachineToken, Tokens
 from services.auth.users import store as users
 from services.auth.users.users import require_may_give
@@ -102,6 +102,8 @@ class Clients:
 
     async def with_secret(self, client_id: str, secret: str, scope: str | None) -> MachineToken:
         """A token for a client and its secret. Raises InvalidClient or InvalidScope."""
+        if not is_client_id(client_id):
+            raise InvalidClient
         async with self._database.connection() as connection:
             found = await store.find_client(connection, client_id)
         if found is None or not matches(secret, found.secret_hash):
@@ -111,7 +113,7 @@ class Clients:
     async def with_assertion(self, assertion: str, scope: str | None) -> MachineToken:
         """A token for a client that signs. Raises InvalidClient or InvalidScope."""
         client_id = assertions.subject_of(assertion)
-        if client_id is None:
+        if client_id is None or not is_client_id(client_id):
             raise InvalidClient
         async with self._database.transaction() as connection:
             found = await store.find_client(connection, client_id)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 SECRET_BYTES = 32
 KEY_MARK = "dk"
 """What an API key begins with, so that it is recognised in logs, and by scanners for leaked secrets."""
+_CLIENT_ID = re.compile(r"[a-z0-9-]{1,64}")
 _KEY = re.compile(rf"{KEY_MARK}_([0-9a-f]{{12}})_([A-Za-z0-9_-]{{43}})")
 
 
@@ -46,6 +47,11 @@ def new_secret() -> str:
 def new_client_id(name: str) -> str:
     """The id of a service account's client: its name, and what makes it unique."""
     return f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')[:40] or 'client'}-{secrets.token_hex(4)}"
+
+
+def is_client_id(text: str) -> bool:
+    """Whether `new_client_id` may have made it."""
+    return _CLIENT_ID.fullmatch(text) is not None
 
 
 def hash_secret(secret: str) -> bytes:
