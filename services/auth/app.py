@@ -17,6 +17,7 @@ from libs.common.http.openapi import add_operations
 from libs.common.keys import KEY_EXCHANGE, READINESS, TELEMETRY
 from libs.common.resources import add_verifier, service_database
 from libs.common.security.api_keys import Exchange, Exchanged, KeyExchange
+from libs.common.security.passwords import Passwords
 from libs.common.security.tokens import ISSUER
 from libs.common.tasks import supervise
 from libs.common.telemetry.tracing import Telemetry
@@ -24,7 +25,6 @@ from services.auth import routes
 from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
 from services.auth.identity.bootstrap import Bootstrap
-from services.auth.identity.passwords import Passwords
 from services.auth.keys import (
     API_KEYS,
     CLIENTS,

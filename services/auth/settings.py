@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from libs.common.security.passwords import MAX_PASSWORD_LENGTH
 from libs.common.security.tokens import MAX_LIFE_SECONDS
 from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.service import ServiceSettings
 from services.auth.identity.models import normal_username
 from services.auth.identity.password_policy import LEAST_LENGTH
-from services.auth.identity.passwords import MAX_PASSWORD_LENGTH
 
 
 class AuthSettings(ServiceSettings, DatabaseSettings):

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from libs.common.ids import UserId, new_uuid
+from libs.common.security.passwords import Passwords
 from services.auth.identity import store as accounts
-from services.auth.identity.passwords import Passwords
 from services.auth.metrics import AuthMetrics
 from services.auth.sessions import store
 from services.auth.sessions.login import Sessions

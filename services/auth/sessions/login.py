@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import NotAuthenticated, Unavailable, WrongCredentials
 from libs.common.ids import UserId, new_uuid
+from libs.common.security.passwords import Passwords
 from services.auth.identity import store as accounts
 from services.auth.identity.models import Account, Identity, normal_username
-from services.auth.identity.passwords import Passwords
 from services.auth.metrics import AuthMetrics
 from services.auth.sessions import rotation, store
 from services.auth.sessions.models import Client, Session

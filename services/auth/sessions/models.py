@@ -10,8 +10,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from libs.common.ids import UserId
+from libs.common.security.passwords import MAX_PASSWORD_LENGTH
 from services.auth.identity.models import MAX_USERNAME_LENGTH
-from services.auth.identity.passwords import MAX_PASSWORD_LENGTH
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
+from libs.common.database.failures import Limit
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import TooManyRequests
 from libs.common.http.client import address_group
 from services.auth.identity.models import normal_username
 from services.auth.metrics import AuthMetrics
 from services.auth.sessions import failures
-from services.auth.sessions.failures import Limit
+from services.auth.sessions.failures import COUNTERS
 from services.auth.settings import AuthSettings
 
 TOO_MANY = "Too many wrong passwords: wait before the next attempt."
@@ -62,10 +63,10 @@ class Throttle:
                 limits.append(Limit(f"address:{_digest(subscriber)}", many, longest))
                 limits.append(Limit(account, many, min(longest, ACCOUNT_LONGEST)))
             keys = [limit.key for limit in limits]
-            wait = await failures.blocked_for(connection, keys)
+            wait = await COUNTERS.blocked_for(connection, keys)
             if wait is not None:
                 raise self._refusal(wait)
-            counted = await failures.count(
+            counted = await COUNTERS.count(
                 connection,
                 limits,
                 settings.sign_in_first_delay_seconds,
@@ -78,13 +79,13 @@ class Throttle:
 
     async def succeeded(self, connection: Connection, attempt: Attempt) -> None:
         """The password was right: the pair starts anew, and nothing was counted elsewhere."""
-        await failures.take_back(connection, attempt.counted)
-        await failures.forget(connection, attempt.pair)
+        await COUNTERS.take_back(connection, attempt.counted)
+        await COUNTERS.forget(connection, attempt.pair)
 
     async def abandon(self, attempt: Attempt) -> None:
         """The password was never looked at."""
         async with self._database.transaction() as connection:
-            await failures.take_back(connection, attempt.counted)
+            await COUNTERS.take_back(connection, attempt.counted)
 
     async def lift(self, connection: Connection, username: str) -> None:
         """Forget the wrong passwords of an account."""
@@ -94,9 +95,9 @@ class Throttle:
         """Keep the table small. Raises Unavailable."""
         settings = self._settings
         async with self._database.transaction() as connection:
-            await failures.prune(connection, settings.sign_in_forget_seconds, settings.sign_in_most_counters)
+            await COUNTERS.prune(connection, settings.sign_in_forget_seconds, settings.sign_in_most_counters)
         async with self._database.connection() as connection:
-            self._metrics.show_throttle(*await failures.sizes(connection))
+            self._metrics.show_throttle(*await COUNTERS.sizes(connection))
 
     def _refusal(self, seconds: float) -> TooManyRequests:
         self._metrics.signed_in("throttled")

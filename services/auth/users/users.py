@@ -10,6 +10,7 @@ from libs.common.access import group_collection, user_collection
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Conflict, InvalidRequest, NotFound, WrongCredentials
 from libs.common.ids import UserId
+from libs.common.security.passwords import Passwords
 from services.auth import admin_log
 from services.auth.identity import store as accounts
 from services.auth.identity.models import (
@@ -23,7 +24,6 @@ from services.auth.identity.models import (
     normal_username,
 )
 from services.auth.identity.password_policy import require_good
-from services.auth.identity.passwords import Passwords
 from services.auth.identity.policy import (
     Actor,
     Target,

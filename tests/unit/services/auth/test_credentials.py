@@ -11,7 +11,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.low_level import Type
 
 from libs.common.errors import Unavailable
-from services.auth.identity.passwords import Passwords, generate_password
+from libs.common.security.passwords import Passwords, generate_password
 
 Make = Callable[..., Passwords]
 

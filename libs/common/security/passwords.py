@@ -80,7 +80,7 @@ class Passwords:
 
     async def _run(self, work: Callable[[Unpack[Ts]], T], *args: *Ts, places: int | None = None) -> T:
         if self._running >= (self._queue if places is None else places):
-            raise Unavailable("Too many people are signing in right now; try again in a moment.")
+            raise Unavailable("Too many passwords are being checked right now; try again in a moment.")
         self._running += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, work, *args)
