@@ -13,7 +13,7 @@ from libs.common.permissions import ORDINARY
 from tests.results_support import Results, bearer
 from tests.unit.services.results.events import processed, received
 
-SHARING = ORDINARY | {"share_dicomfile", "view_share", "delete_share"}
+SHARING = ORDINARY | {"share_dicomfile", "view_share", "delete_share", "view_link", "delete_link"}
 """What the group `uploader` may."""
 
 

@@ -14,14 +14,21 @@ from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
+from libs.common.http.authenticate import GUEST_OF
 from libs.common.http.openapi import add_operations
 from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, add_token_keys, service_database, standalone
+from libs.common.security.passwords import Passwords
 from libs.common.tasks import supervise
 from services.results.feed import routes as feed_routes
 from services.results.feed import store as changes
 from services.results.feed.reader import Feed
-from services.results.keys import DATABASE, FEED, METRICS, SETTINGS, STORAGE
+from services.results.keys import DATABASE, FEED, LINKS, METRICS, SETTINGS, STORAGE
+from services.results.links import routes as links_routes
+from services.results.links import session_routes
+from services.results.links.keeping import keep_links
+from services.results.links.opening import Links
+from services.results.links.watching import SessionWatch
 from services.results.metrics import ResultsMetrics
 from services.results.processing.uncounted import count_what_was_missed
 from services.results.processing.waiting import show_waiting
@@ -41,6 +48,8 @@ CONCURRENCY = 128
 MOVES_CONCURRENCY = 64
 """One batch."""
 PRUNE_SECONDS = 600.0
+LINK_PASSWORDS = {"time_cost": 2, "memory_kib": 19 * 1024, "parallelism": 1, "workers": 2, "queue": 32}
+"""argon2id as OWASP's password storage cheat sheet has it; it stands behind a token of 256 bits."""
 
 
 def install(app: web.Application, settings: ResultsSettings) -> None:
@@ -52,12 +61,21 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
     app[SETTINGS] = settings
     app[DATABASE] = database
     app[STORAGE] = storage
+    watch, passwords = SessionWatch(database), Passwords(**LINK_PASSWORDS)
+    app[LINKS] = Links(database, passwords, watch, metrics)
+    app[GUEST_OF] = session_routes.guest_of
     feed = app[FEED] = Feed(database, metrics, queue=settings.events_queue)
     add_operations(
         app,
         prefix="/api",
         title="Results",
-        operations=(*read_routes.OPERATIONS, *feed_routes.OPERATIONS, *sharing_routes.OPERATIONS),
+        operations=(
+            *read_routes.OPERATIONS,
+            *feed_routes.OPERATIONS,
+            *sharing_routes.OPERATIONS,
+            *session_routes.OPERATIONS,
+            *links_routes.OPERATIONS,
+        ),
         document_path="/api/results/openapi.json",
     )
 
@@ -93,7 +111,10 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
 
         async def keep() -> None:
             await current.wait()
-            await keep_shares(database, metrics)
+            async with asyncio.TaskGroup() as keepers:
+                keepers.create_task(keep_shares(database, metrics))
+                keepers.create_task(keep_links(database, metrics))
+                keepers.create_task(watch.run())
 
         await database.open()
         async with (
@@ -105,6 +126,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             supervise(app, "results shares", keep()),
         ):
             yield
+        passwords.close()
         await database.close()
 
     app.cleanup_ctx.append(resources)

@@ -5,6 +5,7 @@ from aiohttp import web
 from libs.common.database.postgres import Database
 from libs.common.storage import Storage
 from services.results.feed.reader import Feed
+from services.results.links.opening import Links
 from services.results.metrics import ResultsMetrics
 from services.results.settings import ResultsSettings
 
@@ -12,4 +13,5 @@ SETTINGS = web.AppKey("results_settings", ResultsSettings)
 DATABASE = web.AppKey("results_database", Database)
 STORAGE = web.AppKey("results_storage", Storage)
 METRICS = web.AppKey("results_metrics", ResultsMetrics)
+LINKS = web.AppKey("results_links", Links)
 FEED = web.AppKey("results_feed", Feed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from libs.common.events import EVENT_TYPES
@@ -27,6 +29,7 @@ _FILE_SECONDS = (
     3600.0,
 )
 
+Opening = Literal["opened", "unknown", "password-required", "wrong-password", "throttled", "busy"]
 GRANTEES = ("user", "group", "link")
 """With whom something is shared."""
 
@@ -133,6 +136,22 @@ class ResultsMetrics:
             registry=registry,
         )
         preset(self.shares_ended, ("taken-back", "expired"))
+        self.link_openings = Counter(
+            "results_link_openings_total",
+            "Attempts to open a link; unknown: none such, or over; throttled: answered with 429, busy: 503",
+            ["outcome"],
+            registry=registry,
+        )
+        preset(self.link_openings, get_args(Opening))
+        self.link_sessions = Gauge(
+            "results_link_sessions", "Browsers in which a link is open", registry=registry
+        )
+        self.link_counters = Gauge(
+            "results_link_throttle_counters",
+            "Counters of refused openings of links; blocked: those that hold somebody up now",
+            ["state"],
+            registry=registry,
+        )
         self.sse_clients = Gauge("results_sse_clients", "Open /api/events streams", registry=registry)
         self.sse_cut = Counter(
             "results_sse_cut_total", "Streams ended because the client was too slow", registry=registry

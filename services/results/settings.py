@@ -31,3 +31,6 @@ class ResultsSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSe
         ge=1,
         description="Things that may be shared with one user or group at once: their lists look at each.",
     )
+    link_max_days: float = Field(
+        30.0, gt=0, le=3660, description="Days that a link for people without an account may last at most."
+    )

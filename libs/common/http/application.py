@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from libs.common import keys
-from libs.common.http.authenticate import BASE_URL, GATES, authenticate, declare, require_declared
+from libs.common.http.authenticate import BASE_URL, BY_LINK, GATES, authenticate, declare, require_declared
 from libs.common.http.client import TRUSTED_PROXIES
 from libs.common.http.cross_origin import CORS_ORIGINS, allow_origin, answer_preflight
 from libs.common.http.health import livez, metrics, readyz
@@ -40,6 +40,7 @@ def create_app(settings: HttpSettings, telemetry: Telemetry) -> web.Application:
     app[TRUSTED_PROXIES] = settings.trusted_proxies
     app[CORS_ORIGINS] = settings.cors_origins
     app[GATES] = {}
+    app[BY_LINK] = set()
     app.on_response_prepare.extend([note_prepared, allow_origin])
     app.cleanup_ctx.extend([require_declared, _telemetry, _fatal])
     add_tls(app, settings)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Literal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from typing import Literal, NamedTuple
 
 from aiohttp import web
 
@@ -18,13 +20,36 @@ from libs.common.security.api_keys import is_key, key_of_basic
 from libs.common.security.cookies import ACCESS_COOKIE, cookie_name
 from libs.common.security.principal import Principal
 
+
+class Lease(NamedTuple):
+    """How long a caller may be answered: for answers that last."""
+
+    expires_at: datetime
+    ended: Callable[[], Awaitable[None]]
+    """Returns when it is taken back before."""
+
+
+class Guest(NamedTuple):
+    """Somebody without an account, who has opened a link."""
+
+    viewer: Viewer
+    lease: Lease
+
+
 PRINCIPAL = web.RequestKey("principal", Principal)
 VIEWER = web.RequestKey("viewer", Viewer)
+LEASE = web.RequestKey("lease", Lease)
 Gate = Literal["anyone", "whoever must change their password", "signed in"] | Permission
 """Whom a route lets in: each of these fewer than the one before; a permission those who have it."""
 GATES = web.AppKey("gates", dict[RequestHandler, Gate])
 """By handler. A route whose handler is missing here keeps the application from starting."""
+BY_LINK = web.AppKey("by_link", set[RequestHandler])
+"""The handlers that answer guests as well. Their gates are permissions."""
+GUEST_OF: web.AppKey[Callable[[web.Request], Awaitable[Guest]]] = web.AppKey("guest_of")
+"""Who comes by a link; raises NotAuthenticated. Of the service that has handlers for guests."""
 BASE_URL = web.AppKey("base_url", str)
+VIA, LINK = "via", "link"
+"""A request with `?via=link` is answered by the link that its browser has opened, whoever is signed in."""
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -42,6 +67,11 @@ def viewer(request: web.Request) -> Viewer:
     if found is None:
         raise NotAuthenticated("Sign in, or send `Authorization: Bearer <access token>`.")
     return found
+
+
+def by_link(request: web.Request) -> bool:
+    """Whether this asks for what a link opens, and for nothing else."""
+    return LINK in request.query.getall(VIA, ())
 
 
 def declare(app: web.Application, gate: Gate, *handlers: RequestHandler) -> None:
@@ -136,6 +166,8 @@ async def authenticate(request: web.Request, handler: RequestHandler) -> web.Str
     """
     match = request.match_info
     if match.http_exception is None and (gate := request.app[GATES][match.handler]) != "anyone":
+        if by_link(request):
+            return await _answer_guest(request, handler, gate)
         found = await authenticate_request(request)
         if found is None:
             raise NotAuthenticated("Sign in, or send `Authorization: Bearer <access token>`.")
@@ -143,6 +175,19 @@ async def authenticate(request: web.Request, handler: RequestHandler) -> web.Str
             raise PermissionDenied("Change your password first.", code="password-change-required")
         request[PRINCIPAL] = found
         caller = request[VIEWER] = Viewer.of(found)
+        request[LEASE] = Lease(found.expires_at, partial(request.app[keys.VERIFIER].revoked, found))
         if gate not in ("signed in", "whoever must change their password"):
             caller.require(gate)
+    return await handler(request)
+
+
+async def _answer_guest(request: web.Request, handler: RequestHandler, gate: Gate) -> web.StreamResponse:
+    """What the caller's token or cookie opens counts for nothing here: a link's page never shows more."""
+    if request.match_info.handler not in request.app[BY_LINK]:
+        raise NotAuthenticated("No link opens this: sign in, and ask without `via=link`.")
+    if request.method not in SAFE_METHODS:
+        check_origin(request)
+    guest = await request.app[GUEST_OF](request)
+    guest.viewer.require(gate)
+    request[VIEWER], request[LEASE] = guest
     return await handler(request)

@@ -9,6 +9,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from libs.common.errors import InvalidRequest, TooLarge, UnsupportedType
+from libs.common.http.authenticate import VIA, by_link
 from libs.common.http.media_type import media_type
 from libs.common.http.problems import invalid_request
 
@@ -57,6 +58,9 @@ def parse_query(request: web.Request, model: type[M]) -> M:
     if repeated := sorted({name for name in query if len(query.getall(name)) > 1}):
         raise InvalidRequest(f"Given more than once: {', '.join(repeated)}.")
     try:
-        return model.model_validate(dict(query))
+        given = dict(query)
+        if by_link(request):
+            del given[VIA]
+        return model.model_validate(given)
     except ValidationError as error:
         raise invalid_request(error) from error

@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from libs.common import keys
 from libs.common.http.authenticate import PRINCIPAL
 from libs.common.http.client import address_of
+from libs.common.http.prefixes import LINK_PAGES
 from libs.common.http.problems import CLIENT_GONE, RequestHandler
 from libs.common.telemetry import semconv
 from libs.common.telemetry.tracing import context_of
@@ -22,6 +23,12 @@ access_log = logging.getLogger("access")
 def _route_of(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return "unmatched" if resource is None else resource.canonical
+
+
+def _told(path: str) -> str:
+    """A path as logs and traces keep it: whoever reads them must not get at what a link opens."""
+    before, found, _ = path.partition(LINK_PAGES)
+    return f"{before}{found}…" if found else path
 
 
 @web.middleware
@@ -42,7 +49,7 @@ async def observe(request: web.Request, handler: RequestHandler) -> web.StreamRe
         attributes={
             semconv.HTTP_REQUEST_METHOD: method,
             semconv.HTTP_ROUTE: route,
-            semconv.URL_PATH: request.path,
+            semconv.URL_PATH: _told(request.path),
             semconv.URL_SCHEME: request.scheme,
         },
     ) as span:
@@ -69,13 +76,13 @@ async def observe(request: web.Request, handler: RequestHandler) -> web.StreamRe
             access_log.info(
                 "%s %s %s",
                 method,
-                request.rel_url.raw_path,
+                _told(request.rel_url.raw_path),
                 status,
                 extra={
                     "fields": {
                         "method": method,
                         "route": route,
-                        "path": request.path,
+                        "path": _told(request.path),
                         "status": status,
                         "seconds": round(elapsed, 6),
                         "user_id": None if user is None else user.user_id,

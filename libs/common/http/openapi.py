@@ -19,11 +19,11 @@ from libs.common.errors import (
     PermissionDenied,
     Unavailable,
 )
-from libs.common.http.authenticate import Gate, declare
+from libs.common.http.authenticate import BY_LINK, LINK, VIA, Gate, declare
 from libs.common.http.json import json_response
 from libs.common.http.problems import RequestHandler
 from libs.common.permissions import Permission
-from libs.common.security.cookies import ACCESS_COOKIE, cookie_name
+from libs.common.security.cookies import ACCESS_COOKIE, LINK_COOKIE, cookie_name
 
 _REF = "#/components/schemas/{model}"
 _PROBLEM = {
@@ -65,6 +65,8 @@ class Operation:
     """Open also to whoever must change their password before anything else."""
     permission: Permission | None = None
     """What a caller must have been given; None: everybody who is signed in."""
+    by_link: bool = False
+    """Open also to who has no account and opened a link, as far as that reaches; needs a permission."""
 
     @property
     def gate(self) -> Gate:
@@ -94,6 +96,8 @@ def add_operations(
     declare(app, "anyone", openapi)
     for operation in operations:
         declare(app, operation.gate, operation.handler)
+        if operation.by_link:
+            app[BY_LINK].add(operation.handler)
         app.router.add_route(operation.method, prefix + operation.path, operation.handler)
 
 
@@ -118,18 +122,22 @@ def describe(prefix: str, title: str, operations: Sequence[Operation]) -> dict[s
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": cookie_name(ACCESS_COOKIE, secure=True)},
+                "link": {"type": "apiKey", "in": "cookie", "name": cookie_name(LINK_COOKIE, secure=True)},
             },
         },
     }
 
 
 def _operation(operation: Operation, path: str) -> dict[str, Any]:
+    security: list[dict[str, list[str]]] = [{}] if operation.public else [{"bearer": []}, {"cookie": []}]
+    if operation.by_link:
+        security.append({"link": []})
     described: dict[str, Any] = {
         "summary": operation.summary,
         "operationId": operation.handler.__name__,
         "parameters": _parameters(operation, path),
         "responses": _responses(operation),
-        "security": [{}] if operation.public else [{"bearer": []}, {"cookie": []}],
+        "security": security,
     }
     if operation.permission is not None:
         described["x-permission"] = operation.permission
@@ -162,6 +170,9 @@ def _parameters(operation: Operation, path: str) -> list[dict[str, Any]]:
             {"name": name, "in": "query", "required": name in required, "schema": part}
             for name, part in schema.get("properties", {}).items()
         )
+    if operation.by_link:
+        schema = {"const": LINK, "description": "Answer by the link that this browser has opened"}
+        found.append({"name": VIA, "in": "query", "required": False, "schema": schema})
     return found
 
 

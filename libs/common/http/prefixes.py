@@ -34,6 +34,7 @@ PREFIXES = (
     Prefix("/api/studies", "results"),
     Prefix("/api/series", "results"),
     Prefix("/api/shares", "results"),
+    Prefix("/api/links", "results"),
     Prefix("/api/views", "results"),
     Prefix("/api/events", "results"),
     Prefix("/api/changes", "results"),
@@ -45,6 +46,9 @@ PREFIXES = (
 
 PRIVATE = ("/livez", "/readyz", "/metrics")
 """Every service's own; no gateway leads there."""
+
+LINK_PAGES = "/s/"
+"""Pages of links: what follows may be a token, which no log keeps."""
 
 NO_PAGES = frozenset(path.split("/")[1] for path in (*(prefix.path for prefix in PREFIXES), *PRIVATE))
 """First segments below which nothing is a page: what is unknown there is a 404 problem."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 ACCESS_COOKIE = "dicom_access"
 REFRESH_COOKIE = "dicom_refresh"
-_PREFIXES = {ACCESS_COOKIE: "__Host-", REFRESH_COOKIE: "__Secure-"}
+LINK_COOKIE = "dicom_link"
+"""Of who opened a link, and has no account."""
+_PREFIXES = {ACCESS_COOKIE: "__Host-", REFRESH_COOKIE: "__Secure-", LINK_COOKIE: "__Host-"}
 
 
 def cookie_name(name: str, *, secure: bool) -> str:

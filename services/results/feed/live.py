@@ -12,9 +12,9 @@ from aiohttp import web
 
 from libs.common.access import Viewer
 from libs.common.errors import Unavailable
-from libs.common.http.authenticate import principal, viewer
+from libs.common.http.authenticate import LEASE, viewer
 from libs.common.http.json import parse_query
-from libs.common.keys import DRAINING, VERIFIER
+from libs.common.keys import DRAINING
 from services.results.cursors import CursorExpired, Position, decode_position, encode_position
 from services.results.feed import store as changes
 from services.results.feed.followers import Inbox, SharesChanged
@@ -37,7 +37,7 @@ HEADERS = {
 
 async def stream_events(request: web.Request) -> web.StreamResponse:
     """Stream changes until the token ends or is revoked, the client leaves or lags, or the service stops."""
-    caller, feed = viewer(request), request.app[FEED]
+    caller, lease, feed = viewer(request), request[LEASE], request.app[FEED]
     query = parse_query(request, EventQuery)
     cursor = request.headers.get("Last-Event-ID") or query.after
     after = None if cursor is None else decode_position(cursor)
@@ -49,10 +49,10 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
         stream = Stream(response, feed, caller, heartbeat=request.app[SETTINGS].events_heartbeat_seconds)
         draining = asyncio.create_task(request.app[DRAINING].wait())
         draining.add_done_callback(lambda _: inbox.end())
-        revoked = asyncio.create_task(request.app[VERIFIER].revoked(principal(request)))
+        revoked = asyncio.ensure_future(lease.ended())
         revoked.add_done_callback(lambda _: inbox.end())
         try:
-            async with asyncio.timeout((principal(request).expires_at - datetime.now(UTC)).total_seconds()):
+            async with asyncio.timeout((lease.expires_at - datetime.now(UTC)).total_seconds()):
                 await stream.begin(resumed, restarted=expired)
                 await stream.follow(inbox, resumed)
         except TimeoutError:

@@ -49,6 +49,7 @@ OPERATIONS = (
         response=ChangeList,
         problems=(CursorExpired,),
         permission="view_dicomresult",
+        by_link=True,
     ),
     Operation(
         "GET",
@@ -59,5 +60,6 @@ OPERATIONS = (
         query=EventQuery,
         response_type="text/event-stream",
         permission="view_dicomresult",
+        by_link=True,
     ),
 )

@@ -77,6 +77,7 @@ OPERATIONS = (
         query=ResultQuery,
         response=ResultList,
         permission="view_dicomresult",
+        by_link=True,
     ),
     Operation(
         "GET",
@@ -86,6 +87,7 @@ OPERATIONS = (
         tag="results",
         response=Summary,
         permission="view_dicomresult",
+        by_link=True,
     ),
     Operation(
         "GET",
@@ -96,6 +98,7 @@ OPERATIONS = (
         response=Result,
         problems=(NotFound,),
         permission="view_dicomresult",
+        by_link=True,
     ),
     Operation(
         "GET",
@@ -106,6 +109,7 @@ OPERATIONS = (
         response_type="image/jpeg",
         problems=(NotFound, ObjectNotFound, ThumbnailMissing),
         permission="view_dicomresult",
+        by_link=True,
     ),
     Operation(
         "GET",
@@ -116,6 +120,7 @@ OPERATIONS = (
         response=FrameMeans,
         problems=(NotFound, ObjectNotFound),
         permission="view_dicomresult",
+        by_link=True,
     ),
     Operation(
         "GET",
@@ -126,6 +131,7 @@ OPERATIONS = (
         response_type="application/dicom",
         problems=(NotFound, ObjectNotFound, RangeNotSatisfiable),
         permission="view_dicomfile",
+        by_link=True,
     ),
     Operation(
         "HEAD",
@@ -135,5 +141,6 @@ OPERATIONS = (
         tag="results",
         problems=(NotFound, ObjectNotFound),
         permission="view_dicomfile",
+        by_link=True,
     ),
 )

@@ -62,9 +62,17 @@ async def require_managed(connection: Connection, viewer: Viewer, subject: Subje
 
 
 async def give(
-    connection: Connection, viewer: Viewer, subject: Subject, terms: Terms, limits: ShareLimits
+    connection: Connection,
+    viewer: Viewer,
+    subject: Subject,
+    terms: Terms,
+    limits: ShareLimits,
+    *,
+    shorten: bool = False,
 ) -> tuple[asyncpg.Record, bool]:
     """Share `subject`, within a transaction; the share, and whether there was none such before.
+
+    `shorten` an end that is later than that of what the caller holds.
 
     Raises PermissionDenied for more than the caller has, Conflict beyond a limit.
     """
@@ -81,7 +89,7 @@ async def give(
             same, held = None, await store.managed_by(connection, viewer, subject, None)
         if held is None:
             raise _may_only_see()
-        under, terms = held["id"], _within(terms, held)
+        under, terms = held["id"], _within(terms, held, shorten=shorten)
     if same is not None:
         row = await store.update(connection, same["id"], terms, under)
     else:
@@ -91,11 +99,13 @@ async def give(
     return row, same is None
 
 
-def _within(terms: Terms, held: asyncpg.Record) -> Terms:
+def _within(terms: Terms, held: asyncpg.Record, *, shorten: bool) -> Terms:
     """Without an end it ends with what the caller holds. Raises PermissionDenied for a later one."""
     if held["until"] is None:
         return terms
     if terms.until is not None and terms.until > held["until"]:
+        if shorten:
+            return terms._replace(until=held["until"])
         raise PermissionDenied("It is shared with you for a shorter time: name an earlier end.")
     return terms._replace(until=terms.until or held["until"])
 

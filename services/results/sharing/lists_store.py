@@ -15,24 +15,25 @@ from services.results.sharing.store import COLUMNS, TABLE, Subject
 _SHOWN = ", ".join(f"share.{name.strip()}" for name in COLUMNS.split(","))
 # One of an erased file, or of one that left its collection, opens nothing. No EXISTS: the planner would
 # make a hash of all files.
-_STANDS = f"""{LIVE} AND (share.kind <> 'file' OR coalesce((
+STANDS = f"""{LIVE} AND (share.kind <> 'file' OR coalesce((
     SELECT file.collection = share.collection AND file.state <> 'erased'
     FROM {TABLE} AS file WHERE file.file_id = share.file_id), false))"""
-_GET = f"SELECT {_SHOWN} FROM results.share AS share WHERE share.id = $1 AND {_STANDS}"
+_GET = f"SELECT {_SHOWN} FROM results.share AS share WHERE share.id = $1 AND {STANDS}"
 _BEFORE = "($1::uuid IS NULL OR share.id < $1)"
 _NEWEST = "ORDER BY share.id DESC LIMIT $2"
 BY = f"""
     SELECT {_SHOWN} FROM results.share AS share
-    WHERE {_BEFORE} AND share.created_by = $3 AND {_STANDS} {_NEWEST}
+    WHERE {_BEFORE} AND share.created_by = $3 AND starts_with(share.grantee, $4) AND {STANDS} {_NEWEST}
 """
 WITH = f"""
     SELECT share.* FROM unnest($3::text[]) AS mine (name) CROSS JOIN LATERAL (
         SELECT {_SHOWN} FROM results.share AS share
-        WHERE {_BEFORE} AND share.grantee = mine.name AND {_STANDS} {_NEWEST}) AS share {_NEWEST}
+        WHERE {_BEFORE} AND share.grantee = mine.name AND {STANDS} {_NEWEST}) AS share {_NEWEST}
 """
 _ONE = f"""
     SELECT {_SHOWN} FROM results.share AS share
-    WHERE {_BEFORE} AND share.collection = $3 AND {_STANDS} AND {{}} {_NEWEST}
+    WHERE {_BEFORE} AND share.collection = $3 AND starts_with(share.grantee, $7) AND {STANDS} AND {{}}
+    {_NEWEST}
 """
 OF: dict[ShareKind, str] = {
     "file": _ONE.format(
@@ -57,10 +58,10 @@ async def get(connection: Connection, share_id: UUID) -> asyncpg.Record | None:
 
 
 async def list_by(
-    connection: Connection, maker: int, before: UUID | None, limit: int
+    connection: Connection, maker: int, before: UUID | None, limit: int, whom: str = ""
 ) -> list[asyncpg.Record]:
-    """Those of one maker, newest first."""
-    return await connection.fetch(BY, before, limit, maker)
+    """Those of one maker with grantees whose names begin with `whom`, newest first."""
+    return await connection.fetch(BY, before, limit, maker, whom)
 
 
 async def list_with(
@@ -71,11 +72,14 @@ async def list_with(
 
 
 async def list_of(
-    connection: Connection, subject: Subject, before: UUID | None, limit: int
+    connection: Connection, subject: Subject, before: UUID | None, limit: int, whom: str = ""
 ) -> list[asyncpg.Record]:
-    """Those that open a file or a series; of a study, those of what is in it as well. Newest first."""
+    """Those that open a file or a series; of a study, those of what is in it as well. Newest first.
+
+    Only those with grantees whose names begin with `whom`.
+    """
     kind, *item = subject
-    return await connection.fetch(OF[kind], before, limit, *item)
+    return await connection.fetch(OF[kind], before, limit, *item, whom)
 
 
 async def count_live(connection: Connection, most: int) -> dict[str, int]:

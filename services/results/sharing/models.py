@@ -14,19 +14,19 @@ from services.results.read.shared_store import ShareKind
 
 MAX_REASON = 500
 _ID = Field(None, ge=1, le=2**63 - 1)
-_COLLECTION = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]
-_UID = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
-_REASON = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON, pattern=r"^[^\x00]*$")]
-_IN = Field(
+CollectionName = Annotated[str, StringConstraints(pattern=COLLECTION_PATTERN)]
+Uid = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00]*$")]
+Reason = Annotated[str, StringConstraints(min_length=1, max_length=MAX_REASON, pattern=r"^[^\x00]*$")]
+IN = Field(
     None, description="Where the study or series lies; without: one's own collection, then one's groups'"
 )
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class NewGrantee(_Body):
+class NewGrantee(Body):
     """A user or a group; results do not know whether there is one with this id."""
 
     user: int | None = _ID
@@ -44,21 +44,21 @@ class NewGrantee(_Body):
         return f"user:{self.user}" if self.group is None else f"group:{self.group}"
 
 
-class ShareRequest(_Body):
+class ShareRequest(Body):
     """A file, a study or a series, with whom, and how much."""
 
     grantee: NewGrantee
     file_id: UUID | None = None
-    study_instance_uid: _UID | None = None
-    series_instance_uid: _UID | None = None
-    collection: _COLLECTION | None = _IN
+    study_instance_uid: Uid | None = None
+    series_instance_uid: Uid | None = None
+    collection: CollectionName | None = IN
     mode: Mode
     until: AwareDatetime | None = Field(None, lt=datetime(9999, 1, 1, tzinfo=UTC), description="Its end")
-    reason: _REASON | None = None
+    reason: Reason | None = None
 
     @model_validator(mode="after")
     def _one_item(self) -> Self:
-        _require_one(self.file_id, self.study_instance_uid, self.series_instance_uid, self.collection)
+        require_one(self.file_id, self.study_instance_uid, self.series_instance_uid, self.collection)
         return self
 
 
@@ -107,9 +107,9 @@ class ShareQuery(Query):
     file_id: UUID | None = Field(
         None, description="Those that open this file, its study's and series' included"
     )
-    study_instance_uid: _UID | None = Field(None, description="Those of this study, and of what is in it")
-    series_instance_uid: _UID | None = Field(None, description="Those that open this whole series")
-    collection: _COLLECTION | None = _IN
+    study_instance_uid: Uid | None = Field(None, description="Those of this study, and of what is in it")
+    series_instance_uid: Uid | None = Field(None, description="Those that open this whole series")
+    collection: CollectionName | None = IN
     limit: int = Field(50, ge=1, le=500)
     cursor: Text | None = Field(None, description="`next_cursor` of the page before")
 
@@ -117,13 +117,13 @@ class ShareQuery(Query):
     def _one_question(self) -> Self:
         item = self.file_id, self.study_instance_uid, self.series_instance_uid, self.collection
         if self.by is None and self.with_ is None:
-            _require_one(*item)
+            require_one(*item)
         elif (self.by and self.with_) or any(part is not None for part in item):
             raise ValueError("ask for by=me, for with=me, or for those of one thing")
         return self
 
 
-def _require_one(file_id: UUID | None, study: str | None, series: str | None, collection: str | None) -> None:
+def require_one(file_id: UUID | None, study: str | None, series: str | None, collection: str | None) -> None:
     """A series may name its study as well; a file says by itself where it lies."""
     if (file_id is None) == (study is None and series is None):
         raise ValueError("name a file, or a study, or a series")
