@@ -31,6 +31,8 @@ from services.operator.settings import OperatorSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
 from services.results.feed import routes as feed_routes
+from services.results.links import routes as link_routes
+from services.results.links import session_routes as link_session_routes
 from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
 from services.results.sharing import routes as sharing_routes
@@ -60,13 +62,23 @@ SECTIONS: dict[str, type[ServiceSettings]] = {
 OPERATIONS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
     ("/api/auth", auth_routes.OPERATIONS),
     ("/api/files", ingest_routes.OPERATIONS),
-    ("/api", (*read_routes.OPERATIONS, *feed_routes.OPERATIONS, *sharing_routes.OPERATIONS)),
+    (
+        "/api",
+        (
+            *read_routes.OPERATIONS,
+            *feed_routes.OPERATIONS,
+            *sharing_routes.OPERATIONS,
+            *link_routes.OPERATIONS,
+            *link_session_routes.OPERATIONS,
+        ),
+    ),
 )
 """By the prefix that their service registers them with."""
 ANSWERS = (
     "What every route answers to whom, checked by asking: what somebody may not see is 404, what they may",
     "not do 403; 400 or 415 is for a request without a body, and 404 also for an account, a group or a share",
-    "that is not there. Shares open routes of results, no others.",
+    "that is not there. Shares open routes of results, no others; of these, links open those marked `link`",
+    "above.",
     "",
 )
 EVENTS = (FileReceived, FileProcessed, FileFailed, FileMoved)
@@ -128,6 +140,7 @@ def access_document() -> str:
     for prefix, operations in OPERATIONS:
         for operation in operations:
             gate = f"`{operation.permission}`" if operation.permission else operation.gate
+            gate += ", `link`" if operation.by_link else ""
             lines.append(f"| {operation.method} | `{prefix}{operation.path}` | {gate} |")
     lines += ["", "## Answers", "", *ANSWERS, ""]
     lines += [f"- **{name}**" + (f": {meaning}" if meaning else "") for name, meaning in CALLERS.items()]

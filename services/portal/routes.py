@@ -8,7 +8,7 @@ from aiohttp import web
 
 from libs.common.errors import NotFound
 from libs.common.http.authenticate import BASE_URL, declare
-from libs.common.http.prefixes import NO_PAGES
+from libs.common.http.prefixes import LINK_PAGES, NO_PAGES
 from services.portal.addresses import is_page
 from services.portal.assets import Asset
 from services.portal.content_security_policy import SECURITY_HEADERS
@@ -17,6 +17,8 @@ from services.portal.keys import ASSETS
 # Of the other services: an unknown path there is a 404 problem with any method, never the page.
 NO_PAGE = rf"(?:{'|'.join(sorted(NO_PAGES))})(?:/|$)"
 REVALIDATE = "no-cache"
+NOWHERE = "no-store"
+"""Pages whose address opens something."""
 FOR_EVER = "public, max-age=31536000, immutable"
 
 
@@ -35,7 +37,8 @@ async def page(request: web.Request) -> web.Response:
     """The one HTML page; its script reads the address and shows the view."""
     if not is_page(request.path, urlsplit(request.app[BASE_URL]).path):
         raise NotFound("No such file in the portal.")
-    return _send(request, request.app[ASSETS].index, REVALIDATE)
+    kept = NOWHERE if LINK_PAGES in request.path else REVALIDATE
+    return _send(request, request.app[ASSETS].index, kept)
 
 
 async def favicon(request: web.Request) -> web.Response:

@@ -129,6 +129,12 @@ TABLE = {
     "GET /api/shares": only(200, *SHARERS, "auditor"),
     "POST /api/shares": of_file(200, *MANAGING, "managing", hidden=("stranger", "member-none")),
     "DELETE /api/shares/{share_id}": only(404, *SHARERS),
+    "GET /api/links": only(200, *SHARERS, "auditor"),
+    "POST /api/links": of_file(201, *MANAGING, "managing", hidden=("stranger", "member-none")),
+    "DELETE /api/links/{link_id}": only(404, *SHARERS),
+    "POST /api/links/session": everybody(415),
+    "GET /api/links/session": everybody(401),
+    "DELETE /api/links/session": everybody(204),
     "GET /api/changes": only(200, *SENDERS),
     "GET /api/events": only(200, *SENDERS),
     # portal: pages and scripts are the same for all, what they show is asked of the others

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from docs.generate import access_document
 from libs.common.encryption.keyring import Keyring
+from libs.common.http.authenticate import BY_LINK
 from libs.common.http.prefixes import PRIVATE, service_of
 from services.allinone import app as allinone
 from services.auth import app as auth
@@ -94,6 +95,26 @@ async def test_the_documentation_lists_every_operation(services: dict[str, web.A
             method, path = route.split(" ")
             if path not in PRIVATE and not path.endswith("/openapi.json"):
                 assert f"| {method} | `{path}` |" in listed, route
+
+
+async def test_links_open_results_and_nothing_else(settings: dict[str, Any]) -> None:
+    app = allinone.create({**settings, "amqp_url": None}, None)
+    opened = {
+        f"{route.method} {route.resource.canonical}"
+        for route in app.router.routes()
+        if route.resource is not None and route.handler in app[BY_LINK]
+    }
+    assert opened == {
+        "GET /api/results",
+        "GET /api/results/summary",
+        "GET /api/results/{file_id}",
+        "GET /api/results/{file_id}/thumbnail",
+        "GET /api/results/{file_id}/frame-means",
+        "GET /api/results/{file_id}/file",
+        "HEAD /api/results/{file_id}/file",
+        "GET /api/changes",
+        "GET /api/events",
+    }
 
 
 @dataclass
@@ -213,6 +234,8 @@ async def body_of(session: ClientSession, url: str, route: str, caller: Caller) 
             return {"params": {"q": "nobody"}}
         case "POST /api/shares":
             return {"json": {"grantee": {"user": 999999}, "file_id": caller.file_id, "mode": "view"}}
+        case "POST /api/links":
+            return {"json": {"file_id": caller.file_id, "seconds": 60}}
         case "GET /api/shares":
             return {"params": {"by": "me"}}
         case "POST /api/files":

@@ -261,6 +261,21 @@ async def test_clients_cannot_say_who_they_are(
     assert headers["traceparent"] == trace
 
 
+async def test_no_log_holds_the_token_of_a_link(
+    gateway: Gateway, client: aiohttp.ClientSession, serve: Serve
+) -> None:
+    """Nor do the lines of errors, when the portal is away."""
+    gateway.resolve("portal", await serve("portal", echo))
+    await eventually(lambda: _settled(client, gateway.url("/"), 200))
+    assert (await ask(client, gateway.url("/s/dpl_secret")))[2]["path"] == "/s/dpl_secret"
+    gateway.resolve("portal", await serve("auth", echo))
+    await eventually(lambda: _settled(client, gateway.url("/"), 503))
+    assert (await ask(client, gateway.url("/s/dpl_secret")))[0] == 503
+    log = (gateway.folder / "log").read_text
+    await eventually(lambda: log().count('"path":"/s/..."') == 2)
+    assert "dpl_secret" not in log()
+
+
 async def test_uploads_and_live_events_flow_without_being_gathered(
     gateway: Gateway, client: aiohttp.ClientSession, serve: Serve
 ) -> None:

@@ -372,10 +372,10 @@ async def test_lists_of_shares_and_sharing_look_at_few_rows(sql: Connection) -> 
     file_id = await sql.fetchval("SELECT file_id FROM results.share WHERE kind = 'file' LIMIT 1")
     file = Subject("file", "user:101", file_id, "1.2.1077", "1.2.3.77")
     for statement, values, bound in (
-        (lists_store.BY, [None, LIMIT, 100], BOUND),
+        (lists_store.BY, [None, LIMIT, 100, ""], BOUND),
         (lists_store.WITH, [None, LIMIT, GIVEN.grantees], BOUND),
-        (lists_store.OF["study"], [None, LIMIT, *study[1:]], BOUND),
-        (lists_store.OF["file"], [None, LIMIT, *file[1:]], BOUND),
+        (lists_store.OF["study"], [None, LIMIT, *study[1:], ""], BOUND),
+        (lists_store.OF["file"], [None, LIMIT, *file[1:], ""], BOUND),
         (sharing_store.SAME, [100, "user:8", *file], 10),
         (sharing_store.MANAGED_BY, [GIVEN.grantees, *file[1:], None], SHARED),
     ):

@@ -29,7 +29,7 @@ NOBODY = 0
 """In place of a user's id; no account has it."""
 
 
-class Opened(NamedTuple):
+class OpenedLink(NamedTuple):
     """What a browser gets."""
 
     session: str
@@ -48,7 +48,7 @@ class Links:
         self._watch = watch
         self._metrics = metrics
 
-    async def open(self, token: str, password: str | None, address: str) -> Opened:
+    async def open(self, token: str, password: str | None, address: str) -> OpenedLink:
         """Open a link in a browser.
 
         Raises NotFound, the same for what never was and what is over, NotAuthenticated for its password,
@@ -65,7 +65,7 @@ class Links:
         self._count("opened")
         return opened
 
-    async def _open(self, token_hash: bytes, password: str | None, address: str) -> Opened:
+    async def _open(self, token_hash: bytes, password: str | None, address: str) -> OpenedLink:
         async with self._database.connection() as connection:
             await throttle.require_unblocked(connection, address)
             link = await store.find(connection, token_hash)
@@ -85,7 +85,7 @@ class Links:
             self._count("unknown")
             raise _unknown()
         log.info("link %s: opened from %s", link["id"], address)
-        return Opened(session, expires_at)
+        return OpenedLink(session, expires_at)
 
     async def _check(self, link: asyncpg.Record, password: str | None, address: str) -> throttle.Guess:
         if not password:

@@ -1,11 +1,13 @@
 // Addresses of this application's own views.
 
+import { base, byLink } from './link-mode.js';
+
 /** The view of one result. */
 export function resultAddress(fileId) {
-  return `/results/${encodeURIComponent(fileId)}`;
+  return `${base}/results/${encodeURIComponent(fileId)}`;
 }
 
-const LAST_LIST = 'dicom.list';
+const LAST_LIST = byLink ? 'dicom.link' : 'dicom.list';
 
 /** Remember the list's filters for the way back from a result (this tab only). */
 export function rememberList(query) {
@@ -15,5 +17,5 @@ export function rememberList(query) {
 /** The list, filtered as the reader left it. */
 export function listAddress() {
   const query = sessionStorage.getItem(LAST_LIST);
-  return query ? `/?${query}` : '/';
+  return query ? `${base}/?${query}` : `${base}/`;
 }

@@ -1,10 +1,11 @@
 // JSON over fetch: problem documents become ApiError, an expired session is renewed once, silently.
 
+import { addressed, byLink, whoAddress } from './link-mode.js';
 import { NetworkError, renew } from './renewal.js';
 
 export { NetworkError };
 
-/** Events: `ended` when the session is over and the reader must sign in again. */
+/** Events: `ended` when the session is over: the reader must sign in again, or the link is over (detail: ApiError). */
 export const sessionEvents = new EventTarget();
 
 /** A problem document (RFC 9457). `code` is stable; `detail` is the server's English sentence. */
@@ -35,7 +36,7 @@ export function problemFrom(text) {
 
 async function send(path, options) {
   try {
-    return await fetch(path, options);
+    return await fetch(addressed(path), options);
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new NetworkError(path, { cause: error });
@@ -51,9 +52,13 @@ export async function renewOrEnd() {
 
 /**
  * Ask the server. Returns the parsed JSON, or null for an empty answer.
- * Throws ApiError, NetworkError, or AbortError when `signal` fires. `renewing: false` leaves a 401 as it is.
+ * Throws ApiError, NetworkError, or AbortError when `signal` fires. `renewing: false` leaves a 401 as it is, and so does
+ * a link's page, which has nothing to renew; `announcing: false` keeps it to itself there.
  */
-export async function request(path, { method = 'GET', json, signal, renewing = true } = {}) {
+export async function request(
+  path,
+  { method = 'GET', json, signal, renewing = !byLink, announcing = byLink } = {},
+) {
   const options = { method, signal, headers: { Accept: 'application/json' } };
   if (json !== undefined) {
     options.headers['Content-Type'] = 'application/json';
@@ -62,8 +67,19 @@ export async function request(path, { method = 'GET', json, signal, renewing = t
   let response = await send(path, options);
   if (response.status === 401 && renewing && (await renewOrEnd())) response = await send(path, options);
   const text = await response.text();
-  if (!response.ok) throw new ApiError(response.status, problemFrom(text));
+  if (!response.ok) {
+    const error = new ApiError(response.status, problemFrom(text));
+    if (announcing && error.status === 401) {
+      sessionEvents.dispatchEvent(new CustomEvent('ended', { detail: error }));
+    }
+    throw error;
+  }
   return text ? JSON.parse(text) : null;
+}
+
+/** Make sure of the session before something that cannot be asked again: renew it, or announce its end. */
+export function checkSession() {
+  return request(whoAddress);
 }
 
 /** A path with those query parameters that have a value. */
@@ -74,13 +90,13 @@ export function withQuery(path, parameters) {
   return query ? `${path}?${query}` : path;
 }
 
-/** Addresses of one result; the id goes into a path, so it is escaped. */
+/** Addresses of one result; the id goes into a path, so it is escaped. Pictures and files are fetched as they are. */
 export const resultPaths = (fileId) => {
   const base = `/api/results/${encodeURIComponent(fileId)}`;
   return {
     self: base,
-    thumbnail: `${base}/thumbnail`,
-    file: `${base}/file`,
+    thumbnail: addressed(`${base}/thumbnail`),
+    file: addressed(`${base}/file`),
     frameMeans: `${base}/frame-means`,
   };
 };

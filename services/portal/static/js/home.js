@@ -5,9 +5,11 @@ import { ApiError, NetworkError } from './api.js';
 import { Counters } from './counters.js';
 import { el } from './dom.js';
 import { setText, t } from './i18n.js';
+import { byLink } from './link-mode.js';
 import { ResultsFilters } from './results-filters.js';
 import { ResultsList } from './results-list.js';
 
+const HEADING = byLink ? 'link.heading' : 'home.heading';
 const GATHER = 300; // changes within this time are answered by one reload
 const PAUSE = 1000; // between two reloads
 
@@ -51,7 +53,7 @@ export function homeView({ user, uploads, live }, signal) {
   live.start();
   return {
     element: layout(uploads.panel, counters, filters, list, liveMark),
-    title: () => t('home.heading'),
+    title: () => t(HEADING),
   };
 }
 
@@ -59,7 +61,7 @@ function layout(panel, counters, filters, list, liveMark) {
   return el(
     'div',
     { class: 'home' },
-    el('h1', { class: 'visually-hidden', tabindex: -1, i18n: 'home.heading' }),
+    el('h1', { class: 'visually-hidden', tabindex: -1, i18n: HEADING }),
     panel.element,
     el(
       'section',

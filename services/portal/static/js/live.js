@@ -1,7 +1,8 @@
 // State changes as they happen. EventSource reconnects by itself (Last-Event-ID) after a lost connection, but
 // not after an answer other than 200: the stream ends with its token, and the next one needs a renewed session.
 
-import { ApiError, NetworkError, request, withQuery } from './api.js';
+import { ApiError, NetworkError, checkSession, withQuery } from './api.js';
+import { addressed } from './link-mode.js';
 
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 30_000;
@@ -42,7 +43,7 @@ export class LiveChanges extends EventTarget {
   #open() {
     clearTimeout(this.#timer);
     const resumed = this.#cursor !== null;
-    const source = new EventSource(withQuery('/api/events', { after: this.#cursor }));
+    const source = new EventSource(addressed(withQuery('/api/events', { after: this.#cursor })));
     this.#source = source;
     source.addEventListener('open', () => this.#opened(resumed));
     source.addEventListener('restart', () => this.#tell('resync')); // the server no longer knows what was missed
@@ -76,7 +77,7 @@ export class LiveChanges extends EventTarget {
     const wait = this.#wait;
     this.#wait = Math.min(Math.max(wait * 2, FIRST_WAIT), LONGEST_WAIT);
     try {
-      await request('/api/auth/me');
+      await checkSession();
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) return;
       if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;

@@ -6,6 +6,8 @@ import { watchConnection } from './connection.js';
 import { errorView, notFoundView } from './error-view.js';
 import { homeView } from './home.js';
 import { preferredLanguage, useLanguage } from './i18n.js';
+import { byLink } from './link-mode.js';
+import { startLink } from './link-page.js';
 import { LiveChanges } from './live.js';
 import { PageHeader } from './page-header.js';
 import { resultView } from './result-page.js';
@@ -104,4 +106,5 @@ async function open() {
   }
 }
 
-start();
+if (byLink) startLink();
+else start();

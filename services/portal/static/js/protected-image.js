@@ -1,6 +1,6 @@
 // An image that needs the session's cookie.
 
-import { NetworkError, ApiError, request } from './api.js';
+import { NetworkError, ApiError, checkSession } from './api.js';
 import { el } from './dom.js';
 
 /** An `<img>` that renews the session once when it cannot load; what stays unloadable is marked `missing`. */
@@ -13,7 +13,7 @@ export function protectedImage(source, alt, attributes = {}) {
 async function reload(image, source) {
   image.addEventListener('error', () => image.classList.add('missing'), { once: true });
   try {
-    await request('/api/auth/me'); // renews an expired session
+    await checkSession();
     image.src = source;
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;

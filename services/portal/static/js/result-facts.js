@@ -1,6 +1,6 @@
 // What a result's page says about the file itself: its heading, and the small print below.
 
-import { ApiError, NetworkError, request, resultPaths } from './api.js';
+import { ApiError, NetworkError, checkSession, resultPaths } from './api.js';
 import { el, icon, isolated } from './dom.js';
 import { formatTime } from './format.js';
 import { t } from './i18n.js';
@@ -23,22 +23,26 @@ export function resultHeading(result, user) {
     { class: 'result-head' },
     el('h1', { tabindex: -1 }, isolated(result.file_name || result.file_id)),
     stateBadge(result.state),
-    el(
-      'a',
-      {
-        class: 'button',
-        href: resultPaths(result.file_id).file,
-        download: result.file_name || '',
-        on: { click: renewFirst },
-      },
-      icon('download'),
-      el('span', { i18n: 'result.download' }),
-    ),
+    user.permissions.includes('view_dicomfile') && downloadLink(result),
     el(
       'dl',
       { class: 'facts' },
       facts.map(([key, value]) => el('div', {}, el('dt', { i18n: key }), el('dd', {}, value))),
     ),
+  );
+}
+
+function downloadLink(result) {
+  return el(
+    'a',
+    {
+      class: 'button',
+      href: resultPaths(result.file_id).file,
+      download: result.file_name || '',
+      on: { click: renewFirst },
+    },
+    icon('download'),
+    el('span', { i18n: 'result.download' }),
   );
 }
 
@@ -51,7 +55,7 @@ async function renewFirst(event) {
   }
   event.preventDefault();
   try {
-    await request('/api/auth/me');
+    await checkSession();
     link.dataset.sure = 'yes';
     link.click();
   } catch (error) {

@@ -3,6 +3,7 @@
 import { withQuery } from './api.js';
 import { button, el, icon } from './dom.js';
 import { setText } from './i18n.js';
+import { base } from './link-mode.js';
 
 const NARROW = '(max-width: 40rem)'; // as in filters.css: the form folds away
 const TEXT_DELAY = 350;
@@ -139,7 +140,7 @@ export class ResultsFilters extends EventTarget {
 
   #changed() {
     this.#apply();
-    window.history.replaceState(window.history.state, '', withQuery('/', this.values));
+    window.history.replaceState(window.history.state, '', withQuery(`${base}/`, this.values));
     this.dispatchEvent(new CustomEvent('change'));
   }
 

@@ -147,3 +147,19 @@ async def test_problems_and_log_lines_name_the_trace(
     access = [record for record in caplog.records if record.name == "access"]
     assert [record.getMessage() for record in access] == [f"GET {path} {status}"]
     assert found == [TRACE] * (2 if status == 500 else 1)
+
+
+async def test_no_log_line_keeps_the_token_of_a_link(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for path in ("/s/dpl_secret", "/dicom/s/dpl_secret", "/s/results/secret"):
+        async with client.get(f"{path}?secret=1"):
+            pass
+    records = [record for record in caplog.records if record.name == "access"]
+    assert [record.getMessage() for record in records] == [
+        "GET /s/… 404",
+        "GET /dicom/s/… 404",
+        "GET /s/… 404",
+    ]
+    assert "secret" not in str([vars(record) for record in records])

@@ -45,6 +45,8 @@ async def client() -> AsyncIterator[Client]:
         "/studies/1.2.3/view?series=1.2.3.4&image=5.dcm",
         "/admin/users/7",
         "/s/kQ2-x_9",
+        "/s/",
+        "/s/results/0190-anything",
     ],
 )
 async def test_every_other_address_is_the_page(client: Client, path: str) -> None:
@@ -52,7 +54,8 @@ async def test_every_other_address_is_the_page(client: Client, path: str) -> Non
     assert answer.status == 200
     assert answer.content_type == "text/html"
     assert "Sistema de procesamiento DICOM" in await answer.text()
-    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["Cache-Control"] == ("no-store" if path.startswith("/s/") else "no-cache")
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
 @pytest.mark.parametrize(
