@@ -388,9 +388,12 @@ async def test_a_flipped_bit_is_never_sent_as_the_file(
     assert len(b"".join(arrived)) < SIZE
 
 
+LINKS = {"/api/links", "/api/links/{link_id}", "/api/links/session"}
+
+
 async def test_openapi_lists_every_route(results: Results) -> None:
     async with results.client.get("/api/results/openapi.json") as response:
         document: dict[str, Any] = await response.json()
     read = {path.replace("{}", "{file_id}") for path in PATHS}
-    assert set(document["paths"]) == read | {"/api/shares/{share_id}"}
+    assert set(document["paths"]) == read | {"/api/shares/{share_id}", *LINKS}
     assert set(document["paths"]["/api/results/{file_id}/file"]) == {"get", "head"}
