@@ -37,8 +37,12 @@ async def page(request: web.Request) -> web.Response:
     """The one HTML page; its script reads the address and shows the view."""
     if not is_page(request.path, urlsplit(request.app[BASE_URL]).path):
         raise NotFound("No such file in the portal.")
-    kept = NOWHERE if LINK_PAGES in request.path else REVALIDATE
-    return _send(request, request.app[ASSETS].index, kept)
+    if LINK_PAGES not in request.path:
+        return _send(request, request.app[ASSETS].index, REVALIDATE)
+    response = _send(request, request.app[ASSETS].index, NOWHERE)
+    # Of a link that got into the open: what it shows shall not be found by searching.
+    response.headers["X-Robots-Tag"] = "noindex"
+    return response
 
 
 async def favicon(request: web.Request) -> web.Response:

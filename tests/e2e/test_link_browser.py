@@ -154,6 +154,25 @@ def test_a_link_with_a_password_shows_what_it_opens_until_it_is_taken_back(
     expect(page.get_by_role("alert")).to_contain_text("no existe, ha caducado o se ha retirado")
 
 
+def test_who_guesses_is_told_to_wait(maker: Maker, context: BrowserContext) -> None:
+    what = {"file_id": maker.files["CT_small.dcm"], "password": LINK_PASSWORD}
+    link = maker.ask("POST", "/api/links", what)
+    page = context.new_page()
+    page.goto(f"{maker.portal.url}/s/{link['token']}")
+    expect(page.locator('[name="password"]')).to_be_focused()
+    wait = {"status": 429, "code": "too-many-requests", "detail": "", "retry_after": 7}
+    page.route("**/api/links/session*", lambda route: route.fulfill(status=429, json=wait))
+    page.keyboard.type(LINK_PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("Demasiados intentos: espere 7 segundos.")
+    shown(page, "link-wait")
+    page.reload()
+    expect(page.get_by_role("alert")).to_have_text("Demasiados intentos: espere 7 segundos.")
+    page.unroute("**/api/links/session*")
+    page.get_by_role("button", name="Volver a intentar").click()
+    expect(page.locator('[name="password"]')).to_be_focused()
+
+
 def test_whoever_is_signed_in_sees_on_the_links_page_what_it_opens(
     maker: Maker, context: BrowserContext, embedded_system: System
 ) -> None:

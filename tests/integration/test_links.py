@@ -15,6 +15,7 @@ import pytest
 from libs.common.database.postgres import Connection
 from libs.common.http.authenticate import BY_LINK, GATES
 from services.results.keys import DATABASE, METRICS
+from services.results.links import opening
 from services.results.links.keeping import sweep
 from tests.links_support import COOKIE, PASSWORD, Visitor, make, present, visit
 from tests.results_support import running_results
@@ -176,6 +177,18 @@ async def test_a_session_lasts_an_hour_at_most_and_never_longer_than_its_link(
     await sql.execute("UPDATE results.link_session SET expires_at = now()")
     await visitor.ask("/api/results", 401)
     assert (await present(sharing, link["token"])).status == 200
+
+
+async def test_a_link_is_open_in_so_many_browsers_and_no_more(
+    sharing: Sharing, monkeypatch: pytest.MonkeyPatch, sql: Connection
+) -> None:
+    monkeypatch.setattr(opening, "MOST_SESSIONS", 2)
+    link, other = [await make(sharing, ANA, file_id=await sharing.file()) for _ in range(2)]
+    elsewhere = await visit(sharing, other)
+    visitors = [await visit(sharing, link) for _ in range(4)]
+    for visitor, status in zip((elsewhere, *visitors), (200, 401, 401, 200, 200), strict=True):
+        await visitor.ask("/api/results", status)
+    assert await sql.fetchval("SELECT count(*) FROM results.link_session") == 3
 
 
 async def test_a_link_that_ends_ends_what_is_open(sharing: Sharing, sql: Connection) -> None:

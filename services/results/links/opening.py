@@ -25,6 +25,8 @@ from services.results.metrics import Opening, ResultsMetrics
 log = logging.getLogger(__name__)
 
 SESSION_SECONDS = 3600.0
+MOST_SESSIONS = 1000
+"""Browsers that one link is open in: nobody who has it may fill the table."""
 NOBODY = 0
 """In place of a user's id; no account has it."""
 
@@ -80,7 +82,9 @@ class Links:
         async with self._database.transaction() as connection:
             if guess is not None:
                 await throttle.was_right(connection, guess)
-            expires_at = await store.begin(connection, link["id"], hash_of(session), SESSION_SECONDS)
+            expires_at = await store.begin(
+                connection, link["id"], hash_of(session), SESSION_SECONDS, MOST_SESSIONS
+            )
         if expires_at is None:
             self._count("unknown")
             raise _unknown()

@@ -35,6 +35,10 @@ _BEGIN = f"""
     WHERE link.id = $1 AND {STANDS}
     RETURNING expires_at
 """
+_KEEP_NEWEST = """
+    DELETE FROM results.link_session WHERE hash IN (
+        SELECT hash FROM results.link_session WHERE link_id = $1 ORDER BY expires_at DESC, hash OFFSET $2)
+"""
 _COUNT_OPENED = "UPDATE results.link SET opened = opened + 1, last_opened_at = now() WHERE id = $1"
 _OPEN = f"""FROM results.link_session AS session JOIN results.link AS link ON link.id = session.link_id
     JOIN results.share AS share ON share.id = link.share_id
@@ -94,11 +98,18 @@ async def find(connection: Connection, token_hash: bytes) -> asyncpg.Record | No
     return await connection.fetchrow(_FIND, token_hash)
 
 
-async def begin(connection: Connection, link_id: UUID, session: bytes, seconds: float) -> datetime | None:
-    """Open a link in a browser, for so long at most, and count it; its end. None: the link is over."""
+async def begin(
+    connection: Connection, link_id: UUID, session: bytes, seconds: float, most: int
+) -> datetime | None:
+    """Open a link in a browser, for so long at most, and count it; its end. None: the link is over.
+
+    Of one link, the `most` newest stay open.
+    """
     expires_at: datetime | None = await connection.fetchval(_BEGIN, link_id, session, seconds)
     if expires_at is not None:
+        # First, so that openings at the same moment come one after the other.
         await connection.execute(_COUNT_OPENED, link_id)
+        await connection.execute(_KEEP_NEWEST, link_id, most)
     return expires_at
 
 

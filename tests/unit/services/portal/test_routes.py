@@ -55,6 +55,7 @@ async def test_every_other_address_is_the_page(client: Client, path: str) -> Non
     assert answer.content_type == "text/html"
     assert "Sistema de procesamiento DICOM" in await answer.text()
     assert answer.headers["Cache-Control"] == ("no-store" if path.startswith("/s/") else "no-cache")
+    assert answer.headers.get("X-Robots-Tag") == ("noindex" if path.startswith("/s/") else None)
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 
