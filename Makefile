@@ -111,6 +111,10 @@ docs: .venv/.ready-test ## write the generated documents (settings, AsyncAPI, da
 bench: .venv/.ready-test test-tools ## measure files per second, latency, CPU and memory
 	$(python) -m bench $(ARGS)
 
+.PHONY: bench-sign-in
+bench-sign-in: .venv/.ready-test test-tools ## measure sign-ins under load, how soon access ends, and lists among 500,000 files
+	$(python) -m bench.sign_in $(ARGS)
+
 .PHONY: autoscale
 autoscale: .venv/.ready-test ## simulate the autoscaler on traces of uploads; draws into bench/out (needs `make bench` first)
 	$(python) -m bench.autoscale $(ARGS)

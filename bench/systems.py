@@ -46,9 +46,9 @@ class System:
 
 
 @asynccontextmanager
-async def embedded_system(folder: Path) -> AsyncIterator[System]:
+async def embedded_system(folder: Path, **environment: str) -> AsyncIterator[System]:
     """`python -m services`."""
-    process = embedded(folder / "embedded", LOG_LEVEL="WARNING")
+    process = embedded(folder / "embedded", LOG_LEVEL="WARNING", **environment)
     await start_all([process])
     try:
         postgres = descendant(process.pid, "postgres")
@@ -66,7 +66,7 @@ async def embedded_system(folder: Path) -> AsyncIterator[System]:
 
 
 @asynccontextmanager
-async def separate_system(folder: Path) -> AsyncIterator[System]:
+async def separate_system(folder: Path, **environment: str) -> AsyncIterator[System]:
     """auth, ingest, processor and results on PostgreSQL and a private RabbitMQ node."""
     data = folder / "separate"
     data.mkdir(parents=True)
@@ -81,9 +81,10 @@ async def separate_system(folder: Path) -> AsyncIterator[System]:
             cwd=ROOT,
             env={"DATABASE_ADMIN_URL": admin, "PATH": "/usr/bin:/bin"},
             check=True,
+            stdout=subprocess.DEVNULL,
         )
         roles = {role: postgres.url("bddicomimage", role) for role in ("auth", "ingest", "results")}
-        processes = separate(data, roles, rabbitmq.url(), LOG_LEVEL="WARNING")
+        processes = separate(data, roles, rabbitmq.url(), LOG_LEVEL="WARNING", **environment)
         await start_all(processes.values())
         try:
             trees = {name: (process.pid, frozenset[int]()) for name, process in processes.items()}

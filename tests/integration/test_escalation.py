@@ -109,6 +109,17 @@ async def test_a_group_gives_nobody_what_its_editor_lacks(admin: Api, sql: Conne
     assert await admin.refused("DELETE", f"/groups/{theirs['id']}") == (409, "holds-files")
 
 
+async def test_a_new_account_has_no_more_than_its_maker(admin: Api) -> None:
+    """Not even what new accounts usually have."""
+    await make(admin, "boss", permissions=["add_user", "view_user"], groups=[])
+    as_boss = await admin.as_user("boss")
+    new = {"username": "eve", "password": PASSWORD}
+    assert await as_boss.refused("POST", "/users", new) == FORBIDDEN
+    made = await as_boss.done("POST", "/users", {**new, "groups": [], "permissions": ["view_user"]})
+    assert (made["groups"], made["permissions"]) == ([], ["view_user"])
+    assert [group["name"] for group in (await make(admin, "ana"))["groups"]] == ["uploader"]
+
+
 async def test_the_ready_made_groups_can_be_edited(admin: Api) -> None:
     groups = {group["name"]: group for group in (await admin.done("GET", "/groups"))["groups"]}
     for name in ("uploader", "radiologist", "operator", "auditor", "administrator"):

@@ -213,6 +213,19 @@ async def test_groups_are_made_changed_and_deleted(admin: Api) -> None:
     assert (await admin.done("GET", f"/users/{ana['id']}"))["groups"] == []
 
 
+async def test_pages_of_groups_hold_every_group_once(admin: Api, sql: Connection) -> None:
+    await sql.execute(
+        "INSERT INTO auth.auth_group (name) SELECT 'Ward ' || n FROM generate_series(1, 25) AS n"
+    )
+    for search, count in (("", 30), ("&q=WARD", 25)):
+        names, cursor = [], ""
+        while cursor is not None:
+            page = await admin.done("GET", f"/groups?limit=7{search}{cursor and '&cursor=' + cursor}")
+            names += [group["name"] for group in page["groups"]]
+            cursor = page["next_cursor"]
+        assert (len(names), names) == (count, sorted(set(names)))
+
+
 async def test_the_table_of_permissions_is_that_of_the_code(admin: Api) -> None:
     listed = (await admin.done("GET", "/permissions"))["permissions"]
     assert sorted(entry["codename"] for entry in listed) == sorted(PERMISSIONS)

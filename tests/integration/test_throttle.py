@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher
 
 from libs.common.database.postgres import Connection
 from libs.common.http.client import parse_networks
 from services.auth.keys import THROTTLE
-from tests.auth_support import ADMIN, Client, Start, bearer, sign_in
+from tests.auth_support import ADMIN, Client, Start, bearer, refresh, sign_in
 from tests.exposition import Exposition
 
 PROXY = {"trusted_proxies": parse_networks("127.0.0.0/8")}
@@ -195,6 +197,37 @@ async def test_a_full_queue_is_nobodys_fault(start_auth: Start, sql: Connection)
     assert set(found) == {401, 503}
     failures = await sql.fetchval("SELECT failures FROM auth.sign_in_failure WHERE starts_with(key, 'pair:')")
     assert failures == found.count(401)
+
+
+async def test_strangers_who_fill_the_queue_keep_out_only_each_other(
+    start_auth: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await start_auth(**PROXY, password_queue=4, password_workers=4)
+    assert await attempt(client, HOME, ADMIN["password"]) == 200
+    found = await sign_in(client)
+    gate, held = threading.Event(), threading.Semaphore(0)
+    verify = PasswordHasher.verify
+
+    def hold(hasher: PasswordHasher, encoded: str, password: str) -> bool:
+        if password == "wrong":
+            held.release()
+            gate.wait(10)
+        return verify(hasher, encoded, password)
+
+    monkeypatch.setattr(PasswordHasher, "verify", hold)
+    strangers = [
+        asyncio.create_task(attempt(client, f"198.51.100.{n}", username=f"user{n}")) for n in range(2)
+    ]
+    for _ in strangers:
+        assert await asyncio.to_thread(held.acquire, timeout=10)
+    body = {"username": "another", "password": "wrong"}
+    async with client.post("/api/auth/login", json=body, headers=at("198.51.100.9")) as answer:
+        assert (answer.status, int(answer.headers["Retry-After"]) >= 1) == (503, True)
+    # Who was here before signs in, and who is signed in stays so.
+    assert await attempt(client, HOME, ADMIN["password"]) == 200
+    assert (await refresh(client, found["refresh_token"]))[0] == 200
+    gate.set()
+    assert await asyncio.gather(*strangers) == [401, 401]
 
 
 async def test_guessing_the_present_password_is_held_up_too(start_auth: Start) -> None:

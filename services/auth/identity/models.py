@@ -128,7 +128,7 @@ class UserList(BaseModel):
 
 
 class UserCreate(ChangeBody):
-    """A new account. Without `groups` it becomes an uploader."""
+    """A new account. Without `groups` it becomes an uploader, which takes somebody who may do that much."""
 
     username: str = Field(min_length=1, max_length=MAX_USERNAME_LENGTH)
     password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)

@@ -89,6 +89,7 @@ _WHAT_GROUPS_GIVE = """
     ) AS permissions
     FROM auth.auth_group AS one WHERE one.id = ANY ($1::integer[])
 """
+_DEFAULT_GROUPS = "SELECT id FROM auth.auth_group WHERE name = 'uploader'"
 _GROUPS_OF = "SELECT group_id FROM auth.auth_user_groups WHERE user_id = $1 ORDER BY group_id"
 _OWNS_FILES = "SELECT auth.owns_files($1)"
 _HOLDS_FILES = "SELECT auth.collection_holds_files($1)"
@@ -151,6 +152,11 @@ async def set_permissions(connection: Connection, user_id: int, codenames: Seque
 async def groups_of(connection: Connection, user_id: int) -> set[int]:
     """Ids of the groups that the account is in."""
     return {row["group_id"] for row in await connection.fetch(_GROUPS_OF, user_id)}
+
+
+async def default_groups(connection: Connection) -> list[int]:
+    """What a new account is in unless somebody says otherwise."""
+    return [row["id"] for row in await connection.fetch(_DEFAULT_GROUPS)]
 
 
 async def what_groups_give(connection: Connection, group_ids: Sequence[int]) -> dict[int, Given]:

@@ -73,7 +73,8 @@ class Users:
         require_rank(actor, staff=wanted.is_staff, superuser=wanted.is_superuser)
         encoded = await self._passwords.hash(password)
         async with self._database.transaction() as connection:
-            await require_may_give(connection, actor, wanted.groups or (), wanted.permissions)
+            groups = await store.default_groups(connection) if wanted.groups is None else wanted.groups
+            await require_may_give(connection, actor, groups, wanted.permissions)
             user_id = await accounts.insert_user(
                 connection, username, encoded, staff=wanted.is_staff, superuser=wanted.is_superuser
             )
@@ -85,8 +86,7 @@ class Users:
                 wanted.model_dump(include=UserChange.model_fields.keys() & UserCreate.model_fields.keys())
             )
             await store.change_user(connection, user_id, change)
-            if wanted.groups is not None:
-                await store.set_groups(connection, user_id, wanted.groups)
+            await store.set_groups(connection, user_id, groups)
             await store.set_permissions(connection, user_id, wanted.permissions)
             await admin_log.note(connection, actor.user_id, USER, user_id, username, admin_log.ADDED)
             return await _require(connection, user_id)
