@@ -13,7 +13,7 @@ from typing import TypeVar, TypeVarTuple, Unpack
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-from libs.common.errors import Unavailable
+from libs.common.security.places import Places
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -33,14 +33,10 @@ class Passwords:
     def __init__(
         self, *, time_cost: int, memory_kib: int, parallelism: int, workers: int, queue: int
     ) -> None:
-        """`workers` hashes at once, of `memory_kib` each; at most `queue` calls work or wait.
-
-        Half of the places are kept for whoever is known: many strangers do not shut them out.
-        """
+        """`workers` hashes at once, of `memory_kib` each; at most `queue` calls work or wait."""
         self._hasher = PasswordHasher(time_cost=time_cost, memory_cost=memory_kib, parallelism=parallelism)
         self._executor = ThreadPoolExecutor(workers, thread_name_prefix="argon2")
-        self._queue = queue
-        self._running = 0
+        self._places = Places(workers, queue)
         # Well-formed, of full cost, and the hash of no password.
         self._dummy = (
             f"$argon2id$v=19$m={memory_kib},t={time_cost},p={parallelism}${_random(16)}${_random(32)}"
@@ -63,8 +59,7 @@ class Passwords:
         """
         usable = encoded is not None and encoded.startswith(HASH_MARK)
         checked = encoded if encoded is not None and usable else self._dummy
-        places = max(1, self._queue // 2) if stranger else self._queue
-        matches = await self._run(self._matches, checked, _normal(password), places=places)
+        matches = await self._run(self._matches, checked, _normal(password), stranger=stranger)
         return matches and usable
 
     def outdated(self, encoded: str) -> bool:
@@ -78,14 +73,9 @@ class Passwords:
             # ValueError: damaged.
             return False
 
-    async def _run(self, work: Callable[[Unpack[Ts]], T], *args: *Ts, places: int | None = None) -> T:
-        if self._running >= (self._queue if places is None else places):
-            raise Unavailable("Too many passwords are being checked right now; try again in a moment.")
-        self._running += 1
-        try:
+    async def _run(self, work: Callable[[Unpack[Ts]], T], *args: *Ts, stranger: bool = False) -> T:
+        async with self._places.take(stranger=stranger):
             return await asyncio.get_running_loop().run_in_executor(self._executor, work, *args)
-        finally:
-            self._running -= 1
 
 
 def _random(size: int) -> str:
