@@ -70,7 +70,7 @@ class Passwords:
         try:
             return self._hasher.verify(encoded, password)
         except (VerificationError, ValueError):
-            # ValueError: damaged.
+            # ValueError: no ASCII, as no hash is.
             return False
 
     async def _run(self, work: Callable[[Unpack[Ts]], T], *args: *Ts, stranger: bool = False) -> T:
