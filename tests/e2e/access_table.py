@@ -22,10 +22,14 @@ CALLERS = {
     "auditor": "",
     "administrator": "",
     "machine": "a service account that may send and see; the file is another's",
+    "link": "has opened a link to the file, to see it, and asks with `via=link`",
+    "link-download": "has opened one that also gives out the original",
 }
 """Who asks, in the order of the documentation."""
 
-SIGNED_IN = tuple(name for name in CALLERS if name != "anonymous")
+LINKS = ("link", "link-download")
+OUTSIDE = ("anonymous", *LINKS)
+SIGNED_IN = tuple(name for name in CALLERS if name not in OUTSIDE)
 UPLOADERS = SIGNED_IN[SIGNED_IN.index("stranger") : SIGNED_IN.index("radiologist")]
 SENDERS = (*UPLOADERS, "radiologist", "administrator", "machine")
 SEEING = ("owner", "member-view", "member-manage", "radiologist", "administrator")
@@ -46,25 +50,25 @@ class Rule(NamedTuple):
         return next((status for status, names in self.others.items() if caller in names), self.status)
 
 
-def everybody(status: int, anonymous: int | None = None, **others: int) -> Rule:
-    """The same to all; `others` by name, `_` for `-`."""
-    named: dict[int, tuple[str, ...]] = {}
-    for name, other in {**({} if anonymous is None else {"anonymous": anonymous}), **others}.items():
+def everybody(status: int, outside: int | None = None, **others: int) -> Rule:
+    """The same to all; `outside` to who is not signed in; `others` by name, `_` for `-`."""
+    named: dict[int, tuple[str, ...]] = {} if outside is None else {outside: OUTSIDE}
+    for name, other in others.items():
         named[other] = (*named.get(other, ()), name.replace("_", "-"))
     return Rule(status, named)
 
 
 def only(status: int, *callers: str) -> Rule:
     """`status` to these callers, 403 to who else is signed in."""
-    return Rule(403, {401: ("anonymous",), status: callers})
+    return Rule(403, {status: callers, 401: OUTSIDE})
 
 
-def of_file(status: int, *callers: str, hidden: tuple[str, ...] = ()) -> Rule:
-    """`status` to these callers, 404 to those from whom it is `hidden`, 403 to the rest.
+def of_file(status: int, *callers: str, hidden: tuple[str, ...] = (), not_by: tuple[str, ...] = ()) -> Rule:
+    """`status` to these callers, 404 to those from whom it is `hidden`, 403 to the rest and by `not_by`.
 
     It is hidden from those who may ask for files and do not see this one.
     """
-    return Rule(403, {401: ("anonymous",), status: callers, 404: hidden})
+    return Rule(403, {403: not_by, status: callers, 401: OUTSIDE, 404: hidden})
 
 
 TABLE = {
@@ -119,13 +123,17 @@ TABLE = {
     ),
     # results
     "GET /api/results/openapi.json": everybody(200),
-    "GET /api/results": only(200, *SENDERS),
-    "GET /api/results/summary": only(200, *SENDERS),
-    "GET /api/results/{file_id}": of_file(200, *SHOWN, hidden=SENDERS),
-    "GET /api/results/{file_id}/thumbnail": of_file(200, *SHOWN, hidden=SENDERS),
-    "GET /api/results/{file_id}/frame-means": of_file(200, *SHOWN, hidden=SENDERS),
-    "GET /api/results/{file_id}/file": of_file(200, *SHOWN, hidden=SENDERS),
-    "HEAD /api/results/{file_id}/file": of_file(200, *SHOWN, hidden=SENDERS),
+    "GET /api/results": only(200, *SENDERS, *LINKS),
+    "GET /api/results/summary": only(200, *SENDERS, *LINKS),
+    "GET /api/results/{file_id}": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
+    "GET /api/results/{file_id}/thumbnail": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
+    "GET /api/results/{file_id}/frame-means": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
+    "GET /api/results/{file_id}/file": of_file(
+        200, *SHOWN, "link-download", hidden=SENDERS, not_by=("link",)
+    ),
+    "HEAD /api/results/{file_id}/file": of_file(
+        200, *SHOWN, "link-download", hidden=SENDERS, not_by=("link",)
+    ),
     "GET /api/shares": only(200, *SHARERS, "auditor"),
     "POST /api/shares": of_file(200, *MANAGING, "managing", hidden=("stranger", "member-none")),
     "DELETE /api/shares/{share_id}": only(404, *SHARERS),
@@ -133,10 +141,10 @@ TABLE = {
     "POST /api/links": of_file(201, *MANAGING, "managing", hidden=("stranger", "member-none")),
     "DELETE /api/links/{link_id}": only(404, *SHARERS),
     "POST /api/links/session": everybody(415),
-    "GET /api/links/session": everybody(401),
+    "GET /api/links/session": everybody(401, link=200, link_download=200),
+    "GET /api/changes": only(200, *SENDERS, *LINKS),
+    "GET /api/events": only(200, *SENDERS, *LINKS),
     "DELETE /api/links/session": everybody(204),
-    "GET /api/changes": only(200, *SENDERS),
-    "GET /api/events": only(200, *SENDERS),
     # portal: pages and scripts are the same for all, what they show is asked of the others
     "GET /{path}": everybody(200),
     "GET /static/{version}/{path}": everybody(200),

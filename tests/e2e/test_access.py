@@ -126,6 +126,8 @@ class Caller:
     user_id: int | None = None
     file_id: str = ""
     collection: str = ""
+    params: dict[str, str] = field(default_factory=dict)
+    """With every request."""
 
     def credentials(self) -> dict[str, str]:
         """What this caller signs in with; wrong for nobody."""
@@ -177,6 +179,15 @@ class Cast:
             token = (await answer.json())["access_token"]
         return Caller(None, {"Authorization": f"Bearer {token}"}, made["id"])
 
+    async def link(self, maker: Caller, file_id: str, *, download: bool) -> Caller:
+        """A browser that has opened a link."""
+        wanted = {"file_id": file_id, "download": download}
+        made = await self.call("POST", "/api/links", wanted, maker.headers)
+        url = f"{self._url}/api/links/session"
+        async with self._client.session.post(url, json={"token": made["token"]}) as answer:
+            cookie = answer.cookies["dicom_link"]
+        return Caller(None, {"Cookie": f"dicom_link={cookie.value}"}, None, file_id, params={"via": "link"})
+
     async def upload(self, sender: Caller, **params: str) -> str:
         """A file that is processed; its id."""
         form = FormData()
@@ -204,6 +215,8 @@ class Cast:
         for name, mode in (("viewing", "view"), ("managing", "manage")):
             share = {"grantee": {"user": callers[name].user_id}, "file_id": file_id, "mode": mode}
             await self.call("POST", "/api/shares", share, callers["owner"].headers)
+        for name in ("link", "link-download"):
+            callers[name] = await self.link(callers["owner"], file_id, download=name == "link-download")
         for mode in ("none", "view", "manage"):
             group = await self.call(
                 "POST", "/api/auth/groups", {"name": secrets.token_hex(8), "mode": "manage"}
@@ -264,6 +277,7 @@ async def test_every_route_answers_everybody_as_the_table_says(system: System) -
         async def ask(route: str, name: str) -> int:
             caller = callers[name]
             sent = await body_of(session, url, route, caller)
+            sent["params"] = {**sent.get("params", {}), **caller.params}
             method, target = route.split(" ")[0], url + path_of(route, caller)
             async with session.request(method, target, headers=caller.headers, **sent) as answer:
                 shown = answer.content_type != "text/event-stream" and await answer.text(errors="replace")
