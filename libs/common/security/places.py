@@ -1,4 +1,4 @@
-"""Whose turn it is: a few work at once, some wait, and whoever is known goes first."""
+"""Whose turn it is: a few work at once, some wait, and whoever is known waits less."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 
 from libs.common.errors import Unavailable
 
+KNOWN_IN_A_ROW = 3
+"""After so many known ones it is a stranger's turn: they wait longer, not for ever."""
+
 
 class Places:
-    """Strangers wait until nobody does who is known, and half of the places are never theirs.
+    """Strangers have a fourth of the turns while others wait who are known, and at most half of the places.
 
     So neither one address that guesses nor many hold up people at places where they signed in before.
     """
@@ -21,6 +24,7 @@ class Places:
         self._free = at_once
         self._most = most
         self._taken = 0
+        self._in_a_row = 0
         self._known = deque[asyncio.Future[None]]()
         self._strangers = deque[asyncio.Future[None]]()
 
@@ -54,10 +58,13 @@ class Places:
             raise
 
     def _pass_on(self) -> None:
-        for line in (self._known, self._strangers):
+        strangers_turn = self._in_a_row >= KNOWN_IN_A_ROW
+        for strangers in (strangers_turn, not strangers_turn):
+            line = self._strangers if strangers else self._known
             while line:
                 turn = line.popleft()
                 if not turn.cancelled():
+                    self._in_a_row = 0 if strangers else self._in_a_row + 1
                     turn.set_result(None)
                     return
         self._free += 1

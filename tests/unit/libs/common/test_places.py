@@ -1,4 +1,4 @@
-"""Turns: never more at once than may be, whoever is known first, and none is lost."""
+"""Turns: never more at once than may be, most for whoever is known, and none is lost."""
 
 from __future__ import annotations
 
@@ -50,19 +50,24 @@ def well(leave: asyncio.Future[None]) -> None:
     leave.set_result(None)
 
 
-async def test_the_known_go_first_and_each_line_in_its_order() -> None:
-    room = Room(1, 8)
+async def test_strangers_have_every_fourth_turn_and_each_line_its_order() -> None:
+    room = Room(1, 20)
     tasks = [await room.come("first", stranger=True)]
-    for name in ("stranger 1", "stranger 2"):
-        tasks.append(await room.come(name, stranger=True))
-    for name in ("known 1", "known 2"):
-        tasks.append(await room.come(name))
+    for number in range(1, 5):
+        tasks.append(await room.come(f"stranger {number}", stranger=True))
+    for number in range(1, 8):
+        tasks.append(await room.come(f"known {number}"))
     order = []
     while room.inside:
         (name,) = room.inside
         order.append(name)
         await room.go(name, well)
-    assert order == ["first", "known 1", "known 2", "stranger 1", "stranger 2"]
+    assert order == [
+        "first",
+        *("known 1", "known 2", "known 3", "stranger 1"),
+        *("known 4", "known 5", "known 6", "stranger 2"),
+        *("known 7", "stranger 3", "stranger 4"),
+    ]
     await asyncio.gather(*tasks)
 
 
