@@ -16,16 +16,7 @@ import { Router } from './router.js';
 const NO_UPLOADS = { busy: false, learn() {} };
 
 let work = null;
-
-const router = new Router(
-  document.getElementById('main'),
-  [
-    [/^\/s\/$/, (_, signal) => homeView(work, signal)],
-    [/^\/s\/results\/([^/]+)$/, ([id], signal) => resultView(work, id, signal, () => router.renamed())],
-  ],
-  () => notFoundView(),
-  () => false,
-);
+let router = null; // made when this page is the one that starts: it listens to the whole document
 
 function show(opened) {
   const live = new LiveChanges(() => true);
@@ -75,9 +66,18 @@ async function close() {
 
 /** Start this page, in place of the portal of those who have an account. */
 export async function startLink() {
+  new PageHeader({ onSignOut: close });
+  router = new Router(
+    document.getElementById('main'),
+    [
+      [/^\/s\/$/, (_, signal) => homeView(work, signal)],
+      [/^\/s\/results\/([^/]+)$/, ([id], signal) => resultView(work, id, signal, () => router.renamed())],
+    ],
+    () => notFoundView(),
+    () => false,
+  );
   await useLanguage(preferredLanguage());
   watchConnection();
-  new PageHeader({ onSignOut: close });
   // It leads out of here, to another page.
   document.querySelector('.brand').removeAttribute('data-route');
   sessionEvents.addEventListener('ended', ({ detail }) => work !== null && end(detail));

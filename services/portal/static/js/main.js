@@ -21,16 +21,9 @@ import { sendFile } from './upload-request.js';
 let ended = false; // whether the reader had a session before being asked to sign in
 let work = null; // what belongs to the signed-in reader: {user, live, uploads}
 
-const router = new Router(
-  document.getElementById('main'),
-  [
-    [/^\/$/, (_, signal) => homeView(work, signal)],
-    [/^\/results\/([^/]+)$/, ([fileId], signal) => resultView(work, fileId, signal, () => router.renamed())],
-  ],
-  () => notFoundView(),
-  // Sign-in takes the place of every view and leaves the address alone; so does a password that must change.
-  gate,
-);
+// Made when this page is the one that starts: they listen to the whole document.
+let router = null;
+let header = null;
 
 function gate() {
   const user = currentUser();
@@ -40,8 +33,6 @@ function gate() {
     (() => changePasswordView({ username: user.username, onChanged: enter }))
   );
 }
-
-const header = new PageHeader({ onSignOut: leave });
 
 function begin(user) {
   const queue = new UploadQueue(sendFile);
@@ -86,6 +77,17 @@ async function leave() {
 }
 
 async function start() {
+  header = new PageHeader({ onSignOut: leave });
+  router = new Router(
+    document.getElementById('main'),
+    [
+      [/^\/$/, (_, signal) => homeView(work, signal)],
+      [/^\/results\/([^/]+)$/, ([fileId], signal) => resultView(work, fileId, signal, () => router.renamed())],
+    ],
+    () => notFoundView(),
+    // Sign-in takes the place of every view and leaves the address alone; so does a password that must change.
+    gate,
+  );
   await useLanguage(preferredLanguage());
   watchConnection();
   followOtherTabs();
