@@ -22,6 +22,8 @@ from services.processor.usage import DecoderUsage
 
 # While one file of a slot is decoded, the next is fetched and the one before is published.
 DELIVERIES_PER_SLOT = 4
+IN_PROCESS_PER_SLOT = 8
+"""More where a file also waits until its outcome is committed, and no broker measures how long that takes."""
 OUTCOMES = web.AppKey("outcomes", Outcomes)
 
 
@@ -74,7 +76,7 @@ async def stop_waiting(app: web.Application) -> None:
 
 def concurrency(settings: ProcessorSettings) -> int:
     """How many files are under way at once."""
-    return settings.worker_slots * DELIVERIES_PER_SLOT
+    return settings.worker_slots * (IN_PROCESS_PER_SLOT if settings.amqp_url is None else DELIVERIES_PER_SLOT)
 
 
 def create(settings: ProcessorSettings) -> web.Application:
