@@ -133,9 +133,9 @@ async def test_uploads_go_to_the_default_collection_while_it_is_open(system: Sys
         _, file = await client.get(f"/api/files/{body['files'][0]['id']}")
         return str(file["collection"])
 
+    assert await uploaded() == collection
     _, me = await client.get("/api/auth/me")
     own = f"user:{me['user_id']}"
-    assert await uploaded() == collection
     assert await uploaded(collection=own) == own
     await shell(system, "group", "change", group, "--mode", "view")
     assert await uploaded() == own
