@@ -30,6 +30,11 @@ def test_names_are_unique() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
+def test_no_mistake_is_listed_twice() -> None:
+    mistakes = Counter((mutant.path, mutant.old, mutant.new) for mutant in LISTED)
+    assert [mistake for mistake, count in mistakes.items() if count > 1] == []
+
+
 @pytest.mark.parametrize("area", sorted({mutant.area for mutant in LISTED}))
 def test_mutants_change_one_place_of_todays_code_and_their_tests_exist(area: str) -> None:
     """Whoever changes that place puts the mistake into the new code, or drops it if it cannot be made."""
