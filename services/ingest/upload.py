@@ -7,7 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import (
+    BodyPartReader,
+    MultipartReader,
+    content_disposition_filename,
+    parse_content_disposition,
+    web,
+)
 from aiohttp.http_exceptions import HttpProcessingError
 
 from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedType
@@ -74,8 +80,11 @@ class UploadBody:
         while (body := await self._read(reader.next)) is not None:
             if isinstance(body, MultipartReader):
                 raise InvalidRequest("A multipart body inside the multipart body is not read.")
-            if body.name == FIELD:
-                yield Part(body.filename, self._part(body), body)
+            # The reader's own `name` and `filename` parse it anew, each.
+            _, disposition = parse_content_disposition(body.headers.get("Content-Disposition"))
+            if content_disposition_filename(disposition, "name") == FIELD:
+                file_name = content_disposition_filename(disposition, "filename")
+                yield Part(file_name, self._part(body), body)
             else:
                 await Part(None, self._part(body), body).skip()
 
