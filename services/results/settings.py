@@ -26,8 +26,14 @@ class ResultsSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSe
         100, ge=1, description="Times that one file, study or series may be shared at once."
     )
     shares_per_maker: int = Field(5000, ge=1, description="Things that one account may share at once.")
+    shares_per_maker_and_grantee: int = Field(
+        500,
+        ge=1,
+        description="Things that one account may share with one user or group at once: far below "
+        "SHARES_PER_GRANTEE, so that nobody alone uses up the room of others.",
+    )
     shares_per_grantee: int = Field(
-        2000,
+        10_000,
         ge=1,
         description="Things that may be shared with one user or group at once: their lists look at each.",
     )

@@ -235,3 +235,19 @@ async def test_the_token_route_speaks_oauth(
 ) -> None:
     found = await ask(admin, form)
     assert (found[0], found[1]["error"]) == (status, error)
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"),
+    [
+        ("utf-8", b"grant_type=\xff"),
+        ("foo", b"a=b"),
+        ("utf-16", b"a=b"),
+        ("hex", b"a=b"),
+        ("undefined", b"a=b"),
+    ],
+)
+async def test_a_form_that_is_no_text_is_refused(admin: Api, charset: str, body: bytes) -> None:
+    headers = {"Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
+    response = await admin.client.post("/api/auth/token", data=body, headers=headers)
+    assert response.status == 400, await response.text()

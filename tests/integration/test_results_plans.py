@@ -377,6 +377,8 @@ async def test_lists_of_shares_and_sharing_look_at_few_rows(sql: Connection) -> 
         (lists_store.OF["study"], [None, LIMIT, *study[1:], ""], BOUND),
         (lists_store.OF["file"], [None, LIMIT, *file[1:], ""], BOUND),
         (sharing_store.SAME, [100, "user:8", *file], 10),
+        (sharing_store.FIND_ANYWHERE, [None, GIVEN.grantees, "1.2.1499", None], 300),
+        (sharing_store.FIND_ANYWHERE, [None, GIVEN.grantees, "7.7.7", None], 10),
         (sharing_store.MANAGED_BY, [GIVEN.grantees, *file[1:], None], SHARED),
     ):
         await require_bounded(sql, statement, values, bound)

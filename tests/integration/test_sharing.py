@@ -401,6 +401,7 @@ async def test_pages_of_shared_files_are_in_order_and_miss_nothing(sharing: Shar
         ("shares_per_item", {"to": CAT}),
         ("shares_per_maker", {"to": CAT, "file": "other"}),
         ("shares_per_grantee", {"to": BEN, "file": "other"}),
+        ("shares_per_maker_and_grantee", {"to": BEN, "file": "other"}),
     ],
 )
 async def test_limits(
@@ -417,6 +418,23 @@ async def test_limits(
         assert refused["code"] == "too-many-shares"
         await sharing.take_back(ANA, share)
         await sharing.share(ANA, other["to"], file_id=wanted)
+
+
+async def test_who_may_only_share_reads_nothing_by_it(sharing: Sharing) -> None:
+    """An API key, say, with no other permission."""
+    file_id, narrow = await sharing.file(), Person(7, permissions=frozenset({"share_dicomfile"}))
+    await sharing.share(narrow, BEN, status=403, file_id=file_id)
+    await sharing.ask(narrow, "POST", "/api/links", 403, {"file_id": file_id})
+
+
+async def test_a_share_of_a_file_that_was_moved_away_is_taken_back(sharing: Sharing) -> None:
+    file_id = await sharing.file()
+    share = await sharing.share(ANA, BEN, file_id=file_id)
+    await sharing.results.publish(moved(UUID(file_id), "user:13", source="user:7"))
+    await sharing.take_back(ANA, share)
+    await sharing.results.publish(moved(UUID(file_id), "user:7", 2, source="user:13"))
+    assert not await sharing.sees(BEN, file_id)
+    await sharing.take_back(ANA, share, 404)
 
 
 async def test_the_same_at_once_is_one(sharing: Sharing, sql: Connection) -> None:

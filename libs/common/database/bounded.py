@@ -61,3 +61,11 @@ async def fetch_planned(
     """
     unnamed = await connection.prepare(statement, name="")
     return await unnamed.fetch(*values)
+
+
+async def first_planned(
+    connection: Connection, statement: str, values: Sequence[Any]
+) -> asyncpg.Record | None:
+    """The first row of a statement that is run like `fetch_planned`."""
+    rows = await fetch_planned(connection, statement, values)
+    return rows[0] if rows else None

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from libs.common.errors import (
     Conflict,
+    InvalidRequest,
     NotAuthenticated,
     NotFound,
     TooLarge,
@@ -108,6 +109,8 @@ async def _form(request: web.Request) -> dict[str, str]:
         posted = await request.clone(client_max_size=MAX_BODY_BYTES).post()
     except web.HTTPRequestEntityTooLarge as error:
         raise TooLarge(f"The body is longer than {MAX_BODY_BYTES} bytes.") from error
+    except (ValueError, LookupError) as error:
+        raise InvalidRequest("The form is no text in its charset: send UTF-8.") from error
     return {
         name: value
         for name, value in posted.items()

@@ -42,6 +42,8 @@ async def create_link(request: web.Request) -> web.Response:
     """Make a link to a file, a study or a series; its token is told here and nowhere else."""
     caller, body = viewer(request), await read_body(request, LinkRequest)
     settings, link_id, token = request.app[SETTINGS], new_uuid(), new_token()
+    # Else a key with nothing but the permission to share would read by the link that it makes.
+    caller.require("view_dicomresult")
     if body.download:
         caller.require("view_dicomfile")
     until = body.end(datetime.now(UTC), settings.link_max_days)
@@ -49,7 +51,10 @@ async def create_link(request: web.Request) -> web.Response:
     if body.password is not None:
         password = await request.app[LINKS].passwords.hash(body.password.get_secret_value())
     limits = giving.ShareLimits(
-        settings.shares_per_item, settings.shares_per_maker, settings.shares_per_grantee
+        settings.shares_per_item,
+        settings.shares_per_maker,
+        settings.shares_per_grantee,
+        settings.shares_per_maker_and_grantee,
     )
     terms = Terms(f"{store.WHOM}{link_id}", "view", until, body.reason)
     chosen = body.expires_at is not None or body.seconds is not None

@@ -26,6 +26,7 @@ class ShareLimits(NamedTuple):
     per_item: int
     per_maker: int
     per_grantee: int
+    per_maker_and_grantee: int
 
 
 async def find(
@@ -115,6 +116,9 @@ def _require_room(counts: store.Counts, limits: ShareLimits) -> None:
         raise _too_many(f"This is shared {limits.per_item} times already (SHARES_PER_ITEM).")
     if counts.by_maker >= limits.per_maker:
         raise _too_many(f"You share {limits.per_maker} things already (SHARES_PER_MAKER).")
+    if counts.by_maker_with_grantee >= limits.per_maker_and_grantee:
+        most = limits.per_maker_and_grantee
+        raise _too_many(f"You share {most} things with them already (SHARES_PER_MAKER_AND_GRANTEE).")
     if counts.with_grantee >= limits.per_grantee:
         raise _too_many(f"{limits.per_grantee} things are shared with them already (SHARES_PER_GRANTEE).")
 

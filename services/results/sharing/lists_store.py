@@ -18,7 +18,7 @@ _SHOWN = ", ".join(f"share.{name.strip()}" for name in COLUMNS.split(","))
 STANDS = f"""{LIVE} AND (share.kind <> 'file' OR coalesce((
     SELECT file.collection = share.collection AND file.state <> 'erased'
     FROM {TABLE} AS file WHERE file.file_id = share.file_id), false))"""
-_GET = f"SELECT {_SHOWN} FROM results.share AS share WHERE share.id = $1 AND {STANDS}"
+_GET = f"SELECT {_SHOWN} FROM results.share AS share WHERE share.id = $1 AND {LIVE}"
 _BEFORE = "($1::uuid IS NULL OR share.id < $1)"
 _NEWEST = "ORDER BY share.id DESC LIMIT $2"
 BY = f"""
@@ -53,7 +53,7 @@ _COUNT_LIVE = f"""
 
 
 async def get(connection: Connection, share_id: UUID) -> asyncpg.Record | None:
-    """A share in force."""
+    """A share that was not taken back; also of a file that has left its collection, and may return."""
     return await connection.fetchrow(_GET, share_id)
 
 

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 async def create_share(request: web.Request) -> web.Response:
     """Share a file, a study or a series; the same again changes mode, end and reason."""
     caller, body = viewer(request), await read_body(request, ShareRequest)
+    # Else a key with nothing but this permission would read by way of whom it shares with.
+    caller.require("view_dicomresult")
     settings, metrics = request.app[SETTINGS], request.app[METRICS]
     terms = store.Terms(body.grantee.name, body.mode, body.until, body.reason)
     if terms.grantee == f"user:{caller.user_id}":
@@ -34,7 +36,10 @@ async def create_share(request: web.Request) -> web.Response:
     if terms.until is not None and terms.until <= datetime.now(UTC):
         raise InvalidRequest("The end is over already: `until` must be in the future.")
     limits = giving.ShareLimits(
-        settings.shares_per_item, settings.shares_per_maker, settings.shares_per_grantee
+        settings.shares_per_item,
+        settings.shares_per_maker,
+        settings.shares_per_grantee,
+        settings.shares_per_maker_and_grantee,
     )
     async with request.app[DATABASE].transaction() as connection:
         subject = await _find(connection, caller, body)

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.common.access import Mode, Viewer
+from libs.common.database.bounded import first_planned
 from libs.common.database.postgres import Connection
 from services.results.read.shared_store import SHARES_CHANNEL, ShareKind
 from services.results.read.visibility import LIVE, seen
@@ -32,9 +33,11 @@ _FIND_WHOLE = f"""
         ORDER BY file.file_id LIMIT 1
     ) AS found ORDER BY candidate.place LIMIT 1
 """
-_FIND_ANYWHERE = f"""
-    SELECT file.collection, file.study_instance_uid FROM {TABLE} AS file
-    WHERE {_WHOLE} AND {seen("$1", "$2")} ORDER BY file.file_id LIMIT 1
+# OFFSET 0: else the planner walks all files in the order of their ids to find one of the study.
+FIND_ANYWHERE = f"""
+    SELECT file.collection, file.study_instance_uid
+    FROM (SELECT * FROM {TABLE} AS file WHERE {_WHOLE} OFFSET 0) AS file
+    WHERE {seen("$1", "$2")} ORDER BY file.file_id LIMIT 1
 """
 _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('share ' || $1, 0))"
 MANAGED_BY = f"""
@@ -56,6 +59,8 @@ SAME = """
 _COUNT = f"""
     SELECT (SELECT count(*) FROM results.share AS share WHERE share.created_by = $1 AND {LIVE}) AS by_maker,
         (SELECT count(*) FROM results.share AS share WHERE share.grantee = $2 AND {LIVE}) AS with_grantee,
+        (SELECT count(*) FROM results.share AS share
+            WHERE share.created_by = $1 AND share.grantee = $2 AND {LIVE}) AS by_maker_with_grantee,
         (SELECT count(*) FROM results.share AS share
             WHERE share.kind = $3 AND share.collection = $4 AND {LIVE}
                 AND share.file_id IS NOT DISTINCT FROM $5 AND (share.kind = 'file'
@@ -120,6 +125,7 @@ class Counts(NamedTuple):
 
     by_maker: int
     with_grantee: int
+    by_maker_with_grantee: int
     of_item: int
 
 
@@ -142,7 +148,7 @@ async def find_whole(
     """
     values: list[Any] = [viewer.visible, viewer.grantees, study, series]
     row = (
-        await connection.fetchrow(_FIND_ANYWHERE, *values)
+        await first_planned(connection, FIND_ANYWHERE, values)
         if collections is None
         else await connection.fetchrow(_FIND_WHOLE, *values, collections)
     )
