@@ -434,10 +434,11 @@ async def test_a_slow_event_does_not_hold_up_later_ones_and_places_are_limited(d
         await put(database, 20)
         relay.wake()
         await eventually(all_published(database, 20))
-        await put(database, 1)
         assert len(await rows(database, "token IS NOT NULL")) == 3
+        await put(database, 1)
         never.set()
-        await eventually(all_published(database, 23))
+        relay.wake()
+        await eventually(all_published(database, 24))
 
 
 async def test_no_more_than_in_flight_are_leased(database: Database) -> None:
