@@ -79,6 +79,82 @@ async def test_200_addresses_that_guess_one_account_do_not_lock_its_owner_out(st
     assert await attempt(client, HOME, ADMIN["password"]) == 200
 
 
+async def passes(sql: Connection, seconds: float) -> None:
+    """Move everything that the table remembers into the past."""
+    await sql.execute(
+        "UPDATE auth.sign_in_failure SET last_at = last_at - $1 * interval '1 second',"
+        " blocked_until = blocked_until - $1 * interval '1 second'",
+        float(seconds),
+    )
+
+
+async def retry_after(client: Client, address: str, password: str) -> int:
+    """When to come again, in seconds; 0: signed in, -1: wrong."""
+    body = {"username": "admin", "password": password}
+    async with client.post("/api/auth/login", json=body, headers=at(address)) as answer:
+        if answer.status == 429:
+            return int(answer.headers["Retry-After"])
+        return {200: 0, 401: -1}[answer.status]
+
+
+STRANGERS = [f"198.51.100.{n}" for n in range(60)]
+
+
+@pytest.mark.parametrize("mistakes", [0, 1])
+async def test_60_addresses_that_never_stop_do_not_keep_out_who_obeys(
+    start_auth: Start, sql: Connection, mistakes: int
+) -> None:
+    client = await start_auth(**PROXY, password_queue=1000)
+    # Before the owner comes, their delay is the longest, and all of them have tickets.
+    for _ in range(8):
+        await flood(client, STRANGERS)
+        await passes(sql, 61)
+    before, elapsed, answers = await looked_at(client), 0, []
+    for password in ["mistake"] * mistakes + [ADMIN["password"]]:
+        await flood(client, STRANGERS)
+        answers.append(await retry_after(client, HOME, password))
+        while answers[-1] > 0 and len(answers) < 6:
+            left = answers[-1]
+            while left > 0:
+                step = min(left, 20)
+                await passes(sql, step)
+                # They come first each time, also at the very second at which the owner may come.
+                await flood(client, STRANGERS)
+                left, elapsed = left - step, elapsed + step
+            answers.append(await retry_after(client, HOME, password))
+    assert [answer for answer in answers if answer <= 0] == [-1] * mistakes + [0]
+    assert len(answers) == 2 * (1 + mistakes)
+    assert elapsed <= (60 + 1) * (5 + 15 * mistakes) + 61
+    # 16 a minute, one of the account's own delay, and what was saved up.
+    assert await looked_at(client) - before <= elapsed / 60 * 17 + 82 + mistakes
+
+
+async def test_a_ticket_is_good_once_and_only_at_its_time(start_auth: Start, sql: Connection) -> None:
+    client = await start_auth(**PROXY, password_queue=1000, sign_in_free_failures_many=1)
+    assert await attempt(client, STRANGERS[0]) == 401
+
+    async def block() -> None:
+        await sql.execute(
+            "UPDATE auth.sign_in_failure SET blocked_until = clock_timestamp() + interval '60 s'"
+            " WHERE starts_with(key, 'account:')"
+        )
+
+    await block()
+    # One place for a crowd of one address.
+    assert set(await flood(client, ["203.0.113.1"] * 20)) == {429}
+    assert 60 < await retry_after(client, "203.0.113.2", "wrong") <= 65
+    await passes(sql, 50)
+    await block()
+    assert 0 < await retry_after(client, "203.0.113.1", "wrong") <= 10
+    await passes(sql, 10)
+    await block()
+    assert sorted(await flood(client, ["203.0.113.1"] * 5)) == [401, 429, 429, 429, 429]
+    # Whose time is over has to wait behind.
+    await passes(sql, 400)
+    await block()
+    assert await retry_after(client, "203.0.113.2", ADMIN["password"]) > 0
+
+
 async def test_one_address_that_guesses_many_accounts_waits_and_its_neighbours_do_not(
     start_auth: Start, sql: Connection
 ) -> None:

@@ -53,6 +53,34 @@ _PRUNE_MANY = """
         SELECT key FROM {table} ORDER BY blocked_until DESC, failures DESC OFFSET $1
     )
 """
+# A ticket is a row as well: `failures` says in which lane (FRESH, TRIED; + 2 when it is used), `last_at` is
+# the time from which it is good, `blocked_until` that of its issue: it holds nobody up.
+_HELD = """
+    SELECT greatest(extract(epoch FROM last_at - clock_timestamp()), 0)::float8 FROM {table}
+    WHERE key = $1 AND failures <= 2 AND last_at > clock_timestamp() - $2 * interval '1 second'
+"""
+_TRIED = "SELECT EXISTS (SELECT FROM {table} WHERE key = ANY ($1::text[]) AND failures > 0)"
+_ADVANCE = """
+    INSERT INTO {table} AS lane (key, failures, last_at, blocked_until)
+    VALUES ($1, 1, clock_timestamp() + $2::float8 * interval '1 second', clock_timestamp())
+    ON CONFLICT (key) DO UPDATE SET blocked_until = clock_timestamp(),
+        last_at = greatest(lane.last_at + $3::float8 * interval '1 second', excluded.last_at)
+    RETURNING last_at
+"""
+_ISSUE = """
+    INSERT INTO {table} AS ticket (key, failures, last_at, blocked_until)
+    VALUES ($1, $2, $3, clock_timestamp())
+    ON CONFLICT (key) DO UPDATE SET
+        (failures, last_at, blocked_until) = (excluded.failures, excluded.last_at, excluded.blocked_until)
+    RETURNING greatest(extract(epoch FROM last_at - clock_timestamp()), 0)::float8
+"""
+_REDEEM = """
+    UPDATE {table} SET failures = failures + 2
+    WHERE key = $1 AND failures <= 2 AND last_at <= clock_timestamp()
+        AND last_at > clock_timestamp() - $2 * interval '1 second'
+    RETURNING true
+"""
+_GIVE_BACK = "UPDATE {table} SET failures = failures - 2 WHERE key = $1 AND failures > 2"
 _COUNT_ROWS = "SELECT count(*), count(*) FILTER (WHERE blocked_until > now()) FROM {table}"
 
 
@@ -63,6 +91,23 @@ class Limit:
     key: str
     free: int
     longest: float
+
+
+@dataclass(frozen=True)
+class WaitingList:
+    """Who waits for one counter that many add to: a lane of those that never failed, and one of the others.
+
+    `spacing` of each lane and `good_for` in seconds. Times of a lane's tickets lie `spacing` apart, whoever
+    holds them: that bounds how many guesses tickets are good for.
+    """
+
+    key: str
+    fresh_spacing: float
+    tried_spacing: float
+    good_for: float
+
+
+FRESH, TRIED = 1, 2
 
 
 class Failures:
@@ -101,6 +146,36 @@ class Failures:
     async def forget(self, connection: Connection, key: str) -> None:
         """Delete one counter."""
         await connection.execute(self._of(_FORGET), key)
+
+    async def ticket(
+        self, connection: Connection, waiting: WaitingList, ticket: str, pair: str, wait: float
+    ) -> float:
+        """Seconds until the ticket of `pair` is good.
+
+        It is the one that the pair holds, or a new one, good in `wait` seconds at the earliest. Who has
+        failed, or has had a ticket before, gets one of the slower lane.
+        """
+        held: float | None = await connection.fetchval(self._of(_HELD), ticket, waiting.good_for)
+        if held is not None:
+            return held
+        # Of attempts at the same moment, one takes a place.
+        await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", ticket)
+        held = await connection.fetchval(self._of(_HELD), ticket, waiting.good_for)
+        if held is not None:
+            return held
+        tried = await connection.fetchval(self._of(_TRIED), [ticket, pair])
+        lane, spacing = (TRIED, waiting.tried_spacing) if tried else (FRESH, waiting.fresh_spacing)
+        good_at = await connection.fetchval(self._of(_ADVANCE), f"{waiting.key}:{lane}", wait, spacing)
+        seconds: float = await connection.fetchval(self._of(_ISSUE), ticket, lane, good_at)
+        return seconds
+
+    async def redeem(self, connection: Connection, waiting: WaitingList, ticket: str) -> bool:
+        """Use a ticket whose time has come, once."""
+        return bool(await connection.fetchval(self._of(_REDEEM), ticket, waiting.good_for))
+
+    async def give_back(self, connection: Connection, ticket: str) -> None:
+        """Undo `redeem`."""
+        await connection.execute(self._of(_GIVE_BACK), ticket)
 
     async def prune(self, connection: Connection, forget_after: float, most: int) -> None:
         """Delete what is older than `forget_after` seconds, and all but `most` counters."""

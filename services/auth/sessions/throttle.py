@@ -4,6 +4,9 @@ Three counters: of an account from an address, of an address over all accounts, 
 addresses. From an address where the account has signed in lately only the first one counts, so that neither a
 stranger who guesses nor a neighbour behind the same address locks anybody out. Names that nobody has are
 counted like those that somebody has.
+
+Whom the account's counter refuses gets a ticket: at its time the attempt is made, however often others have
+renewed the account's delay meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 
-from libs.common.database.failures import Limit
+from libs.common.database.failures import Limit, WaitingList
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import TooManyRequests
 from libs.common.http.client import address_group
@@ -26,18 +29,29 @@ from services.auth.settings import AuthSettings
 TOO_MANY = "Too many wrong passwords: wait before the next attempt."
 ACCOUNT_LONGEST = 60.0
 """Longest account-wide delay in seconds: it meets people on their way, whom only a stranger holds up."""
+FRESH_SPACING = 5.0
+"""Seconds between two tickets for one account of addresses that have not failed with it."""
+TRIED_SPACING = 15.0
+"""The same of addresses that have: a stranger's go behind that of an owner who is on their way."""
+TICKET_GOOD_FOR = 300.0
+"""Seconds, for people."""
 
 
 @dataclass(frozen=True)
 class Attempt:
     """What one attempt has counted, by key, and the key of its pair of account and address.
 
-    `known`: the account has signed in from there lately.
+    `known`: the account has signed in from there lately. `ticket`: the key of the one that it has used.
     """
 
     pair: str
     counted: dict[str, datetime]
     known: bool
+    ticket: str | None = None
+
+
+class _AccountBlockedError(Exception):
+    """By its own counter alone."""
 
 
 class Throttle:
@@ -51,44 +65,71 @@ class Throttle:
 
     async def begin(self, username: str, address: str) -> Attempt:
         """Count an attempt as failed before it is made. Raises TooManyRequests or Unavailable."""
-        settings = self._settings
         subscriber = address_group(address)
-        account, pair = _account_key(username), f"{_pair_prefix(username)}{_digest(subscriber)}"
-        longest = settings.sign_in_longest_delay_seconds
+        prefix = _pair_prefix(username)
+        pair, ticket = f"{prefix}{_digest(subscriber)}", f"{prefix}ticket:{_digest(subscriber)}"
+        queue = WaitingList(f"{prefix}queue", FRESH_SPACING, TRIED_SPACING, TICKET_GOOD_FOR)
+        try:
+            async with self._database.transaction() as connection:
+                return await self._count(connection, username, subscriber, pair, queue, ticket)
+        except _AccountBlockedError:
+            async with self._database.transaction() as connection:
+                blocked = await COUNTERS.blocked_for(connection, [_account_key(username)]) or 0.0
+                wait = await COUNTERS.ticket(connection, queue, ticket, pair, blocked)
+            raise self._refusal(wait) from None
+
+    async def _count(
+        self,
+        connection: Connection,
+        username: str,
+        subscriber: str,
+        pair: str,
+        queue: WaitingList,
+        ticket: str,
+    ) -> Attempt:
+        settings = self._settings
+        account, longest = _account_key(username), settings.sign_in_longest_delay_seconds
         limits = [Limit(pair, settings.sign_in_free_failures, longest)]
-        async with self._database.transaction() as connection:
-            known = await _is_known(connection, username, subscriber)
-            if not known:
-                many = settings.sign_in_free_failures_many
-                limits.append(Limit(f"address:{_digest(subscriber)}", many, longest))
+        known, redeemed = await _is_known(connection, username, subscriber), False
+        many = settings.sign_in_free_failures_many
+        if not known:
+            limits.append(Limit(f"address:{_digest(subscriber)}", many, longest))
+        wait = await COUNTERS.blocked_for(connection, [limit.key for limit in limits])
+        if wait is not None:
+            raise self._refusal(wait)
+        if not known:
+            if await COUNTERS.blocked_for(connection, [account]) is None:
                 limits.append(Limit(account, many, min(longest, ACCOUNT_LONGEST)))
-            keys = [limit.key for limit in limits]
-            wait = await COUNTERS.blocked_for(connection, keys)
-            if wait is not None:
-                raise self._refusal(wait)
-            counted = await COUNTERS.count(
-                connection,
-                limits,
-                settings.sign_in_first_delay_seconds,
-                settings.sign_in_forget_seconds,
-            )
-            if len(counted) < len(keys):
-                # Another attempt came first; nothing of this one is kept.
-                raise self._refusal(settings.sign_in_first_delay_seconds)
-        return Attempt(pair, counted, known)
+            elif await COUNTERS.redeem(connection, queue, ticket):
+                redeemed = True
+            else:
+                raise _AccountBlockedError
+        first, forget = settings.sign_in_first_delay_seconds, settings.sign_in_forget_seconds
+        counted = await COUNTERS.count(connection, limits, first, forget)
+        missing = {limit.key for limit in limits} - counted.keys()
+        # Another attempt came first; nothing of this one is kept.
+        if missing == {account}:
+            raise _AccountBlockedError
+        if missing:
+            raise self._refusal(first)
+        return Attempt(pair, counted, known, ticket if redeemed else None)
 
     async def succeeded(self, connection: Connection, attempt: Attempt) -> None:
         """The password was right: the pair starts anew, and nothing was counted elsewhere."""
         await COUNTERS.take_back(connection, attempt.counted)
         await COUNTERS.forget(connection, attempt.pair)
+        if attempt.ticket is not None:
+            await COUNTERS.forget(connection, attempt.ticket)
 
     async def abandon(self, attempt: Attempt) -> None:
         """The password was never looked at."""
         async with self._database.transaction() as connection:
             await COUNTERS.take_back(connection, attempt.counted)
+            if attempt.ticket is not None:
+                await COUNTERS.give_back(connection, attempt.ticket)
 
     async def lift(self, connection: Connection, username: str) -> None:
-        """Forget the wrong passwords of an account."""
+        """Forget the wrong passwords of an account, and who waits for it (all begin like its pairs)."""
         await failures.forget_account(connection, _account_key(username), _pair_prefix(username))
 
     async def prune(self) -> None:
