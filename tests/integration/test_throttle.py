@@ -88,6 +88,14 @@ async def passes(sql: Connection, seconds: float) -> None:
     )
 
 
+async def block(sql: Connection) -> None:
+    """As somebody does who came first."""
+    await sql.execute(
+        "UPDATE auth.sign_in_failure SET blocked_until = clock_timestamp() + interval '60 s'"
+        " WHERE starts_with(key, 'account:')"
+    )
+
+
 async def retry_after(client: Client, address: str, password: str) -> int:
     """When to come again, in seconds; 0: signed in, -1: wrong."""
     body = {"username": "admin", "password": password}
@@ -132,27 +140,35 @@ async def test_60_addresses_that_never_stop_do_not_keep_out_who_obeys(
 async def test_a_ticket_is_good_once_and_only_at_its_time(start_auth: Start, sql: Connection) -> None:
     client = await start_auth(**PROXY, password_queue=1000, sign_in_free_failures_many=1)
     assert await attempt(client, STRANGERS[0]) == 401
-
-    async def block() -> None:
-        await sql.execute(
-            "UPDATE auth.sign_in_failure SET blocked_until = clock_timestamp() + interval '60 s'"
-            " WHERE starts_with(key, 'account:')"
-        )
-
-    await block()
+    await block(sql)
     # One place for a crowd of one address.
     assert set(await flood(client, ["203.0.113.1"] * 20)) == {429}
     assert 60 < await retry_after(client, "203.0.113.2", "wrong") <= 65
     await passes(sql, 50)
-    await block()
+    await block(sql)
     assert 0 < await retry_after(client, "203.0.113.1", "wrong") <= 10
     await passes(sql, 10)
-    await block()
+    await block(sql)
     assert sorted(await flood(client, ["203.0.113.1"] * 5)) == [401, 429, 429, 429, 429]
     # Whose time is over has to wait behind.
     await passes(sql, 400)
-    await block()
+    await block(sql)
     assert await retry_after(client, "203.0.113.2", ADMIN["password"]) > 0
+
+
+async def test_a_ticket_is_kept_when_the_password_was_not_looked_at(
+    start_auth: Start, sql: Connection
+) -> None:
+    client = await start_auth(**PROXY, sign_in_free_failures_many=1)
+    assert await attempt(client, STRANGERS[0]) == 401
+    await block(sql)
+    assert await attempt(client, HOME) == 429
+    await passes(sql, 61)
+    await block(sql)
+    throttle = client.app[THROTTLE]
+    await throttle.abandon(await throttle.begin("admin", HOME))
+    assert await attempt(client, HOME, ADMIN["password"]) == 200
+    assert await sql.fetchval("SELECT count(*) FROM auth.sign_in_failure WHERE key LIKE '%ticket%'") == 0
 
 
 async def test_one_address_that_guesses_many_accounts_waits_and_its_neighbours_do_not(
