@@ -7,6 +7,7 @@ import binascii
 
 from aiohttp import web
 
+from libs.common.access import group_collection
 from libs.common.errors import InvalidRequest, NotFound, PermissionDenied
 from libs.common.http.authenticate import principal, viewer
 from libs.common.ids import UserId
@@ -57,4 +58,11 @@ async def read_actor(request: web.Request) -> Actor:
     found = await request.app[SESSIONS].identity(UserId(caller.user_id))
     # A key that is limited to some permissions is no superuser, whoever made it.
     superuser = found.superuser and found.permissions <= caller.permissions
-    return Actor(found.id, superuser, found.staff, found.permissions & caller.permissions, found.collections)
+    return Actor(
+        found.id,
+        superuser,
+        found.staff,
+        found.permissions & caller.permissions,
+        found.collections,
+        frozenset(map(group_collection, found.groups)),
+    )

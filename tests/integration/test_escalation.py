@@ -120,6 +120,40 @@ async def test_a_new_account_has_no_more_than_its_maker(admin: Api) -> None:
     assert [group["name"] for group in (await make(admin, "ana"))["groups"]] == ["uploader"]
 
 
+async def test_nobody_is_let_into_a_group_that_is_closed_to_who_asks(admin: Api) -> None:
+    """Not even where members see nothing: files may be shared with it."""
+    closed = await admin.done("POST", "/groups", {"name": "closed"})
+    managed = await admin.done("POST", "/groups", {"name": "managed", "mode": "manage"})
+    uploader = next(g for g in (await admin.done("GET", "/groups"))["groups"] if g["name"] == "uploader")
+    powers = ["add_user", "change_user", "view_user", "change_group", *uploader["permissions"]]
+    await make(admin, "desk", permissions=powers, groups=[])
+    await make(admin, "member", permissions=powers, groups=[closed["id"]])
+    await make(admin, "viewer", permissions=[*powers, "view_all_dicomresult"], groups=[])
+    await make(admin, "blind", permissions=[*powers, "manage_all_dicomresult"], groups=[])
+    both = ["view_all_dicomresult", "manage_all_dicomresult"]
+    await make(admin, "wide", permissions=[*powers, *both], groups=[])
+    ana = await make(admin, "ana", groups=[])
+    path = f"/users/{ana['id']}"
+    for name, into_closed, into_managed in (
+        ("desk", False, False),
+        ("member", True, False),
+        ("viewer", True, False),
+        ("blind", False, False),
+        ("wide", True, True),
+    ):
+        api = await admin.as_user(name)
+        for group, may in ((closed, into_closed), (managed, into_managed)):
+            status, _ = await api.call("PATCH", path, {"groups": [group["id"]]})
+            assert status == (200 if may else 403), (name, group["name"])
+            await admin.done("PATCH", path, {"groups": []})
+    as_desk = await admin.as_user("desk")
+    made = await as_desk.done("POST", "/users", {"username": "new", "password": PASSWORD})
+    assert [group["name"] for group in made["groups"]] == ["uploader"]
+    # Nor by making it the group that new accounts are in.
+    await as_desk.done("PATCH", f"/groups/{uploader['id']}", {"name": "former"})
+    assert await as_desk.refused("PATCH", f"/groups/{closed['id']}", {"name": "uploader"}) == FORBIDDEN
+
+
 async def test_the_ready_made_groups_can_be_edited(admin: Api) -> None:
     groups = {group["name"]: group for group in (await admin.done("GET", "/groups"))["groups"]}
     for name in ("uploader", "radiologist", "operator", "auditor", "administrator"):

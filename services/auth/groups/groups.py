@@ -71,6 +71,9 @@ class Groups:
                 await store.change_group(connection, group_id, change.name, change.mode)
             except asyncpg.UniqueViolationError as error:
                 raise _taken(change.name or "") from error
+            # The group that new accounts are in is open to whoever makes them.
+            if change.name not in (None, held.name) and group_id in await users.default_groups(connection):
+                require_reaches(actor, {held.collection: held.mode})
             if change.permissions is not None:
                 await store.set_permissions(connection, group_id, change.permissions)
             if named & {"mode", "permissions"}:

@@ -27,6 +27,8 @@ class Actor:
     permissions: frozenset[Permission]
     collections: Mapping[str, Mode]
     """Those of groups, with the actor's own mode."""
+    memberships: frozenset[str] = frozenset()
+    """Collections of all groups that the actor is in, of those too whose members do not see them."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,26 @@ def require_has(actor: Actor, given: Iterable[Permission]) -> None:
 
 
 def require_reaches(actor: Actor, given: Mapping[str, GroupMode]) -> None:
-    """Raises PermissionDenied when the actor opens a group's collection that is closed to them."""
-    if actor.superuser or "manage_all_dicomresult" in actor.permissions:
+    """Raises PermissionDenied when the actor opens a group's collection that is closed to them.
+
+    What is shared with a group opens to its members whatever its mode.
+    """
+    if actor.superuser:
         return
     for collection, mode in given.items():
-        reaches = mode == "none" or actor.collections.get(collection) in ("manage", mode)
-        if not reaches and not (mode == "view" and "view_all_dicomresult" in actor.permissions):
+        if mode == "none":
+            reaches = collection in actor.memberships
+        else:
+            reaches = actor.collections.get(collection) in ("manage", mode)
+        if not reaches and not _reaches_all(actor, mode):
             raise PermissionDenied(f"You cannot let others into {collection}, which is closed to you.")
+
+
+def _reaches_all(actor: Actor, mode: GroupMode) -> bool:
+    """Who may change everybody's files without seeing them does not open them to others."""
+    return "view_all_dicomresult" in actor.permissions and (
+        mode != "manage" or "manage_all_dicomresult" in actor.permissions
+    )
 
 
 def require_rank(actor: Actor, *, staff: bool, superuser: bool) -> None:

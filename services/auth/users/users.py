@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from libs.common import permissions
@@ -26,6 +26,7 @@ from services.auth.identity.models import (
 from services.auth.identity.password_policy import require_good
 from services.auth.identity.policy import (
     Actor,
+    Given,
     Target,
     require_above,
     require_has,
@@ -234,4 +235,20 @@ async def require_may_give(
     if missing := sorted(set(groups) - found.keys()):
         raise InvalidRequest(f"There is no group {', '.join(map(str, missing))}.")
     require_has(actor, known.union(*(given.permissions for given in found.values())))
-    require_reaches(actor, {group_collection(group): given.mode for group, given in found.items()})
+    await _require_reaches_groups(connection, actor, found)
+
+
+async def _require_reaches_groups(connection: Connection, actor: Actor, groups: Mapping[int, Given]) -> None:
+    """Raises PermissionDenied for groups whose files are closed to the actor.
+
+    Whoever makes accounts need not be in the group that new ones are in anyway.
+    """
+    usual = await store.default_groups(connection)
+    require_reaches(
+        actor,
+        {
+            group_collection(group): given.mode
+            for group, given in groups.items()
+            if given.mode != "none" or group not in usual
+        },
+    )
