@@ -154,6 +154,32 @@ async def test_nobody_is_let_into_a_group_that_is_closed_to_who_asks(admin: Api)
     assert await as_desk.refused("PATCH", f"/groups/{closed['id']}", {"name": "uploader"}) == FORBIDDEN
 
 
+async def test_who_gives_a_password_or_a_secret_reaches_what_it_opens(admin: Api) -> None:
+    uploader = next(g for g in (await admin.done("GET", "/groups"))["groups"] if g["name"] == "uploader")
+    powers = ["change_user", "view_user", "change_serviceaccount", *uploader["permissions"]]
+    await make(admin, "desk", permissions=powers, groups=[])
+    await make(admin, "wide", permissions=[*powers, "view_all_dicomresult"], groups=[])
+    as_desk, as_wide = await admin.as_user("desk"), await admin.as_user("wide")
+    reset = {"password": OTHER, "must_change_password": False}
+    for mode in ("none", "view"):
+        group = await admin.done("POST", "/groups", {"name": f"closed {mode}", "mode": mode})
+        ana = await make(admin, f"in-{mode}", groups=[group["id"]])
+        pacs = await admin.done(
+            "POST", "/service-accounts", {"username": f"pacs-{mode}", "groups": [group["id"]]}
+        )
+        for method, path, body in (
+            ("PUT", f"/users/{ana['id']}/password", reset),
+            ("POST", f"/service-accounts/{pacs['id']}/secret", None),
+        ):
+            assert await as_desk.refused(method, path, body) == FORBIDDEN, (mode, path)
+            await as_wide.done(method, path, body)
+    eve = await make(admin, "eve")
+    for api, must_change in ((as_desk, True), (as_wide, False)):
+        await api.done("PUT", f"/users/{eve['id']}/password", reset)
+        found = await admin.done("GET", f"/users/{eve['id']}")
+        assert found["must_change_password"] is must_change
+
+
 async def test_the_ready_made_groups_can_be_edited(admin: Api) -> None:
     groups = {group["name"]: group for group in (await admin.done("GET", "/groups"))["groups"]}
     for name in ("uploader", "radiologist", "operator", "auditor", "administrator"):

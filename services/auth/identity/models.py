@@ -160,7 +160,10 @@ class UserChange(ChangeBody):
 
 
 class PasswordSet(ChangeBody):
-    """A password that an administrator gives; by default it must be changed at the next sign-in."""
+    """A password that an administrator gives; by default it must be changed at the next sign-in.
+
+    It must in any case where the administrator does not have `view_all_dicomresult`.
+    """
 
     password: SecretStr = Field(min_length=1, max_length=MAX_PASSWORD_LENGTH)
     must_change_password: bool = True

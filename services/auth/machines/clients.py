@@ -12,13 +12,13 @@ from libs.common.ids import UserId
 from services.auth import admin_log
 from services.auth.identity import store as accounts
 from services.auth.identity.models import normal_username
-from services.auth.identity.policy import Actor, require_above
+from services.auth.identity.policy import Actor
 from services.auth.machines import assertions, store
 from services.auth.machines.models import NewServiceAccount, ServiceAccount, ServiceAccountCreate
 from services.auth.machines.secrets import hash_secret, is_client_id, matches, new_client_id, new_secret
 from services.auth.machines.tokens import MachineToken, Tokens
 from services.auth.users import store as users
-from services.auth.users.users import require_may_give
+from services.auth.users.users import require_above_in_groups, require_may_give
 
 SERVICE_ACCOUNT = ("auth", "serviceaccount")
 UNKNOWN = "There is no service account with this id."
@@ -84,7 +84,7 @@ class Clients:
         async with self._database.transaction() as connection:
             found = await users.lock_target(connection, user_id)
             if found is not None:
-                require_above(actor, found[0])
+                await require_above_in_groups(connection, actor, found[0])
             if not await store.replace_secret(connection, user_id, hash_secret(secret)):
                 raise NotFound(UNKNOWN)
             await users.bump_access(connection, [user_id])

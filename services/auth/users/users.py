@@ -162,8 +162,9 @@ class Users:
         async with self._database.transaction() as connection:
             target, username, _ = await _lock(connection, user_id)
             require_not_self(actor, target)
-            require_above(actor, target)
-            await store.set_password(connection, user_id, encoded, must_change=given.must_change_password)
+            await require_above_in_groups(connection, actor, target)
+            must_change = given.must_change_password or "view_all_dicomresult" not in actor.permissions
+            await store.set_password(connection, user_id, encoded, must_change=must_change)
             await store.bump_access(connection, [user_id])
             await sessions.revoke_sessions(connection, UserId(user_id))
             await admin_log.note(
@@ -236,6 +237,16 @@ async def require_may_give(
         raise InvalidRequest(f"There is no group {', '.join(map(str, missing))}.")
     require_has(actor, known.union(*(given.permissions for given in found.values())))
     await _require_reaches_groups(connection, actor, found)
+
+
+async def require_above_in_groups(connection: Connection, actor: Actor, target: Target) -> None:
+    """Raises PermissionDenied unless the actor may do what the target may, in its groups too.
+
+    Whoever gives an account its password or secret can be that account.
+    """
+    require_above(actor, target)
+    held = sorted(await store.groups_of(connection, target.user_id))
+    await _require_reaches_groups(connection, actor, await store.what_groups_give(connection, held))
 
 
 async def _require_reaches_groups(connection: Connection, actor: Actor, groups: Mapping[int, Given]) -> None:
