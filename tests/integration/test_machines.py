@@ -79,6 +79,23 @@ async def test_a_revoked_or_expired_key_opens_nothing(admin: Api, sql: Connectio
     assert await admin.refused("DELETE", f"/me/api-keys/{second['id']}") == (404, "not-found")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("PUT", "/users/{}/password", {"password": PASSWORD}), ("DELETE", "/users/{}/sessions", None)],
+)
+async def test_an_administrator_ends_keys_with_the_sessions(
+    admin: Api, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    ana = await make(admin, "ana")
+    as_ana = await admin.as_user("ana")
+    made = await as_ana.done("POST", "/me/api-keys", {"name": "scanner"})
+    kept = await admin.done("POST", "/me/api-keys", {"name": "of another"})
+    await admin.done(method, path.format(ana["id"]), body)
+    form = {"grant_type": TOKEN_EXCHANGE, "subject_token_type": API_KEY_TYPE}
+    assert (await ask(admin, {**form, "subject_token": made["key"]}))[0] == 400
+    assert (await ask(admin, {**form, "subject_token": kept["key"]}))[0] == 200
+
+
 async def test_a_limited_key_stays_limited(admin: Api) -> None:
     key = await admin.done("POST", "/me/api-keys", {"name": "reader", "permissions": ["view_user"]})
     as_key = Api(admin.client, key["key"])

@@ -11,6 +11,7 @@ from services.auth import admin_log
 from services.auth.devices import store
 from services.auth.devices.models import DeviceQuery, SignedInDevice
 from services.auth.identity.policy import Actor, require_above
+from services.auth.machines import store as machines
 from services.auth.sessions import store as sessions
 from services.auth.sessions.throttle import Throttle
 from services.auth.users import store as users
@@ -44,7 +45,7 @@ class Devices:
                 raise NotFound(UNKNOWN_SESSION)
 
     async def end(self, actor: Actor, user_id: int, session_id: UUID | None) -> None:
-        """End a session of an account, or all of them. Raises NotFound or PermissionDenied."""
+        """End a session, or all and the API keys, of an account. Raises NotFound or PermissionDenied."""
         async with self._database.transaction() as connection:
             found = await users.lock_target(connection, user_id)
             if found is None:
@@ -53,6 +54,7 @@ class Devices:
             require_above(actor, target)
             if session_id is None:
                 await sessions.revoke_sessions(connection, UserId(user_id))
+                await machines.revoke_keys(connection, user_id)
             elif not await store.end_session(connection, session_id, user_id):
                 raise NotFound(UNKNOWN_SESSION)
             await admin_log.note(

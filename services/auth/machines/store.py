@@ -39,6 +39,9 @@ _REVOKE_KEY = """
     WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL
     RETURNING id
 """
+_REVOKE_KEYS = """
+    UPDATE auth.api_key SET revoked_at = clock_timestamp() WHERE user_id = $1 AND revoked_at IS NULL
+"""
 _INSERT_SERVICE = """
     INSERT INTO auth.auth_user (username, password, kind) VALUES ($1, '!', 'service')
     ON CONFLICT DO NOTHING RETURNING id
@@ -141,6 +144,11 @@ async def note_key_used(connection: Connection, key_id: UUID) -> None:
 async def revoke_key(connection: Connection, key_id: UUID, user_id: int) -> bool:
     """End a key of this account; False without one."""
     return await connection.fetchval(_REVOKE_KEY, key_id, user_id) is not None
+
+
+async def revoke_keys(connection: Connection, user_id: int) -> None:
+    """End every key of an account."""
+    await connection.execute(_REVOKE_KEYS, user_id)
 
 
 async def insert_service(connection: Connection, username: str) -> int | None:

@@ -58,7 +58,7 @@ async def delete_user(request: web.Request) -> web.Response:
 
 
 async def set_password(request: web.Request) -> web.Response:
-    """Give an account another password; its sessions end."""
+    """Give an account another password; its sessions and API keys end."""
     user_id, given = path_id(request, "user_id", UNKNOWN), await read_body(request, PasswordSet)
     await request.app[USERS].set_password(await read_actor(request), user_id, given)
     return web.Response(status=204)

@@ -35,6 +35,7 @@ from services.auth.identity.policy import (
     require_reaches,
     require_superuser_left,
 )
+from services.auth.machines import store as machines
 from services.auth.sessions import store as sessions
 from services.auth.users import store
 
@@ -149,7 +150,7 @@ class Users:
             await admin_log.note(connection, actor.user_id, USER, user_id, username, admin_log.DELETED)
 
     async def set_password(self, actor: Actor, user_id: int, given: PasswordSet) -> None:
-        """Give an account a new password and end its sessions.
+        """Give an account a new password and end its sessions and API keys.
 
         Raises NotFound, InvalidRequest, PermissionDenied or Conflict (a service account has none).
         """
@@ -167,6 +168,7 @@ class Users:
             await store.set_password(connection, user_id, encoded, must_change=must_change)
             await store.bump_access(connection, [user_id])
             await sessions.revoke_sessions(connection, UserId(user_id))
+            await machines.revoke_keys(connection, user_id)
             await admin_log.note(
                 connection, actor.user_id, USER, user_id, username, admin_log.CHANGED, ["password"]
             )
