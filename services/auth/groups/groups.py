@@ -63,6 +63,7 @@ class Groups:
         named = {name for name, value in change.model_dump().items() if value is not None}
         async with self._database.transaction() as connection:
             held = await _lock(connection, group_id)
+            require_has(actor, permissions.known(held.permissions))
             if change.permissions is not None:
                 require_has(actor, _known(change.permissions) - permissions.known(held.permissions))
             if change.mode is not None and change.mode != held.mode:
