@@ -53,7 +53,10 @@ def require_person(request: web.Request) -> None:
 
 
 async def read_actor(request: web.Request) -> Actor:
-    """The caller's account as it is now, narrowed to what the token allows. Raises NotAuthenticated."""
+    """The caller's account as it is now, narrowed to what the token allows.
+
+    A machine is no staff. Raises NotAuthenticated.
+    """
     caller = viewer(request)
     found = await request.app[SESSIONS].identity(UserId(caller.user_id))
     # A key that is limited to some permissions is no superuser, whoever made it.
@@ -61,7 +64,7 @@ async def read_actor(request: web.Request) -> Actor:
     return Actor(
         found.id,
         superuser,
-        found.staff,
+        found.staff and principal(request).client_id is None,
         found.permissions & caller.permissions,
         found.collections,
         frozenset(map(group_collection, found.groups)),

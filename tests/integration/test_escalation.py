@@ -245,6 +245,15 @@ async def test_an_api_key_does_not_touch_its_owners_account(admin: Api) -> None:
     assert await as_key.refused("PUT", "/users/1/password", {"password": OTHER}) == FORBIDDEN
 
 
+async def test_a_machine_makes_no_staff(admin: Api) -> None:
+    await make(admin, "ana", is_staff=True, permissions=["add_user"], groups=[])
+    as_ana = await admin.as_user("ana")
+    key = await as_ana.done("POST", "/me/api-keys", {"name": "wide"})
+    new = {"username": "eve", "password": PASSWORD, "groups": [], "is_staff": True}
+    assert await Api(admin.client, key["key"]).refused("POST", "/users", new) == FORBIDDEN
+    assert (await as_ana.done("POST", "/users", new))["is_staff"] is True
+
+
 async def test_a_key_and_a_machine_have_no_more_than_their_owner_has_now(admin: Api) -> None:
     ana = await make(admin, "ana", permissions=["view_user"], groups=[])
     as_ana = await admin.as_user("ana")
