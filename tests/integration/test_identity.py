@@ -74,6 +74,18 @@ async def group_id(admin: Api, name: str) -> int:
     return found
 
 
+@pytest.mark.parametrize("group", [-1, 0, 2**31 - 1, 2**31, 2**63])
+async def test_no_group_has_an_id_that_no_database_keeps(admin: Api, group: int) -> None:
+    new, groups = {"username": "ana", "password": PASSWORD}, {"groups": [group]}
+    ana = await make(admin, "eve")
+    for method, path, body in (
+        ("POST", "/users", {**new, **groups}),
+        ("PATCH", f"/users/{ana['id']}", groups),
+        ("POST", "/service-accounts", {"username": "pacs", **groups}),
+    ):
+        assert await admin.refused(method, path, body) == (400, "invalid-request"), path
+
+
 async def test_an_account_is_made_listed_changed_and_deleted(admin: Api, sql: Connection) -> None:
     made = await make(
         admin,

@@ -88,6 +88,7 @@ Name = Annotated[str, StringConstraints(max_length=150, pattern=PRINTABLE)]
 Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^$|^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+$")]
 Language = Literal["", "es", "en"]
 Ids = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[1-9][0-9]{0,8}(,[1-9][0-9]{0,8})*$")]
+GroupId = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Codename = Annotated[str, StringConstraints(max_length=100, pattern=r"^[a-z_]+$")]
 Collection = Annotated[str, StringConstraints(pattern=r"^(user|group):[1-9][0-9]{0,18}$")]
 
@@ -139,7 +140,7 @@ class UserCreate(ChangeBody):
     is_staff: bool = False
     is_superuser: bool = False
     must_change_password: bool = True
-    groups: list[int] | None = Field(None, max_length=MOST_GROUPS)
+    groups: list[GroupId] | None = Field(None, max_length=MOST_GROUPS)
     permissions: list[Codename] = Field(default=[], max_length=200)
 
 
@@ -155,7 +156,7 @@ class UserChange(ChangeBody):
     is_superuser: bool | None = None
     must_change_password: bool | None = None
     default_collection: Collection | None = None
-    groups: list[int] | None = Field(None, max_length=MOST_GROUPS)
+    groups: list[GroupId] | None = Field(None, max_length=MOST_GROUPS)
     permissions: list[Codename] | None = Field(None, max_length=200)
 
 

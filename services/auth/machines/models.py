@@ -14,6 +14,7 @@ from services.auth.identity.models import (
     PRINTABLE,
     ChangeBody,
     Codename,
+    GroupId,
 )
 
 
@@ -74,7 +75,7 @@ class ServiceAccountCreate(ChangeBody):
 
     username: str = Field(min_length=1, max_length=MAX_USERNAME_LENGTH)
     permissions: list[Codename] = Field(default=[], max_length=200)
-    groups: list[int] = Field(default=[], max_length=MOST_GROUPS)
+    groups: list[GroupId] = Field(default=[], max_length=MOST_GROUPS)
     jwks: dict[str, Any] | None = None
 
 
