@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 from joserfc import jwt
-from joserfc.jwk import OctKey, OKPKey
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from libs.common.database.postgres import Connection
 from libs.common.security.api_keys import API_KEY_TYPE, TOKEN_EXCHANGE
@@ -19,6 +19,10 @@ from libs.common.security.tokens import ISSUER
 from services.auth.machines.assertions import ASSERTION_TYPE
 from tests.auth_support import Start, bearer, sign_in
 from tests.integration.test_identity import PASSWORD, Api, make
+
+RSA = RSAKey.generate_key(2048).as_dict(private=False)
+P256 = ECKey.generate_key("P-256").as_dict(private=False)
+ED25519 = OKPKey.generate_key("Ed25519").as_dict(private=False)
 
 
 @pytest.fixture
@@ -224,12 +228,32 @@ async def test_a_service_account_signs_its_requests(admin: Api) -> None:
         {"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "AAAA", "d": "AAAA"}]},
         {"keys": ["x"]},
         {"keys": [{"kty": "new"}]},
+        {"keys": [{**ED25519, "kty": []}]},
+        {"keys": [{**ED25519, "x": 5}]},
+        {"keys": [{**ED25519, "crv": "P-256"}]},
+        {"keys": [{**ED25519, "kid": "\0"}]},
+        {"keys": [{**ED25519, "kid": "\ud800"}]},
+        {"keys": [{**ED25519, "more": 10**60}]},
+        {"keys": [ED25519], "\0": 1},
+        {"keys": [{**ED25519, "use": "enc"}]},
+        {"keys": [{**ED25519, "key_ops": ["sign"]}]},
+        {"keys": [{**ED25519, "key_ops": None}]},
+        {"keys": [{**ED25519, "alg": "HS256"}]},
+        {"keys": [{**ED25519, "alg": []}]},
+        {"keys": [OKPKey.generate_key("X25519").as_dict(private=False)]},
+        {"keys": [ECKey.generate_key("secp256k1").as_dict(private=False)]},
     ],
-    ids=range(6),
+    ids=range(20),
 )
 async def test_only_public_keys_are_taken(admin: Api, jwks: dict[str, Any]) -> None:
     wanted = {"username": "ris", "jwks": jwks}
     assert await admin.refused("POST", "/service-accounts", wanted) == (400, "invalid-request")
+
+
+@pytest.mark.parametrize("key", [ED25519, RSA, P256], ids=["Ed25519", "RSA", "P-256"])
+async def test_every_key_that_may_sign_is_taken(admin: Api, key: dict[str, Any]) -> None:
+    wanted = {"username": "ris", "jwks": {"keys": [{**key, "use": "sig", "key_ops": ["verify"]}]}}
+    assert (await admin.done("POST", "/service-accounts", wanted))["method"] == "private_key_jwt"
 
 
 @pytest.mark.parametrize(

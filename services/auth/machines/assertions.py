@@ -20,6 +20,7 @@ ALGORITHMS = ["Ed25519", "EdDSA", "ES256", "ES384", "PS256", "RS256"]
 LONGEST = timedelta(minutes=5)
 LEEWAY = timedelta(seconds=5)
 MOST_KEYS = 10
+_CURVES = frozenset({"Ed25519", "Ed448", "P-256", "P-384"})
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "k", "oth"})
 
 
@@ -39,9 +40,24 @@ def check_jwks(jwks: Mapping[str, Any]) -> None:
     if any(not isinstance(key, dict) or key.keys() & _PRIVATE or key.get("kty") == "oct" for key in keys):
         raise InvalidRequest("Send public keys only: kty OKP, EC or RSA, without the private part.")
     try:
+        text = orjson.dumps(dict(jwks))
         KeySet.import_key_set(dict(jwks))  # type: ignore[arg-type]  # checked by the library itself
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InvalidRequest("One of the keys is no JSON Web Key.") from error
+    if rb"\u0000" in text:
+        raise InvalidRequest("The keys hold a NUL character, which nothing can keep.")
+    if not all(_can_verify(key) for key in keys):
+        raise InvalidRequest(f"Send keys that signatures are made with: {', '.join(ALGORITHMS)}.")
+
+
+def _can_verify(key: Mapping[str, Any]) -> bool:
+    """Whether one of our algorithms works with a key that the library reads."""
+    return (
+        (key["kty"] == "RSA" or key.get("crv") in _CURVES)
+        and key.get("use", "sig") == "sig"
+        and "verify" in key.get("key_ops", ["verify"])
+        and key.get("alg", ALGORITHMS[0]) in ALGORITHMS
+    )
 
 
 def subject_of(assertion: str) -> str | None:
