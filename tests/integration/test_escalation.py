@@ -93,7 +93,8 @@ async def test_a_group_gives_nobody_what_its_editor_lacks(admin: Api, sql: Conne
     assert await as_boss.refused("POST", "/groups", wanted) == FORBIDDEN
     assert await as_boss.refused("DELETE", f"/groups/{theirs['id']}") == FORBIDDEN
     # Nor is what others hold taken from them, or renamed, by somebody who may do less.
-    for change in ({"permissions": []}, {"name": "ours"}, {"mode": "view"}):
+    changes: tuple[dict[str, Any], ...] = ({"permissions": []}, {"name": "ours"}, {"mode": "view"})
+    for change in changes:
         assert await as_boss.refused("PATCH", f"/groups/{theirs['id']}", change) == FORBIDDEN, change
     await admin.done("PATCH", f"/groups/{theirs['id']}", {"permissions": ["view_group"]})
     kept = await as_boss.done(
@@ -278,6 +279,37 @@ async def test_two_superusers_cannot_both_go(admin: Api, sql: Connection) -> Non
     assert sorted(status for status, _ in answers)[0] == 200
     left = await sql.fetchval("SELECT count(*) FROM auth.auth_user WHERE is_superuser AND is_active")
     assert left == 1
+
+
+async def test_accounts_are_locked_in_the_order_of_their_ids(admin: Api, sql: Connection) -> None:
+    """Whoever waits for one account holds none that comes after it."""
+    group = await admin.done("POST", "/groups", {"name": "heart"})
+    first = await make(admin, "first", groups=[group["id"]])
+    later = await make(admin, "later", groups=[group["id"]], is_superuser=True)
+    # Where its row lies now comes after the later one's.
+    await admin.done("PATCH", f"/users/{first['id']}", {"first_name": "Ana"})
+    await sql.execute("VACUUM FULL auth.auth_user")
+    await sql.execute("UPDATE auth.auth_user SET email = '' WHERE id = $1", first["id"])
+
+    async def waits() -> bool:
+        return bool(
+            await sql.fetchval(
+                "SELECT count(*) FROM pg_locks"
+                " WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
+            )
+        )
+
+    for method, path, body in (
+        ("PATCH", f"/users/{first['id']}", {"is_staff": True}),
+        ("PATCH", f"/groups/{group['id']}", {"mode": "view"}),
+        ("DELETE", f"/users/{first['id']}", None),
+    ):
+        async with sql.transaction():
+            await sql.execute("SELECT FROM auth.auth_user WHERE id = $1 FOR UPDATE", first["id"])
+            call = asyncio.create_task(admin.done(method, path, body))
+            await eventually(waits, timeout=30)
+            await sql.execute("SELECT FROM auth.auth_user WHERE id = $1 FOR UPDATE NOWAIT", later["id"])
+        await call
 
 
 async def test_a_change_of_groups_ends_what_tokens_say(admin: Api, sql: Connection) -> None:

@@ -47,8 +47,13 @@ _LOCK_TARGET = """
         ) AS permissions
     FROM auth.auth_user AS u WHERE u.id = $1 FOR UPDATE
 """
-# In one order for everybody: two administrators that demote each other must not both succeed.
-_LOCK_SUPERUSERS = "SELECT id FROM auth.auth_user WHERE is_superuser AND is_active ORDER BY id FOR UPDATE"
+# Accounts are locked in the order of their ids everywhere: nobody waits for each other in a circle, and two
+# administrators that demote each other do not both succeed.
+_LOCK_SUPERUSERS = """
+    SELECT id, is_superuser AND is_active AS superuser FROM auth.auth_user
+    WHERE id = $1 OR (is_superuser AND is_active) ORDER BY id FOR UPDATE
+"""
+_LOCK_ALL = "SELECT FROM auth.auth_user WHERE id = ANY ($1::integer[]) ORDER BY id FOR UPDATE"
 _CHANGE = """
     UPDATE auth.auth_user SET
         first_name = coalesce($2, first_name), last_name = coalesce($3, last_name),
@@ -118,9 +123,9 @@ async def lock_target(connection: Connection, user_id: int) -> tuple[Target, str
     return Target(row["id"], row["is_superuser"], row["is_staff"], held), row["username"], row["password"]
 
 
-async def lock_superusers(connection: Connection) -> set[int]:
-    """Ids of the active superusers; nobody else changes who they are until the transaction ends."""
-    return {row["id"] for row in await connection.fetch(_LOCK_SUPERUSERS)}
+async def lock_superusers(connection: Connection, user_id: int) -> set[int]:
+    """Ids of the active superusers; nobody else changes them, or this account, until the transaction ends."""
+    return {row["id"] for row in await connection.fetch(_LOCK_SUPERUSERS, user_id) if row["superuser"]}
 
 
 async def change_user(connection: Connection, user_id: int, change: UserChange) -> None:
@@ -167,6 +172,7 @@ async def what_groups_give(connection: Connection, group_ids: Sequence[int]) -> 
 
 async def bump_access(connection: Connection, user_ids: Sequence[int]) -> None:
     """Make every access token that these accounts hold one of an earlier version."""
+    await connection.execute(_LOCK_ALL, list(user_ids))
     await connection.execute(_BUMP_ACCESS, list(user_ids))
 
 

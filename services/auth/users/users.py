@@ -98,7 +98,7 @@ class Users:
         named = {name for name, value in change.model_dump().items() if value is not None}
         access = named & ACCESS_FIELDS
         async with self._database.transaction() as connection:
-            superusers = await store.lock_superusers(connection) if access else set()
+            superusers = await store.lock_superusers(connection, user_id) if access else set()
             target, username, _ = await _lock(connection, user_id)
             require_above(actor, target)
             if access:
@@ -132,7 +132,7 @@ class Users:
     async def delete(self, actor: Actor, user_id: int) -> None:
         """Delete an account that never uploaded anything. Raises NotFound, PermissionDenied or Conflict."""
         async with self._database.transaction() as connection:
-            superusers = await store.lock_superusers(connection)
+            superusers = await store.lock_superusers(connection, user_id)
             target, username, _ = await _lock(connection, user_id)
             require_not_self(actor, target)
             require_above(actor, target)
