@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -16,7 +18,10 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from libs.common.database.postgres import Connection
 from libs.common.security.api_keys import API_KEY_TYPE, TOKEN_EXCHANGE
 from libs.common.security.tokens import ISSUER
+from services.auth.machines.api_keys import MOST_A_DAY
 from services.auth.machines.assertions import ASSERTION_TYPE
+from services.auth.sessions.revocation_list import TOKEN_LIFE_SECONDS
+from services.auth.sessions.store import revoked_keys
 from tests.auth_support import Start, bearer, sign_in
 from tests.integration.test_identity import PASSWORD, Api, make
 
@@ -81,6 +86,44 @@ async def test_a_revoked_or_expired_key_opens_nothing(admin: Api, sql: Connectio
         assert (status, found["code"]) == (401, "token-invalid")
     assert await as_ana.refused("DELETE", f"/me/api-keys/{first['id']}") == (404, "not-found")
     assert await admin.refused("DELETE", f"/me/api-keys/{second['id']}") == (404, "not-found")
+
+
+async def test_only_keys_that_were_used_are_published_as_revoked(admin: Api, sql: Connection) -> None:
+    used, unused, long_ago = [await admin.done("POST", "/me/api-keys", {"name": name}) for name in "abc"]
+    for made in (used, long_ago):
+        assert (await who(admin, bearer(made["key"])))[0] == 200
+    await sql.execute(
+        "UPDATE auth.api_key SET last_used_at = now() - $2 * interval '1 second' WHERE id = $1",
+        long_ago["id"],
+        TOKEN_LIFE_SECONDS + 61,
+    )
+    for made in (used, unused, long_ago):
+        await admin.done("DELETE", f"/me/api-keys/{made['id']}")
+    found = await revoked_keys(sql, TOKEN_LIFE_SECONDS)
+    assert list(found) == [f"key:{UUID(used['id']).hex}"]
+    await sql.execute(
+        "UPDATE auth.api_key SET last_used_at = now() - $1 * interval '1 second'"
+        " WHERE last_used_at IS NOT NULL",
+        TOKEN_LIFE_SECONDS + 30,
+    )
+    assert len(await revoked_keys(sql, TOKEN_LIFE_SECONDS)) == 2
+
+
+async def test_keys_are_not_made_and_revoked_without_end(admin: Api, sql: Connection) -> None:
+    made = await admin.done("POST", "/me/api-keys", {"name": "first"})
+    await admin.done("DELETE", f"/me/api-keys/{made['id']}")
+    await sql.execute(
+        "INSERT INTO auth.api_key (id, user_id, name, prefix, secret_hash, expires_at, revoked_at)"
+        " SELECT gen_random_uuid(), user_id, name, n::text, secret_hash, expires_at, now()"
+        " FROM auth.api_key, generate_series(3, $1) AS n",
+        MOST_A_DAY,
+    )
+    answers = await asyncio.gather(
+        *(admin.call("POST", "/me/api-keys", {"name": name}) for name in ("last", "too many"))
+    )
+    assert sorted(status for status, _ in answers) == [201, 409]
+    await sql.execute("UPDATE auth.api_key SET created_at = created_at - interval '1 day'")
+    await admin.done("POST", "/me/api-keys", {"name": "tomorrow"})
 
 
 @pytest.mark.parametrize(

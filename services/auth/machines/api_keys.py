@@ -16,8 +16,11 @@ from services.auth.machines import store
 from services.auth.machines.models import ApiKeyCreate, ApiKeyEntry, NewApiKey
 from services.auth.machines.secrets import decode_api_key, hash_secret, matches, new_api_key
 from services.auth.machines.tokens import MachineToken, Tokens
+from services.auth.users import store as users
 
 MOST_KEYS = 50
+MOST_A_DAY = 100
+"""Revoked ones too: each that was used is in the document that every service reads for a token's life."""
 UNKNOWN = "You have no API key with this id."
 REFUSED = "This API key is unknown, expired or revoked."
 
@@ -41,8 +44,14 @@ class ApiKeys:
         require_has(actor, scope or ())
         key = new_api_key()
         async with self._database.transaction() as connection:
-            if await store.count_keys(connection, actor.user_id) >= MOST_KEYS:
+            await users.lock_target(connection, actor.user_id)  # one at a time, or more pass the limits
+            held, made = await store.count_keys(connection, actor.user_id)
+            if held >= MOST_KEYS:
                 raise Conflict(f"You have {MOST_KEYS} API keys: revoke one of them first.")
+            if made >= MOST_A_DAY:
+                raise Conflict(
+                    f"You have made {MOST_A_DAY} API keys within a day: use those, or wait until tomorrow."
+                )
             entry = await store.insert_key(
                 connection,
                 new_uuid(),

@@ -23,7 +23,9 @@ _LIST_KEYS = """
     FROM auth.api_key WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY id DESC
 """
 _COUNT_KEYS = """
-    SELECT count(*) FROM auth.api_key WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now()
+    SELECT count(*) FILTER (WHERE revoked_at IS NULL AND expires_at > now()),
+        count(*) FILTER (WHERE created_at > now() - interval '1 day')
+    FROM auth.api_key WHERE user_id = $1
 """
 _FIND_KEY = """
     SELECT id, user_id, secret_hash, permissions, expires_at FROM auth.api_key
@@ -124,10 +126,11 @@ async def list_keys(connection: Connection, user_id: int) -> list[ApiKeyEntry]:
     return [ApiKeyEntry.model_validate(dict(row)) for row in await connection.fetch(_LIST_KEYS, user_id)]
 
 
-async def count_keys(connection: Connection, user_id: int) -> int:
-    """How many keys an account has."""
-    found: int = await connection.fetchval(_COUNT_KEYS, user_id)
-    return found
+async def count_keys(connection: Connection, user_id: int) -> tuple[int, int]:
+    """How many keys an account has, and how many it made within a day, revoked ones too."""
+    row = await connection.fetchrow(_COUNT_KEYS, user_id)
+    assert row is not None  # noqa: S101  an aggregate always has a row
+    return row[0], row[1]
 
 
 async def find_key(connection: Connection, prefix: str) -> FoundKey | None:

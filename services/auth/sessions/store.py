@@ -50,9 +50,12 @@ _REVOKED_SESSIONS = """
     SELECT id, ceil(extract(epoch FROM revoked_at) + $1)::bigint AS until FROM auth.auth_session
     WHERE revoked_at > now() - $1 * interval '1 second' ORDER BY id
 """
+# `last_used_at` is true to a minute; of a key that was not used no token lives.
 _REVOKED_KEYS = """
     SELECT id, ceil(extract(epoch FROM revoked_at) + $1)::bigint AS until FROM auth.api_key
-    WHERE revoked_at > now() - $1 * interval '1 second' ORDER BY id
+    WHERE revoked_at > now() - $1 * interval '1 second'
+      AND last_used_at > now() - ($1 + 60) * interval '1 second'
+    ORDER BY id
 """
 _CHANGED_USERS = """
     SELECT id, access_version FROM auth.auth_user WHERE access_changed_at > now() - $1 * interval '1 second'
