@@ -8,8 +8,6 @@ from uuid import UUID
 
 from aiohttp import web
 
-from libs.common.access import Viewer
-from libs.common.database.postgres import Connection
 from libs.common.errors import (
     Conflict,
     NotFound,
@@ -33,7 +31,7 @@ from services.results.links.models import (
 )
 from services.results.links.secrets import hash_of, new_token
 from services.results.sharing import giving, lists_store
-from services.results.sharing.store import Subject, Terms
+from services.results.sharing.store import Terms
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +48,11 @@ async def create_link(request: web.Request) -> web.Response:
     password = None
     if body.password is not None:
         password = await request.app[LINKS].passwords.hash(body.password.get_secret_value())
-    limits = giving.ShareLimits(
-        settings.shares_per_item,
-        settings.shares_per_maker,
-        settings.shares_per_grantee,
-        settings.shares_per_maker_and_grantee,
-    )
+    limits = giving.ShareLimits.of(settings)
     terms = Terms(f"{store.WHOM}{link_id}", "view", until, body.reason)
     chosen = body.expires_at is not None or body.seconds is not None
     async with request.app[DATABASE].transaction() as connection:
-        subject = await _find(connection, caller, body)
+        subject = await giving.find(connection, caller, body)
         share, _ = await giving.give(connection, caller, subject, terms, limits, shorten=not chosen)
         await store.insert(connection, link_id, share["id"], hash_of(token), password, download=body.download)
         [made] = await store.with_facts(connection, [share])
@@ -76,7 +69,7 @@ async def list_links(request: web.Request) -> web.Response:
     more = query.limit + 1
     async with request.app[DATABASE].connection() as connection:
         if query.names_item:
-            subject = await _find(connection, caller, query)
+            subject = await giving.find(connection, caller, query)
             await giving.require_managed(connection, caller, subject)
             rows = await lists_store.list_of(connection, subject, before, more, store.WHOM)
         else:
@@ -107,17 +100,6 @@ async def delete_link(request: web.Request) -> web.Response:
     request.app[METRICS].shares_ended.labels("taken-back").inc(ended)
     log.info("link %s: user %d ends it", link_id, caller.user_id)
     return web.Response(status=204)
-
-
-async def _find(connection: Connection, caller: Viewer, named: LinkRequest | LinkQuery) -> Subject:
-    return await giving.find(
-        connection,
-        caller,
-        file_id=named.file_id,
-        study=named.study_instance_uid,
-        series=named.series_instance_uid,
-        collection=named.collection,
-    )
 
 
 def _no_link() -> NotFound:

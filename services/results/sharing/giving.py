@@ -5,7 +5,7 @@ A share that was given by managing another one ends with it, whichever way that 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, Self
 from uuid import UUID
 
 import asyncpg
@@ -16,6 +16,7 @@ from libs.common.errors import Conflict, NotFound, PermissionDenied
 from libs.common.ids import new_uuid
 from services.results.read.shared_store import read_places
 from services.results.read.visibility import unknown
+from services.results.settings import ResultsSettings
 from services.results.sharing import lists_store, store
 from services.results.sharing.store import Subject, Terms
 
@@ -28,17 +29,34 @@ class ShareLimits(NamedTuple):
     per_grantee: int
     per_maker_and_grantee: int
 
+    @classmethod
+    def of(cls, settings: ResultsSettings) -> Self:
+        """Those of the service."""
+        return cls(
+            settings.shares_per_item,
+            settings.shares_per_maker,
+            settings.shares_per_grantee,
+            settings.shares_per_maker_and_grantee,
+        )
 
-async def find(
-    connection: Connection,
-    viewer: Viewer,
-    *,
-    file_id: UUID | None,
-    study: str | None,
-    series: str | None,
-    collection: str | None,
-) -> Subject:
+
+class NamesItem(Protocol):
+    """A request that names a file, a study or a series."""
+
+    @property
+    def file_id(self) -> UUID | None: ...
+    @property
+    def study_instance_uid(self) -> str | None: ...
+    @property
+    def series_instance_uid(self) -> str | None: ...
+    @property
+    def collection(self) -> str | None: ...
+
+
+async def find(connection: Connection, viewer: Viewer, named: NamesItem) -> Subject:
     """What the caller means; without `collection` in their own, then their groups'. Raises NotFound."""
+    file_id, collection = named.file_id, named.collection
+    study, series = named.study_instance_uid, named.series_instance_uid
     if file_id is not None:
         found = await store.find_file(connection, viewer, file_id)
     elif collection is not None:

@@ -10,8 +10,6 @@ from uuid import UUID
 import asyncpg
 from aiohttp import web
 
-from libs.common.access import Viewer
-from libs.common.database.postgres import Connection
 from libs.common.errors import Conflict, InvalidRequest, NotFound, TooLarge, UnsupportedType
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query, read_body
@@ -35,14 +33,9 @@ async def create_share(request: web.Request) -> web.Response:
         raise InvalidRequest("This is your own account: share with somebody else.")
     if terms.until is not None and terms.until <= datetime.now(UTC):
         raise InvalidRequest("The end is over already: `until` must be in the future.")
-    limits = giving.ShareLimits(
-        settings.shares_per_item,
-        settings.shares_per_maker,
-        settings.shares_per_grantee,
-        settings.shares_per_maker_and_grantee,
-    )
+    limits = giving.ShareLimits.of(settings)
     async with request.app[DATABASE].transaction() as connection:
-        subject = await _find(connection, caller, body)
+        subject = await giving.find(connection, caller, body)
         row, made = await giving.give(connection, caller, subject, terms, limits)
     if made:
         metrics.shares_given.inc()
@@ -61,7 +54,7 @@ async def list_shares(request: web.Request) -> web.Response:
         elif query.with_:
             rows = await lists_store.list_with(connection, caller.grantees, before, more)
         else:
-            subject = await _find(connection, caller, query)
+            subject = await giving.find(connection, caller, query)
             await giving.require_managed(connection, caller, subject)
             rows = await lists_store.list_of(connection, subject, before, more)
     page = rows[: query.limit]
@@ -88,17 +81,6 @@ def entry_of(row: asyncpg.Record) -> ShareEntry:
     values: dict[str, Any] = dict(row)
     whom, _, name = values["grantee"].partition(":")
     return ShareEntry.model_validate({**values, "grantee": {whom: name}})
-
-
-async def _find(connection: Connection, caller: Viewer, named: ShareRequest | ShareQuery) -> store.Subject:
-    return await giving.find(
-        connection,
-        caller,
-        file_id=named.file_id,
-        study=named.study_instance_uid,
-        series=named.series_instance_uid,
-        collection=named.collection,
-    )
 
 
 OPERATIONS = (
