@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 import pytest
 
-from libs.common.database.postgres import Database
+from libs.common.database.postgres import Connection, Database
 from libs.common.database.roles import OPERATOR
 from libs.postgresql.embedded import EmbeddedPostgres
 from libs.postgresql.folder import cluster
@@ -166,3 +166,11 @@ async def open_database(role_url: Callable[[str], str]) -> AsyncIterator[OpenDat
             return database
 
         yield open_as
+
+
+@pytest.fixture
+async def sql(database_url: str) -> AsyncIterator[Connection]:
+    """A superuser's connection to the test's database."""
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()

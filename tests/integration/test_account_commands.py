@@ -6,11 +6,10 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from libs.common.database.postgres import Connection
@@ -64,14 +63,6 @@ async def client(start_auth: Start) -> Client:
 @pytest.fixture
 def shell(client: Client, role_url: Callable[[str], str]) -> Shell:
     return Shell(role_url("auth"))
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def test_every_verb_works_on_accounts(shell: Shell, client: Client, sql: Connection) -> None:

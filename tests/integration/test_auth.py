@@ -36,14 +36,6 @@ ROOT = Path(__file__).parents[2]
 WRONG = {"detail": "Wrong user name or password.", "status": 401, "code": "wrong-credentials"}
 
 
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
 async def test_signing_in_gives_tokens_that_say_who_it_is(start_auth: Start, sql: Connection) -> None:
     client = await start_auth()
     found = await sign_in(client)

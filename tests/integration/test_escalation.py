@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from libs.common.database.postgres import Connection
@@ -24,14 +22,6 @@ async def admin(start_auth: Start) -> Api:
     """The first administrator, a superuser."""
     client = await start_auth()
     return Api(client, (await sign_in(client))["access_token"])
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def file_in(sql: Connection, collection: str, owner: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from libs.common.database.postgres import Connection
@@ -26,14 +25,6 @@ async def sharing(role_url: Callable[[str], str], tmp_path: Path) -> AsyncIterat
     """One replica."""
     async with running_results(role_url("results"), tmp_path) as running:
         yield Sharing(running)
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def test_a_stream_tells_what_the_link_opens_and_ends_with_it(sharing: Sharing) -> None:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from libs.common.database.postgres import Connection
@@ -33,14 +32,6 @@ async def sharing(role_url: Callable[[str], str], tmp_path: Path) -> AsyncIterat
     """One replica behind a proxy that says whence its requests come."""
     async with running_results(role_url("results"), tmp_path, **PROXY) as running:
         yield Sharing(running)
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def attempt(

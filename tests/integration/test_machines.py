@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
@@ -35,14 +33,6 @@ async def admin(start_auth: Start) -> Api:
     """The first administrator, a superuser."""
     client = await start_auth()
     return Api(client, (await sign_in(client))["access_token"])
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def ask(api: Api, form: dict[str, str], **headers: str) -> tuple[int, dict[str, Any]]:

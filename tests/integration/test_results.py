@@ -34,14 +34,6 @@ async def results(role_url: Callable[[str], str], tmp_path: Path) -> AsyncIterat
         yield running
 
 
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
 async def count(sql: Connection, table: str, file_id: UUID | None = None) -> int:
     found: int = await sql.fetchval(
         f"SELECT count(*) FROM results.{table} WHERE $1::uuid IS NULL OR file_id = $1", file_id

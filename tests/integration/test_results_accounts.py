@@ -40,14 +40,6 @@ async def results(role_url: Callable[[str], str], tmp_path: Path) -> AsyncIterat
         yield running
 
 
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
 async def one(sql: Connection, table: str) -> dict[str, Any]:
     (row,) = await sql.fetch(f"SELECT * FROM results.{table}")
     return dict(row)

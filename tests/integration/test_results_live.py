@@ -41,14 +41,6 @@ async def results(start: Start) -> AsyncIterator[Results]:
 
 
 @pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
-
-
-@pytest.fixture
 async def other_sql(database_url: str) -> AsyncIterator[Connection]:
     """Another one, for a transaction of its own."""
     connection = await asyncpg.connect(database_url)

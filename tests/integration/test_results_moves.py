@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from libs.common.database.postgres import Connection
@@ -31,14 +30,6 @@ async def results(role_url: Callable[[str], str], tmp_path: Path) -> AsyncIterat
     """One replica."""
     async with running_results(role_url("results"), tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 async def place_of(sql: Connection, file_id: UUID) -> tuple[Any, ...]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import pytest
 
 from libs.common.database.postgres import Connection
@@ -20,14 +18,6 @@ from tests.auth_support import ADMIN, Client, Start, bearer, me, refresh, sign_i
 from tests.waiting import eventually
 
 PASSWORD = "four unrelated words here"
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from libs.common.database.postgres import Connection
@@ -29,14 +28,6 @@ async def sharing(role_url: Callable[[str], str], tmp_path: Path) -> AsyncIterat
     """One replica."""
     async with running_results(role_url("results"), tmp_path) as running:
         yield Sharing(running)
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 def in_(span: timedelta) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import pytest
 from argon2 import PasswordHasher
 
@@ -19,14 +17,6 @@ from tests.exposition import Exposition
 
 PROXY = {"trusted_proxies": parse_networks("127.0.0.0/8")}
 HOME = "192.0.2.7"
-
-
-@pytest.fixture
-async def sql(database_url: str) -> AsyncIterator[Connection]:
-    """A superuser's connection to the test's database."""
-    connection = await asyncpg.connect(database_url)
-    yield connection
-    await connection.close()
 
 
 def at(address: str) -> dict[str, str]:
