@@ -15,6 +15,7 @@ from typing import Any
 
 import pymongo
 import pytest
+from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, PyMongoError, WTimeoutError
 
 from libs.common.encryption import SEGMENT_BYTES
@@ -97,6 +98,39 @@ async def test_documents_are_those_of_gridfs(store: Store, key: ObjectKey) -> No
     assert (await store.storage.read_trailer(key))["dicom"] == "x" * 300_000
     reader = await store.storage.open(key)
     assert await reader.read(SEGMENT_BYTES - 1, 100) == LARGE[SEGMENT_BYTES - 1 :]
+
+
+async def test_every_write_of_an_upload_is_repeated_when_it_met_another(
+    store: Store, key: ObjectKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: set[str] = set()
+
+    def conflicting(name: str) -> None:
+        once = getattr(AsyncIOMotorCollection, name)
+
+        async def write(collection: Any, *arguments: Any, **options: Any) -> Any:
+            place = f"{name} {collection.name}"
+            if place not in met:
+                met.add(place)
+                if name != "insert_many":
+                    raise OperationFailure("database is busy", 112)
+                await once(collection, arguments[0][:2])
+                raise BulkWriteError({"nInserted": 2, "writeErrors": [{"code": 112, "errmsg": "busy"}]})
+            return await once(collection, *arguments, **options)
+
+        monkeypatch.setattr(AsyncIOMotorCollection, name, write)
+
+    for name in ("insert_one", "insert_many", "update_one", "delete_one", "delete_many", "create_indexes"):
+        conflicting(name)
+    async with store.storage.writer(key) as writer:
+        await writer.write(LARGE)
+        await writer.commit({})
+    reader = await store.storage.open(key)
+    assert await reader.read(0, len(LARGE)) == LARGE
+    await store.storage.delete(key)
+    await store.storage.sweep(AT_ONCE)
+    assert (store.files.count_documents({}), store.chunks.count_documents({})) == (0, 0)
+    assert len(met) == 7, "two kinds of documents have indexes, chunks and files are removed"
 
 
 async def test_what_cannot_be_discarded_hides_no_cancellation_and_is_swept(

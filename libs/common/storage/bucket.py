@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from bson import Binary
-from motor.motor_asyncio import AsyncIOMotorClient
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ASCENDING, DESCENDING, IndexModel, WriteConcern
+from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidURI
 from pymongo.errors import ConfigurationError as WrongUrl
-from pymongo.errors import DuplicateKeyError, InvalidURI
 
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.ids import ObjectKey, new_uuid
@@ -31,7 +31,7 @@ from libs.common.storage.layout import (
     revision_of,
     unfinished,
 )
-from libs.common.storage.mongodb import answering, connection_options, fault_of, unconflicted
+from libs.common.storage.mongodb import answering, conflict_of, connection_options, fault_of, unconflicted
 
 _LISTED_AT_ONCE = 1000
 
@@ -88,21 +88,22 @@ class Bucket:
         with answering():
             await self._prepare()
             revision = RevisionId(str(new_uuid()))
-            await self._quick_files.insert_one(begun(revision, key))
+            document = begun(revision, key)
+            await unconflicted(lambda: self._quick_files.insert_one(document))
             return revision
 
     async def still_writing(self, revision: RevisionId) -> None:
         """Tell sweeps that an upload is alive."""
         with answering():
             alive = {"$set": {"metadata.stale_since": datetime.now(UTC)}}
-            await self._quick_files.update_one({"_id": revision}, alive)
+            await unconflicted(lambda: self._quick_files.update_one({"_id": revision}, alive))
 
     async def add(self, revision: RevisionId, first: int, sealed: bytes, *, durable: bool) -> int:
         """Append to an upload, from chunk `first`; returns the next. All calls but the last: segments."""
         chunks = self._chunks if durable else self._quick_chunks
         documents = chunks_of(revision, first, sealed)
         with answering():
-            await chunks.insert_many(documents)
+            await unconflicted(_insertion(chunks, documents))
         return first + len(documents)
 
     async def publish(self, key: ObjectKey, revision: Revision, *, durable: bool) -> None:
@@ -167,7 +168,7 @@ class Bucket:
         with answering():
             as_it_was = {"_id": revision.id, "metadata.header": Binary(revision.header)}
             swapped = {"metadata.header": Binary(header), "uploadDate": datetime.now(UTC)}
-            told = await self._files.update_one(as_it_was, {"$set": swapped})
+            told = await unconflicted(lambda: self._files.update_one(as_it_was, {"$set": swapped}))
             return bool(told.matched_count)
 
     async def listing(self) -> AsyncGenerator[StoredObject, None]:
@@ -212,9 +213,9 @@ class Bucket:
             return
         by_name = IndexModel([("filename", ASCENDING), ("metadata.revision", ASCENDING)], unique=True)
         stale = IndexModel([("metadata.stale_since", ASCENDING)], sparse=True)
-        await self._quick_files.create_indexes([by_name, stale])
+        await unconflicted(lambda: self._quick_files.create_indexes([by_name, stale]))
         by_place = IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
-        await self._quick_chunks.create_indexes([by_place])
+        await unconflicted(lambda: self._quick_chunks.create_indexes([by_place]))
         self._prepared = True
 
     async def _revisions(self, key: ObjectKey) -> list[Document]:
@@ -246,5 +247,27 @@ class Bucket:
         return bool(told.matched_count)
 
     async def _remove(self, revision: RevisionId) -> None:
-        await self._chunks.delete_many({"files_id": revision})
-        await self._files.delete_one({"_id": revision})  # last: it is what a sweep finds
+        await unconflicted(lambda: self._chunks.delete_many({"files_id": revision}))
+        await unconflicted(
+            lambda: self._files.delete_one({"_id": revision})
+        )  # last: it is what a sweep finds
+
+
+def _insertion(
+    chunks: AsyncIOMotorCollection[Document], documents: list[Document]
+) -> Callable[[], Awaitable[None]]:
+    """A write that, repeated after a conflict, goes on where it stopped."""
+    rest = documents
+
+    async def insert() -> None:
+        nonlocal rest
+        try:
+            await chunks.insert_many(rest)
+        except BulkWriteError as error:
+            conflict = conflict_of(error)
+            if conflict is None:
+                raise
+            rest = rest[error.details["nInserted"] :]
+            raise conflict from error
+
+    return insert

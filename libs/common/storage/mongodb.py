@@ -64,6 +64,13 @@ async def unconflicted(write: Callable[[], Awaitable[T]]) -> T:
     return await write()
 
 
+def conflict_of(error: BulkWriteError) -> OperationFailure | None:
+    """The conflict that stopped a bulk of writes, as one write would raise it; None: something else did."""
+    if _codes(error) != {_WRITE_CONFLICT}:
+        return None
+    return OperationFailure(str(error), _WRITE_CONFLICT)
+
+
 @contextmanager
 def answering() -> Iterator[None]:
     """Turn what the driver raises into Unavailable, without addresses: callers see it."""
