@@ -23,6 +23,7 @@ from libs.dicom.faults import DicomFault
 from libs.dicom.measure.analysis import Analysis, AnalysisLimits, analyse
 from libs.dicom.parse.dicomjson import device_name
 from libs.dicom.parse.sealed import Sealed
+from services.processor.consumption import Consumption
 
 PR_SET_PDEATHSIG = 1
 BUFFER_BYTES = 64 * 1024
@@ -35,7 +36,11 @@ class Measured:
     analysis: Analysis
     device_name: str
     seconds: float = 0.0
-    """What it took of this process."""
+    """How long it took in this process."""
+    cpu_seconds: float = 0.0
+    """CPU time of all threads."""
+    peak_memory_bytes: int = 0
+    """Most that was resident in this process meanwhile, the interpreter included."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,11 @@ class Refused:
     diagnosis: str
     """For the log of the processor only; it travels no further."""
     seconds: float = 0.0
-    """What it took of this process."""
+    """How long it took in this process."""
+    cpu_seconds: float = 0.0
+    """CPU time of all threads; 0 for a child that was lost."""
+    peak_memory_bytes: int = 0
+    """Most that was resident in this process meanwhile; 0 for a child that was lost."""
 
 
 def prepare(memory_bytes: int) -> None:
@@ -85,9 +94,14 @@ def measure_within(
 
 def measure_object(path: str, data_key: bytes, limits: AnalysisLimits) -> Measured | Refused:
     """Decrypt, decode and measure the object at `path`; a fault of the content is an answer."""
-    started = time.perf_counter()
+    started, taken = time.perf_counter(), Consumption()
     result = _measure(path, data_key, limits)
-    return replace(result, seconds=time.perf_counter() - started)
+    return replace(
+        result,
+        seconds=time.perf_counter() - started,
+        cpu_seconds=taken.cpu_seconds(),
+        peak_memory_bytes=taken.peak_memory_bytes(),
+    )
 
 
 def _measure(path: str, data_key: bytes, limits: AnalysisLimits) -> Measured | Refused:

@@ -15,6 +15,7 @@ from libs.common.storage import FileStorage
 from libs.dicom.measure.analysis import AnalysisLimits
 from libs.dicom.parse.header import HeaderLimits, read_header
 from services.processor.child import Measured, Refused, measure_object
+from services.processor.consumption import Consumption
 from tests.builders import (
     DEFLATED,
     EXPLICIT_LE,
@@ -90,3 +91,36 @@ async def test_the_header_is_not_read_again(measure: Measure) -> None:
     result = await measure(b"?" * place + data[place:], trailer)
     assert isinstance(result, Measured)
     assert result.analysis.statistics["count"] == 64 * 64
+
+
+async def test_a_child_says_what_a_file_took_of_it(measure: Measure) -> None:
+    data = ct_instance()
+    trailer = trailers(data)["with places"]
+    for content in (data, data[: trailer["pixels"]["offset"] + 10]):
+        result = await measure(content, trailer)
+        assert result.cpu_seconds > 0
+        assert result.peak_memory_bytes > 1 << 20
+    assert isinstance(result, Refused)
+
+
+def test_a_peak_is_told_once() -> None:
+    """What a large file took is not told of the next one."""
+    size = 100 << 20  # beyond what the allocator keeps
+    before = Consumption().peak_memory_bytes()
+    first = Consumption()
+    held = bytearray(size)
+    assert first.peak_memory_bytes() >= before + size * 0.9
+    del held
+    assert Consumption().peak_memory_bytes() < before + size * 0.5
+
+
+def test_where_no_peak_can_begin_anew_it_is_that_of_the_whole_life(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("services.processor.consumption.PROCESS", tmp_path)
+    (tmp_path / "clear_refs").mkdir()
+    counted = Consumption()
+    held = bytearray(100 << 20)
+    assert counted.peak_memory_bytes() > len(held)
+    del held
+    assert counted.peak_memory_bytes() > 100 << 20
