@@ -26,11 +26,13 @@ DicomSystemError
 ├── ConfigurationError               start-up only: one sentence that says what to do
 ├── Reject                           a message that nobody can read: to `.dead` with the reason
 │   └── EventTooLarge                413 event-too-large: never published
+├── AttemptFailed                    an attempt at an event failed, and leaves word of itself to the next
 └── Undelivered                      an in-process handler gave a nested event up
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -229,6 +231,23 @@ class EventTooLarge(Reject):
     status = 413
     code = "event-too-large"
     title = "Event too large"
+
+
+class AttemptFailed(DicomSystemError):
+    """An attempt at an event came to nothing; raised from its cause. To a bus like any error."""
+
+    code = "attempt-failed"
+    title = "Attempt failed"
+
+    def __init__(self, note: Mapping[str, Any]) -> None:
+        """`note` is JSON that the next attempts find in `Delivery.earlier`; never patient data."""
+        super().__init__("This attempt failed.")
+        self.note = note
+
+    @property
+    def kind(self) -> str:
+        """The kind of error that it was raised from."""
+        return type(self.__cause__ or self).__name__
 
 
 class Undelivered(DicomSystemError):

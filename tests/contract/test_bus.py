@@ -13,9 +13,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import TypeAdapter
 
 from libs.common.bus.contract import Delivery
+from libs.common.bus.history import recall
 from libs.common.bus.retry import MAX_DELIVERIES
 from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES, RESULTS_MOVES
-from libs.common.errors import EventTooLarge, Reject, Unavailable
+from libs.common.errors import AttemptFailed, EventTooLarge, Reject, Unavailable
 from libs.common.events import MAX_EVENT_BYTES
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
 from tests.bus_support import failed, processed, received, too_large
@@ -53,6 +54,25 @@ async def test_a_failing_handler_is_called_again_and_each_attempt_counts(carrier
     await carrier.send(received())
     await eventually(lambda: recorder.attempts == [1, 2, 3])
     assert await carrier.dead("processor.files") == []
+
+
+async def test_what_attempts_leave_word_of_reaches_those_after_them(carrier: Carrier) -> None:
+    """Also past an attempt that says nothing, and past one that is put off."""
+    ways: dict[int, Exception] = {
+        1: AttemptFailed({"n": 1}), 2: OSError(), 3: Unavailable(), 4: AttemptFailed({"n": 3})
+    }  # fmt: skip
+    seen: list[tuple[int, list[dict[str, Any]]]] = []
+
+    def fail(delivery: Delivery) -> None:
+        seen.append((delivery.attempt, recall(delivery.earlier)))
+        if (error := ways.get(len(seen))) is not None:
+            raise error
+
+    await subscribe_all(carrier.bus, {PROCESSOR_FILES: Recorder(fail)})
+    await carrier.send(received())
+    await eventually(lambda: len(seen) == 5)
+    first, third = {"n": 1}, {"n": 3}
+    assert seen == [(1, []), (2, [first]), (3, [first]), (3, [first]), (4, [first, third])]
 
 
 async def test_a_missing_dependency_uses_up_no_attempt(carrier: Carrier) -> None:

@@ -26,6 +26,8 @@ class Delivery:
     attempt: int
     attempts: int = MAX_DELIVERIES
     """How many there are: what fails at the last, or comes after it, is given up."""
+    earlier: str | None = None
+    """What failed attempts left word of (`AttemptFailed`), as `libs.common.bus.history` writes it."""
 
     @property
     def last(self) -> bool:

@@ -17,6 +17,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from libs.common.bus.contract import Delivery, Handler, Subscription
 from libs.common.bus.retry import Ack, Dead, Leave, Retry, Settling, decide
+from libs.common.errors import AttemptFailed
 from libs.common.events import Event
 from libs.common.telemetry import semconv
 from libs.common.telemetry.metrics import preset
@@ -76,15 +77,21 @@ class Handling:
         self._duration = telemetry.metrics.bus_duration.labels(self.queue)
 
     async def run(
-        self, event: Event, attempt: int, *, traceparent: str | None = None, tag: int | None = None
+        self,
+        event: Event,
+        attempt: int,
+        *,
+        earlier: str | None = None,
+        traceparent: str | None = None,
+        tag: int | None = None,
     ) -> Settling:
         """Call the handler for the `attempt`-th time.
 
         A cancellation (or the end of the process) is counted and raised, never decided.
-        `traceparent` is what travelled beside the event; it falls back on the event's own. `tag` is the
-        delivery tag of RabbitMQ.
+        `earlier` and `traceparent` are what travelled beside the event; the latter falls back on the event's
+        own. `tag` is the delivery tag of RabbitMQ.
         """
-        delivery = Delivery(event, attempt, self._attempts)
+        delivery = Delivery(event, attempt, self._attempts, earlier)
         self._received.inc()
         started = time.perf_counter()
         with self._in_flight.track_inprogress(), self._span(delivery, traceparent, tag) as span:
@@ -164,5 +171,6 @@ def publishing(telemetry: Telemetry, event: Event, carrier: Carrier) -> Iterator
 
 def _mark_failed(span: Span, error: BaseException) -> None:
     # Only the kind of error: exception texts may quote what must not leave the system.
-    span.set_attribute(semconv.ERROR_TYPE, type(error).__qualname__)
+    kind = error.kind if isinstance(error, AttemptFailed) else type(error).__qualname__
+    span.set_attribute(semconv.ERROR_TYPE, kind)
     span.set_status(Status(StatusCode.ERROR))

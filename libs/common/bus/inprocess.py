@@ -12,6 +12,7 @@ from itertools import count
 
 from libs.common.bus.contract import Handler, Subscription
 from libs.common.bus.handling import Carrier, Handling, publishing
+from libs.common.bus.history import remember
 from libs.common.bus.retry import MAX_DELIVERIES, Ack, Dead, Leave, Retry
 from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable, Undelivered
@@ -133,12 +134,13 @@ class InProcessBus:
         """Call the handler until it succeeds or gives up; between attempts no slot is held."""
         depth = _depth.get()
         _depth.set(depth + 1)  # in this task's own copy of the context
+        earlier: str | None = None
         for retries in count():
             async with subscriber.slots(depth):
                 if depth == 0:
                     self._require_taking()
                 decision = await subscriber.handling.run(
-                    event, attempt, traceparent=event.traceparent or current_traceparent()
+                    event, attempt, earlier=earlier, traceparent=event.traceparent or current_traceparent()
                 )
             match decision:
                 case Ack():
@@ -146,8 +148,9 @@ class InProcessBus:
                     return
                 case Dead(reason, nested):
                     raise Undelivered(nested or subscriber.handling.queue, reason)
-                case Retry(counted):
+                case Retry(counted, note):
                     attempt += counted
+                    earlier = earlier if note is None else remember(earlier, note)
                     await self._pause(self._topology.delay(retries))
                 case Leave():
                     raise AssertionError("a cancellation is raised, not returned")

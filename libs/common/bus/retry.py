@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
-from libs.common.errors import Reject, Unavailable, Undelivered
+from libs.common.errors import AttemptFailed, Reject, Unavailable, Undelivered
 
 MAX_DELIVERIES = 10
 """Counted attempts after which a failing event is given up, unless its subscription has another number."""
@@ -22,9 +24,10 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again after a delay; `counted` says whether this attempt is used up."""
+    """Try again after a delay. `counted`: this attempt is used up; `note`: what it leaves word of."""
 
     counted: bool
+    note: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,12 @@ def decide(error: BaseException | None, attempt: int, attempts: int = MAX_DELIVE
             return Dead(f"does not fit {error.title}: {fields}")
         case Unavailable():
             return Retry(counted=False)
+        case AttemptFailed() if attempt < attempts:
+            return Retry(counted=True, note=error.note)
         case Exception() if attempt < attempts:
             return Retry(counted=True)
         case Exception():
-            return Dead(f"given up after {attempt} attempts: {type(error).__name__}")
+            kind = error.kind if isinstance(error, AttemptFailed) else type(error).__name__
+            return Dead(f"given up after {attempt} attempts: {kind}")
         case _:
             return Leave()

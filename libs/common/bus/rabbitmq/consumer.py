@@ -141,9 +141,9 @@ class Consumer:
         match decision:
             case Ack():
                 settled = True
-            case Retry(counted):
+            case Retry(counted, note):
                 target = retry_queue(self._queue, self._topology.delay(incoming.retries))
-                properties = retry_properties(incoming, counted=counted)
+                properties = retry_properties(incoming, counted=counted, note=note)
                 settled = await self._put_off(session, incoming.body, properties, target)
             case Dead(reason):
                 properties = dead_properties(incoming, queue=self._queue, reason=reason)
@@ -163,7 +163,11 @@ class Consumer:
             self._handling.note(decision)
             return decision
         return await self._handling.run(
-            event, incoming.attempt, traceparent=incoming.traceparent, tag=incoming.tag
+            event,
+            incoming.attempt,
+            earlier=incoming.earlier,
+            traceparent=incoming.traceparent,
+            tag=incoming.tag,
         )
 
     async def _put_off(

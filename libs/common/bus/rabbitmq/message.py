@@ -8,18 +8,22 @@ would be counted twice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
+from libs.common.bus.history import remember
 from libs.common.events import CONTENT_TYPE, Event
 
 ATTEMPT = "x-attempt"
 RETRIES = "x-retries"
 REASON = "x-reason"
 QUEUE = "x-queue"
+EARLIER = "x-earlier"
 TRACEPARENT = "traceparent"
 DELIVERY_COUNT = "x-delivery-count"
 REASON_LENGTH = 500
@@ -38,13 +42,15 @@ class Incoming:
     content_type: str | None
     message_id: str | None
     type: str | None
+    earlier: str | None = None
+    """What earlier attempts left word of."""
 
 
 def incoming_of(message: DeliveredMessage) -> Incoming:
     """Read a delivery; odd headers of foreign publishers count as absent."""
     properties = message.header.properties
     headers: FieldTable = properties.headers or {}
-    traceparent = headers.get(TRACEPARENT)
+    traceparent, earlier = headers.get(TRACEPARENT), headers.get(EARLIER)
     return Incoming(
         tag=message.delivery_tag or 0,
         body=message.body,
@@ -54,6 +60,7 @@ def incoming_of(message: DeliveredMessage) -> Incoming:
         content_type=properties.content_type,
         message_id=properties.message_id,
         type=properties.message_type,
+        earlier=earlier if isinstance(earlier, str) else None,
     )
 
 
@@ -67,10 +74,15 @@ def properties_of(event: Event, traceparent: str | None) -> Basic.Properties:
     )
 
 
-def retry_properties(incoming: Incoming, *, counted: bool) -> Basic.Properties:
-    """Properties of the copy that waits in a `.retry` queue."""
+def retry_properties(
+    incoming: Incoming, *, counted: bool, note: Mapping[str, Any] | None = None
+) -> Basic.Properties:
+    """Properties of the copy that waits in a `.retry` queue; `note` is what this attempt leaves word of."""
     used = incoming.attempt if counted else incoming.attempt - 1
-    return _copy(incoming, {ATTEMPT: used, RETRIES: incoming.retries + 1})
+    headers: FieldTable = {ATTEMPT: used, RETRIES: incoming.retries + 1}
+    if note is not None:
+        headers[EARLIER] = remember(incoming.earlier, note)
+    return _copy(incoming, headers)
 
 
 def dead_properties(incoming: Incoming, *, queue: str, reason: str) -> Basic.Properties:
@@ -81,6 +93,8 @@ def dead_properties(incoming: Incoming, *, queue: str, reason: str) -> Basic.Pro
 def _copy(incoming: Incoming, headers: FieldTable) -> Basic.Properties:
     if incoming.traceparent is not None:
         headers[TRACEPARENT] = incoming.traceparent
+    if incoming.earlier is not None:
+        headers.setdefault(EARLIER, incoming.earlier)
     return _persistent(
         content_type=incoming.content_type,
         headers=headers,

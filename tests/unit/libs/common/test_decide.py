@@ -8,7 +8,15 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from libs.common.bus.retry import MAX_DELIVERIES, Ack, Dead, Leave, Retry, decide
-from libs.common.errors import ConfigurationError, NotFound, ObjectCorrupt, Reject, Unavailable, Undelivered
+from libs.common.errors import (
+    AttemptFailed,
+    ConfigurationError,
+    NotFound,
+    ObjectCorrupt,
+    Reject,
+    Unavailable,
+    Undelivered,
+)
 
 
 def test_a_handler_that_returns_is_done() -> None:
@@ -28,6 +36,13 @@ def test_any_other_error_is_counted_until_attempts_are_spent(error: Exception) -
         assert decide(error, attempt) == Retry(counted=True)
     for attempt in (MAX_DELIVERIES, MAX_DELIVERIES + 7):
         assert decide(error, attempt) == Dead(f"given up after {attempt} attempts: {type(error).__name__}")
+
+
+def test_an_attempt_that_leaves_word_is_counted_like_any_and_given_up_by_its_cause() -> None:
+    failure = AttemptFailed({"reason": "decoder-crashed"})
+    failure.__cause__ = OSError()
+    assert decide(failure, 1) == Retry(counted=True, note={"reason": "decoder-crashed"})
+    assert decide(failure, MAX_DELIVERIES) == Dead(f"given up after {MAX_DELIVERIES} attempts: OSError")
 
 
 def test_a_rejection_is_final() -> None:
