@@ -27,6 +27,7 @@ DicomSystemError
 ├── Reject                           a message that nobody can read: to `.dead` with the reason
 │   └── EventTooLarge                413 event-too-large: never published
 ├── AttemptFailed                    an attempt at an event failed, and leaves word of itself to the next
+├── HandOn                           a worker leaves a file to those that take from another lane
 └── Undelivered                      an in-process handler gave a nested event up
 """
 
@@ -248,6 +249,18 @@ class AttemptFailed(DicomSystemError):
     def kind(self) -> str:
         """The kind of error that it was raised from."""
         return type(self.__cause__ or self).__name__
+
+
+class HandOn(DicomSystemError):
+    """This worker leaves the delivery to whoever takes from `lane`; it is no attempt."""
+
+    code = "handed-on"
+    title = "Handed on"
+
+    def __init__(self, lane: str) -> None:
+        """`lane` is where it waits next, e.g. `large`."""
+        super().__init__(f"handed on to the lane {lane}")
+        self.lane = lane
 
 
 class Undelivered(DicomSystemError):

@@ -24,6 +24,8 @@ PROCESSED = "dicom.file.processed.v1"
 FAILED = "dicom.file.failed.v1"
 MOVED = "dicom.file.moved.v1"
 
+Priority = Literal["urgent", "normal", "low"]
+
 FailureReason = Literal[
     "worker-lost",
     "decode-timeout",
@@ -94,6 +96,7 @@ class FileReceived(_OfFile):
     )
     supersedes_moves: int = Field(0, ge=0, description="How often that one had been moved by then")
     moves: int = Field(0, ge=0, description="How often the file had been moved when this was told")
+    priority: Priority = Field("normal", description="What is urgent begins before all others")
 
 
 class Averages(_Frozen):
@@ -144,6 +147,9 @@ class FileMoved(_OfFile):
     moves: int = Field(ge=1, description="How often the file has been moved, this time included")
     moved_by: int | None = Field(None, description="Who did it; null where a reconciliation tells it again")
 
+
+WorkData = FileReceived
+"""What the processor takes; each has a collection, sizes and a priority."""
 
 EventData = FileReceived | FileProcessed | FileFailed | FileMoved
 

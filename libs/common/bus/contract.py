@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from libs.common.bus.retry import MAX_DELIVERIES
@@ -28,6 +29,17 @@ class Delivery:
     """How many there are: what fails at the last, or comes after it, is given up."""
     earlier: str | None = None
     """What failed attempts left word of (`AttemptFailed`), as `libs.common.bus.history` writes it."""
+    lane: str | None = None
+    """Where it waited, where a subscription has lanes."""
+    charged: int = 0
+    """Attempts that were begun for sure; `attempt` counts deliveries as well whose worker was lost."""
+    redelivered: bool = False
+    """Whether a worker was lost that held this delivery: it may have begun it or not."""
+
+    @property
+    def arrived(self) -> datetime:
+        """When the event was made, and began to wait."""
+        return self.event.time
 
     @property
     def last(self) -> bool:
@@ -41,6 +53,22 @@ class Delivery:
 
 
 Handler = Callable[[Delivery], Awaitable[None]]
+
+
+class Admission(Protocol):
+    """Says which of the deliveries that wait begins next; asked on each arrival, ending and change."""
+
+    def choose(self, waiting: Mapping[str, Delivery]) -> str | None:
+        """Name the lane whose first delivery begins now, which counts it as begun; None: nothing may begin.
+
+        `waiting` is the first delivery of each lane that has one. Asked again until it answers None.
+        """
+
+    def ended(self, lane: str, delivery: Delivery) -> None:
+        """Take note that what was begun from `lane` is no longer under way, however it ended."""
+
+    def on_change(self, wake: Callable[[], None]) -> None:
+        """Call `wake`, in the event loop, whenever `choose` may answer otherwise for a reason of its own."""
 
 
 class Bus(Protocol):
