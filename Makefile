@@ -45,6 +45,10 @@ fill-results: .venv/.ready-run ## complete results of earlier releases, after an
 reconcile: .venv/.ready-run ## see that every accepted file is in exactly one state (ARGS="--repair")
 	@exec $(python) -m services reconcile $(ARGS)
 
+.PHONY: dead
+dead: .venv/.ready-run ## messages and events that were given up (ARGS="list", "show ID", "replay --all", "drop ID")
+	@exec $(python) -m services dead $(or $(ARGS),list)
+
 .PHONY: doctor
 doctor: .venv/.ready-run ## check configuration, connections, certificates, clock, disk and queues (ARGS="--json")
 	@exec $(python) -m services doctor $(ARGS)

@@ -30,6 +30,7 @@ from services.operator.doctor.settings import DoctorSettings
 from services.operator.settings import OperatorSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
+from services.results.dead import routes as dead_routes
 from services.results.feed import routes as feed_routes
 from services.results.links import routes as link_routes
 from services.results.links import session_routes as link_session_routes
@@ -70,6 +71,7 @@ OPERATIONS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
             *sharing_routes.OPERATIONS,
             *link_routes.OPERATIONS,
             *link_session_routes.OPERATIONS,
+            *dead_routes.OPERATIONS,
         ),
     ),
 )

@@ -27,6 +27,8 @@ usage: python -m services            run all services, with what the environment
                                      accounts, groups and permissions (--help)
        python -m services reconcile [--repair] [--json] …
                                      see that every accepted file is in exactly one state (--help)
+       python -m services dead list|show|replay|drop [ID …] [--queue …] [--reason …] [--where …] [--json]
+                                     messages and events that were given up (--help)
        python -m services doctor [--json]
                                      check configuration, connections, certificates, clock, disk and queues
        python -m services backup FOLDER [--keyring-folder FOLDER] [--keep N]
@@ -59,6 +61,10 @@ def main(arguments: Sequence[str]) -> int:
                 return accounts(load_settings(OperatorSettings), arguments)
             case ["reconcile", *rest]:
                 return reconcile(rest)
+            case ["dead", *rest]:
+                from services.operator.dead import command as dead
+
+                return dead.run(rest)
             case ["doctor", *rest]:
                 # The settings of every service: not for the other commands.
                 from services.operator.doctor.command import doctor

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from libs.common.bus.contract import Bus
+from libs.common.bus.dead_letters import DeadLetters
 from libs.common.security.api_keys import KeyExchange
 from libs.common.security.tokens import TokenVerifier
 from libs.common.storage.metrics import StorageMetrics
@@ -21,6 +22,8 @@ TELEMETRY = web.AppKey("telemetry", Telemetry)
 VERIFIER = web.AppKey("verifier", TokenVerifier)
 KEY_EXCHANGE = web.AppKey("key_exchange", KeyExchange)
 STORAGE_METRICS = web.AppKey("storage_metrics", StorageMetrics)
+DEAD_LETTERS = web.AppKey("dead_letters", list[DeadLetters])
+"""Every place of this process where what was given up is kept; in one process that of each service."""
 READINESS = web.AppKey("readiness", dict[str, ReadinessCheck])
 DRAINING = web.AppKey("draining", asyncio.Event)
 """Set at the start of shutdown: long answers (server-sent events) end themselves."""

@@ -13,8 +13,9 @@ from libs.common.bus.topology import INGEST_OUTCOMES
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.errors import Unavailable
 from libs.common.http.openapi import add_operations
-from libs.common.keys import BUS, READINESS, TELEMETRY
+from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.memory import keep_large_buffers
+from libs.common.outbox.dead_letters import OutboxLetters
 from libs.common.outbox.relay import OutboxRelay
 from libs.common.resources import add_storage, add_token_keys, service_database, standalone
 from libs.common.storage import Storage
@@ -50,6 +51,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
         await require_current(database, MIGRATIONS)
 
     app[READINESS]["ingest database"] = postgresql
+    app[DEAD_LETTERS].append(OutboxLetters(database, SCHEMA))
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
         keep_large_buffers()

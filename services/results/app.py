@@ -10,16 +10,18 @@ from pathlib import Path
 
 from aiohttp import web
 
+from libs.common.bus.rabbitmq.dead_letters import BrokerLetters
 from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from libs.common.http.authenticate import GUEST_OF
 from libs.common.http.openapi import add_operations
-from libs.common.keys import BUS, READINESS, TELEMETRY
+from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, add_token_keys, service_database, standalone
 from libs.common.security.passwords import Passwords
 from libs.common.tasks import supervise
+from services.results.dead import routes as dead_routes
 from services.results.feed import routes as feed_routes
 from services.results.feed import store as changes
 from services.results.feed.reader import Feed
@@ -64,6 +66,14 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
     watch, passwords = SessionWatch(database), Passwords(**LINK_PASSWORDS)
     app[LINKS] = Links(database, passwords, watch, metrics)
     app[GUEST_OF] = session_routes.guest_of
+    app[dead_routes.TURN] = asyncio.Lock()
+    if settings.amqp_url is not None:
+        letters = BrokerLetters(
+            settings.amqp_url.get_secret_value(),
+            timeout=settings.amqp_publish_timeout,
+            ca_file=settings.tls_ca_file,
+        )
+        app[DEAD_LETTERS].append(letters)
     feed = app[FEED] = Feed(database, metrics, queue=settings.events_queue)
     add_operations(
         app,
@@ -75,6 +85,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             *sharing_routes.OPERATIONS,
             *session_routes.OPERATIONS,
             *links_routes.OPERATIONS,
+            *dead_routes.OPERATIONS,
         ),
         document_path="/api/results/openapi.json",
     )

@@ -152,6 +152,13 @@ class ResultsMetrics:
             ["state"],
             registry=registry,
         )
+        self.dead_letters = Counter(
+            "results_dead_letters_total",
+            "Dead letters that operators have settled over the API",
+            ["fate"],
+            registry=registry,
+        )
+        preset(self.dead_letters, ("replayed", "dropped"))
         self.sse_clients = Gauge("results_sse_clients", "Open /api/events streams", registry=registry)
         self.sse_cut = Counter(
             "results_sse_cut_total", "Streams ended because the client was too slow", registry=registry

@@ -37,6 +37,12 @@ class ResultsSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSe
         ge=1,
         description="Things that may be shared with one user or group at once: their lists look at each.",
     )
+    dead_letters_at_once: int = Field(
+        1000,
+        ge=1,
+        description="Dead letters that one request to /api/processing/dead looks at; `python -m services "
+        "dead` looks at all.",
+    )
     link_max_days: float = Field(
         30.0, gt=0, le=3660, description="Days that a link for people without an account may last at most."
     )

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from libs.common.bus.contract import Delivery
+from libs.common.bus.dead_letters import REASON_LENGTH
 from libs.common.bus.rabbitmq.acks import Acknowledger
-from libs.common.bus.rabbitmq.message import REASON, REASON_LENGTH, Incoming, dead_properties
+from libs.common.bus.rabbitmq.message import REASON, Incoming, dead_properties
 from libs.common.bus.rabbitmq.publisher import Publisher
 from libs.common.bus.rabbitmq.session import BrokerSession
 from libs.common.bus.topology import PROCESSOR_FILES

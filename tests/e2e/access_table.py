@@ -145,6 +145,10 @@ TABLE = {
     "GET /api/changes": only(200, *SENDERS, *LINKS),
     "GET /api/events": only(200, *SENDERS, *LINKS),
     "DELETE /api/links/session": everybody(204),
+    "GET /api/processing/dead": only(200, "operator", "administrator"),
+    "GET /api/processing/dead/{letter_id}": only(404, "operator", "administrator"),
+    "POST /api/processing/dead/replay": only(415, "operator", "administrator"),
+    "POST /api/processing/dead/drop": only(415, "operator", "administrator"),
     # portal: pages and scripts are the same for all, what they show is asked of the others
     "GET /{path}": everybody(200),
     "GET /static/{version}/{path}": everybody(200),

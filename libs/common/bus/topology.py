@@ -14,6 +14,8 @@ from libs.common.bus.contract import Subscription
 from libs.common.bus.retry import RETRY_DELAYS
 from libs.common.events import FAILED, MOVED, PROCESSED, RECEIVED
 
+DEAD_SUFFIX = ".dead"
+
 PROCESSOR_FILES = Subscription("processor.files", (RECEIVED,))
 RESULTS_FILES = Subscription("results.files", (RECEIVED, PROCESSED, FAILED))
 RESULTS_MOVES = Subscription("results.moves", (MOVED,))
@@ -51,6 +53,15 @@ class Topology:
         """Every queue of the table, dead-letter targets before those that point to them."""
         return tuple(queue for s in self.subscriptions for queue in self._queues_of(s))
 
+    def dead_queues(self) -> dict[str, tuple[str, ...]]:
+        """Every dead queue, and whose dead letters it keeps."""
+        found: dict[str, tuple[str, ...]] = {}
+        for queue in self.queues():
+            target = str(queue.arguments.get("x-dead-letter-routing-key", ""))
+            if target.endswith(DEAD_SUFFIX):
+                found[target] = (*found.get(target, ()), queue.name)
+        return found
+
     def _queues_of(self, subscription: Subscription) -> tuple[Queue, ...]:
         name = subscription.queue
         return (
@@ -68,7 +79,7 @@ class Topology:
 
 def dead_queue(queue: str) -> str:
     """Where messages that nobody can read wait for an operator; it has no consumer."""
-    return f"{queue}.dead"
+    return f"{queue}{DEAD_SUFFIX}"
 
 
 def retry_queue(queue: str, delay: float) -> str:

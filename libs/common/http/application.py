@@ -34,6 +34,7 @@ def create_app(settings: HttpSettings, telemetry: Telemetry) -> web.Application:
     app = web.Application(middlewares=[observe, problems, answer_preflight, authenticate])
     app[keys.TELEMETRY] = telemetry
     app[keys.READINESS] = {}
+    app[keys.DEAD_LETTERS] = []
     app[keys.DRAINING] = asyncio.Event()
     app[keys.RUNNING] = keys.Running()
     app[BASE_URL] = settings.base_url

@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
+
 from libs.common.database.postgres import Connection
 from libs.common.events import Event
 
@@ -83,6 +85,16 @@ _STATEMENTS = {
             coalesce(dead_reason, 'no reason noted')
         FROM {table} WHERE dead_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2
     """,
+    "dead_letters": """
+        SELECT id, event::text AS event, attempts, dead_at, dead_subscription, dead_reason
+        FROM {table} WHERE dead_at IS NOT NULL AND id > $1 ORDER BY id LIMIT $2
+    """,
+    "replay_some": """
+        UPDATE {table}
+        SET dead_at = NULL, dead_subscription = NULL, dead_reason = NULL, attempts = 0, due_at = now()
+        WHERE dead_at IS NOT NULL AND id = ANY($1::bigint[])
+    """,
+    "drop_dead": "DELETE FROM {table} WHERE dead_at IS NOT NULL AND id = ANY($1::bigint[])",
     "newest": "SELECT coalesce(max(id), 0) FROM {table}",
     "under_way": """
         SELECT DISTINCT told.file_id::uuid AS file_id
@@ -209,6 +221,18 @@ class OutboxStore:
     async def list_dead(self, connection: Connection, after: int, limit: int) -> list[DeadRow]:
         """The next rows that were given up, in order of id."""
         return [DeadRow(*row) for row in await connection.fetch(self._sql["list_dead"], after, limit)]
+
+    async def dead_letters(self, connection: Connection, after: int, limit: int) -> list[asyncpg.Record]:
+        """The next rows that were given up, with their events, in order of id."""
+        return list(await connection.fetch(self._sql["dead_letters"], after, limit))
+
+    async def replay_some(self, connection: Connection, ids: Sequence[int]) -> int:
+        """As `replay`, of these rows; how many were still dead."""
+        return _count(await connection.execute(self._sql["replay_some"], ids))
+
+    async def drop_dead(self, connection: Connection, ids: Sequence[int]) -> int:
+        """Remove rows that were given up, for good; how many were still dead."""
+        return _count(await connection.execute(self._sql["drop_dead"], ids))
 
     async def newest(self, connection: Connection) -> int:
         """Id of the newest row; 0 without any."""

@@ -49,7 +49,7 @@ def judge(found: Sequence[Depth], topology: Topology) -> list[Finding]:
                     NAME,
                     "problem",
                     f"{depth.queue} holds {depth.messages} messages that nobody could read.",
-                    "Read their x-reason header in the management interface; see docs/operations.md.",
+                    "See them with `python -m services dead list`; docs/operations.md says what to do.",
                 )
             )
         elif depth.queue in main and depth.messages and not depth.consumers:

@@ -175,7 +175,7 @@ class Connection:
         finally:
             self._up.clear()
             self._connection = None
-            await _close(connection)
+            await close_connection(connection)
 
     async def _open(self, connection: aio_pika.Connection) -> None:
         with as_unavailable("cannot be reached"):
@@ -204,7 +204,8 @@ async def _declare(channel: AbstractChannel, topology: Topology) -> None:
             await declared.bind(exchange, key)
 
 
-async def _close(connection: aio_pika.Connection) -> None:
+async def close_connection(connection: aio_pika.Connection) -> None:
+    """The closing handshake, as far as it goes in CLOSE_TIMEOUT."""
     try:
         async with asyncio.timeout(CLOSE_TIMEOUT):
             await connection.close()

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aiormq.abc import DeliveredMessage
 from pamqp.commands import Basic
 from pamqp.common import FieldTable
 
+from libs.common.bus.dead_letters import REASON_LENGTH
 from libs.common.bus.history import remember
 from libs.common.events import CONTENT_TYPE, Event
 
@@ -26,7 +28,6 @@ QUEUE = "x-queue"
 EARLIER = "x-earlier"
 TRACEPARENT = "traceparent"
 DELIVERY_COUNT = "x-delivery-count"
-REASON_LENGTH = 500
 _PERSISTENT = 2
 
 
@@ -87,7 +88,15 @@ def retry_properties(
 
 def dead_properties(incoming: Incoming, *, queue: str, reason: str) -> Basic.Properties:
     """Properties of the copy that waits in `.dead` for an operator."""
-    return _copy(incoming, {ATTEMPT: incoming.attempt, QUEUE: queue, REASON: reason[:REASON_LENGTH]})
+    headers: FieldTable = {
+        ATTEMPT: incoming.attempt,
+        RETRIES: incoming.retries,
+        QUEUE: queue,
+        REASON: reason[:REASON_LENGTH],
+    }
+    properties = _copy(incoming, headers)
+    properties.timestamp = datetime.now(UTC)
+    return properties
 
 
 def _copy(incoming: Incoming, headers: FieldTable) -> Basic.Properties:
