@@ -123,6 +123,10 @@ bench-sign-in: .venv/.ready-test test-tools ## measure sign-ins under load, how 
 autoscale: .venv/.ready-test ## simulate the autoscaler on traces of uploads; draws into bench/out (needs `make bench` first)
 	$(python) -m bench.autoscale $(ARGS)
 
+.PHONY: bench-fairness
+bench-fairness: .venv/.ready-test ## simulate how files are shared out among workers, ours and others' ways; draws into bench/out
+	$(python) -m bench.fairness $(ARGS)
+
 .PHONY: test-tools
 test-tools:
 	@infra/machine/test-tools.sh

@@ -15,6 +15,9 @@ SHORT_PRESSURE = 60.0
 NEIGHBOURS_PER_CORE = 2.0
 """Neighbours that run or want to, for each core of the machine, from which on it is short."""
 
+LONG_SECONDS = 0.1
+"""A file that takes a decoder so long hides all that happens before and after it."""
+
 Verdict = Literal["here", "elsewhere", "nowhere"]
 
 
@@ -64,6 +67,15 @@ def slots(configured: int, busy: int, reading: Reading) -> int:
     if reading.pressure < SHORT_PRESSURE or strangers < NEIGHBOURS_PER_CORE * reading.machine_cores:
         return within
     return max(1, math.ceil(within / 2))
+
+
+def places(slots: int, most: int, mean_seconds: float) -> int:
+    """How many files may be under way: some are fetched and published while others are decoded.
+
+    `most` for each slot where a file takes a moment; two where it takes `LONG_SECONDS`, since what is begun
+    ahead on a slow worker could be decoded elsewhere by then.
+    """
+    return slots * (most if mean_seconds < LONG_SECONDS else min(most, 2))
 
 
 def verdict(estimate: Estimate, *, own: int, largest: int) -> Verdict:

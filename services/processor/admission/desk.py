@@ -2,7 +2,8 @@
 
 A head that does not fit is passed over, so that it delays nobody. Once that has happened often, room is kept
 for it: only what fits beside it is begun until it is. So nobody waits for ever, and nothing stands still for
-somebody who cannot begin (backfilling, as batch systems do; ADR 0032).
+somebody who cannot begin (backfilling, as batch systems do; ADR 0032). Large files, which nothing interrupts,
+leave a slot free as long as others come.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Desk:
         self._turn: list[str] = []
         """Lanes, who began last at the end."""
         self._latest: str | None = None
+        self._only_large = 0
+        """How many large files have begun since anything else waited."""
         self._passed: dict[Hashable, int] = {}
         self._kept: Hashable | None = None
         self._since: set[Hashable] = set()
@@ -72,7 +75,13 @@ class Desk:
     def choose(self, heads: Mapping[str, Need], room: Room) -> str | None:
         """The lane whose head begins now, counted as under way by this call; None: nothing fits."""
         kept = self._keep(heads, room)
-        fitting = [lane for lane in self._in_turn(heads) if self._may_begin(heads[lane], kept, room)]
+        if any(lane != LARGE for lane in heads):
+            self._only_large = 0
+        fitting = [
+            lane
+            for lane in self._in_turn(heads)
+            if self._may_begin(heads[lane], kept, room) and self._leaves_a_slot(lane, room)
+        ]
         lane = next((lane for lane in fitting if self._within_share(lane, heads, room)), None)
         if lane is None:
             # Work goes on beyond a share where nobody else can make use of what is left.
@@ -121,6 +130,12 @@ class Desk:
             key=lambda lane: (heads[lane].key != self._kept, lane != URGENT, self._turn.index(lane)),
         )
 
+    def _leaves_a_slot(self, lane: str, room: Room) -> bool:
+        """Large files leave one slot to whoever comes, until nothing else has come for a while."""
+        if lane != LARGE or room.slots == 1 or self._only_large >= room.slots:
+            return True
+        return 1 + sum(name == LARGE for name, _ in self._under_way.values()) < room.slots
+
     def _within_share(self, lane: str, heads: Mapping[str, Need], room: Room) -> bool:
         """Urgent and large files take half of everything while others wait, or every second turn."""
         need = heads[lane]
@@ -149,6 +164,7 @@ class Desk:
         self._turn.remove(lane)
         self._turn.append(lane)
         self._latest = lane
+        self._only_large += lane == LARGE
 
     def _needs(self) -> list[Need]:
         return [need for _, need in self._under_way.values()]

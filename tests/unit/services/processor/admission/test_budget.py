@@ -12,6 +12,7 @@ from services.processor.admission.budget import (
     KEPT_BYTES,
     Verdict,
     memory,
+    places,
     slots,
     taken,
     verdict,
@@ -44,6 +45,13 @@ def test_a_machine_is_short_only_where_strangers_make_us_wait(
     pressure: float, load: float, allowed: int
 ) -> None:
     assert slots(4, 4, replace(QUIET, pressure=pressure, load=load)) == allowed
+
+
+@pytest.mark.parametrize(
+    ("most", "seconds", "allowed"), [(4, 0.0, 8), (4, 0.09, 8), (4, 0.1, 4), (8, 0.01, 16), (1, 5.0, 2)]
+)
+def test_little_is_begun_ahead_where_files_take_long(most: int, seconds: float, allowed: int) -> None:
+    assert places(2, most, seconds) == allowed
 
 
 @given(st.integers(1, 64), st.integers(0, 64), st.floats(0.1, 64), st.floats(0, 100), st.floats(0, 1000))
