@@ -17,6 +17,7 @@ from libs.common.ids import ObjectKey, file_key
 from libs.common.storage import FileStorage
 from libs.common.telemetry.tracing import Telemetry
 from libs.dicom.measure.analysis import AnalysisLimits
+from services.processor.circuit import Circuits
 from services.processor.handlers import Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outcomes import Outcomes
@@ -54,6 +55,7 @@ class Processor:
         storage: FullStorage | None = None,
         crashes: int = 2,
         cpu: float = 60.0,
+        circuits: Circuits | None = None,
     ) -> None:
         """Nothing is subscribed yet; `storage` None: a folder of its own."""
         self.registry = telemetry.metrics.registry
@@ -66,9 +68,18 @@ class Processor:
         )
         self.registry.register(DecoderUsage(self.pool))
         metrics = ProcessorMetrics(self.registry)
+        circuits = circuits or Circuits(3, 60.0)
+        metrics.show(circuits)
         self.outcomes = Outcomes(bus, self.storage, metrics, kept=8)
         self.handler = Received(
-            self.outcomes, self.storage, self.pool, telemetry, metrics, crashes=crashes, worker="worker"
+            self.outcomes,
+            self.storage,
+            self.pool,
+            telemetry,
+            metrics,
+            circuits,
+            crashes=crashes,
+            worker="worker",
         )
 
     async def open(self, *, attempts: int = 10, concurrency: int = 4) -> None:
@@ -111,11 +122,12 @@ async def inprocess_processor(
     storage: FullStorage | None = None,
     crashes: int = 2,
     cpu: float = 60.0,
+    circuits: Circuits | None = None,
 ) -> AsyncIterator[Processor]:
     """A processor on the in-process bus."""
     telemetry = make_telemetry()
     bus = InProcessBus(telemetry, topology=FAST, drain_timeout=5.0)
-    made = Processor(folder, bus, telemetry, storage=storage, crashes=crashes, cpu=cpu)
+    made = Processor(folder, bus, telemetry, storage=storage, crashes=crashes, cpu=cpu, circuits=circuits)
     await made.open(attempts=attempts)
     try:
         yield made

@@ -13,6 +13,7 @@ from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, standalone
 from libs.common.tasks import supervise
 from libs.dicom.measure.analysis import AnalysisLimits
+from services.processor.circuit import Circuits
 from services.processor.handlers import Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outcomes import Outcomes
@@ -46,12 +47,15 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         usage = DecoderUsage(pool)
         telemetry.metrics.registry.register(usage)
         outcomes = app[OUTCOMES] = Outcomes(app[BUS], storage, metrics, kept=4 * concurrency(settings))
+        circuits = Circuits(settings.circuit_crashes, settings.circuit_seconds)
+        metrics.show(circuits)
         handler = Received(
             outcomes,
             storage,
             pool,
             telemetry,
             metrics,
+            circuits,
             crashes=settings.decoder_crash_attempts,
             worker=f"{socket.gethostname()}-{os.getpid()}",
         )

@@ -34,7 +34,8 @@ from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
 from libs.dicom.measure.measures import METHOD_VERSION
 from services.processor.child import Measured, Refused
-from services.processor.metrics import ProcessorMetrics
+from services.processor.circuit import Circuits
+from services.processor.metrics import ProcessorMetrics, label_of
 from services.processor.outcomes import HOLD_SECONDS, Finished, Outcomes, ResultObject
 from services.processor.pool import DecoderCrashed, DecoderPool, DecodeTimeout
 
@@ -52,6 +53,7 @@ class Received:
         pool: DecoderPool,
         telemetry: Telemetry,
         metrics: ProcessorMetrics,
+        circuits: Circuits,
         *,
         crashes: int,
         worker: str,
@@ -62,6 +64,7 @@ class Received:
         self._pool = pool
         self._telemetry = telemetry
         self._metrics = metrics
+        self._circuits = circuits
         self._crashes = crashes
         self._worker = worker
 
@@ -102,14 +105,27 @@ class Received:
             # Decided before the file is touched again: whatever ended the workers may lie in the file.
             return self._failed(data, delivery, "worker-lost")
         await self._outcomes.room(until)
+        self._require_closed(data)
         started = datetime.now(UTC)
-        result = await self._measure(data, delivery)
+        try:
+            result = await self._measure(data, delivery)
+        finally:
+            self._circuits.left(label_of(data.transfer_syntax_uid), data.file_id)
         if isinstance(result, Refused):
             log.warning("file %s failed: %s (%s)", data.file_id, result.reason, result.diagnosis)
             self._metrics.refused(data.transfer_syntax_uid, result)
             return self._failed(data, delivery, result.reason)
         self._metrics.measured(data.transfer_syntax_uid, result)
         return self._processed(data, delivery, result, started)
+
+    def _require_closed(self, data: FileReceived) -> None:
+        """Raises Unavailable while the codec is paused, which uses up no attempt."""
+        codec = label_of(data.transfer_syntax_uid)
+        if wait := self._circuits.begin(codec, data.file_id, time.monotonic()):
+            raise Unavailable(
+                f"Decoders crashed on the last files of transfer syntax {codec}: "
+                f"it is paused here for {wait:.0f} s more."
+            )
 
     async def _measure(self, data: FileReceived, delivery: Delivery) -> Measured | Refused:
         clock = time.perf_counter()
@@ -119,7 +135,9 @@ class Received:
                     self._pool.place(),
                     self._storage.child_access(ObjectKey(data.storage_key)) as access,
                 ):
-                    return await self._pool.measure(access)
+                    result = await self._pool.measure(access)
+                    self._circuits.answered(label_of(data.transfer_syntax_uid))
+                    return result
             except ObjectNotFound as error:
                 return Refused("object-missing", str(error))
             except ObjectUnreadable:
@@ -127,6 +145,7 @@ class Received:
             except ObjectCorrupt as error:
                 return Refused("object-corrupt", str(error))
             except (DecodeTimeout, DecoderCrashed) as error:
+                self._circuits.crashed(label_of(data.transfer_syntax_uid), data.file_id, time.monotonic())
                 # The machine may have been short of memory, or busy beyond measure: no fault of the file.
                 if delivery.attempt < self._crashes and not delivery.last:
                     raise

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -9,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from libs.common.events import EventData, FailureReason, FileFailed
 from libs.common.telemetry.metrics import SECONDS, preset
 from services.processor.child import Measured, Refused
+from services.processor.circuit import Circuits
 
 # The registered transfer syntaxes are few, but the header's value is the sender's: others share one label.
 KNOWN_TRANSFER_SYNTAXES = frozenset(
@@ -18,6 +21,8 @@ KNOWN_TRANSFER_SYNTAXES = frozenset(
         *(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70, 80, 81, 90, 91, 201, 202, 203)),
     }
 )
+
+OTHER = "other"
 
 
 class ProcessorMetrics:
@@ -44,6 +49,12 @@ class ProcessorMetrics:
             "Finished files whose outcome cannot be stored or published; no other file is begun meanwhile",
             registry=registry,
         )
+        self._circuit_open = Gauge(
+            "processor_circuit_open",
+            "Whether a codec is paused because its decoders crashed on several files in a row",
+            ["transfer_syntax"],
+            registry=registry,
+        )
         self._decode_seconds = Histogram(
             "processor_decode_seconds",
             "Time that one file takes of a decoder process: to read, decrypt, decode and measure it",
@@ -65,25 +76,35 @@ class ProcessorMetrics:
             registry=registry,
         )
 
+    def show(self, circuits: Circuits) -> None:
+        """Show from now on which codecs are paused."""
+
+        def paused(label: str) -> float:
+            return float(label in circuits.paused(time.monotonic()))
+
+        for label in (*KNOWN_TRANSFER_SYNTAXES, OTHER):
+            self._circuit_open.labels(label).set_function(partial(paused, label))
+
     def measured(self, transfer_syntax_uid: str, result: Measured) -> None:
         """One file was measured."""
-        label = _label(transfer_syntax_uid)
+        label = label_of(transfer_syntax_uid)
         self._decode_seconds.labels(label).observe(result.seconds)
         self._measure_seconds.labels(label).observe(result.analysis.measure_seconds)
         self._decoded_bytes.labels(label).inc(result.analysis.data_size or 0)
 
     def refused(self, transfer_syntax_uid: str, result: Refused) -> None:
         """A decoder has tried one file, in vain."""
-        self._decode_seconds.labels(_label(transfer_syntax_uid)).observe(result.seconds)
+        self._decode_seconds.labels(label_of(transfer_syntax_uid)).observe(result.seconds)
 
     def ended(self, transfer_syntax_uid: str, outcome: EventData) -> None:
         """The outcome of one file is published."""
         if isinstance(outcome, FileFailed):
             self._files.labels("failed", outcome.reason).inc()
-            self._failures.labels(outcome.reason, _label(transfer_syntax_uid)).inc()
+            self._failures.labels(outcome.reason, label_of(transfer_syntax_uid)).inc()
         else:
             self._files.labels("processed", "").inc()
 
 
-def _label(transfer_syntax_uid: str) -> str:
-    return transfer_syntax_uid if transfer_syntax_uid in KNOWN_TRANSFER_SYNTAXES else "other"
+def label_of(transfer_syntax_uid: str) -> str:
+    """The codec's label: the transfer syntax, if it is a known one."""
+    return transfer_syntax_uid if transfer_syntax_uid in KNOWN_TRANSFER_SYNTAXES else OTHER

@@ -33,6 +33,18 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
         description="The attempt at which a crash of the decoder, or a deadline that it passed, fails a file "
         "as `decoder-crashed` or `decode-timeout`.",
     )
+    circuit_crashes: int = Field(
+        3,
+        ge=1,
+        description="Different files of one transfer syntax whose decoders crash or pass a deadline, with "
+        "none that answers between, that pause this syntax.",
+    )
+    circuit_seconds: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds for which a transfer syntax is paused; then one file is tried. Files that wait "
+        "use up no attempt.",
+    )
     decode_timeout: float = Field(
         300.0,
         gt=0,

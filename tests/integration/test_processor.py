@@ -20,6 +20,7 @@ from libs.common.errors import ObjectNotFound, Reject, Unavailable
 from libs.common.events import FAILURE_DETAILS, Event, FileFailed, FileProcessed, FileReceived
 from libs.common.ids import ObjectKey, analysis_key, thumbnail_key
 from libs.common.storage import ChildAccess
+from services.processor.circuit import Circuits
 from services.processor.pool import DecoderCrashed, DecodeTimeout
 from tests.builders import ct_instance
 from tests.bus_support import make_telemetry, processed, received
@@ -261,3 +262,25 @@ async def test_a_stop_does_not_wait_for_room(tmp_path: Path) -> None:
         processor.outcomes.close()
         with pytest.raises(Unavailable):
             await work
+
+
+async def test_a_codec_whose_decoders_crash_is_paused_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """A sound file of it waits without an attempt, files of another codec do not wait."""
+    async with inprocess_processor(tmp_path, cpu=1.0, circuits=Circuits(2, 0.5)) as processor:
+        sound = await processor.store(ct_instance())
+        for _ in range(2):
+            with pytest.raises(DecodeTimeout):
+                await processor.handle(await processor.store(laborious()))
+        assert processor.value("processor_circuit_open", transfer_syntax=EXPLICIT_LITTLE) == 1
+        with pytest.raises(Unavailable, match="paused"):
+            await processor.handle(sound)
+        data = sound.data.model_copy(update={"transfer_syntax_uid": "1"})
+        another = sound.model_copy(update={"data": data})
+        assert isinstance(await processor.handle(another), FileProcessed)
+        processor.published.clear()
+        # The bus tries it again and again; the first time after the pause it is the probe.
+        await processor.bus.publish(sound)
+        (outcome,) = processor.published
+        assert isinstance(outcome, FileProcessed)
+        assert outcome.attempt == 1
+        assert processor.value("processor_circuit_open", transfer_syntax=EXPLICIT_LITTLE) == 0
