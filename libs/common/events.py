@@ -106,6 +106,37 @@ class Averages(_Frozen):
     after_normalization: float | None
 
 
+class Run(_Frozen):
+    """What one attempt took; null for a stage that was not reached, or not measured."""
+
+    lane: str | None = Field(None, max_length=64, description="Where the file waited")
+    waited_seconds: float | None = Field(
+        None,
+        description="For its turn: since it was sent or the attempt before ended, and for a free decoder",
+    )
+    fetch_seconds: float | None = Field(None, description="To make the object readable to a decoder")
+    decode_seconds: float | None = Field(None, description="To read, decrypt and decode it")
+    measure_seconds: float | None = Field(None, description="For measures and thumbnail")
+    store_seconds: float | None = Field(None, description="To store the thumbnail and what else was made")
+    cpu_seconds: float | None = Field(None, description="CPU time of the decoder process")
+    peak_memory_bytes: int | None = Field(None, description="Most that was resident in the decoder process")
+
+
+class EarlierAttempt(_Frozen):
+    """An attempt that was not the last one; one whose worker was lost left no word of itself."""
+
+    id: UUID = Field(description="UUIDv7, drawn when the attempt ended")
+    attempt: int
+    worker: str = Field(max_length=255)
+    started_at: datetime
+    finished_at: datetime
+    reason: str = Field(
+        max_length=64,
+        description="As a failure's, or the code of what else ended it; `unforeseen`: the log has it",
+    )
+    run: Run
+
+
 class FileProcessed(_OfFile):
     """A file is measured. `statistics` as `libs.dicom.measure` documents it; `data_size` in bytes."""
 
@@ -123,6 +154,8 @@ class FileProcessed(_OfFile):
     finished_at: datetime
     method_version: int
     sha256: str | None = Field(None, description="Digest of the bytes that were measured")
+    run: Run | None = None
+    earlier: tuple[EarlierAttempt, ...] = ()
 
 
 class FileFailed(_OfFile):
@@ -136,6 +169,11 @@ class FileFailed(_OfFile):
     worker: str
     finished_at: datetime
     sha256: str | None = Field(None, description="Digest of the bytes that were tried")
+    started_at: datetime | None = Field(
+        None, description="Null where the last attempt was not begun any more"
+    )
+    run: Run | None = None
+    earlier: tuple[EarlierAttempt, ...] = ()
 
 
 class FileMoved(_OfFile):

@@ -11,7 +11,9 @@ import orjson
 
 from libs.common.bus.contract import Delivery
 from libs.common.errors import (
+    AttemptFailed,
     EventTooLarge,
+    HandOn,
     ObjectCorrupt,
     ObjectNotFound,
     ObjectUnreadable,
@@ -38,6 +40,7 @@ from services.processor.circuit import Circuits
 from services.processor.metrics import ProcessorMetrics, label_of
 from services.processor.outcomes import HOLD_SECONDS, Finished, Outcomes, ResultObject
 from services.processor.pool import DecoderCrashed, DecoderPool, DecodeTimeout
+from services.processor.stages import Stages
 
 log = logging.getLogger(__name__)
 EVENT_SOURCE = "/processor"
@@ -71,28 +74,30 @@ class Received:
     async def __call__(self, delivery: Delivery) -> None:
         """Every accepted file ends processed or failed, at its last attempt whatever goes wrong.
 
-        Raises Reject, Unavailable, Undelivered, and before the last attempt anything.
+        Raises Reject, Unavailable, Undelivered, HandOn, and before the last attempt AttemptFailed.
         """
         data = delivery.event.data
         if not isinstance(data, FileReceived):
             raise Reject(f"the processor does not listen to {delivery.event.type}")
         until = asyncio.get_running_loop().time() + HOLD_SECONDS
+        stages = Stages(delivery, self._worker)
         try:
             finished = self._outcomes.take_kept(delivery.event.id)
             if finished is None:
-                finished = await self._finish(data, delivery, until)
+                finished = await self._finish(data, delivery, stages, until)
             await self._deliver(data, delivery, finished, until)
-        except (Unavailable, Undelivered):
+        except (Unavailable, Undelivered, HandOn):
             raise
         except EventTooLarge as error:
             log.error("file %s: %s", data.file_id, error.detail)
-            failed = self._failed(data, delivery, "result-too-large")
+            failed = self._failed(data, delivery, stages, "result-too-large")
             await self._deliver(data, delivery, failed, until)
-        except Exception:  # the edge: what nobody foresaw ends the file, too
+        except Exception as error:  # the edge: what nobody foresaw ends the file, too
             if not delivery.last:
-                raise
+                raise AttemptFailed(stages.note(error)) from error
             log.exception("file %s fails at its last attempt, %d", data.file_id, delivery.attempt)
-            await self._deliver(data, delivery, self._failed(data, delivery, "worker-lost"), until)
+            failed = self._failed(data, delivery, stages, "worker-lost")
+            await self._deliver(data, delivery, failed, until)
 
     async def _deliver(
         self, data: FileReceived, delivery: Delivery, finished: Finished, until: float
@@ -100,23 +105,23 @@ class Received:
         await self._outcomes.deliver(delivery.event.id, finished, until)
         self._metrics.ended(data.transfer_syntax_uid, finished.event.data)
 
-    async def _finish(self, data: FileReceived, delivery: Delivery, until: float) -> Finished:
+    async def _finish(self, data: FileReceived, delivery: Delivery, stages: Stages, until: float) -> Finished:
         if delivery.spent:
             # Decided before the file is touched again: whatever ended the workers may lie in the file.
-            return self._failed(data, delivery, "worker-lost")
+            return self._failed(data, delivery, stages, "worker-lost")
         await self._outcomes.room(until)
         self._require_closed(data)
-        started = datetime.now(UTC)
+        started = stages.begin()
         try:
-            result = await self._measure(data, delivery)
+            result = await self._measure(data, delivery, stages)
         finally:
             self._circuits.left(label_of(data.transfer_syntax_uid), data.file_id)
         if isinstance(result, Refused):
             log.warning("file %s failed: %s (%s)", data.file_id, result.reason, result.diagnosis)
             self._metrics.refused(data.transfer_syntax_uid, result)
-            return self._failed(data, delivery, result.reason)
+            return self._failed(data, delivery, stages, result.reason)
         self._metrics.measured(data.transfer_syntax_uid, result)
-        return self._processed(data, delivery, result, started)
+        return self._processed(data, delivery, stages, result, started)
 
     def _require_closed(self, data: FileReceived) -> None:
         """Raises Unavailable while the codec is paused, which uses up no attempt."""
@@ -127,17 +132,17 @@ class Received:
                 f"it is paused here for {wait:.0f} s more."
             )
 
-    async def _measure(self, data: FileReceived, delivery: Delivery) -> Measured | Refused:
-        clock = time.perf_counter()
+    async def _measure(self, data: FileReceived, delivery: Delivery, stages: Stages) -> Measured | Refused:
         with self._telemetry.detail("decode"):
             try:
-                async with (
-                    self._pool.place(),
-                    self._storage.child_access(ObjectKey(data.storage_key)) as access,
-                ):
-                    result = await self._pool.measure(access)
-                    self._circuits.answered(label_of(data.transfer_syntax_uid))
-                    return result
+                async with self._pool.place():
+                    stages.placed()
+                    async with self._storage.child_access(ObjectKey(data.storage_key)) as access:
+                        stages.fetched()
+                        result = await self._pool.measure(access)
+                        stages.decoded(result)
+                        self._circuits.answered(label_of(data.transfer_syntax_uid))
+                        return result
             except ObjectNotFound as error:
                 return Refused("object-missing", str(error))
             except ObjectUnreadable:
@@ -145,6 +150,7 @@ class Received:
             except ObjectCorrupt as error:
                 return Refused("object-corrupt", str(error))
             except (DecodeTimeout, DecoderCrashed) as error:
+                seconds = stages.lost()
                 self._circuits.crashed(label_of(data.transfer_syntax_uid), data.file_id, time.monotonic())
                 # The machine may have been short of memory, or busy beyond measure: no fault of the file.
                 if delivery.attempt < self._crashes and not delivery.last:
@@ -152,10 +158,15 @@ class Received:
                 reason: FailureReason = (
                     "decode-timeout" if isinstance(error, DecodeTimeout) else "decoder-crashed"
                 )
-                return Refused(reason, str(error), time.perf_counter() - clock)
+                return Refused(reason, str(error), seconds)
 
     def _processed(
-        self, data: FileReceived, delivery: Delivery, measured: Measured, started: datetime
+        self,
+        data: FileReceived,
+        delivery: Delivery,
+        stages: Stages,
+        measured: Measured,
+        started: datetime,
     ) -> Finished:
         analysis = measured.analysis
         objects = []
@@ -187,10 +198,14 @@ class Received:
             started_at=started,
             finished_at=datetime.now(UTC),
             method_version=METHOD_VERSION,
+            run=stages.run(),
+            earlier=stages.earlier,
         )
         return _finished(outcome, *objects)
 
-    def _failed(self, data: FileReceived, delivery: Delivery, reason: FailureReason) -> Finished:
+    def _failed(
+        self, data: FileReceived, delivery: Delivery, stages: Stages, reason: FailureReason
+    ) -> Finished:
         return _finished(
             FileFailed(
                 file_id=data.file_id,
@@ -202,6 +217,9 @@ class Received:
                 attempts=min(delivery.attempt, delivery.attempts),
                 worker=self._worker,
                 finished_at=datetime.now(UTC),
+                started_at=stages.started,
+                run=None if stages.started is None else stages.run(),
+                earlier=stages.earlier,
             )
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,6 +22,7 @@ from libs.common.events import Event
 from libs.common.ids import ObjectKey
 from libs.common.storage import Storage
 from services.processor.metrics import ProcessorMetrics
+from services.processor.stages import stored_within
 
 log = logging.getLogger(__name__)
 
@@ -112,10 +114,14 @@ class Outcomes:
         self._closing.set()
 
     async def _try(self, finished: Finished) -> None:
-        for stored in finished.objects:
-            trailer: Mapping[str, Any] = {"media_type": stored.media_type}
-            await self._storage.put(stored.key, stored.content, trailer, durable=stored.durable)
-        await self._bus.publish(finished.event)
+        event = finished.event
+        if finished.objects:
+            began = time.perf_counter()
+            for stored in finished.objects:
+                trailer: Mapping[str, Any] = {"media_type": stored.media_type}
+                await self._storage.put(stored.key, stored.content, trailer, durable=stored.durable)
+            event = stored_within(event, time.perf_counter() - began)
+        await self._bus.publish(event)
 
     def _wait(self, change: int) -> None:
         self._waiting += change

@@ -16,7 +16,7 @@ import pytest
 from libs.common.bus.contract import Delivery
 from libs.common.bus.topology import PROCESSOR_FILES, RESULTS_FILES
 from libs.common.encryption.keyring import Keyring
-from libs.common.errors import ObjectNotFound, Reject, Unavailable
+from libs.common.errors import AttemptFailed, ObjectNotFound, Reject, Unavailable
 from libs.common.events import FAILURE_DETAILS, Event, FileFailed, FileProcessed, FileReceived
 from libs.common.ids import ObjectKey, analysis_key, thumbnail_key
 from libs.common.storage import ChildAccess
@@ -26,7 +26,7 @@ from tests.builders import ct_instance
 from tests.bus_support import make_telemetry, processed, received
 from tests.contract.bus_carriers import messages_in, rabbitmq_bus, ready
 from tests.integration.test_decoder_pool import laborious
-from tests.processor_support import EXPLICIT_LITTLE, FullStorage, Processor, inprocess_processor
+from tests.processor_support import EXPLICIT_LITTLE, MIB, FullStorage, Processor, inprocess_processor
 from tests.rabbitmq_node import RabbitMQNode
 from tests.waiting import eventually
 
@@ -86,6 +86,23 @@ async def test_a_measured_file_says_what_it_was_made_from(processor: Processor) 
         await processor.storage.verify(analysis_key(outcome.file_id, "statistics"))
 
 
+async def test_an_outcome_says_what_each_stage_took(processor: Processor) -> None:
+    event = await processor.store(ct_instance())
+    measured = await processor.handle(event)
+    assert isinstance(measured, FileProcessed)
+    assert measured.run is not None
+    taken = measured.run.model_dump(exclude={"lane"})
+    assert all(value is not None and value >= 0 for value in taken.values())
+    assert taken["peak_memory_bytes"] > MIB
+    assert measured.earlier == ()
+    refused = await processor.handle(received())
+    assert isinstance(refused, FileFailed)
+    assert refused.started_at is not None
+    assert refused.run is not None
+    assert refused.run.waited_seconds is not None
+    assert refused.run.fetch_seconds is None
+
+
 async def test_means_of_many_frames_are_stored_and_not_sent(processor: Processor) -> None:
     event = await processor.store(ct_instance(2, 2, frames=1100))
     outcome = await processor.handle(event)
@@ -139,6 +156,14 @@ async def test_a_sector_that_cannot_be_read_ends_the_file_at_the_last_attempt(
         await processor.bus.publish(event)
         (outcome,) = processor.published
         assert is_failure(outcome, event, "worker-lost", attempts=ATTEMPTS)
+        assert isinstance(outcome, FileFailed)
+        before = [(told.attempt, told.reason, told.worker) for told in outcome.earlier]
+        assert before == [(n, "object-unreadable", "worker") for n in range(1, ATTEMPTS)]
+        assert len({told.id for told in outcome.earlier}) == ATTEMPTS - 1
+        times = [time for told in outcome.earlier for time in (told.started_at, told.finished_at)]
+        assert times == sorted(times)
+        assert outcome.started_at is not None
+        assert outcome.started_at > times[-1]
         retried = processor.value("bus_outcomes_total", queue="processor.files", outcome="retry")
         assert retried == ATTEMPTS - 1
         assert processor.value("processor_files_total", outcome="failed", reason="worker-lost") == 1
@@ -147,8 +172,11 @@ async def test_a_sector_that_cannot_be_read_ends_the_file_at_the_last_attempt(
 async def test_a_deadline_that_passed_once_fails_no_file(tmp_path: Path) -> None:
     async with inprocess_processor(tmp_path, cpu=1.0) as processor:
         event = await processor.store(laborious())
-        with pytest.raises(DecodeTimeout):
+        with pytest.raises(AttemptFailed) as failure:
             await processor.handle(event, attempt=1)
+        assert isinstance(failure.value.__cause__, DecodeTimeout)
+        assert failure.value.note["reason"] == "decode-timeout"
+        assert failure.value.note["run"]["decode_seconds"] > 0
         assert processor.published == []
         outcome = await processor.handle(event, attempt=2)
         assert is_failure(outcome, event, "decode-timeout", attempts=2)
@@ -169,8 +197,10 @@ async def test_a_decoder_that_was_lost_once_fails_no_file(processor: Processor) 
             os.kill(child.pid, signal.SIGKILL)
         await work
 
-    with pytest.raises(DecoderCrashed):
+    with pytest.raises(AttemptFailed) as failure:
         await handled_while_decoders_are_killed(attempt=1)
+    assert isinstance(failure.value.__cause__, DecoderCrashed)
+    assert failure.value.note["reason"] == "decoder-crashed"
     assert processor.published == []
     await handled_while_decoders_are_killed(attempt=2)
     assert is_failure(processor.published[-1], large, "decoder-crashed", attempts=2)
@@ -269,7 +299,7 @@ async def test_a_codec_whose_decoders_crash_is_paused_and_the_rest_goes_on(tmp_p
     async with inprocess_processor(tmp_path, cpu=1.0, circuits=Circuits(2, 0.5)) as processor:
         sound = await processor.store(ct_instance())
         for _ in range(2):
-            with pytest.raises(DecodeTimeout):
+            with pytest.raises(AttemptFailed):
                 await processor.handle(await processor.store(laborious()))
         assert processor.value("processor_circuit_open", transfer_syntax=EXPLICIT_LITTLE) == 1
         with pytest.raises(Unavailable, match="paused"):

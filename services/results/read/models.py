@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -103,6 +103,36 @@ class Result(ResultFacts):
     raw_data: dict[str, Any] | None = Field(
         description="The dataset in the DICOM JSON Model (PS3.18 annex F)"
     )
+
+
+class LoggedAttempt(BaseModel):
+    """One attempt at a file; seconds, null where a stage was not reached or not measured."""
+
+    attempt: int | None = Field(description="From 1; numbers that are missing lost their worker")
+    outcome: Literal["processed", "failed", "retried"] = Field(
+        description="`retried`: it came to nothing, and another one followed"
+    )
+    reason: str | None = Field(description="A stable code")
+    worker: str | None
+    lane: str | None = Field(description="Where the file waited")
+    started_at: datetime | None
+    finished_at: datetime
+    recorded_at: datetime = Field(description="When the log was told, by the attempt that ended the file")
+    waited_seconds: float | None = Field(
+        description="For its turn: since it was sent or the attempt before ended, and for a free decoder"
+    )
+    fetch_seconds: float | None = Field(description="To make the object readable to a decoder")
+    decode_seconds: float | None = Field(description="To read, decrypt and decode it")
+    measure_seconds: float | None = Field(description="For measures and thumbnail")
+    store_seconds: float | None = Field(description="To store the thumbnail and what else was made")
+    cpu_seconds: float | None = Field(description="CPU time of the decoder process")
+    peak_memory_bytes: int | None = Field(description="Most that was resident in the decoder process")
+
+
+class ProcessingLog(BaseModel):
+    """Every attempt at a file that anybody told of, oldest first; of very many the latest."""
+
+    attempts: list[LoggedAttempt]
 
 
 class FrameMeans(BaseModel):

@@ -18,6 +18,7 @@ from services.results.read import store as queries
 from services.results.read.downloads import get_file, get_frame_means, get_thumbnail, head_file
 from services.results.read.models import (
     FrameMeans,
+    ProcessingLog,
     Result,
     ResultFacts,
     ResultList,
@@ -67,6 +68,16 @@ async def get_result(request: web.Request) -> web.Response:
     return json_response(body)
 
 
+async def get_log(request: web.Request) -> web.Response:
+    """Every attempt at one file."""
+    file_id = parse_file_id(request.match_info["file_id"])
+    async with request.app[DATABASE].connection() as connection:
+        rows = await queries.get_attempts(connection, file_id, viewer(request))
+    if rows is None:
+        raise unknown()
+    return json_response(ProcessingLog.model_validate({"attempts": [dict(row) for row in rows]}))
+
+
 OPERATIONS = (
     Operation(
         "GET",
@@ -99,6 +110,16 @@ OPERATIONS = (
         problems=(NotFound,),
         permission="view_dicomresult",
         by_link=True,
+    ),
+    Operation(
+        "GET",
+        "/results/{file_id}/log",
+        get_log,
+        "Every attempt at it: outcome, worker, and what it took",
+        tag="results",
+        response=ProcessingLog,
+        problems=(NotFound,),
+        permission="view_dicomresult",
     ),
     Operation(
         "GET",

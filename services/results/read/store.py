@@ -37,6 +37,16 @@ _GET = f"""
         coalesce(warnings, '[]')::text AS warnings, statistics::text AS statistics, raw_data::text AS raw_data
     FROM {_TABLE} AS file WHERE file_id = $1 AND {_SEEN}
 """
+MOST_ATTEMPTS = 256
+"""Of one file, that are shown: it may have been tried again any number of times."""
+_GET_ATTEMPTS = f"""
+    SELECT log.* FROM {_TABLE} AS file LEFT JOIN LATERAL (
+        SELECT attempt, outcome, reason, worker, lane, started_at, finished_at, recorded_at, waited_seconds,
+            fetch_seconds, decode_seconds, measure_seconds, store_seconds, cpu_seconds, peak_memory_bytes
+        FROM results.processing_log AS log WHERE log.file_id = file.file_id AND outcome <> 'received'
+        ORDER BY finished_at DESC, attempt DESC LIMIT {MOST_ATTEMPTS}) AS log ON true
+    WHERE file_id = $1 AND {_SEEN} ORDER BY finished_at, attempt
+"""
 GET_OBJECT = f"""
     SELECT file_name, thumbnail_key IS NOT NULL AS thumbnail
     FROM {_TABLE} AS file WHERE file_id = $1 AND {_SEEN}
@@ -203,6 +213,12 @@ async def list_results(
 async def get_result(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:
     """One whole result, its JSON as text."""
     return await connection.fetchrow(_GET, file_id, viewer.visible, viewer.grantees)
+
+
+async def get_attempts(connection: Connection, file_id: UUID, viewer: Viewer) -> list[asyncpg.Record] | None:
+    """The attempts at a file, oldest first; None where there is no such file."""
+    rows = await connection.fetch(_GET_ATTEMPTS, file_id, viewer.visible, viewer.grantees)
+    return [row for row in rows if row["outcome"] is not None] if rows else None
 
 
 async def get_object(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
+from libs.common.events import Run
 from services.results.write.header import TYPES
 
 State = Literal["received", "processed", "failed", "superseded", "erased"]
@@ -84,9 +85,11 @@ class LogEntry(NamedTuple):
     worker: str | None
     started_at: datetime | None
     finished_at: datetime
-    outcome: State | Literal["moved"]
-    """`moved` is told to nobody: the log is of attempts."""
+    outcome: State | Literal["moved", "retried"]
+    """`moved` is told to nobody: the log is of attempts. `retried`: another attempt followed."""
     reason: str | None
+    run: Run | None = None
+    """What the attempt took."""
 
 
 class Facts(NamedTuple):
@@ -110,6 +113,8 @@ class Reported(NamedTuple):
     facts: Facts
     replaced: Facts | None
     entry: LogEntry
+    earlier: tuple[LogEntry, ...] = ()
+    """Lines of the attempts before, which are told with the one that ended the file."""
 
     @property
     def weight(self) -> int:

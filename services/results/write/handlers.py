@@ -161,7 +161,8 @@ async def record(
         await fill_store.analyse(connection, behind)
     digests = {c.file_id: c.sha256 for c in settled if c is not None and c.received_at is not None}
     entries = [_entry(report, digests.get(report.facts.file_id)) for report in reports]
-    await store.tell(connection, entries, [change for change in changes if change.announced])
+    lines = [*entries, *(line for report in reports for line in report.earlier)]
+    await store.tell(connection, lines, [change for change in changes if change.announced])
     # What studies and series of the new collection say of a file is told by its row.
     retold = [change.file_id for change in changes if change.relocated and change.header is None]
     described = await store.read_described(connection, retold) if retold else {}

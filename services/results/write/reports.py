@@ -10,7 +10,16 @@ from typing import Any, Literal
 import orjson
 
 from libs.common.errors import Reject
-from libs.common.events import Event, EventData, FileFailed, FileMoved, FileProcessed, FileReceived
+from libs.common.events import (
+    EarlierAttempt,
+    Event,
+    EventData,
+    FileFailed,
+    FileMoved,
+    FileProcessed,
+    FileReceived,
+    Run,
+)
 from libs.common.ids import file_key, thumbnail_key
 from services.results.write.facts import HEADER_TYPES, Facts, HeaderFacts, LogEntry, Outcome, Reported, State
 from services.results.write.header import TYPES, clean, columns_of
@@ -43,6 +52,7 @@ def report_of(event: Event, trailer: Mapping[str, Any] | None) -> Reported:
     else:
         attempt = data.attempts
         outcome = _failure(data.reason, data.detail, attempt, data.worker, data.finished_at, data.sha256)
+        outcome = outcome._replace(started_at=data.started_at)
     return Reported(
         known._replace(outcomes=(outcome,)),
         None,
@@ -54,7 +64,9 @@ def report_of(event: Event, trailer: Mapping[str, Any] | None) -> Reported:
             started_at=outcome.started_at,
             finished_at=outcome.finished_at,
             reason=outcome.failure_reason,
+            run=data.run,
         ),
+        tuple(_earlier(event, attempt_before) for attempt_before in data.earlier),
     )
 
 
@@ -89,7 +101,7 @@ def storable(report: Reported) -> Reported:
         failure = _failure(UNSTORABLE_REASON, UNSTORABLE_DETAIL, attempt or 0, worker, told.finished_at)
         facts = facts._replace(outcomes=(failure._replace(started_at=told.started_at),))
         entry = entry._replace(attempt=attempt, worker=worker, outcome="failed", reason=UNSTORABLE_REASON)
-    return report._replace(facts=facts, entry=entry)
+    return report._replace(facts=facts, entry=entry._replace(run=None), earlier=())
 
 
 def _storable(type_: str, value: Any) -> Any:
@@ -201,6 +213,21 @@ def _failure(
     )
 
 
+def _earlier(event: Event, told: EarlierAttempt) -> LogEntry:
+    return LogEntry(
+        told.id,
+        event.data.file_id,
+        event.type,
+        told.attempt,
+        told.worker,
+        told.started_at,
+        told.finished_at,
+        "retried",
+        told.reason,
+        told.run,
+    )
+
+
 def _entry(
     event: Event,
     outcome: State | Literal["moved"],
@@ -210,7 +237,9 @@ def _entry(
     worker: str | None = None,
     started_at: datetime | None = None,
     reason: str | None = None,
+    run: Run | None = None,
 ) -> LogEntry:
+    file_id = event.data.file_id
     return LogEntry(
-        event.id, event.data.file_id, event.type, attempt, worker, started_at, finished_at, outcome, reason
+        event.id, file_id, event.type, attempt, worker, started_at, finished_at, outcome, reason, run
     )

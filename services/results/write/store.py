@@ -143,6 +143,14 @@ _ENTRY_TYPES = {
     "finished_at": "timestamptz",
     "outcome": "text",
     "reason": "text",
+    "lane": "text",
+    "waited_seconds": "float8",
+    "fetch_seconds": "float8",
+    "decode_seconds": "float8",
+    "measure_seconds": "float8",
+    "store_seconds": "float8",
+    "cpu_seconds": "float8",
+    "peak_memory_bytes": "bigint",
 }
 _FEED_TYPES = {
     "file_id": "uuid",
@@ -216,8 +224,14 @@ async def read_described(connection: Connection, file_ids: Sequence[UUID]) -> di
 async def tell(connection: Connection, entries: Sequence[LogEntry], changes: Sequence[StateChange]) -> None:
     """Note every attempt, once each; put changes into the feed, and wake its readers at the commit."""
     fed = [told for change in changes for told in _fed(change)]
-    noted = [entry._asdict() for entry in entries if entry.outcome != "moved"]
+    noted = [_line(entry) for entry in entries if entry.outcome != "moved"]
     await connection.execute(_TELL, _json(noted), _json(fed), CHANNEL)
+
+
+def _line(entry: LogEntry) -> dict[str, Any]:
+    line = entry._asdict()
+    run = line.pop("run")
+    return line if run is None else line | vars(run)
 
 
 def _fed(change: StateChange) -> list[dict[str, Any]]:
