@@ -7,22 +7,32 @@ from datetime import UTC, datetime
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from libs.common.bus.topology import TOPOLOGY
+from libs.common.bus.contract import Subscription
+from libs.common.bus.lanes import DEFAULT_LARGE_BYTES
+from libs.common.bus.topology import TOPOLOGY, with_lanes
 from libs.common.events import (
     MAX_EVENT_BYTES,
+    RECEIVED,
     Averages,
     Event,
     FileFailed,
     FileProcessed,
     FileReceived,
+    Priority,
     new_event,
 )
 from libs.common.ids import new_file_id
 from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.telemetry.tracing import Telemetry
 
-FAST = replace(TOPOLOGY, retry_delays=(0.05, 0.1))
-"""The product's own queues, but retries do not keep a test waiting."""
+FAST = replace(with_lanes(TOPOLOGY, 3, DEFAULT_LARGE_BYTES), retry_delays=(0.05, 0.1))
+"""The product's own queues, but retries do not keep a test waiting, and fewer lanes are to be declared."""
+
+FILES = Subscription("processor.files", (RECEIVED,))
+"""A subscription beside the product's own."""
+LANE = "1"
+"""Where `received()` waits, in that table."""
+LANE_QUEUE = "processor.lane.1"
 
 
 def make_telemetry(exporter: SpanExporter | None = None) -> Telemetry:
@@ -30,12 +40,16 @@ def make_telemetry(exporter: SpanExporter | None = None) -> Telemetry:
     return Telemetry("test", TelemetrySettings(), span_exporter=exporter)
 
 
-def received(traceparent: str | None = None) -> Event:
+def received(
+    traceparent: str | None = None, *, collection: str = "user:7", priority: Priority = "normal"
+) -> Event:
     """A `dicom.file.received` of a new file."""
     file_id = new_file_id()
     data = FileReceived(
         file_id=file_id,
         owner_id=7,
+        collection=collection,
+        priority=priority,
         storage_key=str(file_id),
         size_bytes=525_312,
         sha256="0" * 64,

@@ -74,4 +74,7 @@ async def _remove_queues(url: str) -> None:
         for topology in (TOPOLOGY, FAST):
             for queue in topology.queues():
                 await channel.queue_delete(queue.name)
-            await channel.exchange_delete(topology.exchange)
+            for name in (name for retired in topology.retired for name in retired.queues()):
+                await channel.queue_delete(name)
+            for exchange in topology.exchanges():
+                await channel.exchange_delete(exchange.name)

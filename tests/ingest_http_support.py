@@ -114,7 +114,7 @@ async def running_ingest(url: str, folder: Path) -> AsyncIterator[Ingest]:
     app[VERIFIER] = TokenVerifier(keys)
     # Nobody listens to what is announced here.
     app[BUS] = InProcessBus(
-        telemetry, topology=replace(FAST, subscriptions=(INGEST_OUTCOMES,)), drain_timeout=1.0
+        telemetry, topology=replace(FAST, subscriptions=(INGEST_OUTCOMES,), works=()), drain_timeout=1.0
     )
     install(app, settings)
     async with TestClient(TestServer(app)) as client:

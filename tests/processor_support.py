@@ -9,7 +9,8 @@ from typing import Any
 
 from libs.common.bus.contract import Bus, Delivery
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES, RESULTS_MOVES
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES, RESULTS_MOVES
+from libs.common.bus.turns import Turns
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from libs.common.events import Event, EventData
@@ -84,10 +85,15 @@ class Processor:
 
     async def open(self, *, attempts: int = 10, concurrency: int = 4) -> None:
         """Subscribe the handler and who takes outcomes."""
-        await self.bus.subscribe(PROCESSOR_FILES, self.handler, concurrency=concurrency, attempts=attempts)
+        await self.take_work(concurrency, attempts)
         await self.bus.subscribe(RESULTS_FILES, self.take, concurrency=8)
         await self.bus.subscribe(INGEST_OUTCOMES, self._ignore, concurrency=1)
         await self.bus.subscribe(RESULTS_MOVES, self._ignore, concurrency=1)
+
+    async def take_work(self, concurrency: int = 4, attempts: int = 10) -> None:
+        """Take the processor's work, in turns."""
+        turns = Turns(concurrency)
+        await self.bus.take(PROCESSOR_WORK, self.handler, turns, ahead=concurrency, attempts=attempts)
 
     async def store(self, content: bytes) -> Event:
         """Put a file where ingest would; returns its `received`."""

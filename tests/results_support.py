@@ -143,7 +143,7 @@ async def running_results(
         return SIGNER.key_set().model_dump_json().encode()
 
     app[VERIFIER] = TokenVerifier(keys, revocations=revocations)
-    topology = replace(FAST, subscriptions=(RESULTS_FILES, RESULTS_MOVES))
+    topology = replace(FAST, subscriptions=(RESULTS_FILES, RESULTS_MOVES), works=())
     bus = InProcessBus(telemetry, topology=topology, drain_timeout=5.0)
     app[BUS] = bus
     app.on_shutdown.append(drain_bus)

@@ -157,6 +157,7 @@ def add_rabbitmq(app: web.Application, name: str, settings: BrokerSettings, url:
             url,
             app[TELEMETRY],
             name=name,
+            topology=settings.topology(),
             ca_file=settings.tls_ca_file,
             publish_timeout=settings.amqp_publish_timeout,
             drain_timeout=settings.shutdown_timeout,

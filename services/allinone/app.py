@@ -78,8 +78,10 @@ def watch_postgres(app: web.Application, embedded: EmbeddedPostgres) -> None:
     app.cleanup_ctx.append(watching)
 
 
-def add_inprocess_bus(app: web.Application, telemetry: Telemetry, settings: ServiceSettings) -> None:
+def add_inprocess_bus(app: web.Application, telemetry: Telemetry, settings: BrokerSettings) -> None:
     """The bus without a broker; ingest's outbox is its durability."""
-    bus = app[BUS] = InProcessBus(telemetry, drain_timeout=settings.shutdown_timeout)
+    bus = app[BUS] = InProcessBus(
+        telemetry, topology=settings.topology(), drain_timeout=settings.shutdown_timeout
+    )
     app[READINESS]["event bus"] = bus.ready
     app.on_shutdown.append(drain_bus)

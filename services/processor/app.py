@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from libs.common.bus.topology import PROCESSOR_FILES
+from libs.common.bus.topology import PROCESSOR_WORK
+from libs.common.bus.turns import Turns
 from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, standalone
 from libs.common.tasks import supervise
@@ -23,6 +24,8 @@ from services.processor.usage import DecoderUsage
 
 # While one file of a slot is decoded, the next is fetched and the one before is published.
 DELIVERIES_PER_SLOT = 4
+LANE_DELIVERIES_PER_SLOT = 2
+"""So that one lane alone keeps every slot busy, and little of it is held where it has to wait."""
 IN_PROCESS_PER_SLOT = 8
 """More where a file also waits until its outcome is committed, and no broker measures how long that takes."""
 OUTCOMES = web.AppKey("outcomes", Outcomes)
@@ -61,8 +64,12 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         )
         app[READINESS]["decoders"] = pool.ready
         async with supervise(app, "decoders", pool.run()):
-            await app[BUS].subscribe(
-                PROCESSOR_FILES, handler, concurrency=concurrency(settings), attempts=settings.max_attempts
+            await app[BUS].take(
+                PROCESSOR_WORK,
+                handler,
+                Turns(concurrency(settings)),
+                ahead=LANE_DELIVERIES_PER_SLOT * settings.worker_slots,
+                attempts=settings.max_attempts,
             )
             yield
         telemetry.metrics.registry.unregister(usage)

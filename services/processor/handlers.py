@@ -47,7 +47,7 @@ EVENT_SOURCE = "/processor"
 
 
 class Received:
-    """Handler of the `processor.files` queue."""
+    """Handler of the processor's work."""
 
     def __init__(
         self,

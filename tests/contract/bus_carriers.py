@@ -10,10 +10,12 @@ from typing import Protocol
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
-from libs.common.bus.contract import Bus, Delivery, Handler, Subscription
+from libs.common.bus.contract import Bus, Delivery, Handler, Subscription, Work
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
-from libs.common.bus.topology import dead_queue
+from libs.common.bus.retry import MAX_DELIVERIES
+from libs.common.bus.topology import PROCESSOR_WORK, dead_queue
+from libs.common.bus.turns import Turns
 from libs.common.errors import Unavailable, Undelivered
 from libs.common.events import Event
 from libs.common.telemetry.tracing import Telemetry
@@ -31,8 +33,8 @@ class Carrier(Protocol):
     async def send(self, event: Event) -> None:
         """Publish, without waiting for handlers."""
 
-    async def dead(self, queue: str) -> list[str]:
-        """Reasons of what this queue gave up so far."""
+    async def dead(self, consumer: Subscription | Work) -> list[str]:
+        """Reasons of what was given up so far."""
 
 
 class InProcessCarrier:
@@ -50,8 +52,8 @@ class InProcessCarrier:
     async def send(self, event: Event) -> None:
         self._sent.add(asyncio.create_task(self._publish(event)))
 
-    async def dead(self, queue: str) -> list[str]:
-        return [error.reason for error in self._given_up if error.subscription == queue]
+    async def dead(self, consumer: Subscription | Work) -> list[str]:
+        return [error.reason for error in self._given_up if error.subscription == consumer.queue]
 
     async def close(self) -> None:
         for task in self._sent:
@@ -81,10 +83,9 @@ class RabbitMQCarrier:
     async def send(self, event: Event) -> None:
         await self.bus.publish(event)
 
-    async def dead(self, queue: str) -> list[str]:
-        return [
-            str(message.headers["x-reason"]) for message in await messages_in(self._url, dead_queue(queue))
-        ]
+    async def dead(self, consumer: Subscription | Work) -> list[str]:
+        dead = await messages_in(self._url, dead_queue(consumer.name))
+        return [str(message.headers["x-reason"]) for message in dead]
 
 
 @asynccontextmanager
@@ -127,11 +128,33 @@ async def rabbitmq_bus(
         await bus.close()
 
 
-async def subscribe_all(bus: Bus, handlers: Mapping[Subscription, Handler], *, concurrency: int = 8) -> None:
-    """Give every subscription of the table a handler (those not named do nothing); wait until ready."""
+async def subscribe_all(
+    bus: Bus,
+    handlers: Mapping[Subscription | Work, Handler],
+    *,
+    concurrency: int = 8,
+    attempts: int = MAX_DELIVERIES,
+) -> None:
+    """Give everybody of the table a handler (those not named do nothing); wait until ready.
+
+    `attempts` are those of the work.
+    """
     for subscription in FAST.subscriptions:
         await bus.subscribe(subscription, handlers.get(subscription, ignore), concurrency=concurrency)
+    work = handlers.get(PROCESSOR_WORK, ignore)
+    await take(bus, work, concurrency=concurrency, attempts=attempts)
     await ready(bus)
+
+
+async def take(bus: Bus, handler: Handler, *, concurrency: int = 8, attempts: int = MAX_DELIVERIES) -> None:
+    """Take the processor's work in turns."""
+    await bus.take(PROCESSOR_WORK, handler, Turns(concurrency), ahead=max(2, concurrency), attempts=attempts)
+
+
+async def wait_for(telemetry: Telemetry, count: int) -> None:
+    """Until so many deliveries are held and have not begun."""
+    registry = telemetry.metrics.registry
+    await eventually(lambda: registry.get_sample_value("bus_waiting", {"queue": "processor.work"}) == count)
 
 
 async def ready(bus: Bus, timeout: float = 15.0) -> None:

@@ -12,15 +12,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from pydantic import TypeAdapter
 
-from libs.common.bus.contract import Delivery
+from libs.common.bus.contract import Delivery, Handler, Subscription, Work
 from libs.common.bus.history import recall
 from libs.common.bus.retry import MAX_DELIVERIES
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES, RESULTS_MOVES
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES, RESULTS_MOVES
 from libs.common.errors import AttemptFailed, EventTooLarge, Reject, Unavailable
 from libs.common.events import MAX_EVENT_BYTES
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
-from tests.bus_support import failed, processed, received, too_large
-from tests.contract.bus_carriers import Carrier, Recorder, is_ready, ready, subscribe_all
+from tests.bus_support import LANE, failed, processed, received, too_large
+from tests.contract.bus_carriers import Carrier, Recorder, is_ready, ready, subscribe_all, take
 from tests.waiting import eventually
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -30,14 +30,18 @@ TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 async def test_every_subscription_of_its_type_gets_an_event_and_no_other(carrier: Carrier) -> None:
     """The whole event arrives, where the table says, and only there."""
     files, results, outcomes = Recorder(), Recorder(), Recorder()
-    handlers = {PROCESSOR_FILES: files, RESULTS_FILES: results, INGEST_OUTCOMES: outcomes}
+    handlers: dict[Subscription | Work, Handler] = {
+        PROCESSOR_WORK: files,
+        RESULTS_FILES: results,
+        INGEST_OUTCOMES: outcomes,
+    }
     await subscribe_all(carrier.bus, handlers)
     first = received(TRACEPARENT)
     second, third = processed(first), failed(first)
     for event in (first, second, third):
         await carrier.send(event)
     await eventually(lambda: len(results.deliveries) == 3 and outcomes.deliveries and files.deliveries)
-    assert files.deliveries == [Delivery(first, 1)]
+    assert files.deliveries == [Delivery(first, 1, lane=LANE)]
     assert {d.event.id: d.event for d in results.deliveries} == {e.id: e for e in (first, second, third)}
     assert outcomes.deliveries == [Delivery(third, 1)]
 
@@ -50,10 +54,10 @@ async def test_a_failing_handler_is_called_again_and_each_attempt_counts(carrier
             raise OSError("out of luck")
 
     recorder = Recorder(fail_twice)
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: recorder})
     await carrier.send(received())
     await eventually(lambda: recorder.attempts == [1, 2, 3])
-    assert await carrier.dead("processor.files") == []
+    assert await carrier.dead(PROCESSOR_WORK) == []
 
 
 async def test_what_attempts_leave_word_of_reaches_those_after_them(carrier: Carrier) -> None:
@@ -68,7 +72,7 @@ async def test_what_attempts_leave_word_of_reaches_those_after_them(carrier: Car
         if (error := ways.get(len(seen))) is not None:
             raise error
 
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: Recorder(fail)})
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: Recorder(fail)})
     await carrier.send(received())
     await eventually(lambda: len(seen) == 5)
     first, third = {"n": 1}, {"n": 3}
@@ -78,11 +82,11 @@ async def test_what_attempts_leave_word_of_reaches_those_after_them(carrier: Car
 async def test_a_missing_dependency_uses_up_no_attempt(carrier: Carrier) -> None:
     """However often it is missing."""
     recorder = Recorder(_unavailable_until(MAX_DELIVERIES + 2))
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: recorder})
     await carrier.send(received())
     await eventually(lambda: len(recorder.deliveries) == MAX_DELIVERIES + 2)
     assert set(recorder.attempts) == {1}
-    assert await carrier.dead("processor.files") == []
+    assert await carrier.dead(PROCESSOR_WORK) == []
 
 
 @pytest.mark.parametrize(
@@ -101,10 +105,10 @@ async def test_a_rejected_event_is_dead_at_once_with_the_reason(
         TypeAdapter(int).validate_python("seven")
 
     rejecting, others = Recorder(reject), Recorder()
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: rejecting, RESULTS_FILES: others})
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: rejecting, RESULTS_FILES: others})
     await carrier.send(received())
-    await eventually(lambda: carrier.dead("processor.files"))
-    assert await carrier.dead("processor.files") == [reason]
+    await eventually(lambda: carrier.dead(PROCESSOR_WORK))
+    assert await carrier.dead(PROCESSOR_WORK) == [reason]
     await carrier.send(received())
     await eventually(lambda: len(rejecting.deliveries) == len(others.deliveries) == 2)
     assert rejecting.attempts == [1, 1]
@@ -117,11 +121,11 @@ async def test_an_event_that_always_fails_is_given_up(carrier: Carrier) -> None:
         raise ValueError("SECRET^NAME")
 
     recorder = Recorder(fail)
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: recorder})
     await carrier.send(received())
-    await eventually(lambda: carrier.dead("processor.files"))
+    await eventually(lambda: carrier.dead(PROCESSOR_WORK))
     assert recorder.attempts == list(range(1, MAX_DELIVERIES + 1))
-    assert await carrier.dead("processor.files") == ["given up after 10 attempts: ValueError"]
+    assert await carrier.dead(PROCESSOR_WORK) == ["given up after 10 attempts: ValueError"]
 
 
 async def test_a_subscription_may_have_another_number_of_attempts(carrier: Carrier) -> None:
@@ -134,12 +138,12 @@ async def test_a_subscription_may_have_another_number_of_attempts(carrier: Carri
 
     for subscription in (RESULTS_FILES, RESULTS_MOVES, INGEST_OUTCOMES):
         await carrier.bus.subscribe(subscription, Recorder(), concurrency=1)
-    await carrier.bus.subscribe(PROCESSOR_FILES, fail, concurrency=1, attempts=3)
+    await take(carrier.bus, fail, concurrency=1, attempts=3)
     await ready(carrier.bus)
     await carrier.send(received())
-    await eventually(lambda: carrier.dead("processor.files"))
+    await eventually(lambda: carrier.dead(PROCESSOR_WORK))
     assert seen == [(1, 3, False, False), (2, 3, False, False), (3, 3, True, False)]
-    assert await carrier.dead("processor.files") == ["given up after 3 attempts: OSError"]
+    assert await carrier.dead(PROCESSOR_WORK) == ["given up after 3 attempts: OSError"]
 
 
 async def test_an_event_that_is_too_large_is_never_published(carrier: Carrier) -> None:
@@ -165,7 +169,7 @@ async def test_no_more_handlers_run_at_once_than_asked_for(carrier: Carrier) -> 
         running -= 1
         done += 1
 
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: handler}, concurrency=3)
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: handler}, concurrency=3)
     for _ in range(20):
         await carrier.send(received())
     await eventually(lambda: done == 20)
@@ -179,7 +183,7 @@ async def test_a_handler_may_publish(carrier: Carrier) -> None:
     async def process(delivery: Delivery) -> None:
         await carrier.bus.publish(processed(delivery.event))
 
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: process, RESULTS_FILES: results}, concurrency=1)
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: process, RESULTS_FILES: results}, concurrency=1)
     for _ in range(5):
         await carrier.send(received())
     await eventually(lambda: len(results.deliveries) == 10)
@@ -196,7 +200,7 @@ async def test_draining_lets_a_running_handler_finish_and_starts_no_other(carrie
         await finished(delivery)
 
     outcomes = Recorder()
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: slow, INGEST_OUTCOMES: outcomes}, concurrency=1)
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: slow, INGEST_OUTCOMES: outcomes}, concurrency=1)
     await carrier.send(received())
     await carrier.send(received())
     await started.wait()
@@ -212,7 +216,7 @@ async def test_a_subscription_has_one_handler_and_then_the_bus_is_ready(carrier:
     await subscribe_all(carrier.bus, {})
     assert await is_ready(carrier.bus)
     with pytest.raises(ValueError, match="already has a handler"):
-        await carrier.bus.subscribe(PROCESSOR_FILES, Recorder(), concurrency=1)
+        await take(carrier.bus, Recorder(), concurrency=1)
 
 
 async def test_one_trace_from_publisher_to_handler(carrier: Carrier, spans: InMemorySpanExporter) -> None:
@@ -222,10 +226,10 @@ async def test_one_trace_from_publisher_to_handler(carrier: Carrier, spans: InMe
     async def note(_: Delivery) -> None:
         inside.append(current_traceparent())
 
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: note})
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: note})
     event = received(TRACEPARENT)
     await carrier.send(event)
-    consumer = await _span(spans, SpanKind.CONSUMER, "processor.files")
+    consumer = await _span(spans, SpanKind.CONSUMER, "processor.work")
     producer = await _span(spans, SpanKind.PRODUCER, "received.v1")
     for span in (producer, consumer):
         assert span.parent is not None
@@ -234,7 +238,7 @@ async def test_one_trace_from_publisher_to_handler(carrier: Carrier, spans: InMe
         assert span.attributes is not None
         assert span.attributes["messaging.message.id"] == str(event.id)
     assert consumer.attributes is not None
-    assert consumer.attributes["messaging.destination.name"] == f"dicom.events:{event.type}:processor.files"
+    assert consumer.attributes["messaging.destination.name"] == f"dicom.events:{event.type}:processor.work"
     assert consumer.attributes["messaging.operation.type"] == "process"
     assert inside == [f"00-{TRACE}-{consumer.context.span_id:016x}-01"]
 
@@ -247,11 +251,11 @@ async def test_a_failure_shows_in_its_span(carrier: Carrier, spans: InMemorySpan
             raise ValueError("SECRET^NAME")
 
     recorder = Recorder(fail_once)
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: recorder})
     await carrier.send(received(TRACEPARENT))
 
     def attempts() -> dict[Any, ReadableSpan]:
-        found = [s for s in spans.get_finished_spans() if s.name.endswith("processor.files")]
+        found = [s for s in spans.get_finished_spans() if s.name.endswith("processor.work")]
         return {(s.attributes or {})["dicom.delivery.attempt"]: s for s in found}
 
     await eventually(lambda: len(attempts()) == 2)
@@ -275,16 +279,16 @@ async def test_outcomes_are_counted(carrier: Carrier, telemetry: Telemetry) -> N
             raise OSError
 
     recorder = Recorder(fail_once)
-    await subscribe_all(carrier.bus, {PROCESSOR_FILES: recorder})
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: recorder})
     await carrier.send(received())
 
     def value(name: str, **labels: str) -> float | None:
         return telemetry.metrics.registry.get_sample_value(name, labels)
 
-    await eventually(lambda: value("bus_outcomes_total", queue="processor.files", outcome="ack") == 1)
-    assert value("bus_outcomes_total", queue="processor.files", outcome="retry") == 1
-    assert value("bus_received_total", queue="processor.files") == 2
-    assert value("bus_in_flight", queue="processor.files") == 0
+    await eventually(lambda: value("bus_outcomes_total", queue="processor.work", outcome="ack") == 1)
+    assert value("bus_outcomes_total", queue="processor.work", outcome="retry") == 1
+    assert value("bus_received_total", queue="processor.work") == 2
+    assert value("bus_in_flight", queue="processor.work") == 0
     await eventually(lambda: value("bus_published_total", type="dicom.file.received.v1") == 1)
 
 

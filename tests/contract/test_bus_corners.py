@@ -10,7 +10,7 @@ import pytest
 from libs.common.bus.contract import Delivery
 from libs.common.bus.handling import Carrier, Handling, publishing
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.topology import PROCESSOR_FILES, RESULTS_FILES
+from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES
 from libs.common.errors import Unavailable
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, processed, received
@@ -31,10 +31,10 @@ async def test_a_handler_that_is_cancelled_decides_nothing(telemetry: Telemetry)
     async def cancelled(_: Delivery) -> None:
         raise asyncio.CancelledError
 
-    handling = Handling(PROCESSOR_FILES, cancelled, telemetry, Carrier("x", "y"), attempts=3)
+    handling = Handling(PROCESSOR_WORK, cancelled, telemetry, Carrier("x", "y"), attempts=3)
     with pytest.raises(asyncio.CancelledError):
-        await handling.run(received(), 1)
-    assert counted(telemetry, "bus_outcomes_total", queue="processor.files", outcome="cancelled") == 1.0
+        await handling.run(Delivery(received(), 1))
+    assert counted(telemetry, "bus_outcomes_total", queue="processor.work", outcome="cancelled") == 1.0
 
 
 def test_only_what_was_published_counts(telemetry: Telemetry) -> None:
@@ -61,7 +61,7 @@ async def test_a_cancelled_publish_waits_for_what_its_handlers_do_last(bus: InPr
             await asyncio.sleep(0.05)
             ended.set()
 
-    await subscribe_all(bus, {PROCESSOR_FILES: tidy})
+    await subscribe_all(bus, {PROCESSOR_WORK: tidy})
     publish = asyncio.create_task(bus.publish(received()))
     await begun.wait()
     publish.cancel()
@@ -79,7 +79,7 @@ async def test_an_event_that_is_put_off_holds_no_place(telemetry: Telemetry) -> 
             raise Unavailable("away")
 
     recorder = Recorder(away_for_the_first)
-    await subscribe_all(bus, {PROCESSOR_FILES: recorder}, concurrency=1)
+    await subscribe_all(bus, {PROCESSOR_WORK: recorder}, concurrency=1)
     put_off = asyncio.create_task(bus.publish(first))
     await eventually(lambda: recorder.deliveries)
     async with asyncio.timeout(10):
@@ -98,7 +98,7 @@ async def test_a_draining_bus_begins_nothing_and_ends_what_it_began(bus: InProce
         await gate.wait()
         await bus.publish(processed(delivery.event))
 
-    await subscribe_all(bus, {PROCESSOR_FILES: measure, RESULTS_FILES: results})
+    await subscribe_all(bus, {PROCESSOR_WORK: measure, RESULTS_FILES: results})
     root = asyncio.create_task(bus.publish(received()))
     await begun.wait()
     draining = asyncio.create_task(bus.drain())

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from libs.common.bus.contract import Delivery, Handler, Subscription
+from libs.common.bus.contract import Delivery, Handler, Subscription, Work
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES
 from libs.common.errors import Reject, Unavailable, Undelivered
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, failed, processed, received
@@ -30,7 +30,7 @@ async def test_publish_returns_when_every_handler_has_finished(bus: InProcessBus
         await finish.wait()
 
     results = Recorder()
-    await subscribe_all(bus, {PROCESSOR_FILES: slow, RESULTS_FILES: results})
+    await subscribe_all(bus, {PROCESSOR_WORK: slow, RESULTS_FILES: results})
     publishing = asyncio.create_task(bus.publish(received()))
     await eventually(lambda: results.deliveries)
     assert not publishing.done()
@@ -42,9 +42,9 @@ async def test_nothing_is_dispatched_while_a_subscription_has_no_handler(bus: In
     """Otherwise the event would be lost for that one."""
     results = Recorder()
     await bus.subscribe(RESULTS_FILES, results, concurrency=1)
-    with pytest.raises(Unavailable, match=r"processor\.files"):
+    with pytest.raises(Unavailable, match=r"processor\.work"):
         await bus.publish(received())
-    with pytest.raises(Unavailable, match=r"processor\.files, results\.moves, ingest\.outcomes"):
+    with pytest.raises(Unavailable, match=r"processor\.work, results\.moves, ingest\.outcomes"):
         await bus.ready()
     assert results.deliveries == []
 
@@ -57,7 +57,7 @@ async def test_attempts_start_where_the_dispatcher_counts(bus: InProcessBus) -> 
             raise OSError
 
     recorder = Recorder(fail_once)
-    await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+    await subscribe_all(bus, {PROCESSOR_WORK: recorder})
     await bus.publish(received(), attempt=4)
     assert recorder.attempts == [4, 5]
 
@@ -70,7 +70,7 @@ async def test_a_slow_subscription_delays_no_other(bus: InProcessBus) -> None:
         await never.wait()
 
     results = Recorder()
-    await subscribe_all(bus, {PROCESSOR_FILES: slow, RESULTS_FILES: results}, concurrency=1)
+    await subscribe_all(bus, {PROCESSOR_WORK: slow, RESULTS_FILES: results}, concurrency=1)
     publishing = [asyncio.create_task(bus.publish(received())) for _ in range(20)]
     await eventually(lambda: len(results.deliveries) == 20)
     never.set()
@@ -90,7 +90,7 @@ async def test_a_nested_event_that_is_given_up_ends_the_root(bus: InProcessBus) 
             raise Reject("no room for this")
 
     results = Recorder(reject)
-    await subscribe_all(bus, {PROCESSOR_FILES: process, RESULTS_FILES: results})
+    await subscribe_all(bus, {PROCESSOR_WORK: process, RESULTS_FILES: results})
     with pytest.raises(Undelivered) as caught:
         await bus.publish(received())
     assert (caught.value.subscription, caught.value.reason) == ("results.files", "no room for this")
@@ -108,7 +108,7 @@ async def test_one_that_gives_up_does_not_cut_the_others_short(bus: InProcessBus
     def reject(_: Delivery) -> None:
         raise Reject("no")
 
-    await subscribe_all(bus, {PROCESSOR_FILES: Recorder(reject), RESULTS_FILES: slow})
+    await subscribe_all(bus, {PROCESSOR_WORK: Recorder(reject), RESULTS_FILES: slow})
     with pytest.raises(Undelivered):
         await bus.publish(received())
     assert len(finished.deliveries) == 1
@@ -123,7 +123,7 @@ async def test_who_is_done_is_told_and_left_out_of_the_next_dispatch(bus: InProc
         await finish.wait()
         raise Reject("no")
 
-    await subscribe_all(bus, {PROCESSOR_FILES: slow_then_refuse, RESULTS_FILES: results})
+    await subscribe_all(bus, {PROCESSOR_WORK: slow_then_refuse, RESULTS_FILES: results})
     event, done = received(), set[str]()
     cut = asyncio.create_task(bus.publish(event, done=done))
     await eventually(lambda: done == {"results.files"})
@@ -134,7 +134,7 @@ async def test_who_is_done_is_told_and_left_out_of_the_next_dispatch(bus: InProc
         await bus.publish(event, done=done)
     assert done == {"results.files"}
     assert len(results.deliveries) == 1
-    await bus.publish(event, done={"results.files", "processor.files"})
+    await bus.publish(event, done={"results.files", "processor.work"})
 
 
 async def test_giving_up_does_not_end_an_event_that_others_have_not_handled_yet(bus: InProcessBus) -> None:
@@ -147,7 +147,7 @@ async def test_giving_up_does_not_end_an_event_that_others_have_not_handled_yet(
         raise Unavailable("the database is away")
 
     results = Recorder(unavailable)
-    await subscribe_all(bus, {PROCESSOR_FILES: Recorder(reject), RESULTS_FILES: results})
+    await subscribe_all(bus, {PROCESSOR_WORK: Recorder(reject), RESULTS_FILES: results})
     publishing = asyncio.create_task(bus.publish(received()))
     await eventually(lambda: results.deliveries)
     await bus.drain()
@@ -165,7 +165,7 @@ async def test_handlers_that_publish_to_each_other_never_wait_in_a_circle(bus: I
         elif delivery.event.type == "dicom.file.processed.v1":
             await bus.publish(failed(delivery.event))
 
-    handlers: dict[Subscription, Handler] = {RESULTS_FILES: results, INGEST_OUTCOMES: outcomes}
+    handlers: dict[Subscription | Work, Handler] = {RESULTS_FILES: results, INGEST_OUTCOMES: outcomes}
     await subscribe_all(bus, handlers, concurrency=1)
     async with asyncio.timeout(5):
         await asyncio.gather(*(bus.publish(received()) for _ in range(20)))
@@ -179,7 +179,7 @@ async def test_draining_ends_the_wait_for_a_missing_dependency(bus: InProcessBus
         raise Unavailable("storage is away")
 
     recorder = Recorder(unavailable)
-    await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+    await subscribe_all(bus, {PROCESSOR_WORK: recorder})
     publishing = asyncio.create_task(bus.publish(received()))
     await eventually(lambda: len(recorder.deliveries) >= 2)
     await bus.drain()
@@ -207,7 +207,7 @@ async def test_draining_cancels_what_does_not_end(bus: InProcessBus) -> None:
         finally:
             ended.append(delivery.event.type)
 
-    await subscribe_all(bus, {PROCESSOR_FILES: process, RESULTS_FILES: endless})
+    await subscribe_all(bus, {PROCESSOR_WORK: process, RESULTS_FILES: endless})
     publishing = asyncio.create_task(bus.publish(received()))
     await running.wait()
     await bus.drain()
@@ -228,7 +228,7 @@ async def test_a_cancelled_publish_leaves_no_handler_running(bus: InProcessBus) 
             await asyncio.sleep(0)
             ended.append(True)
 
-    await subscribe_all(bus, {PROCESSOR_FILES: endless, RESULTS_FILES: ignore})
+    await subscribe_all(bus, {PROCESSOR_WORK: endless, RESULTS_FILES: ignore})
     publishing = asyncio.create_task(bus.publish(received()))
     await running.wait()
     publishing.cancel()

@@ -14,11 +14,11 @@ from pamqp.common import FieldTable
 
 from libs.common.bus.contract import Delivery
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_FILES, RESULTS_FILES
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.events import parse_event
 from libs.common.telemetry.tracing import Telemetry
-from tests.bus_support import FAST, processed, received
+from tests.bus_support import FAST, LANE, LANE_QUEUE, processed, received
 from tests.contract.bus_carriers import (
     Recorder,
     messages_in,
@@ -26,6 +26,7 @@ from tests.contract.bus_carriers import (
     rabbitmq_bus,
     ready,
     subscribe_all,
+    take,
     unready,
 )
 from tests.rabbitmq_node import RabbitMQNode
@@ -41,7 +42,7 @@ async def test_a_published_event_is_stored_in_every_queue_before_publish_returns
     event = received(TRACEPARENT)
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
         await bus.publish(event)
-        for name in ("processor.files", "results.files"):
+        for name in (LANE_QUEUE, "results.files"):
             (message,) = await messages_in(amqp_url, name)
             assert parse_event(message.body) == event
             assert message.content_type == "application/cloudevents+json"
@@ -100,13 +101,12 @@ async def test_an_unroutable_publish_raises_and_the_next_one_finds_the_queues_ag
 ) -> None:
     """A confirm alone would have called the lost event published."""
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await bus.publish(received())
-        for queue in ("processor.files", "results.files"):
-            await _delete_queue(amqp_url, queue)
-        with pytest.raises(Unavailable, match=r"no queue for dicom\.file\.received\.v1"):
-            await bus.publish(received())
-        await bus.publish(event := received())
-        (message,) = await messages_in(amqp_url, "processor.files")
+        await bus.publish(processed(received()))
+        await _delete_queue(amqp_url, "results.files")
+        with pytest.raises(Unavailable, match=r"no queue for dicom\.file\.processed\.v1"):
+            await bus.publish(processed(received()))
+        await bus.publish(event := processed(received()))
+        (message,) = await messages_in(amqp_url, "results.files")
         assert message.message_id == str(event.id)
 
 
@@ -119,14 +119,14 @@ async def test_a_message_is_acknowledged_only_after_its_handler(amqp_url: str, t
         await finish.wait()
 
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: slow})
+        await subscribe_all(bus, {PROCESSOR_WORK: slow})
         await bus.publish(received())
         await started.wait()
-        assert await messages_in(amqp_url, "processor.files") == [], "handed out"
+        assert await messages_in(amqp_url, LANE_QUEUE) == [], "handed out"
         draining = asyncio.create_task(bus.drain())
         finish.set()
         await draining
-        assert await messages_in(amqp_url, "processor.files") == [], "acknowledged"
+        assert await messages_in(amqp_url, LANE_QUEUE) == [], "acknowledged"
 
 
 async def test_unreadable_messages_are_dead_with_the_reason(amqp_url: str, telemetry: Telemetry) -> None:
@@ -134,7 +134,7 @@ async def test_unreadable_messages_are_dead_with_the_reason(amqp_url: str, telem
     recorder = Recorder()
     bodies = [b"\x00not json", b"", b'{"specversion":"1.0"}', processed(received()).to_json()[:-30]]
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
         async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
             exchange = await channel.get_exchange(FAST.exchange)
             for body in bodies:
@@ -143,11 +143,11 @@ async def test_unreadable_messages_are_dead_with_the_reason(amqp_url: str, telem
                 await exchange.publish(aio_pika.Message(body, headers=headers), "dicom.file.received.v1")
         await bus.publish(received())
         await eventually(lambda: recorder.attempts == [1])
-        async with open_queue(amqp_url, "processor.files.dead") as queue:
+        async with open_queue(amqp_url, "processor.dead") as queue:
             dead = [await queue.get(timeout=5) for _ in bodies]
     assert sorted(message.body for message in dead) == sorted(bodies)
     assert all(str(message.headers["x-reason"]).startswith("not a valid event") for message in dead)
-    assert {message.headers["x-queue"] for message in dead} == {"processor.files"}
+    assert {message.headers["x-queue"] for message in dead} == {"processor.lane.0"}
 
 
 async def test_attempts_of_lost_workers_count(
@@ -165,7 +165,7 @@ async def test_attempts_of_lost_workers_count(
             await lost.wait()
 
     async with rabbitmq_bus(rabbitmq_node.url(vhost), telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: handler})
+        await subscribe_all(bus, {PROCESSOR_WORK: handler})
         await bus.publish(received())
         await eventually(lambda: attempts == [1, 2])
         rabbitmq_node.close_connections(vhost)
@@ -181,7 +181,7 @@ async def test_closed_connections_come_back(
     """Both of them, again and again; every confirmed event is handled."""
     recorder = Recorder()
     async with rabbitmq_bus(rabbitmq_node.url(vhost), telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
         confirmed = set()
         for _ in range(3):
             rabbitmq_node.close_connections(vhost)
@@ -200,8 +200,8 @@ async def test_a_consumer_that_the_server_cancelled_comes_back(amqp_url: str, te
     """As when its queue is deleted; the queue is declared again."""
     recorder = Recorder()
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
-        await _delete_queue(amqp_url, "processor.files")
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
+        await _delete_queue(amqp_url, LANE_QUEUE)
         await unready(bus)
         await ready(bus)
         await bus.publish(received())
@@ -212,8 +212,8 @@ async def test_a_quiet_consumer_notices_that_messages_wait(amqp_url: str, teleme
     """When the broker forgot the consumer without a word, the watchdog subscribes again."""
     recorder = Recorder()
     async with rabbitmq_bus(amqp_url, telemetry, watchdog=0.1) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
-        session = bus._consumers["processor.files"]._session
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
+        session = bus._consumers["processor.work"]._subscribing.session
         assert session is not None
         await session.stop_deliveries()  # behind the consumer's back
         event = received()
@@ -230,8 +230,8 @@ async def test_a_missing_retry_queue_costs_no_message(amqp_url: str, telemetry: 
 
     recorder = Recorder(fail_once)
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
-        await _delete_queue(amqp_url, "processor.files.retry.0.05s")
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
+        await _delete_queue(amqp_url, "processor.retry.0.05s")
         await bus.publish(received())
         await eventually(lambda: recorder.attempts == [1, 2])
 
@@ -247,8 +247,8 @@ async def test_a_copy_that_finds_no_room_is_not_waited_for_once_its_session_is_l
 
     recorder = Recorder(fail_once)
     async with rabbitmq_bus(rabbitmq_node.url(vhost), telemetry, publish_timeout=1.0) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder}, concurrency=1)
-        rabbitmq_node.limit_length(vhost, r"^processor\\.files\\.retry", 0)
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder}, concurrency=1)
+        rabbitmq_node.limit_length(vhost, r"^processor\\.retry", 0)
         await bus.publish(event := received())
         await eventually(lambda: recorder.attempts == [1])
         rabbitmq_node.close_connections(vhost)
@@ -263,7 +263,7 @@ async def test_what_travels_beside_an_event_says_whose_trace_it_is(
     beside = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
     recorder = Recorder()
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder}, concurrency=1)
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder}, concurrency=1)
         async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
             exchange = await channel.get_exchange(FAST.exchange)
             cases: list[HeadersType] = [{"traceparent": beside}, {}]
@@ -272,7 +272,7 @@ async def test_what_travels_beside_an_event_says_whose_trace_it_is(
                 await exchange.publish(message, "dicom.file.received.v1")
         await eventually(lambda: len(recorder.deliveries) == 2)
         await bus.drain()
-    parents = [s.parent for s in spans.get_finished_spans() if s.name.endswith("processor.files")]
+    parents = [s.parent for s in spans.get_finished_spans() if s.name.endswith("processor.work")]
     traces = [f"{parent.trace_id:032x}" for parent in parents if parent]
     assert traces == ["1" * 32, TRACEPARENT.split("-")[1]]
 
@@ -291,16 +291,16 @@ async def test_a_cancelled_handler_settles_nothing(amqp_url: str, telemetry: Tel
 
     event = received()
     async with rabbitmq_bus(amqp_url, telemetry, drain_timeout=0.1) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: endless})
+        await subscribe_all(bus, {PROCESSOR_WORK: endless})
         await bus.publish(event)
         await started.wait()
         await bus.drain()
         assert ended == ["cancelled"]
     recorder = Recorder()
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await bus.subscribe(PROCESSOR_FILES, recorder, concurrency=1)
-        await eventually(lambda: recorder.deliveries == [Delivery(event, 2)])
-        assert await messages_in(amqp_url, "processor.files.dead") == []
+        await take(bus, recorder, concurrency=1)
+        await eventually(lambda: recorder.deliveries == [Delivery(event, 2, lane=LANE, redelivered=True)])
+        assert await messages_in(amqp_url, "processor.dead") == []
 
 
 async def test_many_events_at_once_are_each_handled_once(amqp_url: str, telemetry: Telemetry) -> None:

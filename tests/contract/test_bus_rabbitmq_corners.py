@@ -13,10 +13,10 @@ from libs.common.bus.rabbitmq.acks import Acknowledger
 from libs.common.bus.rabbitmq.message import REASON, Incoming, dead_properties
 from libs.common.bus.rabbitmq.publisher import Publisher
 from libs.common.bus.rabbitmq.session import BrokerSession
-from libs.common.bus.topology import PROCESSOR_FILES
+from libs.common.bus.topology import PROCESSOR_WORK
 from libs.common.errors import Unavailable
 from libs.common.telemetry.tracing import Telemetry
-from tests.bus_support import received
+from tests.bus_support import LANE_QUEUE, received
 from tests.contract.bus_carriers import Recorder, messages_in, rabbitmq_bus, subscribe_all
 from tests.rabbitmq_node import RabbitMQNode
 from tests.waiting import eventually
@@ -65,7 +65,7 @@ async def test_a_worker_whose_copy_finds_no_room_takes_what_the_broker_delivers_
     """Its session is lost, so nobody waits for the copy any more; and nothing was acknowledged before it."""
     recorder = fail_until(2)
     async with rabbitmq_bus(rabbitmq_node.url(vhost), telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder}, concurrency=1)
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder}, concurrency=1)
         copies.refuses = True
         await bus.publish(received())
         await eventually(lambda: len(copies.sent) >= 2)
@@ -78,11 +78,11 @@ async def test_each_retry_waits_in_the_next_queue_and_keeps_its_trace(
 ) -> None:
     recorder = fail_until(4)
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
         await bus.publish(received(TRACEPARENT))
         await eventually(lambda: recorder.attempts == [1, 2, 3, 4])
     assert {trace.split("-")[1] for trace in copies.traces} == {TRACEPARENT.split("-")[1]}
-    assert copies.sent == [f"processor.files.retry.{delay}s" for delay in ("0.05", "0.1", "0.1")]
+    assert copies.sent == [f"processor.retry.{delay}s" for delay in ("0.05", "0.1", "0.1")]
 
 
 async def test_what_arrives_while_a_consumer_begins_to_drain_is_left_to_others(
@@ -90,18 +90,21 @@ async def test_what_arrives_while_a_consumer_begins_to_drain_is_left_to_others(
 ) -> None:
     recorder = Recorder()
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
         stop = BrokerSession.stop_deliveries
 
         async def late(session: BrokerSession) -> None:
-            if session._queue == "processor.files":
+            if session._name == "processor.work":
                 await bus.publish(received())
-                await eventually(lambda: session.arrivals == 1)
+                await eventually(lambda: session.arrivals[LANE_QUEUE] == 1)
             await stop(session)
 
         monkeypatch.setattr(BrokerSession, "stop_deliveries", late)
         await bus.drain()
         assert recorder.deliveries == []
+        (message,) = await messages_in(amqp_url, LANE_QUEUE)
+        assert message.headers["x-attempt"] == 0
+        assert not message.headers.get("x-delivery-count")
 
 
 async def test_what_was_handled_last_is_acknowledged_before_the_channel_closes(
@@ -113,14 +116,14 @@ async def test_what_was_handled_last_is_acknowledged_before_the_channel_closes(
     monkeypatch.setattr(Acknowledger, "run", never)
     recorder = Recorder()
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
         await bus.publish(received())
         await eventually(lambda: recorder.deliveries)
-    assert await messages_in(amqp_url, "processor.files") == []
+    assert await messages_in(amqp_url, LANE_QUEUE) == []
 
 
 def test_the_reason_of_a_dead_letter_is_short() -> None:
-    incoming = Incoming(1, b"{}", 1, 0, None, None, None, None)
-    headers = dead_properties(incoming, queue="x", reason="r" * 10_000).headers
+    incoming = Incoming(1, "x", b"{}", 0, 0, 0, None, None, None, None)
+    headers = dead_properties(incoming, reason="r" * 10_000).headers
     assert headers is not None
     assert headers[REASON] == "r" * REASON_LENGTH

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from libs.common.bus.topology import PROCESSOR_FILES
+from libs.common.bus.topology import PROCESSOR_WORK
 from libs.common.errors import Unavailable
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import received
-from tests.contract.bus_carriers import Recorder, rabbitmq_bus, ready, subscribe_all, unready
+from tests.contract.bus_carriers import Recorder, rabbitmq_bus, ready, subscribe_all, take, unready
 from tests.rabbitmq_node import RabbitMQNode
 from tests.waiting import eventually
 
@@ -31,7 +31,7 @@ async def test_a_broker_that_is_not_there_yet(
     node = unstarted_rabbitmq_node
     node.kill()
     async with rabbitmq_bus(node.url(), telemetry, publish_timeout=0.5) as bus:
-        await bus.subscribe(PROCESSOR_FILES, recorder, concurrency=1)
+        await take(bus, recorder, concurrency=1)
         with pytest.raises(Unavailable):
             await bus.publish(received())
         with pytest.raises(Unavailable, match="RabbitMQ is not available"):
@@ -59,7 +59,7 @@ async def test_a_blocked_publish_ends_in_time(
             await bus.ready()
         with pytest.raises(Unavailable):
             await bus.publish(received())
-        await bus.subscribe(PROCESSOR_FILES, recorder, concurrency=2)
+        await take(bus, recorder, concurrency=2)
         await eventually(lambda: recorder.ids == {str(event.id) for event in stored})
         starve(False)
         await ready(bus)
@@ -76,7 +76,7 @@ async def test_a_killed_broker_loses_nothing_that_was_confirmed(
     confirmed: set[str] = set()
     stop = asyncio.Event()
     async with rabbitmq_bus(own_rabbitmq_node.url(), telemetry, publish_timeout=2.0) as bus:
-        await subscribe_all(bus, {PROCESSOR_FILES: recorder})
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
 
         async def publish_on() -> None:
             while not stop.is_set():

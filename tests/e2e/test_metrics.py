@@ -132,4 +132,4 @@ async def test_every_file_is_counted_on_its_way(system: System, new_user: NewUse
     assert more("results_files_total", outcome="processed") == 1
     assert more("results_file_seconds_count") == 1
     assert more("results_file_seconds_bucket", le="60.0") == 1
-    assert more("bus_outcomes_total", queue="processor.files", outcome="ack") == 1
+    assert more("bus_outcomes_total", queue="processor.work", outcome="ack") == 1

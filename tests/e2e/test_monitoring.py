@@ -182,7 +182,7 @@ async def test_every_panel_and_every_recording_rule_has_data(
 async def test_a_killed_consumer_with_messages_waiting_makes_its_alert_fire(
     watched: Watched, client: Client, session: aiohttp.ClientSession
 ) -> None:
-    alert = 'ALERTS{alertname="MessagesWithoutConsumer", alertstate="firing", queue="processor.files"}'
+    alert = 'ALERTS{alertname="MessagesWithoutConsumer", alertstate="firing", queue=~"processor[.]lane[.].+"}'
     assert await watched.prometheus.query(session, alert) == []
     processor = watched.processes["processor"]
     processor.kill()

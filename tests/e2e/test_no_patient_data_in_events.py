@@ -99,8 +99,8 @@ async def tapped(amqp_url: str) -> AsyncIterator[Callable[[], Awaitable[list[str
         async def told() -> list[str]:
             messages = []
             queues = [tap]
-            for subscription in TOPOLOGY.subscriptions:
-                queues.append(await channel.get_queue(dead_queue(subscription.queue)))
+            for consumer in TOPOLOGY.consumers:
+                queues.append(await channel.get_queue(dead_queue(consumer.name)))
             for queue in queues:
                 while (message := await queue.get(fail=False)) is not None:
                     messages.append(f"{message.body.decode()} {message.headers} {message.message_id}")

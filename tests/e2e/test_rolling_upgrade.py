@@ -138,8 +138,8 @@ async def test_two_releases_side_by_side(
     for collection in (file["collection"], shared):
         await results_of_both_releases_are_completed(separate_system.database_url("results"), collection)
     # Neither release was given what it cannot read.
-    for subscription in TOPOLOGY.subscriptions:
-        assert await messages_in(session_amqp_url, dead_queue(subscription.queue)) == []
+    for consumer in TOPOLOGY.consumers:
+        assert await messages_in(session_amqp_url, dead_queue(consumer.name)) == []
     for process in old_processes.values():
         assert "Traceback" not in process.output()
 

@@ -112,10 +112,10 @@ def check_messaging(spans: list[Span], port: int) -> None:
     broker = {"messaging.system": "rabbitmq", "server.address": "127.0.0.1", "server.port": port}
     by_name = {span.name: span.attributes for span in spans}
     sent = by_name["publish dicom.events:dicom.file.received.v1"]
-    taken = by_name["process dicom.events:dicom.file.received.v1:processor.files"]
+    taken = by_name["process dicom.events:dicom.file.received.v1:processor.work"]
     for attributes, destination, operation, kind in (
         (sent, "dicom.events:dicom.file.received.v1", "publish", "send"),
-        (taken, "dicom.events:dicom.file.received.v1:processor.files", "process", "process"),
+        (taken, "dicom.events:dicom.file.received.v1:processor.work", "process", "process"),
     ):
         expected = broker | {
             "messaging.destination.name": destination,

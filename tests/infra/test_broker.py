@@ -13,10 +13,13 @@ from typing import Any
 
 import aio_pika
 import pytest
+from aio_pika.abc import HeadersType
 from aiormq.exceptions import ChannelAccessRefused
 
 from infra import certificates, deployment_secrets
-from libs.common.bus.topology import TOPOLOGY, dead_queue
+from libs.common.bus.contract import Work
+from libs.common.bus.rabbitmq.connection import declare
+from libs.common.bus.topology import LANE, TOPOLOGY, dead_queue
 from services.processor.settings import ProcessorSettings
 from tests.rabbitmq_node import RabbitMQNode, free_ports
 
@@ -105,11 +108,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedNode]:
 async def declare_everything(connection: aio_pika.abc.AbstractConnection) -> aio_pika.abc.AbstractChannel:
     """The product's whole table, as its processes declare it."""
     channel = await connection.channel()
-    exchange = await channel.declare_exchange(TOPOLOGY.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
-    for described in TOPOLOGY.queues():
-        queue = await channel.declare_queue(described.name, durable=True, arguments=dict(described.arguments))
-        for key in described.binds:
-            await queue.bind(exchange, key)
+    await declare(channel, TOPOLOGY)
     return channel
 
 
@@ -118,14 +117,22 @@ async def test_the_services_user_may_do_its_work_and_nothing_else(node: Deployed
         channel = await declare_everything(connection)
         message = aio_pika.Message(b"{}", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         exchange = await channel.get_exchange(TOPOLOGY.exchange, ensure=False)
-        for subscription in TOPOLOGY.subscriptions:
-            await exchange.publish(message, subscription.binds[0])
-            # Retries and dead letters go through the default exchange.
-            await channel.default_exchange.publish(message, dead_queue(subscription.queue))
-            queue = await channel.get_queue(subscription.queue, ensure=False)
+        for consumer in TOPOLOGY.consumers:
+            await exchange.publish(message, consumer.binds[0])
+            # Retries and dead letters go through the default exchange, what is handed on through the work's.
+            await channel.default_exchange.publish(message, dead_queue(consumer.name))
+            name = consumer.queue_of("0") if isinstance(consumer, Work) else consumer.queue
+            queue = await channel.get_queue(name, ensure=False)
             got = await queue.get(timeout=10)
             assert got is not None
             await got.ack()
+        work = await channel.get_exchange(TOPOLOGY.works[0].exchange, ensure=False)
+        headers: HeadersType = {LANE: "urgent"}
+        await work.publish(aio_pika.Message(b"{}", headers=headers), "")
+        queue = await channel.get_queue(TOPOLOGY.works[0].queue_of("urgent"), ensure=False)
+        got = await queue.get(timeout=10)
+        assert got is not None
+        await got.ack()
         with pytest.raises(ChannelAccessRefused):
             await channel.declare_queue("elsewhere", durable=True)
 
@@ -137,7 +144,7 @@ async def test_policies_reach_every_queue_and_leave_the_attempts_to_us(node: Dep
     assert effective.keys() == {queue.name for queue in TOPOLOGY.queues()}
     for name, definition in effective.items():
         assert definition["max-length"] > 0
-        if name in {subscription.queue for subscription in TOPOLOGY.subscriptions}:
+        if name in {queue.name for queue in TOPOLOGY.queues() if queue.role == "main"}:
             # Beyond it the broker itself would put a file aside, and nobody would publish its failure.
             assert definition["delivery-limit"] >= 5 * ProcessorSettings.model_fields["max_attempts"].default
         else:
@@ -145,7 +152,7 @@ async def test_policies_reach_every_queue_and_leave_the_attempts_to_us(node: Dep
 
 
 def test_monitoring_sees_the_queues_as_keda_asks_for_them(node: DeployedNode) -> None:
-    status, body = node.get(15671, "/api/queues/dicom/processor.files")
+    status, body = node.get(15671, "/api/queues/dicom/processor.lane.0")
     assert status == 200
     assert json.loads(body)["type"] == "quorum"
 

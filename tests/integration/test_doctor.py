@@ -23,7 +23,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from libs.common.bus.topology import PROCESSOR_FILES, RESULTS_FILES, TOPOLOGY, dead_queue
+from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES, TOPOLOGY, dead_queue
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from services.operator import programs
@@ -217,11 +217,11 @@ async def test_queues_that_need_somebody(examined: Examine, keyring: Path, amqp_
     async with await aio_pika.connect(amqp_url) as connection:
         channel = await connection.channel()
         await declare(channel)
-        for queue in (PROCESSOR_FILES.queue, dead_queue(RESULTS_FILES.queue)):
+        for queue in (PROCESSOR_WORK.queue_of("0"), dead_queue(RESULTS_FILES.queue)):
             await channel.default_exchange.publish(aio_pika.Message(b"{}", delivery_mode=2), queue)
         found = await examined(AMQP_URL=amqp_url)
     assert found.of("rabbitmq") == [
-        "1 messages wait in processor.files, and nobody takes them.",
+        "1 messages wait in processor.lane.0, and nobody takes them.",
         "results.files.dead holds 1 messages that nobody could read.",
     ]
 

@@ -12,7 +12,7 @@ import pytest
 
 from libs.common.bus.contract import Delivery, Handler
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.topology import Topology
+from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES, Topology
 from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError, Reject, Unavailable
 from libs.common.events import Event
@@ -20,13 +20,13 @@ from libs.common.ids import new_file_id
 from libs.common.outbox.relay import OutboxRelay
 from libs.common.outbox.store import DeadRow, OutboxStore, enqueue, replay
 from tests import previous_release
-from tests.bus_support import FAST, make_telemetry, received
+from tests.bus_support import FAST, FILES, make_telemetry, received
 from tests.fixtures_postgres import OpenDatabase, PostgresServer
 from tests.unit.services.results.events import moved
 from tests.waiting import eventually
 
-ONE = Topology(FAST.exchange, FAST.subscriptions[:1], FAST.retry_delays)
-"""One subscription, processor.files, is enough to see what a relay does."""
+ONE = Topology(FAST.exchange, (FILES,), FAST.retry_delays)
+"""One subscription is enough to see what a relay does."""
 QUEUE = ONE.subscriptions[0]
 
 
@@ -72,7 +72,9 @@ async def relaying(
 ) -> AsyncIterator[OutboxRelay]:
     """A running relay, stopped as a service stops it; one handler for each of the first subscriptions."""
     telemetry = make_telemetry()
-    topology = Topology(FAST.exchange, FAST.subscriptions[: len(handlers)], FAST.retry_delays)
+    topology = Topology(
+        FAST.exchange, (FILES, RESULTS_FILES, RESULTS_MOVES)[: len(handlers)], FAST.retry_delays
+    )
     bus = InProcessBus(telemetry, topology=topology, drain_timeout=1.0)
     for subscription, handler in zip(topology.subscriptions, handlers, strict=True):
         await bus.subscribe(subscription, handler, concurrency=1000)
@@ -216,7 +218,7 @@ async def test_a_lost_relay_is_replaced_when_its_lease_ends(database: Database) 
     await asyncio.wait([running])
     async with relaying(database, other, poll=0.05):
         await eventually(all_published(database, 1))
-    assert other.deliveries == [Delivery(event, 2)]
+    assert other.deliveries == [Delivery(event, 2, redelivered=True)]
     await relay.stop(0.0)
 
 
@@ -491,7 +493,7 @@ async def test_an_exclusive_relay_is_the_only_one_and_takes_over_every_lease(
         with pytest.raises(ConfigurationError, match="Another process already works on this database"):
             async with second.admitted():
                 pytest.fail("admitted twice")
-    assert dispatched.deliveries == [Delivery(event, 4)]
+    assert dispatched.deliveries == [Delivery(event, 4, redelivered=True)]
     async with relaying(database, dispatched, in_process_slots=2):
         await put(database)
 

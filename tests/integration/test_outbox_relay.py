@@ -18,11 +18,11 @@ from libs.common.outbox.lock import OutboxLock
 from libs.common.outbox.relay import OutboxRelay
 from libs.common.outbox.settlement import Settlement
 from libs.common.outbox.store import OutboxStore, enqueue
-from tests.bus_support import FAST, make_telemetry, received
+from tests.bus_support import FAST, FILES, make_telemetry, received
 from tests.fixtures_postgres import OpenDatabase
 from tests.waiting import eventually
 
-ONE = Topology(FAST.exchange, FAST.subscriptions[:1], FAST.retry_delays)
+ONE = Topology(FAST.exchange, (FILES,), FAST.retry_delays)
 
 
 @pytest.fixture

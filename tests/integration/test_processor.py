@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from libs.common.bus.contract import Delivery
-from libs.common.bus.topology import PROCESSOR_FILES, RESULTS_FILES
+from libs.common.bus.topology import RESULTS_FILES
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import AttemptFailed, ObjectNotFound, Reject, Unavailable
 from libs.common.events import FAILURE_DETAILS, Event, FileFailed, FileProcessed, FileReceived
@@ -23,7 +23,7 @@ from libs.common.storage import ChildAccess
 from services.processor.circuit import Circuits
 from services.processor.pool import DecoderCrashed, DecodeTimeout
 from tests.builders import ct_instance
-from tests.bus_support import make_telemetry, processed, received
+from tests.bus_support import LANE_QUEUE, make_telemetry, processed, received
 from tests.contract.bus_carriers import messages_in, rabbitmq_bus, ready
 from tests.integration.test_decoder_pool import laborious
 from tests.processor_support import EXPLICIT_LITTLE, MIB, FullStorage, Processor, inprocess_processor
@@ -164,7 +164,7 @@ async def test_a_sector_that_cannot_be_read_ends_the_file_at_the_last_attempt(
         assert times == sorted(times)
         assert outcome.started_at is not None
         assert outcome.started_at > times[-1]
-        retried = processor.value("bus_outcomes_total", queue="processor.files", outcome="retry")
+        retried = processor.value("bus_outcomes_total", queue="processor.work", outcome="retry")
         assert retried == ATTEMPTS - 1
         assert processor.value("processor_files_total", outcome="failed", reason="worker-lost") == 1
 
@@ -245,7 +245,7 @@ async def test_a_full_queue_of_outcomes_stops_work_and_repeats_none(
         for seed in range(files):
             await bus.publish(await processor.store(ct_instance(seed=seed)))
         rabbitmq_node.limit_length(vhost, r"^results\\.files$", 1)
-        await bus.subscribe(PROCESSOR_FILES, processor.handler, concurrency=4)
+        await processor.take_work()
         await eventually(lambda: processor.value("processor_outcomes_waiting") >= 1, 30)
         await asyncio.sleep(2.0)
         assert 1 <= decoded() <= 4
@@ -256,7 +256,7 @@ async def test_a_full_queue_of_outcomes_stops_work_and_repeats_none(
         assert processor.value("processor_outcomes_waiting") == 0
         await eventually(lambda: len({outcome.file_id for outcome in processor.published}) == files)
         await bus.drain()
-        assert await messages_in(url, "processor.files") == []
+        assert await messages_in(url, LANE_QUEUE) == []
     await processor.pool.close()
 
 

@@ -19,7 +19,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from libs.common.bus.topology import PROCESSOR_FILES, TOPOLOGY, dead_queue
+from libs.common.bus.topology import PROCESSOR_WORK, TOPOLOGY, dead_queue
 from libs.common.events import new_event
 from libs.common.ids import file_key, new_file_id, thumbnail_key
 from libs.common.resources import service_storage
@@ -317,20 +317,20 @@ async def test_the_command_with_a_broker_whose_message_is_purged(
     (data,) = await world.announced(stalled)
     await world.results.publish(new_event("/ingest", data))
     at_once = (world.url, "--older-than", "0s")
-    async with await declare_and_send(amqp_url, b"{}", to=PROCESSOR_FILES.queue) as connection:
+    async with await declare_and_send(amqp_url, b"{}", to=PROCESSOR_WORK.queue_of("0")) as connection:
         code, lines = await run(*at_once, "--json", amqp_url=SecretStr(amqp_url))
         summary = orjson.loads(lines[-1])
         assert (code, summary["waiting_messages"], summary["found"]) == (0, 1, {}), lines
         channel = await connection.channel()
-        await (await channel.declare_queue(PROCESSOR_FILES.queue, passive=True)).purge()
+        await (await channel.declare_queue(PROCESSOR_WORK.queue_of("0"), passive=True)).purge()
         await channel.default_exchange.publish(
-            aio_pika.Message(b"nonsense", delivery_mode=2), dead_queue(PROCESSOR_FILES.queue)
+            aio_pika.Message(b"nonsense", delivery_mode=2), dead_queue(PROCESSOR_WORK.name)
         )
         code, lines = await run(*at_once, "--repair", amqp_url=SecretStr(amqp_url))
     assert code == 1, lines
     words = [line.split() for line in lines]
     assert ["stalled", str(stalled), "[repaired]"] in words
-    assert ["dead-letters", "processor.files.dead", "(1", "messages)"] in words
+    assert ["dead-letters", "processor.dead", "(1", "messages)"] in words
     assert len(await world.announced(stalled)) == 2
 
 

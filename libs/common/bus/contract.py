@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from libs.common.bus.lanes import DEFAULT_LANES, DEFAULT_LARGE_BYTES, lane_class, lane_names, lane_of
 from libs.common.bus.retry import MAX_DELIVERIES
-from libs.common.events import Event
+from libs.common.events import Event, WorkData
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,41 @@ class Subscription:
 
     queue: str
     binds: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Prefix of the queues of its retries and dead letters."""
+        return self.queue
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What several queues, one for each lane, take together; they share their retries and dead letters."""
+
+    name: str
+    """Prefix of its queues."""
+    binds: tuple[str, ...]
+    exchange: str
+    """Takes what `binds` names, and puts each event into the queue of its lane."""
+    lanes: int = DEFAULT_LANES
+    large_bytes: int = DEFAULT_LARGE_BYTES
+
+    @property
+    def queue(self) -> str:
+        """All of it under one name, as metrics and traces know it."""
+        return f"{self.name}.work"
+
+    def lane_of(self, data: WorkData) -> str:
+        """Where an event waits."""
+        return lane_of(data, self.lanes, self.large_bytes)
+
+    def queues(self) -> Mapping[str, str]:
+        """The queue of each lane."""
+        return {lane: self.queue_of(lane) for lane in lane_names(self.lanes)}
+
+    def queue_of(self, lane: str) -> str:
+        """The queue of one lane."""
+        return f"{self.name}.lane.{lane}" if lane_class(lane) == "lane" else f"{self.name}.{lane}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +130,21 @@ class Bus(Protocol):
         """Start to consume in the background, at most `concurrency` events at once; return at once.
 
         `attempts` is how many each event gets.
+        """
+
+    async def take(
+        self,
+        work: Work,
+        handler: Handler,
+        admission: Admission,
+        *,
+        ahead: int = 2,
+        attempts: int = MAX_DELIVERIES,
+    ) -> None:
+        """Start to take work in the background, in the order that `admission` says; return at once.
+
+        Its lanes are those of the bus's table. `ahead` is how many deliveries of one lane are held at most,
+        begun or not; in process all that are under way are held, since nobody else could take them.
         """
 
     async def ready(self) -> None:

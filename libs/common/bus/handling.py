@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
-from libs.common.bus.contract import Delivery, Handler, Subscription
-from libs.common.bus.retry import Ack, Dead, Leave, Retry, Settling, decide
+from libs.common.bus.contract import Delivery, Handler, Subscription, Work
+from libs.common.bus.retry import Ack, Dead, Leave, Move, Retry, Settling, decide
 from libs.common.errors import AttemptFailed
 from libs.common.events import Event
 from libs.common.telemetry import semconv
@@ -25,7 +25,13 @@ from libs.common.telemetry.tracing import Telemetry, context_of
 
 log = logging.getLogger(__name__)
 
-OUTCOMES: dict[type[Settling], str] = {Ack: "ack", Retry: "retry", Dead: "dead", Leave: "cancelled"}
+OUTCOMES: dict[type[Settling], str] = {
+    Ack: "ack",
+    Retry: "retry",
+    Dead: "dead",
+    Leave: "cancelled",
+    Move: "handed-on",
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Handling:
 
     def __init__(
         self,
-        subscription: Subscription,
+        subscription: Subscription | Work,
         handler: Handler,
         telemetry: Telemetry,
         carrier: Carrier,
@@ -66,7 +72,7 @@ class Handling:
     ) -> None:
         """`carrier` is what the subscription is on; `attempts` how many each event gets."""
         self.queue = subscription.queue
-        self._attempts = attempts
+        self.attempts = attempts
         self._handler = handler
         self._telemetry = telemetry
         self._metrics = telemetry.metrics
@@ -74,24 +80,18 @@ class Handling:
         preset(telemetry.metrics.bus_outcomes, (self.queue,), OUTCOMES.values())
         self._in_flight = telemetry.metrics.bus_in_flight.labels(self.queue)
         self._received = telemetry.metrics.bus_received.labels(self.queue)
+        self.waiting = telemetry.metrics.bus_waiting.labels(self.queue)
         self._duration = telemetry.metrics.bus_duration.labels(self.queue)
 
     async def run(
-        self,
-        event: Event,
-        attempt: int,
-        *,
-        earlier: str | None = None,
-        traceparent: str | None = None,
-        tag: int | None = None,
+        self, delivery: Delivery, *, traceparent: str | None = None, tag: int | None = None
     ) -> Settling:
-        """Call the handler for the `attempt`-th time.
+        """Call the handler.
 
         A cancellation (or the end of the process) is counted and raised, never decided.
-        `earlier` and `traceparent` are what travelled beside the event; the latter falls back on the event's
-        own. `tag` is the delivery tag of RabbitMQ.
+        `traceparent` is what travelled beside the event; it falls back on the event's own. `tag` is the
+        delivery tag of RabbitMQ.
         """
-        delivery = Delivery(event, attempt, self._attempts, earlier)
         self._received.inc()
         started = time.perf_counter()
         with self._in_flight.track_inprogress(), self._span(delivery, traceparent, tag) as span:
@@ -99,11 +99,12 @@ class Handling:
                 await self._handler(delivery)
                 decision: Settling = Ack()
             except BaseException as error:  # the edge: `decide` names what becomes of each kind
-                decision = decide(error, attempt, self._attempts)
+                decision = decide(error, delivery.attempt, delivery.attempts)
                 self.note(decision)
                 if isinstance(decision, Leave):
                     raise
-                _mark_failed(span, error)
+                if not isinstance(decision, Move):
+                    _mark_failed(span, error)
                 self._log(delivery, decision, error)
             else:
                 self.note(decision)
@@ -125,6 +126,8 @@ class Handling:
             "process"
         )
         attributes["dicom.delivery.attempt"] = delivery.attempt
+        if delivery.lane is not None:
+            attributes["dicom.delivery.lane"] = delivery.lane
         if tag is not None:
             attributes[semconv.MESSAGING_RABBITMQ_MESSAGE_DELIVERY_TAG] = tag
         return self._telemetry.span(
@@ -140,6 +143,8 @@ class Handling:
         match decision:
             case Dead(reason):
                 log.error("%s gave up %s %s at attempt %d: %s", *facts, reason, exc_info=error)
+            case Move(lane):
+                log.info("%s leaves %s %s at attempt %d to the lane %s", *facts, lane)
             case Retry(counted=True):
                 log.warning("%s failed on %s %s at attempt %d", *facts, exc_info=error)
             case _:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from contextvars import ContextVar
-from itertools import count
+from dataclasses import dataclass, replace
 
-from libs.common.bus.contract import Handler, Subscription
+from libs.common.bus.contract import Admission, Delivery, Handler, Subscription, Work
 from libs.common.bus.handling import Carrier, Handling, publishing
 from libs.common.bus.history import remember
-from libs.common.bus.retry import MAX_DELIVERIES, Ack, Dead, Leave, Retry
+from libs.common.bus.retry import MAX_DELIVERIES, Ack, Dead, Leave, Move, Retry
+from libs.common.bus.slots import LanedSlots, Slots, shutting_down
 from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable, Undelivered
-from libs.common.events import Event
+from libs.common.events import Event, WorkData
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
 
 _SYSTEM = "inprocess"
@@ -24,22 +25,15 @@ _depth: ContextVar[int] = ContextVar("bus_depth", default=0)
 """How many handlers the running code is nested in: 0 outside of any."""
 
 
+@dataclass(frozen=True)
 class _Subscriber:
-    """A handler and its worker slots, a set of their own for each nesting depth.
+    handling: Handling
+    places: Slots | LanedSlots
+    work: Work | None = None
 
-    A handler at depth d waits for slots of depth d + 1 only, so waiting can never close a circle: handlers
-    that publish, even to themselves, cannot deadlock on the limits.
-    """
-
-    def __init__(self, handling: Handling, concurrency: int) -> None:
-        self.handling = handling
-        self._concurrency = concurrency
-        self._slots: dict[int, asyncio.Semaphore] = {}
-
-    def slots(self, depth: int) -> asyncio.Semaphore:
-        if depth not in self._slots:
-            self._slots[depth] = asyncio.Semaphore(self._concurrency)
-        return self._slots[depth]
+    def lane_of(self, event: Event) -> str | None:
+        """Where an event waits; None without lanes."""
+        return self.work.lane_of(event.data) if self.work and isinstance(event.data, WorkData) else None
 
 
 class InProcessBus:
@@ -66,10 +60,22 @@ class InProcessBus:
         attempts: int = MAX_DELIVERIES,
     ) -> None:
         """Register the handler of a subscription: at most `concurrency` calls at once per nesting depth."""
-        if subscription.queue in self._subscribers:
-            raise ValueError(f"{subscription.queue} already has a handler")
         handling = Handling(subscription, handler, self._telemetry, self._carrier, attempts=attempts)
-        self._subscribers[subscription.queue] = _Subscriber(handling, concurrency)
+        self._register(_Subscriber(handling, Slots(concurrency)))
+
+    async def take(
+        self,
+        work: Work,
+        handler: Handler,
+        admission: Admission,
+        *,
+        ahead: int = 2,
+        attempts: int = MAX_DELIVERIES,
+    ) -> None:
+        """Register the handler of a work: what waits begins as `admission` says. `ahead` has no meaning."""
+        work = self._topology.work(work.queue)
+        handling = Handling(work, handler, self._telemetry, self._carrier, attempts=attempts)
+        self._register(_Subscriber(handling, LanedSlots(admission, handling), work))
 
     async def publish(self, event: Event, *, attempt: int = 1, done: set[str] | None = None) -> None:
         """Hand the event to every subscription that takes its type; return when all have handled it.
@@ -95,13 +101,15 @@ class InProcessBus:
     async def ready(self) -> None:
         """Raise Unavailable while draining, or while a subscription of the table has no handler."""
         self._require_taking()
-        missing = [s.queue for s in self._topology.subscriptions if s.queue not in self._subscribers]
+        missing = [s.queue for s in self._topology.consumers if s.queue not in self._subscribers]
         if missing:
             raise Unavailable(f"No handler yet for {', '.join(missing)}.")
 
     async def drain(self) -> None:
         """Refuse new root events; let running handlers (and what they publish) finish, then cancel them."""
         self._draining.set()
+        for subscriber in self._subscribers.values():
+            subscriber.places.close()
         if not self._dispatches:
             return
         _, late = await asyncio.wait(self._dispatches, timeout=self._drain_timeout)
@@ -113,6 +121,12 @@ class InProcessBus:
     async def close(self) -> None:
         """Nothing is held open."""
 
+    def _register(self, subscriber: _Subscriber) -> None:
+        queue = subscriber.handling.queue
+        if queue in self._subscribers:
+            raise ValueError(f"{queue} already has a handler")
+        self._subscribers[queue] = subscriber
+
     def _subscribers_of(self, event_type: str) -> list[_Subscriber]:
         queues = [s.queue for s in self._topology.takers(event_type)]
         missing = [queue for queue in queues if queue not in self._subscribers]
@@ -123,7 +137,7 @@ class InProcessBus:
 
     def _require_taking(self) -> None:
         if self._draining.is_set():
-            raise Unavailable("The event bus is shutting down.")
+            raise shutting_down()
 
     def _track(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:
@@ -134,24 +148,40 @@ class InProcessBus:
         """Call the handler until it succeeds or gives up; between attempts no slot is held."""
         depth = _depth.get()
         _depth.set(depth + 1)  # in this task's own copy of the context
-        earlier: str | None = None
-        for retries in count():
-            async with subscriber.slots(depth):
+        handling = subscriber.handling
+        delivery = Delivery(
+            event,
+            attempt,
+            handling.attempts,
+            lane=subscriber.lane_of(event),
+            redelivered=attempt > 1,
+        )
+        retries = 0
+        while True:
+            async with subscriber.places.place(delivery, depth):
                 if depth == 0:
                     self._require_taking()
-                decision = await subscriber.handling.run(
-                    event, attempt, earlier=earlier, traceparent=event.traceparent or current_traceparent()
+                decision = await handling.run(
+                    delivery, traceparent=event.traceparent or current_traceparent()
                 )
             match decision:
                 case Ack():
-                    handled.add(subscriber.handling.queue)
+                    handled.add(handling.queue)
                     return
                 case Dead(reason, nested):
-                    raise Undelivered(nested or subscriber.handling.queue, reason)
+                    raise Undelivered(nested or handling.queue, reason)
                 case Retry(counted, note):
-                    attempt += counted
-                    earlier = earlier if note is None else remember(earlier, note)
+                    earlier = delivery.earlier if note is None else remember(delivery.earlier, note)
+                    delivery = replace(
+                        delivery,
+                        attempt=delivery.attempt + counted,
+                        charged=delivery.charged + counted,
+                        earlier=earlier,
+                    )
                     await self._pause(self._topology.delay(retries))
+                    retries += 1
+                case Move(lane):
+                    delivery = replace(delivery, lane=lane)
                 case Leave():
                     raise AssertionError("a cancellation is raised, not returned")
 

@@ -19,11 +19,17 @@ class Depth(NamedTuple):
 
 
 async def depths(connection: AbstractConnection, topology: Topology) -> list[Depth]:
-    """Every queue of `topology`, by passive declaration, in its order. Raises aio_pika's errors."""
-    return [await _depth(connection, queue.name) for queue in topology.queues()]
+    """Every queue of `topology`, by passive declaration, in its order. Raises aio_pika's errors.
+
+    At the end those of the release before that are still there.
+    """
+    found = [await depth(connection, queue.name) for queue in topology.queues()]
+    old = [await depth(connection, name) for retired in topology.retired for name in retired.queues()]
+    return [*found, *(one for one in old if one.messages is not None)]
 
 
-async def _depth(connection: AbstractConnection, name: str) -> Depth:
+async def depth(connection: AbstractConnection, name: str) -> Depth:
+    """One queue, by passive declaration. Raises aio_pika's errors."""
     # A channel each: the broker closes it when the queue is missing.
     async with connection.channel(publisher_confirms=False) as channel:
         try:

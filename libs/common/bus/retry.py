@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from libs.common.errors import AttemptFailed, Reject, Unavailable, Undelivered
+from libs.common.errors import AttemptFailed, HandOn, Reject, Unavailable, Undelivered
 
 MAX_DELIVERIES = 10
 """Counted attempts after which a failing event is given up, unless its subscription has another number."""
@@ -43,7 +43,14 @@ class Leave:
     """Settle nothing: whoever holds the event durably delivers it again."""
 
 
-Settling = Ack | Retry | Dead | Leave
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Left to whoever takes from `lane`; no attempt is used up."""
+
+    lane: str
+
+
+Settling = Ack | Retry | Dead | Leave | Move
 
 
 def decide(error: BaseException | None, attempt: int, attempts: int = MAX_DELIVERIES) -> Settling:
@@ -61,6 +68,8 @@ def decide(error: BaseException | None, attempt: int, attempts: int = MAX_DELIVE
         case ValidationError():
             fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors()[:5])
             return Dead(f"does not fit {error.title}: {fields}")
+        case HandOn():
+            return Move(error.lane)
         case Unavailable():
             return Retry(counted=False)
         case AttemptFailed() if attempt < attempts:

@@ -1,4 +1,4 @@
-"""The frozen table of exchange, queues and bindings that every process declares before it uses any of them.
+"""The frozen table of exchanges, queues and bindings that every process declares before it uses any of them.
 
 A broker confirms a mandatory publish that only some of the intended queues received, so the whole table has
 to exist before the first publish. Whatever correctness needs is a queue argument, and arguments of a queue
@@ -8,50 +8,142 @@ cannot change: another value means another queue name. Only lengths and the deli
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
-from libs.common.bus.contract import Subscription
+from libs.common.bus.contract import Subscription, Work
 from libs.common.bus.retry import RETRY_DELAYS
-from libs.common.events import FAILED, MOVED, PROCESSED, RECEIVED
+from libs.common.events import FAILED, MOVED, PROCESSED, RECEIVED, Event, WorkData
 
 DEAD_SUFFIX = ".dead"
 
-PROCESSOR_FILES = Subscription("processor.files", (RECEIVED,))
+PROCESSOR_WORK = Work("processor", (RECEIVED,), exchange="dicom.work")
 RESULTS_FILES = Subscription("results.files", (RECEIVED, PROCESSED, FAILED))
 RESULTS_MOVES = Subscription("results.moves", (MOVED,))
 """Apart: the release before takes from `results.files`, and would give up what it cannot read."""
 INGEST_OUTCOMES = Subscription("ingest.outcomes", (FAILED,))
 """Ingest notes which files failed, so that the same bytes sent again are queued again."""
 
+LANE = "lane"
+"""Header that names the lane of a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageExchange:
+    """One durable exchange as it is declared."""
+
+    name: str
+    type: Literal["topic", "headers", "fanout"]
+    alternate: str | None = None
+    """Where what matches no binding goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """From an exchange to a queue, or to another exchange; by routing key or by headers."""
+
+    source: str
+    target: str
+    key: str = ""
+    headers: Mapping[str, str] | None = None
+    to_exchange: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One durable queue as it is declared; `binds` are routing keys on the topology's exchange."""
+    """One durable queue as it is declared; `main` are those that somebody takes from, `dead` nobody does."""
 
     name: str
     arguments: Mapping[str, str | int]
-    binds: tuple[str, ...] = ()
+    role: Literal["main", "retry", "dead"] = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """A queue of the release before: what waits there goes to `work`, then it and its own are removed."""
+
+    queue: str
+    binds: tuple[str, ...]
+    work: Work
+    retry_delays: tuple[float, ...]
+
+    def queues(self) -> tuple[str, ...]:
+        """Its own queue, those of its retries, and that of its dead letters."""
+        retries = (retry_queue(self.queue, delay) for delay in self.retry_delays)
+        return (self.queue, *retries, dead_queue(self.queue))
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A topic exchange, its subscriptions, and how many seconds the n-th retry waits (the last repeats)."""
+    """A topic exchange, who takes from it, and how many seconds the n-th retry waits (the last repeats)."""
 
     exchange: str
     subscriptions: tuple[Subscription, ...]
     retry_delays: tuple[float, ...]
+    works: tuple[Work, ...] = ()
+    retired: tuple[Retired, ...] = ()
 
-    def takers(self, event_type: str) -> tuple[Subscription, ...]:
-        """Subscriptions that take events of this type."""
-        return tuple(s for s in self.subscriptions if event_type in s.binds)
+    @property
+    def consumers(self) -> tuple[Subscription | Work, ...]:
+        """Everybody that needs a handler."""
+        return (*self.works, *self.subscriptions)
+
+    def work(self, queue: str) -> Work:
+        """The work of this name, with the lanes of this table. Raises KeyError."""
+        return {work.queue: work for work in self.works}[queue]
+
+    def takers(self, event_type: str) -> tuple[Subscription | Work, ...]:
+        """Who takes events of this type."""
+        return tuple(consumer for consumer in self.consumers if event_type in consumer.binds)
+
+    def lane_of(self, event: Event) -> str | None:
+        """The lane that a message of this event names; None where no work takes it."""
+        for work in self.works:
+            if event.type in work.binds and isinstance(event.data, WorkData):
+                return work.lane_of(event.data)
+        return None
 
     def delay(self, retries: int) -> float:
         """Seconds to wait before the next retry of an event already put off `retries` times."""
         return self.retry_delays[min(retries, len(self.retry_delays) - 1)]
 
+    def exchanges(self) -> tuple[MessageExchange, ...]:
+        """Every exchange of the table, alternates before those that point to them."""
+        return (
+            MessageExchange(self.exchange, "topic"),
+            *(
+                exchange
+                for work in self.works
+                for exchange in (
+                    MessageExchange(_unlaned(work), "fanout"),
+                    MessageExchange(work.exchange, "headers", alternate=_unlaned(work)),
+                )
+            ),
+        )
+
     def queues(self) -> tuple[Queue, ...]:
         """Every queue of the table, dead-letter targets before those that point to them."""
-        return tuple(queue for s in self.subscriptions for queue in self._queues_of(s))
+        return (
+            *(queue for work in self.works for queue in self._queues_of_work(work)),
+            *(queue for s in self.subscriptions for queue in self._queues_of(s)),
+        )
+
+    def bindings(self) -> tuple[Binding, ...]:
+        """Every binding of the table; those that lead on from an exchange before those that lead to it."""
+        return (
+            *(binding for work in self.works for binding in self._bindings_of_work(work)),
+            *(Binding(self.exchange, s.queue, key) for s in self.subscriptions for key in s.binds),
+        )
+
+    def _queues_of_work(self, work: Work) -> tuple[Queue, ...]:
+        dead = dead_queue(work.name)
+        # The copy keeps its `lane` header, which leads it back to where it came from.
+        back = _dead_lettering_to(work.exchange, None)
+        return (
+            Queue(dead, _DEAD, "dead"),
+            *(Queue(name, _dead_lettering_to("", dead)) for name in work.queues().values()),
+            *self._retries(work.name, back, self.retry_delays),
+        )
 
     def dead_queues(self) -> dict[str, tuple[str, ...]]:
         """Every dead queue, and whose dead letters it keeps."""
@@ -65,15 +157,27 @@ class Topology:
     def _queues_of(self, subscription: Subscription) -> tuple[Queue, ...]:
         name = subscription.queue
         return (
-            Queue(dead_queue(name), {"x-queue-type": "quorum", "x-overflow": "reject-publish"}),
-            Queue(name, _dead_lettering_to(dead_queue(name)), subscription.binds),
-            *(
-                Queue(
-                    retry_queue(name, delay),
-                    {**_dead_lettering_to(name), "x-message-ttl": round(delay * 1000)},
-                )
-                for delay in self.retry_delays
-            ),
+            Queue(dead_queue(name), _DEAD, "dead"),
+            Queue(name, _dead_lettering_to("", dead_queue(name))),
+            *self._retries(name, _dead_lettering_to("", name), self.retry_delays),
+        )
+
+    @staticmethod
+    def _retries(
+        name: str, arguments: Mapping[str, str | int], delays: tuple[float, ...]
+    ) -> tuple[Queue, ...]:
+        return tuple(
+            Queue(retry_queue(name, delay), {**arguments, "x-message-ttl": round(delay * 1000)}, "retry")
+            for delay in delays
+        )
+
+    def _bindings_of_work(self, work: Work) -> tuple[Binding, ...]:
+        first = work.queue_of("0")
+        return (
+            *(Binding(work.exchange, queue, headers={LANE: lane}) for lane, queue in work.queues().items()),
+            # Events of the release before name no lane.
+            Binding(_unlaned(work), first),
+            *(Binding(self.exchange, work.exchange, key, to_exchange=True) for key in work.binds),
         )
 
 
@@ -87,20 +191,35 @@ def retry_queue(queue: str, delay: float) -> str:
     return f"{queue}.retry.{delay:g}s"
 
 
-def _dead_lettering_to(queue: str) -> dict[str, str | int]:
+def with_lanes(topology: Topology, lanes: int, large_bytes: int) -> Topology:
+    """The table of a deployment with these limits."""
+    works = {work: replace(work, lanes=lanes, large_bytes=large_bytes) for work in topology.works}
+    retired = tuple(replace(one, work=works[one.work]) for one in topology.retired)
+    return replace(topology, works=tuple(works.values()), retired=retired)
+
+
+def _unlaned(work: Work) -> str:
+    return f"{work.exchange}.unlaned"
+
+
+def _dead_lettering_to(exchange: str, key: str | None) -> dict[str, str | int]:
     # At-least-once dead lettering confirms the copy before it drops the original, and needs reject-publish:
     # a full target then holds messages back instead of losing them.
     return {
         "x-queue-type": "quorum",
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": queue,
+        "x-dead-letter-exchange": exchange,
+        **({} if key is None else {"x-dead-letter-routing-key": key}),
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
 
 
+_DEAD: Mapping[str, str | int] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
+
 TOPOLOGY = Topology(
     exchange="dicom.events",
-    subscriptions=(PROCESSOR_FILES, RESULTS_FILES, RESULTS_MOVES, INGEST_OUTCOMES),
+    subscriptions=(RESULTS_FILES, RESULTS_MOVES, INGEST_OUTCOMES),
     retry_delays=RETRY_DELAYS,
+    works=(PROCESSOR_WORK,),
+    retired=(Retired("processor.files", (RECEIVED,), PROCESSOR_WORK, (1.0, 10.0, 60.0)),),
 )

@@ -79,6 +79,9 @@ class Metrics:
             "bus_handling_seconds", "Time in the handler", ["queue"], buckets=SECONDS, registry=registry
         )
         self.bus_in_flight = Gauge("bus_in_flight", "Events being handled", ["queue"], registry=registry)
+        self.bus_waiting = Gauge(
+            "bus_waiting", "Deliveries held here whose handling has not begun", ["queue"], registry=registry
+        )
         self.outbox_pending = Gauge("outbox_pending", "Outbox rows not yet published", registry=registry)
         self.outbox_oldest_seconds = Gauge(
             "outbox_oldest_seconds", "Age of the oldest unpublished outbox row", registry=registry

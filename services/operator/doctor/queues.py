@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aio_pika.exceptions import AMQPError
 
 from libs.common.bus.inspection import Depth, depths
-from libs.common.bus.topology import TOPOLOGY, Topology, dead_queue
+from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable
 from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
@@ -40,8 +40,8 @@ def judge(found: Sequence[Depth], topology: Topology) -> list[Finding]:
                 "Start a service: each declares them all; give user and virtual host the right to configure.",
             )
         )
-    main = {subscription.queue for subscription in topology.subscriptions}
-    dead = {dead_queue(name) for name in main}
+    main = {queue.name for queue in topology.queues() if queue.role == "main"}
+    dead = {queue.name for queue in topology.queues() if queue.role == "dead"}
     for depth in found:
         if depth.queue in dead and depth.messages:
             findings.append(

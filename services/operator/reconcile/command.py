@@ -15,7 +15,7 @@ import asyncpg
 from aio_pika.exceptions import AMQPError
 
 from libs.common.bus.inspection import Depth, depths
-from libs.common.bus.topology import TOPOLOGY, dead_queue
+from libs.common.bus.topology import TOPOLOGY
 from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError, DicomSystemError
 from libs.common.resources import service_storage
@@ -34,7 +34,7 @@ NOT_DONE = 3
 """Exit code when it could not look at everything: neither consistent nor not."""
 STATEMENT_SECONDS = 60.0
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_DEAD = frozenset(dead_queue(subscription.queue) for subscription in TOPOLOGY.subscriptions)
+_DEAD = frozenset(queue.name for queue in TOPOLOGY.queues() if queue.role == "dead")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -14,7 +14,7 @@ AckFrame = tuple[int, bool]
 
 
 class Acknowledgements:
-    """The handled deliveries of one channel with one consumer, whose tags count 1, 2, 3, …
+    """The handled deliveries of one channel, whose tags count 1, 2, 3, … whatever consumer they are for.
 
     `multiple` covers every delivery up to a tag. It is used only where each of them has been handled: up to
     the end of the unbroken run that starts at tag 1. What lies beyond a gap is acknowledged one by one.

@@ -7,12 +7,15 @@ import logging
 from pathlib import Path
 
 from libs.common.bus.background import Background
-from libs.common.bus.contract import Handler, Subscription
+from libs.common.bus.contract import Admission, Handler, Subscription, Work
 from libs.common.bus.handling import Carrier, Handling, publishing
 from libs.common.bus.rabbitmq.connection import Connection, amqp_url
 from libs.common.bus.rabbitmq.consumer import Consumer
 from libs.common.bus.rabbitmq.message import properties_of
 from libs.common.bus.rabbitmq.publisher import Publisher
+from libs.common.bus.rabbitmq.retirement import Retirement
+from libs.common.bus.rabbitmq.settling import Settler
+from libs.common.bus.rabbitmq.taker import Taker
 from libs.common.bus.retry import MAX_DELIVERIES
 from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable
@@ -61,7 +64,7 @@ class RabbitMQBus:
             url, f"{name} consumes", topology, timeout=publish_timeout, ca_file=ca_file
         )
         self._events = Publisher(self._to_publish, timeout=publish_timeout)
-        self._consumers: dict[str, Consumer] = {}
+        self._consumers: dict[str, Consumer | Taker] = {}
         self._consuming: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -75,7 +78,8 @@ class RabbitMQBus:
         """
         exchange = self._topology.exchange
         with publishing(self._telemetry, event, self._carrier):
-            properties = properties_of(event, event.traceparent or current_traceparent())
+            trace, lane = event.traceparent or current_traceparent(), self._topology.lane_of(event)
+            properties = properties_of(event, trace, lane)
             await self._events.publish(event.to_json(), properties, exchange=exchange, routing_key=event.type)
 
     async def subscribe(
@@ -87,20 +91,43 @@ class RabbitMQBus:
         attempts: int = MAX_DELIVERIES,
     ) -> None:
         """Start to consume in the background; comes back by itself after any loss."""
-        if subscription.queue in self._consumers:
-            raise ValueError(f"{subscription.queue} already has a handler")
-        if not self._consumers:
-            self._background.start("rabbitmq consuming connection", self._to_consume.run())
         consumer = Consumer(
             self._to_consume,
-            Publisher(self._to_publish, timeout=self._publish_timeout),
-            self._topology,
+            self._settler(subscription),
             Handling(subscription, handler, self._telemetry, self._carrier, attempts=attempts),
             concurrency=concurrency,
             watchdog=self._watchdog,
         )
-        self._consumers[subscription.queue] = consumer
-        self._consuming += consumer.start(self._background)
+        self._start(subscription.queue, consumer)
+
+    async def take(
+        self,
+        work: Work,
+        handler: Handler,
+        admission: Admission,
+        *,
+        ahead: int = 2,
+        attempts: int = MAX_DELIVERIES,
+    ) -> None:
+        """Start to take work in the background; comes back by itself after any loss."""
+        work = self._topology.work(work.queue)
+        taker = Taker(
+            self._to_consume,
+            self._settler(work),
+            work,
+            Handling(work, handler, self._telemetry, self._carrier, attempts=attempts),
+            admission,
+            self._background,
+            ahead=ahead,
+            watchdog=self._watchdog,
+        )
+        self._start(work.queue, taker)
+        for retired in self._topology.retired:
+            if retired.work == work:
+                retirement = Retirement(
+                    self._to_consume, self._copies(), self._topology, retired, pause=self._watchdog
+                )
+                self._consuming.append(self._background.start(f"end of {retired.queue}", retirement.run()))
 
     async def ready(self) -> None:
         """Raise Unavailable unless events can be published and every subscription is being served."""
@@ -123,9 +150,27 @@ class RabbitMQBus:
                     group.create_task(consumer.drain())
         except TimeoutError:
             log.warning("cancelling handlers that did not finish within %.0f s", self._drain_timeout)
-        if self._consuming:
-            await self._background.cancel(*self._consuming)
+        running = [task for consumer in self._consumers.values() for task in consumer.running]
+        if ending := [*self._consuming, *running]:
+            await self._background.cancel(*ending)
 
     async def close(self) -> None:
         """End every background task and close both connections."""
+        for consumer in self._consumers.values():
+            consumer.close()
         await self._background.cancel()
+
+    def _start(self, queue: str, consumer: Consumer | Taker) -> None:
+        if queue in self._consumers:
+            raise ValueError(f"{queue} already has a handler")
+        if not self._consumers:
+            self._background.start("rabbitmq consuming connection", self._to_consume.run())
+        self._consumers[queue] = consumer
+        self._consuming += consumer.start(self._background)
+
+    def _settler(self, of: Subscription | Work) -> Settler:
+        return Settler(self._copies(), self._topology, of)
+
+    def _copies(self) -> Publisher:
+        # One for each: what it has in flight is told apart by the message id.
+        return Publisher(self._to_publish, timeout=self._publish_timeout)

@@ -16,6 +16,7 @@ from pathlib import Path
 import aio_pika
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from pamqp.common import FieldTable
 from yarl import URL
 
 from libs.common.backoff import backoff
@@ -154,7 +155,7 @@ class Connection:
         """Declare the whole table, which changes nothing where it exists. Raises Unavailable."""
         try:
             async with self.channel(connection) as channel:
-                await _declare(channel, self._topology)
+                await declare(channel, self._topology)
         except Unavailable as error:
             if isinstance(error.__cause__, ChannelPreconditionFailed):
                 raise Unavailable(
@@ -196,12 +197,20 @@ class Connection:
             await asyncio.wait([transport.connection.closing])
 
 
-async def _declare(channel: AbstractChannel, topology: Topology) -> None:
-    exchange = await channel.declare_exchange(topology.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
+async def declare(channel: AbstractChannel, topology: Topology) -> None:
+    """Declare exchanges, queues and bindings. Raises aio_pika's errors."""
+    for exchange in topology.exchanges():
+        more: FieldTable = {} if exchange.alternate is None else {"alternate-exchange": exchange.alternate}
+        await channel.declare_exchange(
+            exchange.name, aio_pika.ExchangeType(exchange.type), durable=True, arguments=more
+        )
     for queue in topology.queues():
-        declared = await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
-        for key in queue.binds:
-            await declared.bind(exchange, key)
+        await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+    driver = await channel.get_underlay_channel()
+    for binding in topology.bindings():
+        arguments: FieldTable = {} if binding.headers is None else {"x-match": "all", **binding.headers}
+        bind = driver.exchange_bind if binding.to_exchange else driver.queue_bind
+        await bind(binding.target, binding.source, binding.key, arguments=arguments)
 
 
 async def close_connection(connection: aio_pika.Connection) -> None:

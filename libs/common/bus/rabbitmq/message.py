@@ -2,14 +2,14 @@
 
 Attempts used before a copy was put into a `.retry` queue travel in `x-attempt`, since `x-death` belongs to
 the broker (4.x ignores what clients put there). Quorum queues set `x-delivery-count` on redelivery (some
-versions send 0 before that); it counts lost workers. Headers are built afresh for each copy: one copied along
-would be counted twice.
+versions send 0 before that); it counts lost workers, and where a copy is no attempt, `x-lost` takes it along.
+Headers are built afresh for each copy: one copied along would be counted twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,9 +19,11 @@ from pamqp.common import FieldTable
 
 from libs.common.bus.dead_letters import REASON_LENGTH
 from libs.common.bus.history import remember
+from libs.common.bus.topology import LANE
 from libs.common.events import CONTENT_TYPE, Event
 
 ATTEMPT = "x-attempt"
+LOST = "x-lost"
 RETRIES = "x-retries"
 REASON = "x-reason"
 QUEUE = "x-queue"
@@ -33,11 +35,15 @@ _PERSISTENT = 2
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One delivery: its 1-based attempt, how often it was put off before, and what a copy must keep."""
+    """One delivery: from which queue, how often it was tried and put off before, what a copy must keep."""
 
     tag: int
+    queue: str
     body: bytes
-    attempt: int
+    charged: int
+    """Attempts that were begun for sure."""
+    lost: int
+    """Deliveries whose worker was lost with them."""
     retries: int
     traceparent: str | None
     content_type: str | None
@@ -45,31 +51,42 @@ class Incoming:
     type: str | None
     earlier: str | None = None
     """What earlier attempts left word of."""
+    lane: str | None = None
+
+    @property
+    def attempt(self) -> int:
+        """1-based; each delivery counts that may have begun."""
+        return self.charged + self.lost + 1
 
 
-def incoming_of(message: DeliveredMessage) -> Incoming:
-    """Read a delivery; odd headers of foreign publishers count as absent."""
+def incoming_of(message: DeliveredMessage, queue: str, lane: str | None = None) -> Incoming:
+    """Read a delivery from `queue`, that of `lane`; odd headers of foreign publishers count as absent."""
     properties = message.header.properties
     headers: FieldTable = properties.headers or {}
     traceparent, earlier = headers.get(TRACEPARENT), headers.get(EARLIER)
     return Incoming(
         tag=message.delivery_tag or 0,
+        queue=queue,
         body=message.body,
-        attempt=_number(headers, ATTEMPT) + _number(headers, DELIVERY_COUNT) + 1,
+        charged=_number(headers, ATTEMPT),
+        lost=_number(headers, LOST) + _number(headers, DELIVERY_COUNT),
         retries=_number(headers, RETRIES),
         traceparent=traceparent if isinstance(traceparent, str) else None,
         content_type=properties.content_type,
         message_id=properties.message_id,
         type=properties.message_type,
         earlier=earlier if isinstance(earlier, str) else None,
+        lane=lane,
     )
 
 
-def properties_of(event: Event, traceparent: str | None) -> Basic.Properties:
-    """Properties of an event's first publish."""
+def properties_of(event: Event, traceparent: str | None, lane: str | None) -> Basic.Properties:
+    """Properties of an event's first publish; `lane` is where it waits."""
+    given = {TRACEPARENT: traceparent, LANE: lane}
+    headers: FieldTable = {name: value for name, value in given.items() if value is not None}
     return _persistent(
         content_type=CONTENT_TYPE,
-        headers={} if traceparent is None else {TRACEPARENT: traceparent},
+        headers=headers,
         message_id=str(event.id),
         message_type=event.type,
     )
@@ -79,19 +96,24 @@ def retry_properties(
     incoming: Incoming, *, counted: bool, note: Mapping[str, Any] | None = None
 ) -> Basic.Properties:
     """Properties of the copy that waits in a `.retry` queue; `note` is what this attempt leaves word of."""
-    used = incoming.attempt if counted else incoming.attempt - 1
-    headers: FieldTable = {ATTEMPT: used, RETRIES: incoming.retries + 1}
+    headers = {**_tried(incoming, counted=counted), RETRIES: incoming.retries + 1}
     if note is not None:
         headers[EARLIER] = remember(incoming.earlier, note)
     return _copy(incoming, headers)
 
 
-def dead_properties(incoming: Incoming, *, queue: str, reason: str) -> Basic.Properties:
+def moved_properties(incoming: Incoming, lane: str | None) -> Basic.Properties:
+    """Properties of the copy that waits in `lane`, as if it had never been delivered here."""
+    headers = {**_tried(incoming, counted=False), RETRIES: incoming.retries}
+    return _copy(replace(incoming, lane=lane), headers)
+
+
+def dead_properties(incoming: Incoming, *, reason: str) -> Basic.Properties:
     """Properties of the copy that waits in `.dead` for an operator."""
     headers: FieldTable = {
         ATTEMPT: incoming.attempt,
         RETRIES: incoming.retries,
-        QUEUE: queue,
+        QUEUE: incoming.queue,
         REASON: reason[:REASON_LENGTH],
     }
     properties = _copy(incoming, headers)
@@ -99,11 +121,19 @@ def dead_properties(incoming: Incoming, *, queue: str, reason: str) -> Basic.Pro
     return properties
 
 
+def _tried(incoming: Incoming, *, counted: bool) -> FieldTable:
+    if counted:
+        return {ATTEMPT: incoming.attempt}
+    return {ATTEMPT: incoming.charged, **({LOST: incoming.lost} if incoming.lost else {})}
+
+
 def _copy(incoming: Incoming, headers: FieldTable) -> Basic.Properties:
     if incoming.traceparent is not None:
         headers[TRACEPARENT] = incoming.traceparent
     if incoming.earlier is not None:
         headers.setdefault(EARLIER, incoming.earlier)
+    if incoming.lane is not None:
+        headers[LANE] = incoming.lane
     return _persistent(
         content_type=incoming.content_type,
         headers=headers,

@@ -1,10 +1,12 @@
-"""One subscription on one channel: from `basic.consume` until the channel or the subscription is lost."""
+"""Consumers on one channel: from `basic.consume` until the channel or one of them is lost."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import aio_pika
 from aiormq.abc import AbstractChannel as DriverChannel
@@ -18,33 +20,44 @@ from libs.common.errors import Unavailable
 log = logging.getLogger(__name__)
 
 
+Deliver = Callable[["BrokerSession", DeliveredMessage, str], None]
+
+
 class BrokerSession:
-    """A channel with one consumer. Its deliveries can be acknowledged on this channel only."""
+    """A channel with a consumer per queue. Its deliveries can be acknowledged on this channel only."""
 
     def __init__(
         self,
         connection: aio_pika.Connection,
-        queue: str,
-        deliver: Callable[[tuple[BrokerSession, DeliveredMessage]], None],
+        name: str,
+        queues: Sequence[str],
+        deliver: Deliver,
         *,
         timeout: float,
     ) -> None:
-        """`deliver` is called with each message; `timeout` in seconds bounds each question to the broker."""
+        """`deliver` gets each message, and the queue it is from.
+
+        `timeout` in seconds bounds each question to the broker; `name` is for the log.
+        """
         self.lost = asyncio.Event()
-        self.arrivals = 0
-        self.in_flight = 0
+        self.arrivals: Counter[str] = Counter()
+        self.in_flight: Counter[str] = Counter()
         self._connection = connection
-        self._queue = queue
+        self._name = name
+        self._queues = queues
         self._deliver = deliver
         self._timeout = timeout
         self._channel = connection.channel(publisher_confirms=False)
         self._driver: DriverChannel | None = None
-        self._tag = ""
+        self._tags: list[str] = []
         self._acknowledger = Acknowledger(self._send_ack)
         self._sender: asyncio.Task[None] | None = None
 
     async def open(self, *, prefetch: int) -> None:
-        """Subscribe; at most `prefetch` deliveries are on their way or unsettled. Raises Unavailable."""
+        """Subscribe; of each queue at most `prefetch` deliveries are on their way or unsettled.
+
+        Raises Unavailable.
+        """
         with as_unavailable("does not let us consume"):
             async with asyncio.timeout(self._timeout):
                 await self._channel.initialize()
@@ -52,31 +65,33 @@ class BrokerSession:
                 driver = self._driver = await self._channel.get_underlay_channel()
                 driver.closing.add_done_callback(lambda _: self.lost.set())
                 driver.on_consumer_cancel_callbacks.add(lambda _: self.lost.set())
-                self._sender = asyncio.create_task(self._send_acks(), name=f"{self._queue} acknowledger")
-                consuming = await driver.basic_consume(self._queue, self._on_message)
-                self._tag = consuming.consumer_tag or ""
+                self._sender = asyncio.create_task(self._send_acks(), name=f"{self._name} acknowledger")
+                for queue in self._queues:
+                    consuming = await driver.basic_consume(queue, partial(self._on_message, queue))
+                    self._tags.append(consuming.consumer_tag or "")
 
     def acknowledge(self, tag: int) -> None:
         """Acknowledge soon; without effect once the channel is lost, since the broker delivers again."""
         self._acknowledger.add(tag)
 
-    async def waiting(self) -> int:
-        """How many messages are ready in the queue and not delivered to anybody. Raises Unavailable."""
+    async def waiting(self, name: str) -> int:
+        """How many messages are ready in a queue and not delivered to anybody. Raises Unavailable."""
         with as_unavailable("does not answer"):
             async with asyncio.timeout(self._timeout):
                 async with self._connection.channel(publisher_confirms=False) as channel:
-                    queue = await channel.declare_queue(self._queue, passive=True)
+                    queue = await channel.declare_queue(name, passive=True)
                     return queue.declaration_result.message_count or 0
 
     async def stop_deliveries(self) -> None:
-        """Cancel the subscription and keep the channel, so that what runs can still be acknowledged."""
+        """Cancel the consumers and keep the channel, so that what runs can still be acknowledged."""
         if self._driver is None or self.lost.is_set():
             return
         try:
             with as_unavailable("does not answer"):
-                await self._driver.basic_cancel(self._tag, timeout=self._timeout)
+                for tag in self._tags:
+                    await self._driver.basic_cancel(tag, timeout=self._timeout)
         except Unavailable as error:
-            log.warning("%s: cannot end the subscription: %s", self._queue, error)
+            log.warning("%s: cannot end the subscription: %s", self._name, error)
 
     async def close(self) -> None:
         """Send the last acknowledgements and close the channel; what is unsettled is delivered again."""
@@ -87,17 +102,21 @@ class BrokerSession:
                 if self._channel.is_initialized:
                     await self._channel.close()
         except (Unavailable, *FAILURES) as error:
-            log.warning("%s: closing the channel: %s", self._queue, reason_of(error))
+            log.warning("%s: closing the channel: %s", self._name, reason_of(error))
         self.lost.set()
         if self._sender is not None:
             await end_task(self._sender)
             if not self._sender.cancelled():
                 self._sender.result()
 
-    async def _on_message(self, message: DeliveredMessage) -> None:
-        self.arrivals += 1
-        self.in_flight += 1
-        self._deliver((self, message))
+    def settle(self, queue: str) -> None:
+        """A delivery is no longer in hand, acknowledged or not."""
+        self.in_flight[queue] -= 1
+
+    async def _on_message(self, queue: str, message: DeliveredMessage) -> None:
+        self.arrivals[queue] += 1
+        self.in_flight[queue] += 1
+        self._deliver(self, message, queue)
 
     async def _send_acks(self) -> None:
         try:

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import pytest
 
-from libs.common.bus.topology import TOPOLOGY
+from libs.common.bus.topology import TOPOLOGY, with_lanes
 from libs.common.events import EVENT_TYPES
 
 
 def test_names_are_the_documented_ones() -> None:
     assert TOPOLOGY.exchange == "dicom.events"
+    suffixes = (".retry.1s", ".retry.10s", ".retry.60s", ".dead")
+    lanes = {f"processor.{lane}" for lane in (*(f"lane.{n}" for n in range(8)), "large", "urgent")}
     assert {queue.name for queue in TOPOLOGY.queues()} == {
         f"{queue}{suffix}"
-        for queue in ("processor.files", "results.files", "results.moves", "ingest.outcomes")
-        for suffix in ("", ".retry.1s", ".retry.10s", ".retry.60s", ".dead")
+        for queue in ("results.files", "results.moves", "ingest.outcomes")
+        for suffix in ("", *suffixes)
+    } | lanes | {f"processor{suffix}" for suffix in suffixes}
+    assert {queue.name for queue in TOPOLOGY.queues() if queue.role == "main"} == lanes | {
+        "results.files",
+        "results.moves",
+        "ingest.outcomes",
+    }
+    assert {(exchange.name, exchange.type) for exchange in TOPOLOGY.exchanges()} == {
+        ("dicom.events", "topic"),
+        ("dicom.work", "headers"),
+        ("dicom.work.unlaned", "fanout"),
     }
 
 
 @pytest.mark.parametrize(
     ("event_type", "queues"),
     [
-        ("dicom.file.received.v1", {"processor.files", "results.files"}),
+        ("dicom.file.received.v1", {"processor.work", "results.files"}),
         ("dicom.file.processed.v1", {"results.files"}),
         ("dicom.file.failed.v1", {"results.files", "ingest.outcomes"}),
         ("dicom.file.moved.v1", {"results.moves"}),
@@ -28,7 +40,9 @@ def test_names_are_the_documented_ones() -> None:
 )
 def test_each_event_reaches_its_queues(event_type: str, queues: set[str]) -> None:
     assert {subscription.queue for subscription in TOPOLOGY.takers(event_type)} == queues
-    assert {queue.name for queue in TOPOLOGY.queues() if event_type in queue.binds} == queues
+    names = {"dicom.work": "processor.work"}
+    bound = {binding.target for binding in TOPOLOGY.bindings() if binding.key == event_type}
+    assert {names.get(target, target) for target in bound} == queues
 
 
 def test_every_event_type_has_a_taker() -> None:
@@ -56,12 +70,45 @@ def test_a_retry_queue_returns_its_messages_after_its_delay() -> None:
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
-    assert queue.binds == ()
+    assert queue.name not in {binding.target for binding in TOPOLOGY.bindings()}
 
 
 def test_a_dead_queue_keeps_its_messages() -> None:
     queue = next(queue for queue in TOPOLOGY.queues() if queue.name == "results.files.dead")
     assert queue.arguments == {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
+
+
+def test_a_retry_of_work_returns_to_its_lane() -> None:
+    """By the exchange that read its header the first time, whichever lane that was."""
+    queue = next(queue for queue in TOPOLOGY.queues() if queue.name == "processor.retry.10s")
+    assert queue.arguments == {
+        "x-queue-type": "quorum",
+        "x-message-ttl": 10_000,
+        "x-dead-letter-exchange": "dicom.work",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def test_every_lane_has_a_queue_and_what_names_none_has_the_first() -> None:
+    work = [binding for binding in TOPOLOGY.bindings() if binding.source == "dicom.work"]
+    lanes = {(binding.headers or {})["lane"]: binding.target for binding in work}
+    assert lanes == {
+        **{str(n): f"processor.lane.{n}" for n in range(8)},
+        "large": "processor.large",
+        "urgent": "processor.urgent",
+    }
+    assert [b.target for b in TOPOLOGY.bindings() if b.source == "dicom.work.unlaned"] == ["processor.lane.0"]
+    exchange = next(exchange for exchange in TOPOLOGY.exchanges() if exchange.name == "dicom.work")
+    assert exchange.alternate == "dicom.work.unlaned"
+
+
+def test_a_deployment_may_have_more_lanes() -> None:
+    more = with_lanes(TOPOLOGY, 16, 1000)
+    (work,) = more.works
+    assert (len(work.queues()), work.large_bytes) == (18, 1000)
+    assert {queue.name for queue in TOPOLOGY.queues()} < {queue.name for queue in more.queues()}
+    assert [retired.work for retired in more.retired] == [work]
 
 
 def test_retries_wait_longer_and_longer_up_to_the_last_tier() -> None:

@@ -51,7 +51,7 @@ def test_no_setting_passes_for_misspelt(name: str) -> None:
 
 
 def depths(**changed: tuple[int | None, int]) -> list[Depth]:
-    """The whole topology, empty and served; else as given: `processor_files=(messages, consumers)`."""
+    """The whole topology, empty and served; else as given: `processor_urgent=(messages, consumers)`."""
     named = {name.replace("_", "."): value for name, value in changed.items()}
     return [Depth(queue.name, *named.get(queue.name, (0, 1))) for queue in TOPOLOGY.queues()]
 
@@ -63,10 +63,10 @@ def levels(findings: list[Finding]) -> set[str]:
 def test_queues() -> None:
     assert levels(queues.judge(depths(), TOPOLOGY)) == {"ok"}
     # Nobody there, and nothing to do: processors scaled to zero.
-    assert levels(queues.judge(depths(processor_files=(0, 0)), TOPOLOGY)) == {"ok"}
-    assert levels(queues.judge(depths(processor_files=(5, 2)), TOPOLOGY)) == {"ok"}
+    assert levels(queues.judge(depths(processor_urgent=(0, 0)), TOPOLOGY)) == {"ok"}
+    assert levels(queues.judge(depths(processor_urgent=(5, 2)), TOPOLOGY)) == {"ok"}
     for changed, told in (
-        ({"processor_files": (5, 0)}, "5 messages wait in processor.files, and nobody takes them."),
+        ({"processor_urgent": (5, 0)}, "5 messages wait in processor.urgent, and nobody takes them."),
         ({"results_files_dead": (1, 0)}, "results.files.dead holds 1 messages that nobody could read."),
         ({"ingest_outcomes": (None, 0)}, "Queues are missing: ingest.outcomes."),
     ):

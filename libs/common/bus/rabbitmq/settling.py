@@ -1,0 +1,85 @@
+"""What becomes of a delivery: acknowledged, or a confirmed copy elsewhere and then acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from itertools import count
+
+from pamqp.commands import Basic
+
+from libs.common.backoff import backoff
+from libs.common.bus.contract import Subscription, Work
+from libs.common.bus.rabbitmq.message import Incoming, dead_properties, moved_properties, retry_properties
+from libs.common.bus.rabbitmq.publisher import Publisher
+from libs.common.bus.rabbitmq.session import BrokerSession
+from libs.common.bus.retry import Ack, Dead, Leave, Move, Retry, Settling
+from libs.common.bus.topology import Topology, dead_queue, retry_queue
+from libs.common.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+DEFAULT_EXCHANGE = ""
+"""Leads to every queue by its name."""
+
+
+class Settler:
+    """Settles the deliveries of one subscription, or of one work."""
+
+    def __init__(self, publisher: Publisher, topology: Topology, of: Subscription | Work) -> None:
+        """`publisher` carries the copies, and nothing else."""
+        self._publisher = publisher
+        self._topology = topology
+        self._work = of if isinstance(of, Work) else None
+        self._name = of.name
+
+    async def settle(self, session: BrokerSession, incoming: Incoming, decision: Settling) -> None:
+        """Do what was decided; what cannot be done before the session is lost is delivered again."""
+        match decision:
+            case Ack():
+                settled = True
+            case Retry(counted, note):
+                target = retry_queue(self._name, self._topology.delay(incoming.retries))
+                properties = retry_properties(incoming, counted=counted, note=note)
+                settled = await self._copy(session, incoming.body, properties, DEFAULT_EXCHANGE, target)
+            case Dead(reason):
+                properties = dead_properties(incoming, reason=reason)
+                target = dead_queue(self._name)
+                settled = await self._copy(session, incoming.body, properties, DEFAULT_EXCHANGE, target)
+            case Move(lane):
+                settled = await self._move(session, incoming, lane)
+            case Leave():
+                settled = False
+        if settled:
+            session.acknowledge(incoming.tag)
+
+    async def hand_back(self, session: BrokerSession, incoming: Incoming) -> None:
+        """Let somebody else have a delivery that was not begun.
+
+        By a copy: a quorum queue counts what is only returned, as if its worker had been lost.
+        """
+        if await self._move(session, incoming, incoming.lane):
+            session.acknowledge(incoming.tag)
+
+    async def _move(self, session: BrokerSession, incoming: Incoming, lane: str | None) -> bool:
+        if self._work is None:
+            raise AssertionError(f"{self._name} has no lanes")
+        properties = moved_properties(incoming, lane)
+        return await self._copy(session, incoming.body, properties, self._work.exchange, incoming.type or "")
+
+    async def _copy(
+        self, session: BrokerSession, body: bytes, properties: Basic.Properties, exchange: str, key: str
+    ) -> bool:
+        """Store a copy; True once confirmed. Until then the delivery stays unacknowledged."""
+        for failures in count(1):
+            try:
+                await self._publisher.publish(body, properties, exchange=exchange, routing_key=key)
+            except Unavailable as error:
+                # Giving the delivery back instead would have the broker send it again at once, in a circle.
+                log.warning("%s: no copy in %s yet: %s", self._name, exchange or key, error)
+                if session.lost.is_set():
+                    return False
+                await asyncio.sleep(backoff(failures))
+            else:
+                return True
+        return False

@@ -1,0 +1,142 @@
+"""Taking work: a few deliveries of each lane are at hand, and an admission says which begins next."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, NamedTuple
+
+from aiormq.abc import DeliveredMessage
+
+from libs.common.bus.background import Background
+from libs.common.bus.contract import Admission, Work
+from libs.common.bus.handling import Handling
+from libs.common.bus.rabbitmq.connection import Connection
+from libs.common.bus.rabbitmq.consumer import delivery_of, readable
+from libs.common.bus.rabbitmq.message import Incoming, incoming_of
+from libs.common.bus.rabbitmq.session import BrokerSession
+from libs.common.bus.rabbitmq.settling import Settler
+from libs.common.bus.rabbitmq.subscribing import Subscribing
+from libs.common.bus.retry import Dead
+from libs.common.bus.waiting import NotBegun, WaitingRoom
+
+
+class _AtHand(NamedTuple):
+    session: BrokerSession
+    incoming: Incoming
+
+
+class Taker:
+    """Takes the deliveries of one work: all consumers on one channel, `ahead` deliveries of each lane."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        settler: Settler,
+        work: Work,
+        handling: Handling,
+        admission: Admission,
+        background: Background,
+        *,
+        ahead: int,
+        watchdog: float,
+    ) -> None:
+        """`watchdog` in seconds: how often an idle consumer makes sure that the broker still knows it."""
+        self._settler = settler
+        self._handling = handling
+        self._background = background
+        self._name = work.queue
+        self._lanes = {queue: lane for lane, queue in work.queues().items()}
+        self._room = WaitingRoom[_AtHand](admission, self._begin, handling.waiting.set)
+        self._running: set[asyncio.Task[None]] = set()
+        self._left: list[_AtHand] = []
+        self._subscribing = Subscribing(
+            connection,
+            self._name,
+            tuple(self._lanes),
+            self._deliver,
+            prefetch=ahead,
+            watchdog=watchdog,
+            lost=self._forget,
+        )
+
+    def start(self, background: Background) -> list[asyncio.Task[None]]:
+        """Start to consume in the background."""
+        return [background.start(f"{self._name} consumer", self._subscribing.run())]
+
+    @property
+    def running(self) -> set[asyncio.Task[None]]:
+        """What is under way."""
+        return self._running
+
+    @property
+    def consuming(self) -> bool:
+        """Whether the broker has the consumers of all lanes now."""
+        return self._subscribing.consuming
+
+    def close(self) -> None:
+        """Begin no more."""
+        self._room.close()
+
+    async def drain(self) -> None:
+        """Begin no more, hand back what was not begun, and wait for what was. Cancel to give up."""
+        self._left += [waiting.item for waiting in self._room.close()]
+        # Not before: what is handed back could come here again.
+        await self._subscribing.stop()
+        left, self._left = self._left, []
+        for at_hand in left:
+            self._start(self._hand_back(at_hand))
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _deliver(self, session: BrokerSession, message: DeliveredMessage, queue: str) -> None:
+        lane = self._lanes[queue]
+        at_hand = _AtHand(session, incoming_of(message, queue, lane))
+        if self._room.closed:
+            self._left.append(at_hand)
+            return
+        event = readable(at_hand.incoming, self._handling)
+        if isinstance(event, Dead):
+            self._start(self._give_up(at_hand, event))
+            return
+        delivery = delivery_of(event, at_hand.incoming, self._handling)
+        self._room.add(NotBegun(lane, delivery, at_hand))
+
+    def _begin(self, waiting: NotBegun[_AtHand]) -> None:
+        self._start(self._run(waiting))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._background.start(f"{self._name} worker", work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _run(self, waiting: NotBegun[_AtHand]) -> None:
+        session, incoming = waiting.item
+        try:
+            # A lost session's deliveries come again.
+            if not session.lost.is_set():
+                decision = await self._handling.run(
+                    waiting.delivery, traceparent=incoming.traceparent, tag=incoming.tag
+                )
+                await self._settler.settle(session, incoming, decision)
+        finally:
+            session.settle(incoming.queue)
+            self._room.ended(waiting.lane, waiting.delivery)
+
+    async def _give_up(self, at_hand: _AtHand, decision: Dead) -> None:
+        session, incoming = at_hand
+        try:
+            await self._settler.settle(session, incoming, decision)
+        finally:
+            session.settle(incoming.queue)
+
+    async def _hand_back(self, at_hand: _AtHand) -> None:
+        session, incoming = at_hand
+        try:
+            await self._settler.hand_back(session, incoming)
+        finally:
+            session.settle(incoming.queue)
+
+    def _forget(self, session: BrokerSession) -> None:
+        """What waits of a lost session comes again."""
+        self._room.remove(lambda at_hand: at_hand.session is session)

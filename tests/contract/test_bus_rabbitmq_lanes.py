@@ -1,0 +1,232 @@
+"""Work on a real broker: between workers, between releases, and where messages lie meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, HeadersType
+
+from libs.common.bus.contract import Delivery, Handler
+from libs.common.bus.inspection import depth
+from libs.common.bus.rabbitmq.bus import RabbitMQBus
+from libs.common.bus.topology import PROCESSOR_WORK
+from libs.common.bus.turns import Turns
+from libs.common.events import RECEIVED
+from libs.common.telemetry.tracing import Telemetry
+from tests.bus_support import FAST, LANE_QUEUE, received
+from tests.contract.bus_carriers import Recorder, messages_in, rabbitmq_bus, ready, wait_for
+from tests.rabbitmq_node import RabbitMQNode
+from tests.waiting import eventually
+
+QUORUM: dict[str, str] = {"x-queue-type": "quorum"}
+
+
+@asynccontextmanager
+async def channel_to(url: str) -> AsyncIterator[AbstractChannel]:
+    """An operator's, or another release's."""
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        yield channel
+
+
+async def taking(bus: RabbitMQBus, handler: Handler, *, ahead: int = 40, places: int = 8) -> None:
+    """Take the processor's work, of which `ahead` are held."""
+    await bus.take(PROCESSOR_WORK, handler, Turns(places), ahead=ahead)
+    await ready(bus)
+
+
+async def test_a_message_lies_in_the_queue_of_its_lane(amqp_url: str, telemetry: Telemetry) -> None:
+    """One of the release before, which names none, in the first."""
+    events = {
+        "processor.lane.0": received(collection="user:11"),
+        "processor.lane.1": received(),
+        "processor.urgent": received(priority="urgent"),
+    }
+    large = received()
+    large = large.model_copy(update={"data": large.data.model_copy(update={"decoded_bytes": 1 << 30})})
+    events["processor.large"] = large
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        for event in events.values():
+            await bus.publish(event)
+        for queue, event in events.items():
+            (message,) = await messages_in(amqp_url, queue)
+            assert message.message_id == str(event.id)
+        async with channel_to(amqp_url) as channel:
+            exchange = await channel.get_exchange(FAST.exchange)
+            await exchange.publish(aio_pika.Message(received().to_json()), RECEIVED)
+        assert len(await messages_in(amqp_url, "processor.lane.0")) == 2
+        assert len(await messages_in(amqp_url, "results.files")) == 5
+
+
+async def test_what_was_held_and_not_begun_is_handed_back_uncharged(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """However often: another worker sees it as if nobody had had it."""
+    begun, finish = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Delivery) -> None:
+        begun.set()
+        await finish.wait()
+
+    events = [received() for _ in range(5)]
+    for round_ in range(3):
+        begun.clear()
+        finish.clear()
+        async with rabbitmq_bus(amqp_url, telemetry) as bus:
+            if round_ == 0:
+                for event in events:
+                    await bus.publish(event)
+            await taking(bus, slow, places=1)
+            await begun.wait()
+            await wait_for(telemetry, 4 - round_)
+            draining = asyncio.create_task(bus.drain())
+            await wait_for(telemetry, 0)
+            finish.set()
+            await draining
+    left = await messages_in(amqp_url, LANE_QUEUE)
+    assert len(left) == 2
+    for message in left:
+        assert message.headers["x-attempt"] == 0
+        assert message.headers["lane"] == "1"
+        assert not message.headers.get("x-delivery-count")
+        assert "x-lost" not in message.headers
+
+
+async def test_a_delivery_whose_worker_was_lost_may_have_been_begun(
+    rabbitmq_node: RabbitMQNode, vhost: str, telemetry: Telemetry
+) -> None:
+    """Whoever has it next can tell what is charged for sure, also after it was handed back."""
+    url = rabbitmq_node.url(vhost)
+    never = asyncio.Event()
+
+    async def endless(_: Delivery) -> None:
+        await never.wait()
+
+    async with rabbitmq_bus(url, telemetry, drain_timeout=1.0) as bus:
+        await taking(bus, endless, places=1)
+        for _ in range(2):
+            await bus.publish(received())
+        await wait_for(telemetry, 1)
+        rabbitmq_node.close_connections(vhost)
+        # The lost one's is still running here; both deliveries come again, and are held and handed back.
+        await wait_for(telemetry, 2)
+    recorder = Recorder()
+    async with rabbitmq_bus(url, telemetry) as bus:
+        await taking(bus, recorder)
+        await eventually(lambda: len(recorder.deliveries) == 2)
+    facts = {(d.attempt, d.charged, d.redelivered) for d in recorder.deliveries}
+    assert facts == {(2, 0, True)}
+
+
+async def test_many_events_over_all_lanes_are_each_handled_once(amqp_url: str, telemetry: Telemetry) -> None:
+    """Acknowledgements of one channel name deliveries of several queues."""
+    recorder = Recorder()
+
+    async def uneven(delivery: Delivery) -> None:
+        await asyncio.sleep(0.002 * (delivery.event.id.int % 5))
+        await recorder(delivery)
+
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await bus.take(PROCESSOR_WORK, uneven, Turns(16), ahead=4)
+        events = [received(collection=f"user:{n % 40}") for n in range(400)]
+        await asyncio.gather(*(bus.publish(event) for event in events))
+        await eventually(lambda: len(recorder.deliveries) >= 400)
+        await bus.drain()
+        for queue in PROCESSOR_WORK.queues().values():
+            if queue in {known.name for known in FAST.queues()}:
+                assert await messages_in(amqp_url, queue) == []
+    assert recorder.attempts == [1] * 400
+    assert recorder.ids == {str(event.id) for event in events}
+
+
+async def test_a_lane_that_the_broker_forgot_is_noticed_while_others_are_busy(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    recorder = Recorder()
+    async with rabbitmq_bus(amqp_url, telemetry, watchdog=0.1) as bus:
+        await taking(bus, recorder)
+        session = bus._consumers["processor.work"]._subscribing.session
+        assert session is not None
+        assert session._driver is not None
+        # Behind the bus's back.
+        await session._driver.basic_cancel(session._tags[1])
+        await bus.publish(event := received())
+        while str(event.id) not in recorder.ids:
+            await bus.publish(received(collection="user:11"))
+            await asyncio.sleep(0.01)
+
+
+async def old_release(channel: AbstractChannel) -> aio_pika.abc.AbstractQueue:
+    """Declare what processors of the release before take from."""
+    exchange = await channel.declare_exchange(FAST.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
+    for name in ("processor.files.dead", "processor.files.retry.1s"):
+        await channel.declare_queue(name, durable=True, arguments=dict(QUORUM))
+    queue = await channel.declare_queue("processor.files", durable=True, arguments=dict(QUORUM))
+    await queue.bind(exchange, RECEIVED)
+    return queue
+
+
+async def test_what_the_release_before_left_goes_into_the_lanes_and_its_queues_go(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """With its attempts; what was dead stays dead, where the others are."""
+    headers: HeadersType = {"x-attempt": 3, "x-retries": 3}
+    recorder = Recorder()
+    async with channel_to(amqp_url) as channel:
+        queue = await old_release(channel)
+        waiting, dead = received(), received()
+        message = aio_pika.Message(waiting.to_json(), headers=headers, message_id=str(waiting.id))
+        await channel.default_exchange.publish(message, queue.name)
+        message = aio_pika.Message(
+            dead.to_json(), headers={"x-reason": "no such shape"}, message_id=str(dead.id)
+        )
+        await channel.default_exchange.publish(message, "processor.files.dead")
+        async with rabbitmq_bus(amqp_url, telemetry, watchdog=0.2) as bus:
+            await taking(bus, recorder)
+            await eventually(lambda: recorder.attempts == [4])
+
+            async def removed() -> bool:
+                async with await aio_pika.connect(amqp_url) as connection:
+                    names = ("processor.files", "processor.files.dead", "processor.files.retry.1s")
+                    return {(await depth(connection, name)).messages for name in names} == {None}
+
+            await eventually(removed)
+    (given_up,) = await messages_in(amqp_url, "processor.dead")
+    assert given_up.message_id == str(dead.id)
+    assert (given_up.headers["x-reason"], given_up.headers["x-queue"]) == ("no such shape", LANE_QUEUE)
+
+
+async def test_the_release_before_keeps_its_queue_while_it_consumes(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """Both get every event; only when the old one is gone its queue goes, and nothing in it is lost."""
+    recorder, old = Recorder(), list[str]()
+    async with rabbitmq_bus(amqp_url, telemetry, watchdog=0.1) as bus:
+        await ready(bus)
+        async with channel_to(amqp_url) as channel:
+            queue = await old_release(channel)
+
+            async def note(message: aio_pika.abc.AbstractIncomingMessage) -> None:
+                old.append(message.message_id or "")
+
+            await channel.set_qos(prefetch_count=1)
+            await queue.consume(note)
+            await taking(bus, recorder)
+            events = [received() for _ in range(3)]
+            for event in events:
+                await bus.publish(event)
+            await eventually(lambda: len(recorder.deliveries) == 3)
+            assert old == [str(events[0].id)], "not acknowledged: the others wait"
+        # Its channel closed: its deliveries return to the queue, and from there to the lanes.
+        await eventually(lambda: len(recorder.deliveries) == 6)
+        assert recorder.ids == {str(event.id) for event in events}
+
+        async def unbound() -> bool:
+            async with await aio_pika.connect(amqp_url) as connection:
+                return (await depth(connection, "processor.files")).messages is None
+
+        await eventually(unbound)
+        await bus.publish(received())
+        await eventually(lambda: len(recorder.deliveries) == 7)
