@@ -13,10 +13,10 @@ from libs.common.bus.rabbitmq.acks import Acknowledger
 from libs.common.bus.rabbitmq.message import REASON, Incoming, dead_properties
 from libs.common.bus.rabbitmq.publisher import Publisher
 from libs.common.bus.rabbitmq.session import BrokerSession
-from libs.common.bus.topology import PROCESSOR_WORK
+from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES
 from libs.common.errors import Unavailable
 from libs.common.telemetry.tracing import Telemetry
-from tests.bus_support import LANE_QUEUE, received
+from tests.bus_support import LANE_QUEUE, processed, received
 from tests.contract.bus_carriers import Recorder, messages_in, rabbitmq_bus, subscribe_all
 from tests.rabbitmq_node import RabbitMQNode
 from tests.waiting import eventually
@@ -85,24 +85,26 @@ async def test_each_retry_waits_in_the_next_queue_and_keeps_its_trace(
     assert copies.sent == [f"processor.retry.{delay}s" for delay in ("0.05", "0.1", "0.1")]
 
 
+@pytest.mark.parametrize("queue", [LANE_QUEUE, "results.files"])
 async def test_what_arrives_while_a_consumer_begins_to_drain_is_left_to_others(
-    amqp_url: str, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+    amqp_url: str, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch, queue: str
 ) -> None:
     recorder = Recorder()
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await subscribe_all(bus, {PROCESSOR_WORK: recorder})
+        await subscribe_all(bus, {PROCESSOR_WORK: recorder, RESULTS_FILES: recorder})
         stop = BrokerSession.stop_deliveries
 
         async def late(session: BrokerSession) -> None:
-            if session._name == "processor.work":
-                await bus.publish(received())
-                await eventually(lambda: session.arrivals[LANE_QUEUE] == 1)
+            if queue in session._queues:
+                await bus.publish(received() if queue == LANE_QUEUE else processed(received()))
+                await eventually(lambda: session.arrivals[queue] == 1)
             await stop(session)
 
         monkeypatch.setattr(BrokerSession, "stop_deliveries", late)
         await bus.drain()
-        assert recorder.deliveries == []
-        (message,) = await messages_in(amqp_url, LANE_QUEUE)
+        assert [d for d in recorder.deliveries if (d.lane is None) == (queue != LANE_QUEUE)] == []
+    (message,) = await messages_in(amqp_url, queue)
+    if queue == LANE_QUEUE:
         assert message.headers["x-attempt"] == 0
         assert not message.headers.get("x-delivery-count")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
@@ -206,3 +207,35 @@ async def test_a_lock_that_was_lost_is_taken_again_without_the_leases_and_let_go
     async with database.connection() as connection, asyncio.timeout(10):
         while await holders(connection):
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(("slots", "burst", "others"), [(2, 12, 2), (None, 16, 0)], ids=["alone", "broker"])
+async def test_a_burst_leaves_places_for_other_collections(
+    database: Database, slots: int | None, burst: int, others: int
+) -> None:
+    """In process an event keeps its place until its file is measured; with a broker none waits for that."""
+    seen, gate = Counter[str](), asyncio.Event()
+
+    async def handler(delivery: Delivery) -> None:
+        seen[delivery.event.data.collection] += 1
+        await gate.wait()
+
+    events = [*(received() for _ in range(40)), *(received(collection="user:8") for _ in range(2))]
+    async with database.transaction() as connection:
+        for event in events:
+            await enqueue(connection, "ingest", event)
+    bus = InProcessBus(make_telemetry(), topology=ONE)
+    await bus.subscribe(ONE.subscriptions[0], handler, concurrency=100)
+    relay = OutboxRelay(
+        database, bus, "ingest", make_telemetry(), in_flight=16, poll=0.02, in_process_slots=slots
+    )
+    async with relay.admitted():
+        running = asyncio.create_task(relay.run())
+        await eventually(lambda: (seen["user:7"], seen["user:8"]) == (burst, others))
+        await asyncio.sleep(0.1)
+        assert (seen["user:7"], seen["user:8"]) == (burst, others)
+        gate.set()
+        await eventually(lambda: seen.total() == len(events))
+        await relay.stop(5.0)
+        running.cancel()
+        await asyncio.wait([running])

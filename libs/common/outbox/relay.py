@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -20,6 +20,7 @@ from libs.common.database.postgres import Database
 from libs.common.errors import Reject, Unavailable, Undelivered
 from libs.common.events import EVENT_TYPES, parse_event
 from libs.common.outbox.lock import OutboxLock
+from libs.common.outbox.places import FairPlaces
 from libs.common.outbox.settlement import PACE, Settlement
 from libs.common.outbox.store import Claimed, GivenUp, OutboxStore, Released
 from libs.common.telemetry.tracing import Telemetry
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 RETENTION = 86_400.0
 """Seconds that published rows are kept."""
 PRUNE_LIMIT = 5_000
+OTHERS = 0.5
+"""Seconds between looks for collections that a burst keeps outside."""
 HOUSEKEEPING = 10.0
 """Seconds between looks at the backlog."""
 
@@ -65,7 +68,6 @@ class OutboxRelay:
         self._bus = bus
         self._store = OutboxStore(schema)
         self._metrics = telemetry.metrics
-        self._in_flight = in_flight
         self._lease = lease
         self._poll = poll
         self._lock = None if in_process_slots is None else OutboxLock(database, schema, in_process_slots)
@@ -75,6 +77,8 @@ class OutboxRelay:
         self._stopping = asyncio.Event()
         self._claim_turn = asyncio.Lock()
         self._running: dict[asyncio.Task[None], _Dispatch] = {}
+        self._places = FairPlaces(in_flight, fair=in_process_slots is not None)
+        self._look_at = 0.0
         self._refused = False
         self._failures = 0
 
@@ -125,8 +129,8 @@ class OutboxRelay:
         """Fill the free places whenever somebody wakes us, a place comes free, or it is time to look."""
         while True:
             self._work.clear()
-            room = self._in_flight - len(self._running)
-            claimed = await self._claim(room) if room > 0 else 0
+            room = self._places.open
+            claimed = await self._claim(room)
             await asyncio.sleep(self._pause())
             if room <= 0 or claimed < room:
                 await self._wait_for_work()
@@ -143,22 +147,38 @@ class OutboxRelay:
         return backoff(self._failures)
 
     async def _claim(self, room: int) -> int:
-        """Lease rows and start to publish them; how many."""
+        """Lease rows and start to publish them; how many, those in kept places aside."""
         async with self._claim_turn:
             if self._stopping.is_set():
                 return 0
             try:
-                async with self._database.connection() as connection:
-                    rows = await self._store.claim(connection, self._token, self._lease, room)
+                claimed = await self._lease_rows(room) if room > 0 else 0
+                if claimed == room:
+                    await self._claim_for_others()
             except Unavailable as error:
                 log.warning("outbox not read: %s", error.detail)
                 return 0
-            for row in rows:
-                dispatch = _Dispatch(row, set(row.done))
-                task = asyncio.create_task(self._publish(dispatch), name=f"outbox row {row.id}")
-                self._running[task] = dispatch
-                task.add_done_callback(self._ended)
-            return len(rows)
+            return claimed
+
+    async def _claim_for_others(self) -> None:
+        """Fill places kept for collections with little under way; seldom, since all rows are read."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        if self._places.kept <= 0 or started < self._look_at:
+            return
+        await self._lease_rows(self._places.kept, self._places.with_much)
+        self._look_at = clock() + max(OTHERS, 20 * (clock() - started))
+
+    async def _lease_rows(self, room: int, without: Sequence[str] | None = None) -> int:
+        async with self._database.connection() as connection:
+            rows = await self._store.claim(connection, self._token, self._lease, room, without)
+        for row in rows:
+            dispatch = _Dispatch(row, set(row.done))
+            task = asyncio.create_task(self._publish(dispatch), name=f"outbox row {row.id}")
+            self._running[task] = dispatch
+            self._places.begun(row.collection)
+            task.add_done_callback(self._ended)
+        return len(rows)
 
     async def _wait_for_work(self) -> None:
         try:
@@ -189,8 +209,10 @@ class OutboxRelay:
         self._settlement.dead(row)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        was_full = len(self._running) >= self._in_flight
-        row = self._running.pop(task).row.id
+        was_full = self._places.full
+        ended = self._running.pop(task).row
+        row = ended.id
+        self._places.ended(ended.collection)
         if was_full:
             self._work.set()
         if not task.cancelled() and (error := task.exception()) is not None:

@@ -21,12 +21,14 @@ _STATEMENTS = {
         WITH due AS MATERIALIZED (
             SELECT id FROM {table}
             WHERE {pending} AND due_at <= now() AND (leased_until IS NULL OR leased_until <= now())
+                AND ($4::text[] IS NULL OR event->'data'->>'collection' <> ALL($4::text[]))
             ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
         )
         UPDATE {table} AS claimed
         SET token = $1, leased_until = now() + $2::float8 * interval '1 second', attempts = attempts + 1
         FROM due WHERE claimed.id = due.id
-        RETURNING claimed.id, claimed.attempts, claimed.event::text, claimed.done
+        RETURNING claimed.id, claimed.attempts, claimed.event::text, claimed.done,
+            claimed.event->'data'->>'collection'
     """,
     "renew": """
         UPDATE {table} SET leased_until = now() + $3::float8 * interval '1 second'
@@ -113,6 +115,7 @@ class Claimed:
     attempt: int
     event: str
     done: Sequence[str]
+    collection: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +169,19 @@ class OutboxStore:
         """Add an event, inside the caller's transaction."""
         await connection.execute(self._sql["insert"], event.to_json().decode())
 
-    async def claim(self, connection: Connection, token: UUID, lease: float, limit: int) -> list[Claimed]:
-        """Lease up to `limit` due rows, oldest first, and count the attempt; `lease` in seconds."""
-        rows = await connection.fetch(self._sql["claim"], token, lease, limit)
+    async def claim(
+        self,
+        connection: Connection,
+        token: UUID,
+        lease: float,
+        limit: int,
+        without: Sequence[str] | None = None,
+    ) -> list[Claimed]:
+        """Lease up to `limit` due rows, oldest first, and count the attempt; `lease` in seconds.
+
+        What lies in one of the collections `without` is left.
+        """
+        rows = await connection.fetch(self._sql["claim"], token, lease, limit, without)
         return sorted((Claimed(*row) for row in rows), key=lambda claimed: claimed.id)
 
     async def renew(self, connection: Connection, token: UUID, ids: Sequence[int], lease: float) -> int:
