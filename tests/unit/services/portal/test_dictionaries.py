@@ -90,7 +90,7 @@ def subclasses(kind: type[errors.DicomSystemError]) -> Iterator[type[errors.Dico
         yield from subclasses(child)
 
 
-NEVER_SENT = {"configuration", "rejected-message", "undelivered"}
+NEVER_SENT = {"configuration", "rejected-message", "undelivered", "attempt-failed", "handed-on"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
