@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 from libs.common.bus.contract import Bus, Delivery
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES, RESULTS_MOVES
-from libs.common.bus.turns import Turns
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from libs.common.events import Event, EventData
@@ -18,15 +17,19 @@ from libs.common.ids import ObjectKey, file_key
 from libs.common.storage import FileStorage
 from libs.common.telemetry.tracing import Telemetry
 from libs.dicom.measure.analysis import AnalysisLimits
+from services.processor.admission.machine import Machine, Reading
+from services.processor.attempts import Attempts, Counted
 from services.processor.circuit import Circuits
+from services.processor.gate import GateLimits, WorkerGate
 from services.processor.handlers import Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outcomes import Outcomes
 from services.processor.pool import DecoderPool
-from services.processor.usage import DecoderUsage
+from services.processor.usage import DecoderUsage, resident
 from tests.bus_support import FAST, make_telemetry, received
 
 MIB = 1 << 20
+LIMITS = GateLimits(slots=1, per_slot=4, reserve=256 * MIB, decode_memory=1024 * MIB, largest=None)
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
 
@@ -57,21 +60,30 @@ class Processor:
         crashes: int = 2,
         cpu: float = 60.0,
         circuits: Circuits | None = None,
+        limits: GateLimits | None = None,
+        read: Callable[[], Reading] | None = None,
     ) -> None:
-        """Nothing is subscribed yet; `storage` None: a folder of its own."""
+        """Nothing is subscribed yet; `storage` None: a folder of its own; `read` looks at the machine."""
         self.registry = telemetry.metrics.registry
         self.storage = storage or FullStorage(folder / "objects", Keyring.create(folder / "keyring.json"))
         self.bus = bus
         self.published: list[EventData] = []
         """Outcomes in order of publication, as the results service got them."""
+        limits = limits or LIMITS
         self.pool = DecoderPool(
-            slots=1, cpu_seconds=cpu, wall_seconds=60.0, memory_bytes=1024 * MIB, limits=AnalysisLimits()
+            slots=limits.slots,
+            cpu_seconds=cpu,
+            wall_seconds=60.0,
+            memory_bytes=1024 * MIB,
+            limits=AnalysisLimits(),
         )
         self.registry.register(DecoderUsage(self.pool))
         metrics = ProcessorMetrics(self.registry)
         circuits = circuits or Circuits(3, 60.0)
         metrics.show(circuits)
         self.outcomes = Outcomes(bus, self.storage, metrics, kept=8)
+        self.attempts = Attempts(self.storage)
+        self.gate = WorkerGate(limits, read or Machine().read, resident, self.attempts, metrics)
         self.handler = Received(
             self.outcomes,
             self.storage,
@@ -79,6 +91,7 @@ class Processor:
             telemetry,
             metrics,
             circuits,
+            self.gate,
             crashes=crashes,
             worker="worker",
         )
@@ -91,9 +104,9 @@ class Processor:
         await self.bus.subscribe(RESULTS_MOVES, self._ignore, concurrency=1)
 
     async def take_work(self, concurrency: int = 4, attempts: int = 10) -> None:
-        """Take the processor's work, in turns."""
-        turns = Turns(concurrency)
-        await self.bus.take(PROCESSOR_WORK, self.handler, turns, ahead=concurrency, attempts=attempts)
+        """Take the processor's work, as the wiring does."""
+        handler = Counted(self.handler, self.attempts)
+        await self.bus.take(PROCESSOR_WORK, handler, self.gate, ahead=concurrency, attempts=attempts)
 
     async def store(self, content: bytes) -> Event:
         """Put a file where ingest would; returns its `received`."""

@@ -240,10 +240,15 @@ class AttemptFailed(DicomSystemError):
     code = "attempt-failed"
     title = "Attempt failed"
 
-    def __init__(self, note: Mapping[str, Any]) -> None:
-        """`note` is JSON that the next attempts find in `Delivery.earlier`; never patient data."""
+    def __init__(self, note: Mapping[str, Any] | None = None, attempt: int | None = None) -> None:
+        """`note` is JSON that the next attempts find in `Delivery.earlier`; never patient data.
+
+        `attempt` is its number where a handler knows better than the bus, which counts every delivery that a
+        lost worker held.
+        """
         super().__init__("This attempt failed.")
-        self.note = note
+        self.note: Mapping[str, Any] = note or {}
+        self.attempt = attempt
 
     @property
     def kind(self) -> str:

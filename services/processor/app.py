@@ -9,18 +9,20 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from libs.common.bus.topology import PROCESSOR_WORK
-from libs.common.bus.turns import Turns
 from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, standalone
 from libs.common.tasks import supervise
 from libs.dicom.measure.analysis import AnalysisLimits
+from services.processor.admission.machine import Machine
+from services.processor.attempts import Attempts, Counted
 from services.processor.circuit import Circuits
+from services.processor.gate import GateLimits, WorkerGate
 from services.processor.handlers import Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outcomes import Outcomes
 from services.processor.pool import DecoderPool
 from services.processor.settings import ProcessorSettings
-from services.processor.usage import DecoderUsage
+from services.processor.usage import DecoderUsage, resident
 
 # While one file of a slot is decoded, the next is fetched and the one before is published.
 DELIVERIES_PER_SLOT = 4
@@ -52,6 +54,8 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         outcomes = app[OUTCOMES] = Outcomes(app[BUS], storage, metrics, kept=4 * concurrency(settings))
         circuits = Circuits(settings.circuit_crashes, settings.circuit_seconds)
         metrics.show(circuits)
+        attempts = Attempts(storage)
+        gate = WorkerGate(limits_of(settings), Machine().read, resident, attempts, metrics)
         handler = Received(
             outcomes,
             storage,
@@ -59,15 +63,16 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
             telemetry,
             metrics,
             circuits,
+            gate,
             crashes=settings.decoder_crash_attempts,
             worker=f"{socket.gethostname()}-{os.getpid()}",
         )
         app[READINESS]["decoders"] = pool.ready
-        async with supervise(app, "decoders", pool.run()):
+        async with supervise(app, "decoders", pool.run()), supervise(app, "admission", gate.run()):
             await app[BUS].take(
                 PROCESSOR_WORK,
-                handler,
-                Turns(concurrency(settings)),
+                Counted(handler, attempts),
+                gate,
                 ahead=LANE_DELIVERIES_PER_SLOT * settings.worker_slots,
                 attempts=settings.max_attempts,
             )
@@ -85,9 +90,22 @@ async def stop_waiting(app: web.Application) -> None:
     app[OUTCOMES].close()
 
 
+def limits_of(settings: ProcessorSettings) -> GateLimits:
+    """What bounds the admission. In one process there is no larger worker."""
+    alone = settings.amqp_url is None
+    return GateLimits(
+        slots=settings.worker_slots,
+        per_slot=IN_PROCESS_PER_SLOT if alone else DELIVERIES_PER_SLOT,
+        reserve=settings.memory_reserve_bytes,
+        decode_memory=settings.decode_memory_bytes,
+        largest=None if alone else settings.largest_decode_memory_bytes,
+    )
+
+
 def concurrency(settings: ProcessorSettings) -> int:
-    """How many files are under way at once."""
-    return settings.worker_slots * (IN_PROCESS_PER_SLOT if settings.amqp_url is None else DELIVERIES_PER_SLOT)
+    """How many files are under way at once, at most."""
+    limits = limits_of(settings)
+    return limits.slots * limits.per_slot
 
 
 def create(settings: ProcessorSettings) -> web.Application:

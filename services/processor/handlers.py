@@ -37,6 +37,7 @@ from libs.common.telemetry.tracing import Telemetry, current_traceparent
 from libs.dicom.measure.measures import METHOD_VERSION
 from services.processor.child import Measured, Refused
 from services.processor.circuit import Circuits
+from services.processor.gate import WorkerGate
 from services.processor.metrics import ProcessorMetrics, label_of
 from services.processor.outcomes import HOLD_SECONDS, Finished, Outcomes, ResultObject
 from services.processor.pool import DecoderCrashed, DecoderPool, DecodeTimeout
@@ -57,6 +58,7 @@ class Received:
         telemetry: Telemetry,
         metrics: ProcessorMetrics,
         circuits: Circuits,
+        gate: WorkerGate,
         *,
         crashes: int,
         worker: str,
@@ -68,6 +70,7 @@ class Received:
         self._telemetry = telemetry
         self._metrics = metrics
         self._circuits = circuits
+        self._gate = gate
         self._crashes = crashes
         self._worker = worker
 
@@ -109,6 +112,9 @@ class Received:
         if delivery.spent:
             # Decided before the file is touched again: whatever ended the workers may lie in the file.
             return self._failed(data, delivery, stages, "worker-lost")
+        if (reason := self._gate.check(delivery)) is not None:
+            log.warning("file %s failed: %s (more than any worker may use)", data.file_id, reason)
+            return self._failed(data, delivery, stages, reason)
         await self._outcomes.room(until)
         self._require_closed(data)
         started = stages.begin()
@@ -116,6 +122,7 @@ class Received:
             result = await self._measure(data, delivery, stages)
         finally:
             self._circuits.left(label_of(data.transfer_syntax_uid), data.file_id)
+        self._gate.learn(data, result)
         if isinstance(result, Refused):
             log.warning("file %s failed: %s (%s)", data.file_id, result.reason, result.diagnosis)
             self._metrics.refused(data.transfer_syntax_uid, result)

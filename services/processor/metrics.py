@@ -23,6 +23,7 @@ KNOWN_TRANSFER_SYNTAXES = frozenset(
 )
 
 OTHER = "other"
+ADMISSION_WAITS = ("slots", "memory", "put-off", "handed-on", "too-large")
 
 
 class ProcessorMetrics:
@@ -55,6 +56,24 @@ class ProcessorMetrics:
             ["transfer_syntax"],
             registry=registry,
         )
+        self.budget_bytes = Gauge(
+            "processor_budget_bytes",
+            "Memory that files under way may take together, as the machine is now",
+            registry=registry,
+        )
+        self.budget_used = Gauge(
+            "processor_budget_used_bytes",
+            "Memory that the files under way may take, as estimated",
+            registry=registry,
+        )
+        self.admission_waits = Counter(
+            "processor_admission_waits_total",
+            "Files that did not begin at once, by what for: slots or memory; put-off and handed-on to larger "
+            "workers; too-large for any",
+            ["reason"],
+            registry=registry,
+        )
+        preset(self.admission_waits, ADMISSION_WAITS)
         self._decode_seconds = Histogram(
             "processor_decode_seconds",
             "Time that one file takes of a decoder process: to read, decrypt, decode and measure it",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import math
 
 from pydantic import Field
 
 from libs.common.bus.retry import MAX_DELIVERIES
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.storage import StorageSettings
+from services.processor.admission.machine import Machine
 
 MIB = 1 << 20
 
@@ -17,9 +18,9 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
     """The pool of decoder processes and its limits."""
 
     worker_slots: int = Field(
-        default_factory=lambda: os.cpu_count() or 1,
+        default_factory=lambda: math.ceil(Machine().cores()),
         ge=1,
-        description="Decoder processes side by side; unset: one per core.",
+        description="Decoder processes side by side; unset: one for each core of the container's quota.",
     )
     max_attempts: int = Field(
         MAX_DELIVERIES,
@@ -59,6 +60,19 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
     )
     decode_memory_bytes: int = Field(
         1024 * MIB, ge=256 * MIB, description="Private memory that one decoder process may take, in bytes."
+    )
+    memory_reserve_bytes: int = Field(
+        256 * MIB,
+        ge=0,
+        description="Memory that no file is begun into, in bytes: what this process itself takes, and what "
+        "stays free below the container's limit, or of the machine's memory.",
+    )
+    largest_decode_memory_bytes: int | None = Field(
+        None,
+        ge=256 * MIB,
+        description="DECODE_MEMORY_BYTES of the largest processors there are: a file that this one has no "
+        "memory for is left to them, and one that needs more fails at once as `memory-limit`; unset: none is "
+        "larger than this one.",
     )
     max_frame_bytes: int = Field(
         256 * MIB,

@@ -58,6 +58,11 @@ class DecoderUsage(Collector):
         )
 
 
+def resident() -> list[int]:
+    """Resident bytes of each decoder process that lives."""
+    return [_usage(child.pid)[1] for child in multiprocessing.active_children()]
+
+
 def _ended_seconds() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -79,6 +79,21 @@ async def test_what_attempts_leave_word_of_reaches_those_after_them(carrier: Car
     assert seen == [(1, []), (2, [first]), (3, [first]), (3, [first]), (4, [first, third])]
 
 
+async def test_a_handler_says_how_many_attempts_there_were(carrier: Carrier) -> None:
+    """However many the bus has counted."""
+    seen: list[tuple[int, int, bool]] = []
+
+    def fail(delivery: Delivery) -> None:
+        seen.append((delivery.attempt, delivery.charged, delivery.redelivered))
+        if len(seen) < 3:
+            raise AttemptFailed(attempt=5 - len(seen))
+
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: Recorder(fail)})
+    await carrier.send(received())
+    await eventually(lambda: len(seen) == 3)
+    assert seen == [(1, 0, False), (5, 4, False), (4, 3, False)]
+
+
 async def test_a_missing_dependency_uses_up_no_attempt(carrier: Carrier) -> None:
     """However often it is missing."""
     recorder = Recorder(_unavailable_until(MAX_DELIVERIES + 2))

@@ -170,13 +170,15 @@ class InProcessBus:
                     return
                 case Dead(reason, nested):
                     raise Undelivered(nested or handling.queue, reason)
-                case Retry(counted, note):
+                case Retry(counted, note, known):
                     earlier = delivery.earlier if note is None else remember(delivery.earlier, note)
+                    charged = delivery.charged + counted if known is None else known
                     delivery = replace(
                         delivery,
-                        attempt=delivery.attempt + counted,
-                        charged=delivery.charged + counted,
+                        attempt=delivery.attempt + counted if known is None else known + 1,
+                        charged=charged,
                         earlier=earlier,
+                        redelivered=delivery.redelivered and known is None,
                     )
                     await self._pause(self._topology.delay(retries))
                     retries += 1

@@ -28,6 +28,8 @@ class Retry:
 
     counted: bool
     note: Mapping[str, Any] | None = None
+    attempt: int | None = None
+    """How many attempts there were, where the handler knows better than the bus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ def decide(error: BaseException | None, attempt: int, attempts: int = MAX_DELIVE
 
     A missing dependency never uses up attempts, since it is no fault of the event.
     """
+    if isinstance(error, AttemptFailed) and error.attempt is not None:
+        attempt = error.attempt
     match error:
         case None:
             return Ack()
@@ -73,7 +77,7 @@ def decide(error: BaseException | None, attempt: int, attempts: int = MAX_DELIVE
         case Unavailable():
             return Retry(counted=False)
         case AttemptFailed() if attempt < attempts:
-            return Retry(counted=True, note=error.note)
+            return Retry(counted=True, note=error.note or None, attempt=error.attempt)
         case Exception() if attempt < attempts:
             return Retry(counted=True)
         case Exception():

@@ -93,10 +93,19 @@ def properties_of(event: Event, traceparent: str | None, lane: str | None) -> Ba
 
 
 def retry_properties(
-    incoming: Incoming, *, counted: bool, note: Mapping[str, Any] | None = None
+    incoming: Incoming,
+    *,
+    counted: bool,
+    note: Mapping[str, Any] | None = None,
+    attempt: int | None = None,
 ) -> Basic.Properties:
-    """Properties of the copy that waits in a `.retry` queue; `note` is what this attempt leaves word of."""
+    """Properties of the copy that waits in a `.retry` queue; `note` is what this attempt leaves word of.
+
+    `attempt` is its number where the handler knows better.
+    """
     headers = {**_tried(incoming, counted=counted), RETRIES: incoming.retries + 1}
+    if counted and attempt is not None:
+        headers[ATTEMPT] = attempt
     if note is not None:
         headers[EARLIER] = remember(incoming.earlier, note)
     return _copy(incoming, headers)

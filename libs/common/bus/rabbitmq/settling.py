@@ -38,9 +38,9 @@ class Settler:
         match decision:
             case Ack():
                 settled = True
-            case Retry(counted, note):
+            case Retry(counted, note, attempt):
                 target = retry_queue(self._name, self._topology.delay(incoming.retries))
-                properties = retry_properties(incoming, counted=counted, note=note)
+                properties = retry_properties(incoming, counted=counted, note=note, attempt=attempt)
                 settled = await self._copy(session, incoming.body, properties, DEFAULT_EXCHANGE, target)
             case Dead(reason):
                 properties = dead_properties(incoming, reason=reason)

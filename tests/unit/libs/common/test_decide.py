@@ -45,6 +45,14 @@ def test_an_attempt_that_leaves_word_is_counted_like_any_and_given_up_by_its_cau
     assert decide(failure, MAX_DELIVERIES) == Dead(f"given up after {MAX_DELIVERIES} attempts: OSError")
 
 
+@pytest.mark.parametrize("counted", [1, MAX_DELIVERIES, MAX_DELIVERIES + 7])
+def test_a_handler_that_knows_its_attempt_is_believed(counted: int) -> None:
+    """The bus also counts deliveries that lost workers merely held."""
+    assert decide(AttemptFailed(attempt=2), counted) == Retry(counted=True, attempt=2)
+    last = AttemptFailed(attempt=MAX_DELIVERIES)
+    assert decide(last, counted) == Dead(f"given up after {MAX_DELIVERIES} attempts: AttemptFailed")
+
+
 def test_a_rejection_is_final() -> None:
     assert decide(Reject("nobody can read this"), 1) == Dead("nobody can read this")
     assert decide(Reject(), 1) == Dead("rejected")
