@@ -37,7 +37,7 @@ async def pieces(content: bytes, size: int = 100_000) -> AsyncIterator[bytes]:
         yield content[start : start + size]
 
 
-def failed_event(file_id: UUID, sha256: str | None = None) -> Event:
+def failed_event(file_id: UUID, sha256: str | None = None, **fields: Any) -> Event:
     """What a processor says of a file that it cannot measure."""
     data = FileFailed(
         file_id=file_id,
@@ -48,6 +48,7 @@ def failed_event(file_id: UUID, sha256: str | None = None) -> Event:
         worker="w",
         finished_at=datetime.now(UTC),
         sha256=sha256,
+        **fields,
     )
     return new_event("/processor", data)
 

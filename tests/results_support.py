@@ -17,11 +17,12 @@ from joserfc import jwt
 from pydantic import SecretStr
 
 from libs.common.access import Mode
+from libs.common.bus.contract import Handler, Subscription
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
-from libs.common.events import Event
+from libs.common.events import REQUESTED, Event
 from libs.common.http.application import create_app
 from libs.common.ids import file_key
 from libs.common.keys import BUS, VERIFIER
@@ -45,6 +46,8 @@ STAFF = 1
 MEMBER = 9
 GROUPS: Mapping[int, Mapping[str, Mode]] = {MEMBER: {"group:3": "view", "group:4": "manage"}}
 """Collections of groups, by user."""
+WORK = Subscription("tests.work", (REQUESTED,))
+"""As a processor takes what is requested."""
 SIGNER = TokenSigner(generate_seed())
 
 
@@ -127,9 +130,10 @@ async def running_results(
     *,
     ready: bool = True,
     revocations: Revocations | None = None,
+    work: Handler | None = None,
     **changed: Any,
 ) -> AsyncIterator[Results]:
-    """Run a replica on the database at `url` with its objects in `folder`."""
+    """Run a replica on the database at `url` with its objects in `folder`; `work` takes its requests."""
     keyring = folder / "keyring.json"
     if not keyring.exists():
         Keyring.create(keyring)
@@ -143,11 +147,14 @@ async def running_results(
         return SIGNER.key_set().model_dump_json().encode()
 
     app[VERIFIER] = TokenVerifier(keys, revocations=revocations)
-    topology = replace(FAST, subscriptions=(RESULTS_FILES, RESULTS_MOVES), works=())
+    takers = () if work is None else (WORK,)
+    topology = replace(FAST, subscriptions=(RESULTS_FILES, RESULTS_MOVES, *takers), works=())
     bus = InProcessBus(telemetry, topology=topology, drain_timeout=5.0)
     app[BUS] = bus
     app.on_shutdown.append(drain_bus)
     install(app, settings)
+    if work is not None:
+        await bus.subscribe(WORK, work, concurrency=64)
     async with TestClient(TestServer(app)) as client:
         results = Results(client, bus, app[STORAGE])
         if ready:

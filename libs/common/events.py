@@ -23,8 +23,10 @@ RECEIVED = "dicom.file.received.v1"
 PROCESSED = "dicom.file.processed.v1"
 FAILED = "dicom.file.failed.v1"
 MOVED = "dicom.file.moved.v1"
+REQUESTED = "dicom.file.requested.v1"
 
 Priority = Literal["urgent", "normal", "low"]
+RequestReason = Literal["retry", "reprocess"]
 
 FailureReason = Literal[
     "worker-lost",
@@ -73,10 +75,8 @@ class _OfFile(_Frozen):
         return values
 
 
-class FileReceived(_OfFile):
-    """A file is durable and accepted. Sizes in bytes; header facts None where the header lacks them."""
-
-    TYPE: ClassVar[str] = RECEIVED
+class _ToMeasure(_OfFile):
+    """What whoever measures a file has to know."""
 
     storage_key: str
     size_bytes: int
@@ -91,12 +91,39 @@ class FileReceived(_OfFile):
     columns: int | None = None
     frames: int | None = None
     decoded_bytes: int | None = None
+    moves: int = Field(0, ge=0, description="How often the file had been moved when this was told")
+    request: int = Field(
+        0,
+        ge=0,
+        description="Number of the latest request to measure it again; outcomes say which they answer",
+    )
+    priority: Priority = Field("normal", description="What is urgent begins before all others")
+
+
+class FileReceived(_ToMeasure):
+    """A file is durable and accepted. Sizes in bytes; header facts None where the header lacks them."""
+
+    TYPE: ClassVar[str] = RECEIVED
+
     supersedes: UUID | None = Field(
         None, description="The failed file with the same SOP Instance UID that this one replaces"
     )
     supersedes_moves: int = Field(0, ge=0, description="How often that one had been moved by then")
-    moves: int = Field(0, ge=0, description="How often the file had been moved when this was told")
-    priority: Priority = Field("normal", description="What is urgent begins before all others")
+
+
+class FileRequested(_ToMeasure):
+    """A file is to be measured again: it failed (`retry`), or its result shall be made anew (`reprocess`)."""
+
+    TYPE: ClassVar[str] = REQUESTED
+
+    request: int = Field(ge=1, description="Which request of this file this is; results counts them")
+    reason: RequestReason
+    analyzers: tuple[str, ...] = Field((), description="Which analyzers; none named: all")
+    requested_by: int | None = Field(None, description="Who asked for it")
+
+
+WorkData = FileReceived | FileRequested
+"""What the processor takes; each has a collection, sizes and a priority."""
 
 
 class Averages(_Frozen):
@@ -156,6 +183,7 @@ class FileProcessed(_OfFile):
     sha256: str | None = Field(None, description="Digest of the bytes that were measured")
     run: Run | None = None
     earlier: tuple[EarlierAttempt, ...] = ()
+    request: int = Field(0, ge=0, description="Which request this answers; 0: the upload")
 
 
 class FileFailed(_OfFile):
@@ -174,6 +202,10 @@ class FileFailed(_OfFile):
     )
     run: Run | None = None
     earlier: tuple[EarlierAttempt, ...] = ()
+    request: int = Field(0, ge=0, description="Which request this answers; 0: the upload")
+    requested: RequestReason | None = Field(
+        None, description="Why it was tried again; after `reprocess` the result that there was stands"
+    )
 
 
 class FileMoved(_OfFile):
@@ -186,13 +218,10 @@ class FileMoved(_OfFile):
     moved_by: int | None = Field(None, description="Who did it; null where a reconciliation tells it again")
 
 
-WorkData = FileReceived
-"""What the processor takes; each has a collection, sizes and a priority."""
-
-EventData = FileReceived | FileProcessed | FileFailed | FileMoved
+EventData = FileReceived | FileRequested | FileProcessed | FileFailed | FileMoved
 
 _MODELS: dict[str, type[EventData]] = {
-    m.TYPE: m for m in (FileReceived, FileProcessed, FileFailed, FileMoved)
+    m.TYPE: m for m in (FileReceived, FileRequested, FileProcessed, FileFailed, FileMoved)
 }
 EVENT_TYPES: tuple[str, ...] = tuple(_MODELS)
 

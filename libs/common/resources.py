@@ -13,6 +13,7 @@ from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
 from libs.common.http.application import create_app
 from libs.common.keys import BUS, KEY_EXCHANGE, READINESS, STORAGE_METRICS, TELEMETRY, VERIFIER
+from libs.common.outbox.relay import OutboxRelay
 from libs.common.security.api_keys import HttpExchange, KeyExchange
 from libs.common.security.http_document import HttpDocument
 from libs.common.security.jwks import FetchKeys
@@ -20,6 +21,7 @@ from libs.common.security.revocations import MAX_REVOCATION_BYTES, Revocations
 from libs.common.security.tokens import TokenVerifier
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.database import DatabaseSettings
+from libs.common.settings.outbox import OutboxSettings
 from libs.common.settings.storage import StorageSettings
 from libs.common.settings.tokens import TokenSettings
 from libs.common.storage import FileStorage, Storage
@@ -46,6 +48,23 @@ def service_database(settings: DatabaseSettings, role: str, metrics: Metrics | N
         timeout=settings.database_timeout,
         application_name=role,
         metrics=metrics,
+    )
+
+
+def outbox_relay(
+    app: web.Application, settings: OutboxSettings, database: Database, schema: str, slots: int | None
+) -> OutboxRelay:
+    """The relay of a service's outbox; `slots` in process as OutboxRelay has them, None with RabbitMQ."""
+    in_flight = settings.outbox_in_flight if slots is None else settings.outbox_in_flight_in_process
+    return OutboxRelay(
+        database,
+        app[BUS],
+        schema,
+        app[TELEMETRY],
+        in_flight=in_flight,
+        lease=settings.outbox_lease,
+        poll=settings.outbox_poll,
+        in_process_slots=slots,
     )
 
 

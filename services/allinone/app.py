@@ -57,10 +57,10 @@ def create(overrides: dict[str, Any], embedded: EmbeddedPostgres | None) -> web.
     auth_settings = load(AuthSettings)
     app[ADMIN] = auth_settings.admin_username
     auth.install(app, auth_settings)
-    results.install(app, load(ResultsSettings))
     processor_settings = load(ProcessorSettings)
-    processor.install(app, processor_settings)
     slots = processor.concurrency(processor_settings) if common.amqp_url is None else None
+    results.install(app, load(ResultsSettings), in_process_slots=slots)
+    processor.install(app, processor_settings)
     ingest.install(app, load(IngestSettings), in_process_slots=slots)
     auth.verify_locally(app)
     # Its routes take every path that is left.
@@ -79,7 +79,7 @@ def watch_postgres(app: web.Application, embedded: EmbeddedPostgres) -> None:
 
 
 def add_inprocess_bus(app: web.Application, telemetry: Telemetry, settings: BrokerSettings) -> None:
-    """The bus without a broker; ingest's outbox is its durability."""
+    """The bus without a broker; the outboxes are its durability."""
     bus = app[BUS] = InProcessBus(
         telemetry, topology=settings.topology(), drain_timeout=settings.shutdown_timeout
     )

@@ -9,19 +9,18 @@ from pathlib import Path
 
 from aiohttp import web
 
-from libs.common.bus.topology import INGEST_OUTCOMES
+from libs.common.bus.topology import INGEST_OUTCOMES, INGEST_REQUESTS
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.errors import Unavailable
 from libs.common.http.openapi import add_operations
 from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.memory import keep_large_buffers
 from libs.common.outbox.dead_letters import OutboxLetters
-from libs.common.outbox.relay import OutboxRelay
-from libs.common.resources import add_storage, add_token_keys, service_database, standalone
+from libs.common.resources import add_storage, add_token_keys, outbox_relay, service_database, standalone
 from libs.common.storage import Storage
 from libs.common.tasks import supervise
 from libs.dicom.parse.header import HeaderLimits
-from services.ingest.handlers import FailedFiles
+from services.ingest.handlers import FailedFiles, RequestedFiles
 from services.ingest.intake import Intake, Limits
 from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS
 from services.ingest.metrics import IngestMetrics
@@ -56,18 +55,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
     async def resources(app: web.Application) -> AsyncIterator[None]:
         keep_large_buffers()
         await database.open()
-        relay = OutboxRelay(
-            database,
-            app[BUS],
-            SCHEMA,
-            telemetry,
-            in_flight=settings.outbox_in_flight
-            if in_process_slots is None
-            else settings.outbox_in_flight_in_process,
-            lease=settings.outbox_lease,
-            poll=settings.outbox_poll,
-            in_process_slots=in_process_slots,
-        )
+        relay = outbox_relay(app, settings, database, SCHEMA, in_process_slots)
         app[INTAKE] = Intake(
             storage,
             database,
@@ -83,6 +71,9 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
         async def consume_and_relay() -> None:
             await wait_until_current(database, MIGRATIONS)
             await app[BUS].subscribe(INGEST_OUTCOMES, FailedFiles(database), concurrency=OUTCOME_CONCURRENCY)
+            await app[BUS].subscribe(
+                INGEST_REQUESTS, RequestedFiles(database), concurrency=OUTCOME_CONCURRENCY
+            )
             await relay.run()
 
         async with (

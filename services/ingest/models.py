@@ -42,6 +42,7 @@ class StoredFile(BaseModel):
     frames: int | None
     decoded_bytes: int | None
     moves: int = Field(0, description="How often it was moved into another collection")
+    request: int = Field(0, description="How often it failed and was asked to be measured again")
 
     def received(self, supersedes: UUID | None = None, supersedes_moves: int = 0) -> FileReceived:
         """The event that puts this file on its way, in the place of the failed file `supersedes`."""

@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.database import DatabaseSettings
+from libs.common.settings.outbox import OutboxSettings
 from libs.common.settings.storage import StorageSettings
 from libs.common.settings.tokens import TokenSettings
 
@@ -16,8 +17,8 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
-class IngestSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSettings):
-    """Limits of an upload, and the pace of the outbox relay."""
+class IngestSettings(BrokerSettings, DatabaseSettings, OutboxSettings, StorageSettings, TokenSettings):
+    """Limits of an upload."""
 
     max_file_bytes: int = Field(8 * GIB, ge=1, description="Largest single file, in bytes.")
     max_request_bytes: int = Field(64 * GIB, ge=1, description="Largest upload request, in bytes.")
@@ -41,18 +42,6 @@ class IngestSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSet
     max_header_elements: int = Field(200_000, ge=1, description="Largest number of elements in a header.")
     max_header_depth: int = Field(32, ge=1, description="Deepest nesting of sequences in a header.")
     max_header_seconds: float = Field(5.0, gt=0, description="Longest CPU time to parse one header.")
-    outbox_in_flight: int = Field(100, ge=1, description="Events published at the same time (RabbitMQ).")
-    outbox_in_flight_in_process: int = Field(
-        10_000,
-        ge=1,
-        description="The same without RabbitMQ, where an event stays in flight until the file is measured.",
-    )
-    outbox_lease: float = Field(
-        30.0, gt=0, description="Seconds after which a lost relay's events are retaken."
-    )
-    outbox_poll: float = Field(
-        1.0, gt=0, description="Seconds between looks at the outbox when nobody wakes it."
-    )
 
     @field_validator("accepted_extensions", mode="before")
     @classmethod

@@ -18,17 +18,18 @@ _BEYOND = UUID(int=2**128 - 1)
 
 _COLUMNS = """id, file, file_name, uploaded_at, owner_id, collection, size_bytes, sha256, state,
     sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality, transfer_syntax_uid,
-    rows, columns, frames, decoded_bytes, moves"""
+    rows, columns, frames, decoded_bytes, moves, request"""
 
 # Row and event in one statement: as atomic as a transaction around two, in one round trip instead of four.
 _ACCEPT = f"""
     WITH accepted AS (
         INSERT INTO ingest.upload_dicomfile ({_COLUMNS})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+            $21)
         ON CONFLICT DO NOTHING
         RETURNING id
     ), announced AS (
-        INSERT INTO ingest.outbox (event) SELECT $21::text::jsonb FROM accepted
+        INSERT INTO ingest.outbox (event) SELECT $22::text::jsonb FROM accepted
     )
     SELECT id FROM accepted
 """
@@ -41,9 +42,14 @@ _FIND_TWIN = f"""
 """
 # An outcome of other bytes, of a file that others replaced, or told before, tells nothing of this one now.
 _NOTE_FAILED = """
-    UPDATE ingest.upload_dicomfile SET failed_at = $2
+    UPDATE ingest.upload_dicomfile SET failed_at = $2, request = $4
     WHERE id = $1 AND state = 'accepted' AND sha256 = coalesce($3, sha256)
-        AND $2 > coalesce(cured_at, '-infinity')
+        AND ($4 > request OR ($4 = request AND $2 > coalesce(cured_at, '-infinity')))
+"""
+# What failed before the request is told by its number, so no time of a cure is needed any more.
+_NOTE_REQUESTED = """
+    UPDATE ingest.upload_dicomfile SET request = $2, failed_at = NULL, cured_at = NULL
+    WHERE id = $1 AND state = 'accepted' AND request < $2
 """
 _TAKE_FAILED = """
     UPDATE ingest.upload_dicomfile SET failed_at = NULL, cured_at = coalesce(failed_at, cured_at)
@@ -96,9 +102,16 @@ async def find_twin(
     return None if row is None else Twin(StoredFile.model_validate(dict(row)), row["failed"])
 
 
-async def note_failed(connection: Connection, file_id: UUID, failed_at: datetime, sha256: str | None) -> None:
-    """Remember that processing failed; `sha256` is of the bytes that were tried, None if nobody knows."""
-    await connection.execute(_NOTE_FAILED, file_id, failed_at, sha256)
+async def note_failed(
+    connection: Connection, file_id: UUID, failed_at: datetime, sha256: str | None, request: int
+) -> None:
+    """Remember that processing failed, upon this request; `sha256` of the bytes, None if nobody knows."""
+    await connection.execute(_NOTE_FAILED, file_id, failed_at, sha256, request)
+
+
+async def note_requested(connection: Connection, file_id: UUID, request: int) -> None:
+    """Forget what failed before this request: it is being tried again, and nobody may take its place."""
+    await connection.execute(_NOTE_REQUESTED, file_id, request)
 
 
 async def take_failed(connection: Connection, file_id: UUID, *, unless_failed: bool = False) -> bool:

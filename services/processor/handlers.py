@@ -1,4 +1,4 @@
-"""Events in: a received file is measured in a child; its outcome is published before settling."""
+"""Events in: a file is measured in a child; its outcome is published before settling."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ from libs.common.events import (
     FileFailed,
     FileProcessed,
     FileReceived,
+    FileRequested,
+    WorkData,
     new_event,
 )
 from libs.common.ids import ObjectKey, analysis_key, thumbnail_key
@@ -80,7 +82,7 @@ class Received:
         Raises Reject, Unavailable, Undelivered, HandOn, and before the last attempt AttemptFailed.
         """
         data = delivery.event.data
-        if not isinstance(data, FileReceived):
+        if not isinstance(data, FileReceived | FileRequested):
             raise Reject(f"the processor does not listen to {delivery.event.type}")
         until = asyncio.get_running_loop().time() + HOLD_SECONDS
         stages = Stages(delivery, self._worker)
@@ -102,13 +104,11 @@ class Received:
             failed = self._failed(data, delivery, stages, "worker-lost")
             await self._deliver(data, delivery, failed, until)
 
-    async def _deliver(
-        self, data: FileReceived, delivery: Delivery, finished: Finished, until: float
-    ) -> None:
+    async def _deliver(self, data: WorkData, delivery: Delivery, finished: Finished, until: float) -> None:
         await self._outcomes.deliver(delivery.event.id, finished, until)
         self._metrics.ended(data.transfer_syntax_uid, finished.event.data)
 
-    async def _finish(self, data: FileReceived, delivery: Delivery, stages: Stages, until: float) -> Finished:
+    async def _finish(self, data: WorkData, delivery: Delivery, stages: Stages, until: float) -> Finished:
         if delivery.spent:
             # Decided before the file is touched again: whatever ended the workers may lie in the file.
             return self._failed(data, delivery, stages, "worker-lost")
@@ -130,7 +130,7 @@ class Received:
         self._metrics.measured(data.transfer_syntax_uid, result)
         return self._processed(data, delivery, stages, result, started)
 
-    def _require_closed(self, data: FileReceived) -> None:
+    def _require_closed(self, data: WorkData) -> None:
         """Raises Unavailable while the codec is paused, which uses up no attempt."""
         codec = label_of(data.transfer_syntax_uid)
         if wait := self._circuits.begin(codec, data.file_id, time.monotonic()):
@@ -139,7 +139,7 @@ class Received:
                 f"it is paused here for {wait:.0f} s more."
             )
 
-    async def _measure(self, data: FileReceived, delivery: Delivery, stages: Stages) -> Measured | Refused:
+    async def _measure(self, data: WorkData, delivery: Delivery, stages: Stages) -> Measured | Refused:
         with self._telemetry.detail("decode"):
             try:
                 async with self._pool.place():
@@ -169,7 +169,7 @@ class Received:
 
     def _processed(
         self,
-        data: FileReceived,
+        data: WorkData,
         delivery: Delivery,
         stages: Stages,
         measured: Measured,
@@ -205,14 +205,13 @@ class Received:
             started_at=started,
             finished_at=datetime.now(UTC),
             method_version=METHOD_VERSION,
+            request=data.request,
             run=stages.run(),
             earlier=stages.earlier,
         )
         return _finished(outcome, *objects)
 
-    def _failed(
-        self, data: FileReceived, delivery: Delivery, stages: Stages, reason: FailureReason
-    ) -> Finished:
+    def _failed(self, data: WorkData, delivery: Delivery, stages: Stages, reason: FailureReason) -> Finished:
         return _finished(
             FileFailed(
                 file_id=data.file_id,
@@ -227,6 +226,8 @@ class Received:
                 started_at=stages.started,
                 run=None if stages.started is None else stages.run(),
                 earlier=stages.earlier,
+                request=data.request,
+                requested=data.reason if isinstance(data, FileRequested) else None,
             )
         )
 

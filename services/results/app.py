@@ -18,20 +18,23 @@ from libs.common.errors import Unavailable
 from libs.common.http.authenticate import GUEST_OF
 from libs.common.http.openapi import add_operations
 from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
-from libs.common.resources import add_storage, add_token_keys, service_database, standalone
+from libs.common.outbox.dead_letters import OutboxLetters
+from libs.common.resources import add_storage, add_token_keys, outbox_relay, service_database, standalone
 from libs.common.security.passwords import Passwords
 from libs.common.tasks import supervise
 from services.results.dead import routes as dead_routes
 from services.results.feed import routes as feed_routes
 from services.results.feed import store as changes
 from services.results.feed.reader import Feed
-from services.results.keys import DATABASE, FEED, LINKS, METRICS, SETTINGS, STORAGE
+from services.results.keys import DATABASE, FEED, LINKS, METRICS, REQUESTS, SETTINGS, STORAGE
 from services.results.links import routes as links_routes
 from services.results.links import session_routes
 from services.results.links.keeping import keep_links
 from services.results.links.opening import Links
 from services.results.links.watching import SessionWatch
 from services.results.metrics import ResultsMetrics
+from services.results.processing import routes as processing_routes
+from services.results.processing.requests import SCHEMA, Requests
 from services.results.processing.uncounted import count_what_was_missed
 from services.results.processing.waiting import show_waiting
 from services.results.read import routes as read_routes
@@ -43,7 +46,6 @@ from services.results.write.handlers import FileEvents, Recorder
 
 log = logging.getLogger(__name__)
 
-SCHEMA = "results"
 MIGRATIONS = Migrations(SCHEMA, Path(__file__).parent / "migrations")
 CONCURRENCY = 128
 """Events handled at once: two batches, one that commits and one that gathers."""
@@ -54,8 +56,8 @@ LINK_PASSWORDS = {"time_cost": 2, "memory_kib": 19 * 1024, "parallelism": 1, "wo
 """argon2id as OWASP's password storage cheat sheet has it; it stands behind a token of 256 bits."""
 
 
-def install(app: web.Application, settings: ResultsSettings) -> None:
-    """Put the results service onto `app`."""
+def install(app: web.Application, settings: ResultsSettings, *, in_process_slots: int | None = None) -> None:
+    """Put the results service onto `app`; `in_process_slots` as OutboxRelay has it, None with RabbitMQ."""
     telemetry = app[TELEMETRY]
     database = service_database(settings, SCHEMA, telemetry.metrics)
     storage = add_storage(app, "results", settings)
@@ -74,6 +76,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             ca_file=settings.tls_ca_file,
         )
         app[DEAD_LETTERS].append(letters)
+    app[DEAD_LETTERS].append(OutboxLetters(database, SCHEMA))
     feed = app[FEED] = Feed(database, metrics, queue=settings.events_queue)
     add_operations(
         app,
@@ -86,6 +89,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             *session_routes.OPERATIONS,
             *links_routes.OPERATIONS,
             *dead_routes.OPERATIONS,
+            *processing_routes.OPERATIONS,
         ),
         document_path="/api/results/openapi.json",
     )
@@ -100,6 +104,8 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
         handler = FileEvents(storage, batcher, telemetry, metrics)
         retention = timedelta(hours=settings.change_feed_retention_hours)
         current = asyncio.Event()
+        relay = outbox_relay(app, settings, database, SCHEMA, in_process_slots)
+        app[REQUESTS] = Requests(database, metrics, wake=relay.wake)
 
         async def consume() -> None:
             await wait_until_current(database, MIGRATIONS)
@@ -107,6 +113,10 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             await app[BUS].subscribe(RESULTS_FILES, handler, concurrency=CONCURRENCY)
             await app[BUS].subscribe(RESULTS_MOVES, handler, concurrency=MOVES_CONCURRENCY)
             await prune_for_ever(database, retention)
+
+        async def announce() -> None:
+            await current.wait()
+            await relay.run()
 
         async def follow() -> None:
             await current.wait()
@@ -129,6 +139,8 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
 
         await database.open()
         async with (
+            relay.admitted(),
+            supervise(app, "results outbox", announce()),
             supervise(app, "results batches", batcher.run()),
             supervise(app, "results change feed", follow()),
             supervise(app, "results subscription", consume()),
@@ -137,6 +149,7 @@ def install(app: web.Application, settings: ResultsSettings) -> None:
             supervise(app, "results shares", keep()),
         ):
             yield
+            await relay.stop(settings.shutdown_timeout)
         passwords.close()
         await database.close()
 

@@ -7,6 +7,7 @@ from libs.common.storage import Storage
 from services.results.feed.reader import Feed
 from services.results.links.opening import Links
 from services.results.metrics import ResultsMetrics
+from services.results.processing.requests import Requests
 from services.results.settings import ResultsSettings
 
 SETTINGS = web.AppKey("results_settings", ResultsSettings)
@@ -15,3 +16,4 @@ STORAGE = web.AppKey("results_storage", Storage)
 METRICS = web.AppKey("results_metrics", ResultsMetrics)
 LINKS = web.AppKey("results_links", Links)
 FEED = web.AppKey("results_feed", Feed)
+REQUESTS = web.AppKey("results_requests", Requests)

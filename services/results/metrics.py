@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from libs.common.events import EVENT_TYPES
+from libs.common.events import EVENT_TYPES, RequestReason
 from libs.common.telemetry.metrics import SECONDS, preset
 
 # What is promised is 60 s: that boundary must be one of these.
@@ -86,6 +86,18 @@ class ResultsMetrics:
             "Files that were moved into another collection",
             registry=registry,
         )
+        self.requests = Counter(
+            "results_requests_total", "Files asked to be measured again", ["reason"], registry=registry
+        )
+        preset(self.requests, get_args(RequestReason))
+        self.pending_requests = Gauge(
+            "results_pending_requests",
+            "Files asked to be measured again and without answer",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in get_args(RequestReason):
+            self.pending_requests.labels(reason)
         self.waiting_files = Gauge(
             "results_waiting_files", "Files received and without outcome, up to 100000", registry=registry
         )

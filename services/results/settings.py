@@ -6,11 +6,12 @@ from pydantic import Field
 
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.database import DatabaseSettings
+from libs.common.settings.outbox import OutboxSettings
 from libs.common.settings.storage import StorageSettings
 from libs.common.settings.tokens import TokenSettings
 
 
-class ResultsSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSettings):
+class ResultsSettings(BrokerSettings, DatabaseSettings, OutboxSettings, StorageSettings, TokenSettings):
     """How far back changes can be followed, the pace of live events, and how much may be shared."""
 
     change_feed_retention_hours: float = Field(

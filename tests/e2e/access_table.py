@@ -135,6 +135,9 @@ TABLE = {
     "HEAD /api/results/{file_id}/file": of_file(
         200, *SHOWN, "link-download", hidden=SENDERS, not_by=("link",)
     ),
+    "POST /api/results/{file_id}/retry": of_file(
+        409, *MANAGING, "managing", hidden=("stranger", "member-none")
+    ),
     "GET /api/shares": only(200, *SHARERS, "auditor"),
     "POST /api/shares": of_file(200, *MANAGING, "managing", hidden=("stranger", "member-none")),
     "DELETE /api/shares/{share_id}": only(404, *SHARERS),

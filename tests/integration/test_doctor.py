@@ -238,8 +238,8 @@ async def test_an_outbox_that_nobody_empties(
     finally:
         await connection.close()
     found = await examined(**database_urls)
-    assert found.of("outbox")[0] == "1 events were given up."
-    assert found.of("outbox")[1].startswith("1 events wait, the oldest for 36")
+    assert found.of("outbox")[0] == "1 events of ingest were given up."
+    assert found.of("outbox")[1].startswith("1 events of ingest wait, the oldest for 36")
 
 
 async def test_results_of_an_earlier_release(
@@ -262,7 +262,7 @@ async def test_a_database_without_schemas(examined: Examine, keyring: Path, empt
     found = await examined(DATABASE_URL=empty_database_url)
     for role in ROLES:
         assert found.of(f"postgresql {role}") == [f"Schema {role} is missing."]
-    assert found.of("outbox") == ["There is no outbox yet."]
+    assert found.of("outbox") == ["There is no ingest.outbox yet.", "There is no results.outbox yet."]
 
 
 async def test_the_administrator_acts_for_services_whose_login_is_not_known(
@@ -271,7 +271,7 @@ async def test_the_administrator_acts_for_services_whose_login_is_not_known(
     found = await examined(DATABASE_ADMIN_URL=database_url)
     for role in ROLES:
         assert found.of(f"postgresql {role}", "ok"), found.all
-    assert found.of("outbox", "ok") == ["0 events wait."]
+    assert found.of("outbox", "ok") == ["0 events of ingest wait.", "0 events of results wait."]
     assert found.of("results filled", "ok")
 
 

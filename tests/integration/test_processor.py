@@ -17,7 +17,15 @@ from libs.common.bus.contract import Delivery
 from libs.common.bus.topology import RESULTS_FILES
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import AttemptFailed, ObjectNotFound, Reject, Unavailable
-from libs.common.events import FAILURE_DETAILS, Event, FileFailed, FileProcessed, FileReceived
+from libs.common.events import (
+    FAILURE_DETAILS,
+    Event,
+    FileFailed,
+    FileProcessed,
+    FileReceived,
+    FileRequested,
+    new_event,
+)
 from libs.common.ids import ObjectKey, analysis_key, thumbnail_key
 from libs.common.storage import ChildAccess
 from services.processor.circuit import Circuits
@@ -314,3 +322,15 @@ async def test_a_codec_whose_decoders_crash_is_paused_and_the_rest_goes_on(tmp_p
         assert isinstance(outcome, FileProcessed)
         assert outcome.attempt == 1
         assert processor.value("processor_circuit_open", transfer_syntax=EXPLICIT_LITTLE) == 0
+
+
+@pytest.mark.parametrize("reason", ["retry", "reprocess"])
+async def test_what_is_requested_is_answered_by_its_number(processor: Processor, reason: str) -> None:
+    for content, model in ((ct_instance(), FileProcessed), (b"no DICOM", FileFailed)):
+        stored = await processor.store(content)
+        told = stored.data.model_dump(exclude={"supersedes", "supersedes_moves", "request"})
+        data = FileRequested(**told, request=3, reason=reason)
+        outcome = await processor.handle(new_event("/results", data))
+        assert isinstance(outcome, model)
+        assert outcome.request == 3
+        assert not isinstance(outcome, FileFailed) or outcome.requested == reason

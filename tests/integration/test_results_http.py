@@ -395,5 +395,6 @@ async def test_openapi_lists_every_route(results: Results) -> None:
     async with results.client.get("/api/results/openapi.json") as response:
         document: dict[str, Any] = await response.json()
     read = {path.replace("{}", "{file_id}") for path in PATHS}
-    assert set(document["paths"]) == read | {"/api/shares/{share_id}", *LINKS}
+    retried = {"/api/results/{file_id}/retry"}
+    assert set(document["paths"]) == read | retried | {"/api/shares/{share_id}", *LINKS}
     assert set(document["paths"]["/api/results/{file_id}/file"]) == {"get", "head"}

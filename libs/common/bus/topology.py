@@ -13,16 +13,18 @@ from typing import Literal
 
 from libs.common.bus.contract import Subscription, Work
 from libs.common.bus.retry import RETRY_DELAYS
-from libs.common.events import FAILED, MOVED, PROCESSED, RECEIVED, Event, WorkData
+from libs.common.events import FAILED, MOVED, PROCESSED, RECEIVED, REQUESTED, Event, WorkData
 
 DEAD_SUFFIX = ".dead"
 
-PROCESSOR_WORK = Work("processor", (RECEIVED,), exchange="dicom.work")
+PROCESSOR_WORK = Work("processor", (RECEIVED, REQUESTED), exchange="dicom.work")
 RESULTS_FILES = Subscription("results.files", (RECEIVED, PROCESSED, FAILED))
 RESULTS_MOVES = Subscription("results.moves", (MOVED,))
 """Apart: the release before takes from `results.files`, and would give up what it cannot read."""
 INGEST_OUTCOMES = Subscription("ingest.outcomes", (FAILED,))
 """Ingest notes which files failed, so that the same bytes sent again are queued again."""
+INGEST_REQUESTS = Subscription("ingest.requests", (REQUESTED,))
+"""A failure that is tried again is none any more."""
 
 LANE = "lane"
 """Header that names the lane of a message."""
@@ -218,7 +220,7 @@ _DEAD: Mapping[str, str | int] = {"x-queue-type": "quorum", "x-overflow": "rejec
 
 TOPOLOGY = Topology(
     exchange="dicom.events",
-    subscriptions=(RESULTS_FILES, RESULTS_MOVES, INGEST_OUTCOMES),
+    subscriptions=(RESULTS_FILES, RESULTS_MOVES, INGEST_OUTCOMES, INGEST_REQUESTS),
     retry_delays=RETRY_DELAYS,
     works=(PROCESSOR_WORK,),
     retired=(Retired("processor.files", (RECEIVED,), PROCESSOR_WORK, (1.0, 10.0, 60.0)),),

@@ -67,7 +67,8 @@ class OutboxRelay:
         self._database = database
         self._bus = bus
         self._store = OutboxStore(schema)
-        self._metrics = telemetry.metrics
+        self._pending = telemetry.metrics.outbox_pending.labels(schema)
+        self._oldest_seconds = telemetry.metrics.outbox_oldest_seconds.labels(schema)
         self._lease = lease
         self._poll = poll
         self._lock = None if in_process_slots is None else OutboxLock(database, schema, in_process_slots)
@@ -241,8 +242,8 @@ class OutboxRelay:
                     if revived := await self._store.revive(connection, EVENT_TYPES):
                         log.warning("%d events go on that an older release could not read", revived)
                     backlog = await self._store.backlog(connection)
-                self._metrics.outbox_pending.set(backlog.pending)
-                self._metrics.outbox_oldest_seconds.set(backlog.oldest_seconds)
+                self._pending.set(backlog.pending)
+                self._oldest_seconds.set(backlog.oldest_seconds)
             except Unavailable as error:
                 log.warning("outbox not looked after: %s", error.detail)
             await asyncio.sleep(HOUSEKEEPING)

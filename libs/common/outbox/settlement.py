@@ -26,7 +26,8 @@ class Settlement:
         self._database = database
         self._store = store
         self._token = token
-        self._metrics = metrics
+        self._counted_published = metrics.outbox_published.labels(store.schema)
+        self._counted_dead = metrics.outbox_dead.labels(store.schema)
         self._published: list[int] = []
         self._dead: list[GivenUp] = []
         self._released: list[Released] = []
@@ -77,11 +78,11 @@ class Settlement:
                 if ids := self._published[:]:
                     marked = await self._store.published(connection, self._token, ids)
                     del self._published[: len(ids)]
-                    self._metrics.outbox_published.inc(marked)
+                    self._counted_published.inc(marked)
                 if rows := self._dead[:]:
                     marked = await self._store.dead(connection, self._token, rows)
                     del self._dead[: len(rows)]
-                    self._metrics.outbox_dead.inc(marked)
+                    self._counted_dead.inc(marked)
                 if given_back := self._released[:]:
                     await self._store.release(connection, self._token, given_back)
                     del self._released[: len(given_back)]

@@ -162,6 +162,7 @@ class OutboxStore:
         """Raises ValueError unless `schema` is a plain identifier: it becomes part of the statements."""
         if not _IDENTIFIER.fullmatch(schema):
             raise ValueError(f"not a plain identifier: {schema!r}")
+        self.schema = schema
         names = {"table": f"{schema}.outbox", "pending": "published_at IS NULL AND dead_at IS NULL"}
         self._sql = {name: statement.format_map(names) for name, statement in _STATEMENTS.items()}
 

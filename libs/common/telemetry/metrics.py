@@ -82,12 +82,16 @@ class Metrics:
         self.bus_waiting = Gauge(
             "bus_waiting", "Deliveries held here whose handling has not begun", ["queue"], registry=registry
         )
-        self.outbox_pending = Gauge("outbox_pending", "Outbox rows not yet published", registry=registry)
-        self.outbox_oldest_seconds = Gauge(
-            "outbox_oldest_seconds", "Age of the oldest unpublished outbox row", registry=registry
+        self.outbox_pending = Gauge(
+            "outbox_pending", "Outbox rows not yet published", ["schema"], registry=registry
         )
-        self.outbox_published = Counter("outbox_published_total", "Outbox rows published", registry=registry)
-        self.outbox_dead = Counter("outbox_dead_total", "Outbox rows given up", registry=registry)
+        self.outbox_oldest_seconds = Gauge(
+            "outbox_oldest_seconds", "Age of the oldest unpublished outbox row", ["schema"], registry=registry
+        )
+        self.outbox_published = Counter(
+            "outbox_published_total", "Outbox rows published", ["schema"], registry=registry
+        )
+        self.outbox_dead = Counter("outbox_dead_total", "Outbox rows given up", ["schema"], registry=registry)
         self._pool_connections = Gauge(
             "database_pool_connections", "Open PostgreSQL connections", ["pool", "state"], registry=registry
         )

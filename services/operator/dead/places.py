@@ -12,7 +12,7 @@ from libs.common.outbox.dead_letters import OutboxLetters
 from services.operator.preflight import Server, check_broker, explaining_failures
 from services.operator.settings import OperatorSettings
 
-OUTBOXES = ("ingest",)
+OUTBOXES = ("ingest", "results")
 """Schemas with an outbox."""
 STATEMENT_SECONDS = 60.0
 

@@ -1,4 +1,4 @@
-"""PostgreSQL: each service's login, its schema, the clock, and ingest's outbox."""
+"""PostgreSQL: each service's login, its schema, the clock, and the outboxes."""
 
 from __future__ import annotations
 
@@ -131,25 +131,31 @@ async def check_results(settings: DoctorSettings) -> list[Finding]:
 
 
 async def check_outbox(settings: DoctorSettings) -> list[Finding]:
-    """What ingest has announced and nobody has taken."""
-    found = login(settings, INGEST)
-    if found is None:
-        return [_not_running()]
-    url, setting = found
-    store = OutboxStore(INGEST)
+    """What ingest and results have announced and nobody has taken."""
+    findings = []
+    for schema in (INGEST, RESULTS):
+        found = login(settings, schema)
+        if found is None:
+            return [_not_running()]
+        findings += await _outbox(schema, *found)
+    return findings
+
+
+async def _outbox(schema: str, url: str, setting: str) -> list[Finding]:
+    store = OutboxStore(schema)
     try:
-        async with _connected(url, setting, INGEST) as connection:
+        async with _connected(url, setting, schema) as connection:
             backlog = await store.backlog(connection)
             dead = await store.count_dead(connection)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        return [Finding(OUTBOX, "problem", "There is no outbox yet.", MIGRATE)]
+        return [Finding(OUTBOX, "problem", f"There is no {schema}.outbox yet.", MIGRATE)]
     findings = []
     if dead:
         findings.append(
             Finding(
                 OUTBOX,
                 "problem",
-                f"{dead} events were given up.",
+                f"{dead} events of {schema} were given up.",
                 "See why with `reconcile`, and replay them with `reconcile --repair`.",
             )
         )
@@ -158,12 +164,12 @@ async def check_outbox(settings: DoctorSettings) -> list[Finding]:
             Finding(
                 OUTBOX,
                 "problem",
-                f"{backlog.pending} events wait, the oldest for {backlog.oldest_seconds:.0f} s.",
-                "See that ingest runs and that RabbitMQ takes messages (its memory and disk alarms).",
+                f"{backlog.pending} events of {schema} wait, the oldest for {backlog.oldest_seconds:.0f} s.",
+                f"See that {schema} runs and that RabbitMQ takes messages (its memory and disk alarms).",
             )
         )
     else:
-        findings.append(Finding(OUTBOX, "ok", f"{backlog.pending} events wait."))
+        findings.append(Finding(OUTBOX, "ok", f"{backlog.pending} events of {schema} wait."))
     return findings
 
 

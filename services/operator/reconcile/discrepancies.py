@@ -18,6 +18,7 @@ Kind = Literal[
     "object-corrupt",
     "not-in-results",
     "stalled",
+    "request-unanswered",
     "header-missing",
     "thumbnail-missing",
     "thumbnail-corrupt",
@@ -36,6 +37,7 @@ Kind = Literal[
 Remedy = Literal[
     "queue",
     "queue-heir",
+    "ask-again",
     "note-failure",
     "forget-failure",
     "note-supersession",
@@ -77,6 +79,7 @@ RULES: Mapping[Kind, Rule] = MappingProxyType(
         ),
         "not-in-results": Rule("accepted, but results knows nothing of it", "queue"),
         "stalled": Rule("received, and nobody works on it", "queue"),
+        "request-unanswered": Rule("asked to be measured again, and nobody works on it", "ask-again"),
         "header-missing": Rule("ended, but its header was never read", "queue"),
         "thumbnail-missing": Rule("processed, but its thumbnail is gone", "queue"),
         "thumbnail-corrupt": Rule("processed, but its thumbnail is empty or does not authenticate", "queue"),
@@ -124,6 +127,8 @@ class Known(NamedTuple):
     """Whether the result holds all that ingest's row needs."""
     move: MoveGap | None
     """Which of the two knows of a later move than the other, where they say another collection."""
+    requested: bool
+    """Whether it was asked to be measured again, and no outcome has answered that."""
     aged: bool
     """Whether nothing has changed for as long as work on it may take."""
 
@@ -156,10 +161,12 @@ def discrepancies(known: Known, objects: Objects, *, under_way: bool) -> tuple[K
 
 
 def _of_a_settled(known: Known, objects: Objects) -> Iterable[Kind]:
+    if known.requested:
+        yield "request-unanswered"
     match known.result:
         case None:
             yield "not-in-results"
-        case "received":
+        case "received" if not known.requested:
             # Also without its object: queued again it ends failed, which is the truth.
             yield "stalled"
         case "processed" | "failed" if objects.file == "there" and not known.header_known:

@@ -30,6 +30,8 @@ from services.operator.reconcile.discrepancies import (
 from services.operator.reconcile.findings import Discrepancy, FindingTally, Options
 from services.operator.reconcile.sealed import read_sealed
 from services.operator.reconcile.unowned import EVENT_SOURCE, INGEST, LOOKS, Unowned, rebuild
+from services.results.processing.requests import SCHEMA as RESULTS
+from services.results.processing.requests import ask_again
 
 PAGE = 500
 """Rows at once."""
@@ -49,14 +51,15 @@ class Reconciliation:
         self._backlog = backlog
         self._looks = asyncio.Semaphore(LOOKS)
         self._outbox = OutboxStore(INGEST)
-        self._newest_event = 0
+        self._outboxes = (self._outbox, OutboxStore(RESULTS))
+        self._newest_events = [0, 0]
         self.tally = FindingTally()
 
     async def findings(self) -> AsyncGenerator[Discrepancy, None]:
         """Look at everything. Raises Unavailable when the database or the store does not answer."""
         async with self._database.connection() as connection:
             # What this run announces itself need not be looked through again and again.
-            self._newest_event = await self._outbox.newest(connection)
+            self._newest_events = [await outbox.newest(connection) for outbox in self._outboxes]
         # Given-up events first: replayed, they are on their way again, and their files are not stalled.
         unowned = Unowned(self._database, self._storage, self._options, self.tally)
         for part in (self._given_up(), self._files(), unowned.findings()):
@@ -66,15 +69,16 @@ class Reconciliation:
                     yield finding
 
     async def _given_up(self) -> AsyncGenerator[Discrepancy, None]:
-        after = 0
-        async with self._database.transaction() as connection:
-            while rows := await self._outbox.list_dead(connection, after, PAGE):
-                for row in rows:
-                    detail = f"outbox row {row.id}, given up by {row.by}: {row.reason}"
-                    yield Discrepancy("outbox-dead", row.subject, self._options.repair, detail)
-                after = rows[-1].id
-            if after and self._options.repair:
-                await self._outbox.replay(connection)
+        for outbox in self._outboxes:
+            after = 0
+            async with self._database.transaction() as connection:
+                while rows := await outbox.list_dead(connection, after, PAGE):
+                    for row in rows:
+                        detail = f"{outbox.schema}.outbox row {row.id}, given up by {row.by}: {row.reason}"
+                        yield Discrepancy("outbox-dead", row.subject, self._options.repair, detail)
+                    after = rows[-1].id
+                if after and self._options.repair:
+                    await outbox.replay(connection)
 
     async def _files(self) -> AsyncGenerator[Discrepancy, None]:
         after = UUID(int=0)
@@ -100,7 +104,9 @@ class Reconciliation:
         older_than = self._options.older_than
         async with self._database.transaction() as connection:
             files = await store.look_again(connection, file_ids, older_than)
-            busy = await self._outbox.under_way(connection, file_ids, older_than, self._newest_event)
+            busy: set[UUID] = set()
+            for outbox, newest in zip(self._outboxes, self._newest_events, strict=True):
+                busy |= await outbox.under_way(connection, file_ids, older_than, newest)
             held = await asyncio.gather(*(self._objects(known, thorough=True) for known in files))
             found = [
                 (kind, known, objects)
@@ -139,6 +145,7 @@ class Reconciliation:
         done = {
             "queue": await self._queue(connection, by_remedy.get("queue", ())),
             "queue-heir": await self._queue_heirs(connection, by_remedy.get("queue-heir", ())),
+            "ask-again": await ask_again(connection, by_remedy.get("ask-again", ())),
             "note-failure": await store.note_failures(connection, by_remedy.get("note-failure", ())),
             "forget-failure": await store.forget_failures(connection, by_remedy.get("forget-failure", ())),
             # First: the files that took their places may have rows to be restored.

@@ -33,10 +33,12 @@ _KNOWN = """
         CASE WHEN file.collection = result.collection THEN NULL
             WHEN file.moves > result.moves THEN 'untold'
             WHEN file.moves < result.moves THEN 'unnoted' END AS move,
+        request.file_id IS NOT NULL AS requested,
         greatest(file.uploaded_at, result.changed_at) < now() - $2::float8 * interval '1 second' AS aged
     FROM page
     LEFT JOIN ingest.upload_dicomfile AS file ON file.id = page.id
     LEFT JOIN results.upload_dicomresult AS result ON result.file_id = page.id
+    LEFT JOIN results.request AS request ON request.file_id = page.id
     ORDER BY page.id
 """
 _PAGE = f"""
@@ -61,7 +63,9 @@ _ERASED = """
 _TOLD = """file.id AS file_id, file.owner_id, file.collection, file.file AS storage_key, file.size_bytes,
     file.sha256, file.sop_class_uid, file.sop_instance_uid, file.series_instance_uid,
     file.study_instance_uid, file.modality, file.transfer_syntax_uid, file.rows, file.columns, file.frames,
-    file.decoded_bytes, file.moves"""
+    file.decoded_bytes, file.moves, greatest(file.request, (
+        SELECT result.request FROM results.upload_dicomresult AS result
+        WHERE result.file_id = file.id)) AS request"""
 _RECEIVED = f"""
     SELECT {_TOLD} FROM ingest.upload_dicomfile AS file
     WHERE file.id = ANY($1::uuid[]) AND file.state = 'accepted'
@@ -110,11 +114,11 @@ _NOTE_MOVES = """
 _RESTORE_ROWS = """
     INSERT INTO ingest.upload_dicomfile (id, file, file_name, uploaded_at, owner_id, collection, size_bytes,
         sha256, state, sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
-        transfer_syntax_uid, rows, columns, frames, moves, failed_at)
+        transfer_syntax_uid, rows, columns, frames, moves, request, failed_at)
     SELECT file_id, file_id::text, coalesce(file_name, sop_instance_uid || '.dcm'), received_at, owner_id,
         collection, size_bytes, sha256, CASE state WHEN 'superseded' THEN state ELSE 'accepted' END,
         sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
-        transfer_syntax_uid, rows, columns, frames, moves,
+        transfer_syntax_uid, rows, columns, frames, moves, request,
         CASE WHEN state IN ('failed', 'superseded') THEN now() END
     FROM results.upload_dicomresult WHERE file_id = ANY($1::uuid[]) AND state <> 'erased'
     ON CONFLICT DO NOTHING

@@ -68,6 +68,8 @@ class Outcome(NamedTuple):
     finished_at: datetime
     sha256: str | None
     """Of the bytes that were measured."""
+    request: int = 0
+    """Which request to measure the file again it answers."""
 
     @property
     def state(self) -> Literal["processed", "failed"]:
@@ -85,8 +87,8 @@ class LogEntry(NamedTuple):
     worker: str | None
     started_at: datetime | None
     finished_at: datetime
-    outcome: State | Literal["moved", "retried"]
-    """`moved` is told to nobody: the log is of attempts. `retried`: another attempt followed."""
+    outcome: State | Literal["moved", "requested", "retried"]
+    """The first two are told to nobody: the log is of attempts. `retried`: another attempt followed."""
     reason: str | None
     run: Run | None = None
     """What the attempt took."""
@@ -105,6 +107,8 @@ class Facts(NamedTuple):
     """Collection of the file that replaced it."""
     moves: int = 0
     """How often the file had been moved when it lay in `collection`; who does not know says 0."""
+    request: int = 0
+    """Number of the latest request to measure it again; who knows of none says 0."""
 
 
 class Reported(NamedTuple):

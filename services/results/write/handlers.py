@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -18,6 +19,7 @@ from libs.common.ids import ObjectKey, began_at, file_key
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry
 from services.results.metrics import ResultsMetrics
+from services.results.processing import requests_store
 from services.results.write import accounts_store, fill_store, store
 from services.results.write.accounts import account, moved
 from services.results.write.batches import Batcher
@@ -160,6 +162,8 @@ async def record(
     if behind := [change.file_id for change in changes if _is_behind(change)]:
         await fill_store.analyse(connection, behind)
     digests = {c.file_id: c.sha256 for c in settled if c is not None and c.received_at is not None}
+    if answers := _answers(reports):
+        await requests_store.answer(connection, answers)
     entries = [_entry(report, digests.get(report.facts.file_id)) for report in reports]
     lines = [*entries, *(line for report in reports for line in report.earlier)]
     await store.tell(connection, lines, [change for change in changes if change.announced])
@@ -169,6 +173,16 @@ async def record(
     moves = (moved(change, described.get(change.file_id)) for change in changes)
     await accounts_store.apply_accounts(connection, account(moves))
     return changes, entries
+
+
+def _answers(reports: Sequence[Reported]) -> dict[UUID, int]:
+    """By file, the latest request that these say the outcome of."""
+    answers: dict[UUID, int] = {}
+    for report in reports:
+        for outcome in report.facts.outcomes:
+            if outcome.request > answers.get(report.facts.file_id, 0):
+                answers[report.facts.file_id] = outcome.request
+    return answers
 
 
 def _is_behind(change: StateChange) -> bool:

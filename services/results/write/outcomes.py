@@ -5,6 +5,10 @@ reverse; a newer version of the analyzer replaces an older one; anything else ch
 one order of precedence, asked per file and analyzer, in which the higher outcome wins and the first of equals
 stays, so merging events before they are stored, in whatever groups, ends in the same result.
 
+Requests to measure a file again are numbered, and outcomes say which they answer. A failure counts only while
+nobody has asked again: with a higher number known, the file is `received` once more, and what failed before,
+or is told of that late, changes nothing. A measurement counts whichever request it answers.
+
 Where the file lies is said by the move with the highest number, as ingest counts them; what knows of none
 says 0, and changes no place that a move has given.
 
@@ -50,6 +54,8 @@ class Held(NamedTuple):
     filed: State | None
     moves: int
     """Number of the latest move that is known."""
+    request: int
+    """Number of the latest request that is known."""
 
 
 class StateChange(NamedTuple):
@@ -65,13 +71,14 @@ class StateChange(NamedTuple):
     outcome: Outcome | None
     """To be written."""
     withdrawn: bool
-    """Whether the outcome held was made of other bytes, and goes."""
+    """Whether the outcome held was made of other bytes, or is a failure that is tried again, and goes."""
     state: State
     precedence: int
     study_instance_uid: str | None
     series_instance_uid: str | None
     sha256: str | None
     moves: int
+    request: int
 
     @property
     def relocated(self) -> bool:
@@ -84,8 +91,13 @@ class StateChange(NamedTuple):
         return self.held is not None and (self.relocated or self.held.moves != self.moves)
 
     @property
+    def asked_again(self) -> bool:
+        """Whether a request became known that the row does not know."""
+        return self.held is not None and self.held.request != self.request
+
+    @property
     def announced(self) -> bool:
-        """Whether the result changed, not only what is known of the header or of moves."""
+        """Whether the result changed, not only what is known of the header, of moves or of requests."""
         held = self.held
         changed = held is None or held.state != self.state or self.outcome is not None or self.withdrawn
         return changed or self.relocated
@@ -93,7 +105,7 @@ class StateChange(NamedTuple):
     @property
     def effective(self) -> bool:
         """Whether anything changed."""
-        return self.announced or self.header is not None or self.placed
+        return self.announced or self.header is not None or self.placed or self.asked_again
 
     @property
     def rank(self) -> int | None:
@@ -102,8 +114,9 @@ class StateChange(NamedTuple):
 
     @property
     def first(self) -> bool:
-        """Whether the file had no outcome before and has one now."""
-        return self.outcome is not None and (self.held is None or self.held.precedence == RECEIVED)
+        """Whether the file had never had an outcome and has one now."""
+        new = self.held is None or (self.held.precedence == RECEIVED and self.held.request == 0)
+        return self.outcome is not None and new
 
     @property
     def received_at(self) -> datetime | None:
@@ -134,13 +147,22 @@ def settle(held: Held | None, new: Facts) -> StateChange | None:
     received = held is not None and held.received_at is not None
     header = _header(held, new.header)
     known = held.sha256 if held is not None and received else None if header is None else header.sha256
-    withdrawn = (
-        held is not None and not received and known is not None and held.sha256 not in (None, known)
-    ) and held.precedence > RECEIVED
+    request = new.request if held is None else max(held.request, new.request)
+    withdrawn = held is not None and (
+        (
+            not received
+            and known is not None
+            and held.sha256 not in (None, known)
+            and held.precedence > RECEIVED
+        )
+        or (held.precedence == FAILED and held.request < request)
+    )
     standing = RECEIVED if held is None or withdrawn else held.precedence
     outcome = None
     for candidate in new.outcomes:
-        if not is_stale(candidate, known) and precedence(candidate) > max(standing, precedence(outcome)):
+        if is_stale(candidate, known) or (candidate.state == "failed" and candidate.request < request):
+            continue
+        if precedence(candidate) > max(standing, precedence(outcome)):
             outcome = candidate
     standing = max(standing, precedence(outcome))
     # Before `received`, who sent the outcome says where the file lies; `received` knows it.
@@ -163,8 +185,10 @@ def settle(held: Held | None, new: Facts) -> StateChange | None:
         precedence=SUPERSEDED if superseded else standing,
         study_instance_uid=study or (header and header.columns["study_instance_uid"]),
         series_instance_uid=series or (header and header.columns["series_instance_uid"]),
-        sha256=known or (outcome.sha256 if outcome is not None else held and held.sha256),
+        sha256=known
+        or (outcome.sha256 if outcome is not None else None if withdrawn else held and held.sha256),
         moves=place.moves,
+        request=request,
     )
 
 
@@ -181,6 +205,7 @@ def merge(held: Facts, new: Facts) -> Facts:
         outcomes=held.outcomes + new.outcomes,
         superseded_in=held.superseded_in or new.superseded_in,
         moves=latest.moves,
+        request=max(held.request, new.request),
     )
 
 
@@ -202,7 +227,8 @@ def _header(held: Held | None, new: HeaderFacts | None) -> HeaderFacts | None:
 
 def _is_foreign(held: Held, new: Facts) -> bool:
     """Whether nothing is told but that a file of another collection was replaced, which nobody may do."""
-    told = new.header is not None or bool(new.outcomes) or new.moves > held.moves
+    told = new.header is not None or bool(new.outcomes)
+    told = told or new.moves > held.moves or new.request > held.request
     return not told and new.superseded_in not in (None, held.collection)
 
 

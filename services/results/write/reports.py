@@ -18,6 +18,7 @@ from libs.common.events import (
     FileMoved,
     FileProcessed,
     FileReceived,
+    FileRequested,
     Run,
 )
 from libs.common.ids import file_key, thumbnail_key
@@ -44,6 +45,9 @@ def report_of(event: Event, trailer: Mapping[str, Any] | None) -> Reported:
         return Reported(
             known._replace(moves=data.moves), None, _entry(event, "moved", finished_at=event.time)
         )
+    known = known._replace(request=data.request)
+    if isinstance(data, FileRequested):
+        return Reported(known, None, _entry(event, "requested", finished_at=event.time))
     if isinstance(data, FileReceived):
         known = known._replace(moves=data.moves, header=_header(data, event.time, trailer))
         return Reported(known, _replaced(data), _entry(event, "received", finished_at=event.time))
@@ -53,6 +57,7 @@ def report_of(event: Event, trailer: Mapping[str, Any] | None) -> Reported:
         attempt = data.attempts
         outcome = _failure(data.reason, data.detail, attempt, data.worker, data.finished_at, data.sha256)
         outcome = outcome._replace(started_at=data.started_at)
+    outcome = outcome._replace(request=data.request)
     return Reported(
         known._replace(outcomes=(outcome,)),
         None,
@@ -99,7 +104,8 @@ def storable(report: Reported) -> Reported:
     else:
         (told,) = facts.outcomes
         failure = _failure(UNSTORABLE_REASON, UNSTORABLE_DETAIL, attempt or 0, worker, told.finished_at)
-        facts = facts._replace(outcomes=(failure._replace(started_at=told.started_at),))
+        failure = failure._replace(started_at=told.started_at, request=told.request)
+        facts = facts._replace(outcomes=(failure,))
         entry = entry._replace(attempt=attempt, worker=worker, outcome="failed", reason=UNSTORABLE_REASON)
     return report._replace(facts=facts, entry=entry._replace(run=None), earlier=())
 
@@ -230,7 +236,7 @@ def _earlier(event: Event, told: EarlierAttempt) -> LogEntry:
 
 def _entry(
     event: Event,
-    outcome: State | Literal["moved"],
+    outcome: State | Literal["moved", "requested"],
     *,
     finished_at: datetime,
     attempt: int | None = None,

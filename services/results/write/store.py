@@ -27,6 +27,7 @@ _ROW_TYPES = {
     "header_version": "smallint",
     "moves": "integer",
     "moved_to": "text",
+    "request": "integer",
 }
 _OUTCOME_TYPES = {
     "sha256": "text",
@@ -80,23 +81,23 @@ _HELD = """
              WHEN method_version IS NOT NULL THEN 2 + least(greatest(method_version, 0), 2147483643)
              ELSE 0 END,
         raw_data IS NOT NULL, received_at, sha256, study_instance_uid,
-        series_instance_uid, thumbnail_key IS NOT NULL, counted, filed, moves
+        series_instance_uid, thumbnail_key IS NOT NULL, counted, filed, moves, request
     FROM unnest((SELECT $1::uuid[])) AS asked (id)
     CROSS JOIN LATERAL (SELECT * FROM results.upload_dicomresult WHERE file_id = asked.id OFFSET 0) AS held
 """
-_MOVE = ("moves", "moved_to")
+_NUMBERED = ("moves", "moved_to", "request")
 # A row that is made here is `received`; if it has an outcome as well, the next statement says so.
 _HEADERS = f"""
     INSERT INTO results.upload_dicomresult AS held ({_names(_ROW_TYPES)}, {_names(HEADER_TYPES)})
     SELECT file_id, owner_id, collection, trace_id, 'received', 0, counted, filed, header_version,
-        moves, moved_to, {_names(HEADER_TYPES).replace("raw_data", "raw_data::jsonb")}
+        moves, moved_to, request, {_names(HEADER_TYPES).replace("raw_data", "raw_data::jsonb")}
     FROM {_told(_ROW_TYPES, HEADER_TYPES, apart="raw_data")}
     ON CONFLICT (file_id) DO UPDATE SET trace_id = coalesce(held.trace_id, excluded.trace_id),
-        {_taken(("owner_id", "collection", "counted", "filed", "header_version", *_MOVE, *HEADER_TYPES))}
+        {_taken(("owner_id", "collection", "counted", "filed", "header_version", *_NUMBERED, *HEADER_TYPES))}
     WHERE held.state <> 'erased'
 """
 _ANALYSIS = ("version", "state", "precedence", "reason", "attempt", "worker", "started_at", "finished_at")
-_STATE = ("state", "precedence", "counted", "filed")
+_STATE = ("state", "precedence", "counted", "filed", "request")
 _OUTCOMES = f"""
     WITH told AS MATERIALIZED (
         SELECT * FROM {_told(_ROW_TYPES, _OUTCOME_TYPES, _ANALYSIS_TYPES)}
@@ -122,9 +123,11 @@ _STATES = f"""
     ON CONFLICT (file_id) DO UPDATE SET changed_at = now(), {_taken(_STATE)}
     WHERE held.state <> 'erased'
 """
-_PLACES = f"""
+# Of moves and requests; who is measured anew meanwhile keeps the result that there is.
+_NUMBERS = f"""
     UPDATE results.upload_dicomresult AS held SET changed_at = now(), collection = told.collection,
-        counted = told.counted, filed = told.filed, moves = told.moves, moved_to = told.moved_to
+        counted = told.counted, filed = told.filed, moves = told.moves, moved_to = told.moved_to,
+        request = told.request
     FROM {_told(_ROW_TYPES)} WHERE held.file_id = told.file_id AND held.state <> 'erased'
 """
 _DESCRIBED = f"""
@@ -199,7 +202,7 @@ async def write_changes(connection: Connection, changes: Sequence[StateChange]) 
     headers = [change for change in changes if change.header is not None]
     outcomes = [change for change in changes if change.outcome is not None or change.withdrawn]
     states = [change for change in changes if _only_state(change)]
-    places = [change for change in changes if change.placed and change.header is None]
+    numbers = [change for change in changes if _only_numbers(change)]
     if headers:
         rows = [_row(change) | _header(change) for change in headers]
         raw = [row.pop("raw_data") for row in rows]
@@ -211,8 +214,8 @@ async def write_changes(connection: Connection, changes: Sequence[StateChange]) 
         await connection.execute(_OUTCOMES, _json(rows))
     if states:
         await connection.execute(_STATES, _json([_row(change) for change in states]))
-    if places:
-        await connection.execute(_PLACES, _json([_row(change) for change in places]))
+    if numbers:
+        await connection.execute(_NUMBERS, _json([_row(change) for change in numbers]))
 
 
 async def read_described(connection: Connection, file_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
@@ -224,7 +227,7 @@ async def read_described(connection: Connection, file_ids: Sequence[UUID]) -> di
 async def tell(connection: Connection, entries: Sequence[LogEntry], changes: Sequence[StateChange]) -> None:
     """Note every attempt, once each; put changes into the feed, and wake its readers at the commit."""
     fed = [told for change in changes for told in _fed(change)]
-    noted = [_line(entry) for entry in entries if entry.outcome != "moved"]
+    noted = [_line(entry) for entry in entries if entry.outcome not in ("moved", "requested")]
     await connection.execute(_TELL, _json(noted), _json(fed), CHANNEL)
 
 
@@ -267,6 +270,11 @@ def _only_state(change: StateChange) -> bool:
     return change.state != change.held.state
 
 
+def _only_numbers(change: StateChange) -> bool:
+    """Whether the file lies elsewhere, or was asked for again, and no header says so as well."""
+    return (change.placed or change.asked_again) and change.header is None
+
+
 def _row(change: StateChange) -> dict[str, Any]:
     header = change.header
     return {
@@ -281,6 +289,7 @@ def _row(change: StateChange) -> dict[str, Any]:
         "header_version": 0 if header is None or header.columns["search"] is None else HEADER_VERSION,
         "moves": change.moves,
         "moved_to": change.collection if change.moves else None,
+        "request": change.request,
     }
 
 
@@ -295,6 +304,7 @@ def _outcome(change: StateChange) -> dict[str, Any]:
         return _NO_OUTCOME | {"sha256": change.sha256}
     statistics = None if outcome.statistics is None else orjson.Fragment(outcome.statistics)
     told = dict(zip(Outcome._fields, outcome, strict=True))
+    del told["request"]  # the row's is the latest, whichever this one answers
     return told | {"statistics": statistics, "sha256": change.sha256, "rank": change.rank}
 
 

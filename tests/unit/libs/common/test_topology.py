@@ -14,13 +14,14 @@ def test_names_are_the_documented_ones() -> None:
     lanes = {f"processor.{lane}" for lane in (*(f"lane.{n}" for n in range(8)), "large", "urgent")}
     assert {queue.name for queue in TOPOLOGY.queues()} == {
         f"{queue}{suffix}"
-        for queue in ("results.files", "results.moves", "ingest.outcomes")
+        for queue in ("results.files", "results.moves", "ingest.outcomes", "ingest.requests")
         for suffix in ("", *suffixes)
     } | lanes | {f"processor{suffix}" for suffix in suffixes}
     assert {queue.name for queue in TOPOLOGY.queues() if queue.role == "main"} == lanes | {
         "results.files",
         "results.moves",
         "ingest.outcomes",
+        "ingest.requests",
     }
     assert {(exchange.name, exchange.type) for exchange in TOPOLOGY.exchanges()} == {
         ("dicom.events", "topic"),
@@ -36,6 +37,7 @@ def test_names_are_the_documented_ones() -> None:
         ("dicom.file.processed.v1", {"results.files"}),
         ("dicom.file.failed.v1", {"results.files", "ingest.outcomes"}),
         ("dicom.file.moved.v1", {"results.moves"}),
+        ("dicom.file.requested.v1", {"processor.work", "ingest.requests"}),
     ],
 )
 def test_each_event_reaches_its_queues(event_type: str, queues: set[str]) -> None:

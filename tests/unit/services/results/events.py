@@ -6,7 +6,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from libs.common.events import Averages, Event, FileFailed, FileMoved, FileProcessed, FileReceived, new_event
+from libs.common.events import (
+    Averages,
+    Event,
+    FileFailed,
+    FileMoved,
+    FileProcessed,
+    FileReceived,
+    FileRequested,
+    new_event,
+)
 from libs.common.ids import file_key, new_file_id, thumbnail_key
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -16,7 +25,22 @@ MOMENT = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 def received(file_id: UUID | None = None, owner_id: int = 7, **fields: Any) -> Event:
     """A `received` with plausible header facts."""
     file_id = file_id or new_file_id()
-    data: dict[str, Any] = {
+    return new_event(
+        "/ingest", FileReceived(file_id=file_id, owner_id=owner_id, **_told(file_id, fields)), TRACEPARENT
+    )
+
+
+def requested(
+    file_id: UUID, request: int = 1, *, reason: Any = "retry", owner_id: int = 7, **fields: Any
+) -> Event:
+    """A request to measure a file again."""
+    told = _told(file_id, fields)
+    data = FileRequested(file_id=file_id, owner_id=owner_id, request=request, reason=reason, **told)
+    return new_event("/results", data, TRACEPARENT)
+
+
+def _told(file_id: UUID, fields: dict[str, Any]) -> dict[str, Any]:
+    return {
         "size_bytes": 1000,
         "sha256": "ab" * 32,
         "sop_class_uid": "1.2.840.10008.5.1.4.1.1.2",
@@ -32,11 +56,6 @@ def received(file_id: UUID | None = None, owner_id: int = 7, **fields: Any) -> E
         "storage_key": file_key(file_id),
         **fields,
     }
-    return new_event(
-        "/ingest",
-        FileReceived(file_id=file_id, owner_id=owner_id, **data),
-        TRACEPARENT,
-    )
 
 
 def processed(

@@ -86,6 +86,7 @@ def held_after(change: StateChange) -> Held:
         counted=change.state,
         filed=None if change.study_instance_uid is None else change.state,
         moves=change.moves,
+        request=change.request,
     )
 
 
