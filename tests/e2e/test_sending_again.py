@@ -78,3 +78,25 @@ async def test_who_sends_into_a_foreign_collection(new_user: NewUser) -> None:
         url, data=b"", params={"collection": file["collection"]}, headers=headers
     ) as answer:
         assert answer.status == 404
+
+
+async def retry(client: Client, file_id: str) -> tuple[int, dict[str, Any]]:
+    """Have a file tried again; status and body."""
+    url = f"{client.urls['results']}/api/results/{file_id}/retry"
+    async with client.session.post(url, headers=client.headers) as answer:
+        return answer.status, dict(await answer.json(content_type=None))
+
+
+async def test_what_comes_of_a_retry_counts(client: Client, system: System) -> None:
+    first = await send(client, broken(new_uid()))
+    assert (await client.ended(first["id"]))["failure"]["reason"] == "decode-failed"
+    (stored,) = (system.data_dir / "dicom_file").glob(f"*/{first['id']}")
+    sound = stored.read_bytes()
+    for number, (content, reason) in enumerate([(sound[:-1], "object-corrupt"), (sound, "decode-failed")], 1):
+        stored.write_bytes(content)
+        status, body = await retry(client, first["id"])
+        assert (status, body.get("request")) == (202, number), body
+        assert (await client.ended(first["id"]))["failure"]["reason"] == reason
+    measured = await send(client, ct_instance(seed=secrets.randbits(30)))
+    await client.ended(measured["id"])
+    assert (await retry(client, measured["id"]))[0] == 409
