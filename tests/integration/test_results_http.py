@@ -395,7 +395,7 @@ async def test_openapi_lists_every_route(results: Results) -> None:
     async with results.client.get("/api/results/openapi.json") as response:
         document: dict[str, Any] = await response.json()
     read = {path.replace("{}", "{file_id}") for path in PATHS}
-    retried = {"/api/results/{file_id}/retry"}
-    others = {path for path in document["paths"] if path.startswith("/api/processing/")}
-    assert set(document["paths"]) - others == read | retried | {"/api/shares/{share_id}", *LINKS}
+    others = {"/api/results/{file_id}/retry", "/api/results/{file_id}/log"}
+    others |= {path for path in document["paths"] if path.startswith("/api/processing/")}
+    assert set(document["paths"]) - others == read | {"/api/shares/{share_id}", *LINKS}
     assert set(document["paths"]["/api/results/{file_id}/file"]) == {"get", "head"}
