@@ -25,7 +25,8 @@ from libs.common.ids import new_file_id
 from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.telemetry.tracing import Telemetry
 
-FAST = replace(with_lanes(TOPOLOGY, 3, DEFAULT_LARGE_BYTES), retry_delays=(0.05, 0.1))
+_SHORT = (0.05, 0.1)
+FAST = replace(with_lanes(TOPOLOGY, 3, DEFAULT_LARGE_BYTES), retry_delays=_SHORT, work_delays=_SHORT)
 """The product's own queues, but retries do not keep a test waiting, and fewer lanes are to be declared."""
 
 FILES = Subscription("processor.files", (RECEIVED,))
@@ -33,6 +34,11 @@ FILES = Subscription("processor.files", (RECEIVED,))
 LANE = "1"
 """Where `received()` waits, in that table."""
 LANE_QUEUE = "processor.lane.1"
+
+
+def longest() -> float:
+    """The share of a retry's delay that is waited where a test must know how long."""
+    return 1.0
 
 
 def make_telemetry(exporter: SpanExporter | None = None) -> Telemetry:

@@ -74,6 +74,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             settings.amqp_url.get_secret_value(),
             timeout=settings.amqp_publish_timeout,
             ca_file=settings.tls_ca_file,
+            topology=settings.topology(),
         )
         app[DEAD_LETTERS].append(letters)
     app[DEAD_LETTERS].append(OutboxLetters(database, SCHEMA))

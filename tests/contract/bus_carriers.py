@@ -19,7 +19,7 @@ from libs.common.bus.turns import Turns
 from libs.common.errors import Unavailable, Undelivered
 from libs.common.events import Event
 from libs.common.telemetry.tracing import Telemetry
-from tests.bus_support import FAST
+from tests.bus_support import FAST, longest
 from tests.waiting import eventually
 
 
@@ -119,6 +119,7 @@ async def rabbitmq_bus(
         publish_timeout=publish_timeout,
         drain_timeout=drain_timeout,
         watchdog=watchdog,
+        share=longest,
     )
     await bus.open()
     try:

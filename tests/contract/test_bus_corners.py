@@ -13,7 +13,7 @@ from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES
 from libs.common.errors import Unavailable
 from libs.common.telemetry.tracing import Telemetry
-from tests.bus_support import FAST, processed, received
+from tests.bus_support import FAST, longest, processed, received
 from tests.contract.bus_carriers import Recorder, subscribe_all
 from tests.waiting import eventually
 
@@ -71,7 +71,8 @@ async def test_a_cancelled_publish_waits_for_what_its_handlers_do_last(bus: InPr
 
 
 async def test_an_event_that_is_put_off_holds_no_place(telemetry: Telemetry) -> None:
-    bus = InProcessBus(telemetry, topology=replace(FAST, retry_delays=(60.0,)), drain_timeout=0.1)
+    slow = replace(FAST, work_delays=(60.0,))
+    bus = InProcessBus(telemetry, topology=slow, drain_timeout=0.1, share=longest)
     first = received()
 
     def away_for_the_first(delivery: Delivery) -> None:

@@ -54,6 +54,11 @@ class Process:
         return "TLS_CERT_FILE" in self.environment
 
     @property
+    def started(self) -> bool:
+        """Whether it was ever started."""
+        return self._popen is not None
+
+    @property
     def pid(self) -> int:
         """Of the running process."""
         assert self._popen is not None

@@ -18,7 +18,7 @@ from libs.common.bus.topology import RESULTS_FILES, TOPOLOGY, dead_queue
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from libs.common.outbox.dead_letters import PAGE, OutboxLetters
-from libs.common.outbox.store import enqueue
+from libs.common.outbox.store import OutboxStore, enqueue
 from tests.bus_support import received
 from tests.contract.bus_carriers import messages_in
 from tests.fixtures_postgres import OpenDatabase
@@ -237,3 +237,16 @@ async def test_the_api_shows_replays_and_drops(
         await put(channel, b"3")
         await ask("POST", "/replay", status=503, json={"all": True})
     assert first["event"] is None
+
+
+async def test_a_row_that_waits_again_is_not_dropped(open_database: OpenDatabase) -> None:
+    """Somebody else has replayed it meanwhile."""
+    database = await open_database("ingest")
+    await given_up(database, 2)
+    store = OutboxStore("ingest")
+    async with database.connection() as connection:
+        first, second = await store.dead_letters(connection, 0, 10)
+        assert await store.replay_some(connection, [first["id"]]) == 1
+        assert await store.drop_dead(connection, [first["id"], second["id"]]) == 1
+        assert await store.replay_some(connection, [first["id"], second["id"]]) == 0
+        assert await connection.fetchval("SELECT id FROM ingest.outbox") == first["id"]

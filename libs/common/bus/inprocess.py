@@ -7,13 +7,15 @@ returns, so a crash at any moment dispatches the event again. Retries happen in 
 from __future__ import annotations
 
 import asyncio
+import random
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 from libs.common.bus.contract import Admission, Delivery, Handler, Subscription, Work
 from libs.common.bus.handling import Carrier, Handling, publishing
 from libs.common.bus.history import remember
-from libs.common.bus.retry import MAX_DELIVERIES, Ack, Dead, Leave, Move, Retry
+from libs.common.bus.retry import MAX_DELIVERIES, Ack, Dead, Leave, Move, Retry, full_jitter
 from libs.common.bus.slots import LanedSlots, Slots, shutting_down
 from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable, Undelivered
@@ -40,9 +42,18 @@ class InProcessBus:
     """Implements `Bus` for `python -m services`."""
 
     def __init__(
-        self, telemetry: Telemetry, *, topology: Topology = TOPOLOGY, drain_timeout: float = 30.0
+        self,
+        telemetry: Telemetry,
+        *,
+        topology: Topology = TOPOLOGY,
+        drain_timeout: float = 30.0,
+        share: Callable[[], float] = random.random,
     ) -> None:
-        """`drain_timeout` in seconds bounds how long `drain` waits for running handlers."""
+        """`drain_timeout` in seconds bounds how long `drain` waits for running handlers.
+
+        `share` draws how much of its delay a retry waits.
+        """
+        self._share = share
         self._telemetry = telemetry
         self._topology = topology
         self._carrier = Carrier(_SYSTEM, topology.exchange)
@@ -180,7 +191,8 @@ class InProcessBus:
                         earlier=earlier,
                         redelivered=delivery.redelivered and known is None,
                     )
-                    await self._pause(self._topology.delay(retries))
+                    delays = self._topology.delays(subscriber.work)
+                    await self._pause(full_jitter(delays, retries, self._share()))
                     retries += 1
                 case Move(lane):
                     delivery = replace(delivery, lane=lane)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,24 @@ MAX_DELIVERIES = 10
 """Counted attempts after which a failing event is given up, unless its subscription has another number."""
 
 RETRY_DELAYS = (1.0, 10.0, 60.0)
-"""Seconds that the first, the second, … retry waits; the last repeats. Each has a queue of its own."""
+"""Seconds that the first, the second, … retry waits at most; the last repeats. Each has a queue."""
+
+WORK_RETRY_DELAYS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+"""The same for work, whose lanes share these queues: many files are put off at once."""
+
+
+def full_jitter(delays: Sequence[float], retries: int, share: float) -> float:
+    """Seconds until the next attempt at what was put off `retries` times: a `share` of the longest wait.
+
+    With shares drawn from [0, 1) those that failed together come back apart (Brooker, "Exponential
+    Backoff and Jitter", 2015).
+    """
+    return share * delays[min(retries, len(delays) - 1)]
+
+
+def nearest(delays: Sequence[float], delay: float) -> float:
+    """The one of `delays` that is closest to `delay`; of two the shorter."""
+    return min(sorted(delays), key=lambda one: abs(one - delay))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from libs.common.bus.contract import Subscription, Work
-from libs.common.bus.retry import RETRY_DELAYS
+from libs.common.bus.retry import RETRY_DELAYS, WORK_RETRY_DELAYS
 from libs.common.events import FAILED, MOVED, PROCESSED, RECEIVED, REQUESTED, Event, WorkData
 
 DEAD_SUFFIX = ".dead"
@@ -77,12 +77,13 @@ class Retired:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A topic exchange, who takes from it, and how many seconds the n-th retry waits (the last repeats)."""
+    """A topic exchange, who takes from it, and how many seconds the n-th retry waits at most."""
 
     exchange: str
     subscriptions: tuple[Subscription, ...]
     retry_delays: tuple[float, ...]
     works: tuple[Work, ...] = ()
+    work_delays: tuple[float, ...] = WORK_RETRY_DELAYS
     retired: tuple[Retired, ...] = ()
 
     @property
@@ -105,9 +106,9 @@ class Topology:
                 return work.lane_of(event.data)
         return None
 
-    def delay(self, retries: int) -> float:
-        """Seconds to wait before the next retry of an event already put off `retries` times."""
-        return self.retry_delays[min(retries, len(self.retry_delays) - 1)]
+    def delays(self, of: Subscription | Work | None) -> tuple[float, ...]:
+        """Seconds that retries of a work, or else of a subscription, wait at most; each has a queue."""
+        return self.work_delays if isinstance(of, Work) else self.retry_delays
 
     def exchanges(self) -> tuple[MessageExchange, ...]:
         """Every exchange of the table, alternates before those that point to them."""
@@ -144,7 +145,7 @@ class Topology:
         return (
             Queue(dead, _DEAD, "dead"),
             *(Queue(name, _dead_lettering_to("", dead)) for name in work.queues().values()),
-            *self._retries(work.name, back, self.retry_delays),
+            *self._retries(work.name, back, self.work_delays),
         )
 
     def dead_queues(self) -> dict[str, tuple[str, ...]]:

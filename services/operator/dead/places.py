@@ -27,7 +27,14 @@ async def places(settings: OperatorSettings, database_url: str | None) -> AsyncI
     if settings.amqp_url is not None:
         url = settings.amqp_url.get_secret_value()
         await check_broker(url, settings.tls_ca_file)
-        found.append(BrokerLetters(url, timeout=settings.amqp_publish_timeout, ca_file=settings.tls_ca_file))
+        found.append(
+            BrokerLetters(
+                url,
+                timeout=settings.amqp_publish_timeout,
+                ca_file=settings.tls_ca_file,
+                topology=settings.topology(),
+            )
+        )
     if database_url is None:
         yield found
         return

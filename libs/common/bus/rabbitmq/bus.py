@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+from collections.abc import Callable
 from pathlib import Path
 
 from libs.common.bus.background import Background
@@ -44,8 +46,10 @@ class RabbitMQBus:
         drain_timeout: float = 30.0,
         watchdog: float = 30.0,
         ca_file: Path | None = None,
+        share: Callable[[], float] = random.random,
     ) -> None:
-        """`name` is what the broker shows, e.g. the service's; times in seconds; `ca_file` is TLS_CA_FILE.
+        """`name` is what the broker shows, e.g. the service's; times in seconds; `ca_file` is TLS_CA_FILE;
+        `share` draws how much of its delay a retry waits.
 
         Raises ConfigurationError for a URL that no broker can mend. Call inside a running event loop.
         """
@@ -56,6 +60,7 @@ class RabbitMQBus:
         self._publish_timeout = publish_timeout
         self._drain_timeout = drain_timeout
         self._watchdog = watchdog
+        self._share = share
         self._background = Background()
         self._to_publish = Connection(
             url, f"{name} publishes", topology, timeout=publish_timeout, ca_file=ca_file
@@ -169,7 +174,7 @@ class RabbitMQBus:
         self._consuming += consumer.start(self._background)
 
     def _settler(self, of: Subscription | Work) -> Settler:
-        return Settler(self._copies(), self._topology, of)
+        return Settler(self._copies(), self._topology, of, self._share)
 
     def _copies(self) -> Publisher:
         # One for each: what it has in flight is told apart by the message id.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from itertools import count
 
 from pamqp.commands import Basic
@@ -13,7 +14,7 @@ from libs.common.bus.contract import Subscription, Work
 from libs.common.bus.rabbitmq.message import Incoming, dead_properties, moved_properties, retry_properties
 from libs.common.bus.rabbitmq.publisher import Publisher
 from libs.common.bus.rabbitmq.session import BrokerSession
-from libs.common.bus.retry import Ack, Dead, Leave, Move, Retry, Settling
+from libs.common.bus.retry import Ack, Dead, Leave, Move, Retry, Settling, full_jitter, nearest
 from libs.common.bus.topology import Topology, dead_queue, retry_queue
 from libs.common.errors import Unavailable
 
@@ -26,10 +27,13 @@ DEFAULT_EXCHANGE = ""
 class Settler:
     """Settles the deliveries of one subscription, or of one work."""
 
-    def __init__(self, publisher: Publisher, topology: Topology, of: Subscription | Work) -> None:
-        """`publisher` carries the copies, and nothing else."""
+    def __init__(
+        self, publisher: Publisher, topology: Topology, of: Subscription | Work, share: Callable[[], float]
+    ) -> None:
+        """`publisher` carries the copies, and nothing else; `share` draws a retry's part of its delay."""
         self._publisher = publisher
-        self._topology = topology
+        self._delays = topology.delays(of)
+        self._share = share
         self._work = of if isinstance(of, Work) else None
         self._name = of.name
 
@@ -39,7 +43,8 @@ class Settler:
             case Ack():
                 settled = True
             case Retry(counted, note, attempt):
-                target = retry_queue(self._name, self._topology.delay(incoming.retries))
+                delay = full_jitter(self._delays, incoming.retries, self._share())
+                target = retry_queue(self._name, nearest(self._delays, delay))
                 properties = retry_properties(incoming, counted=counted, note=note, attempt=attempt)
                 settled = await self._copy(session, incoming.body, properties, DEFAULT_EXCHANGE, target)
             case Dead(reason):

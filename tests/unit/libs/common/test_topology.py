@@ -11,12 +11,13 @@ from libs.common.events import EVENT_TYPES
 def test_names_are_the_documented_ones() -> None:
     assert TOPOLOGY.exchange == "dicom.events"
     suffixes = (".retry.1s", ".retry.10s", ".retry.60s", ".dead")
+    of_work = (*(f".retry.{seconds}s" for seconds in (1, 2, 4, 8, 15, 30, 60)), ".dead")
     lanes = {f"processor.{lane}" for lane in (*(f"lane.{n}" for n in range(8)), "large", "urgent")}
     assert {queue.name for queue in TOPOLOGY.queues()} == {
         f"{queue}{suffix}"
         for queue in ("results.files", "results.moves", "ingest.outcomes", "ingest.requests")
         for suffix in ("", *suffixes)
-    } | lanes | {f"processor{suffix}" for suffix in suffixes}
+    } | lanes | {f"processor{suffix}" for suffix in of_work}
     assert {queue.name for queue in TOPOLOGY.queues() if queue.role == "main"} == lanes | {
         "results.files",
         "results.moves",
@@ -82,10 +83,10 @@ def test_a_dead_queue_keeps_its_messages() -> None:
 
 def test_a_retry_of_work_returns_to_its_lane() -> None:
     """By the exchange that read its header the first time, whichever lane that was."""
-    queue = next(queue for queue in TOPOLOGY.queues() if queue.name == "processor.retry.10s")
+    queue = next(queue for queue in TOPOLOGY.queues() if queue.name == "processor.retry.15s")
     assert queue.arguments == {
         "x-queue-type": "quorum",
-        "x-message-ttl": 10_000,
+        "x-message-ttl": 15_000,
         "x-dead-letter-exchange": "dicom.work",
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
@@ -114,4 +115,5 @@ def test_a_deployment_may_have_more_lanes() -> None:
 
 
 def test_retries_wait_longer_and_longer_up_to_the_last_tier() -> None:
-    assert [TOPOLOGY.delay(retries) for retries in range(5)] == [1.0, 10.0, 60.0, 60.0, 60.0]
+    assert TOPOLOGY.delays(TOPOLOGY.subscriptions[0]) == (1.0, 10.0, 60.0)
+    assert TOPOLOGY.delays(TOPOLOGY.works[0]) == (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
