@@ -48,6 +48,11 @@ def analysis_key(file_id: UUID, analyzer: str) -> ObjectKey:
     return ObjectKey(f"{file_id}.analysis.{analyzer}")
 
 
+def attempts_key(file_id: UUID) -> ObjectKey:
+    """Object key of the mark that says which attempt at it was begun last."""
+    return analysis_key(file_id, "attempts")
+
+
 def thumbnail_key(file_id: UUID) -> ObjectKey:
     """Object key of its thumbnail."""
     return ObjectKey(f"{file_id}.thumbnail")

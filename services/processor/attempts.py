@@ -21,7 +21,7 @@ from libs.common.errors import (
     Undelivered,
 )
 from libs.common.events import EventData
-from libs.common.ids import ObjectKey, analysis_key
+from libs.common.ids import attempts_key
 from libs.common.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -55,18 +55,18 @@ class Attempts:
     async def end(self, delivery: Delivery, attempt: int) -> None:
         """The file has ended: there is nothing to count any more."""
         if attempt > 1:
-            await self._storage.delete(mark_key(delivery.event.data))
+            await self._storage.delete(attempts_key(delivery.event.data.file_id))
 
     async def _mark(self, data: EventData) -> int:
         try:
-            found = (await self._storage.read_trailer(mark_key(data))).get(ATTEMPT)
+            found = (await self._storage.read_trailer(attempts_key(data.file_id))).get(ATTEMPT)
         except (ObjectNotFound, ObjectCorrupt):
             return 0
         return found if isinstance(found, int) else 0
 
     async def _put(self, data: EventData, attempt: int) -> None:
         # Not fsynced: a machine that loses its power has not ended for the file's sake.
-        await self._storage.put(mark_key(data), b"", {ATTEMPT: attempt}, durable=False)
+        await self._storage.put(attempts_key(data.file_id), b"", {ATTEMPT: attempt}, durable=False)
 
 
 class Counted:
@@ -97,8 +97,3 @@ class Counted:
             await self._attempts.end(delivery, attempt)
         except Unavailable as error:
             log.warning("the mark of file %s stays: %s", delivery.event.subject, error)
-
-
-def mark_key(data: EventData) -> ObjectKey:
-    """Where the mark of a file lies."""
-    return analysis_key(data.file_id, "attempts")

@@ -89,6 +89,11 @@ class WorkerGate:
         self._seconds = 0.0
         self._looked = float("-inf")
         self._look()
+        if self.own_bytes == ALWAYS_BYTES:
+            log.warning(
+                "memory is too small for more than one ordinary file at a time: raise the container's limit, "
+                "or lower WORKER_SLOTS or MEMORY_RESERVE_BYTES"
+            )
 
     @property
     def budget_bytes(self) -> int:
@@ -237,9 +242,11 @@ class WorkerGate:
     def _note_waits(self) -> None:
         """Count each head that waits once, by what it waits for."""
         heads = {id(head.delivery): head for head in self._heads.values()}
+        full = self._desk.under_way >= self._room.places
         for key, head in heads.items():
             if key not in self._noted:
-                self._metrics.admission_waits.labels("memory" if self._lacks_memory(head) else "slots").inc()
+                reason = "memory" if not full and self._lacks_memory(head) else "slots"
+                self._metrics.admission_waits.labels(reason).inc()
         self._noted = set(heads)
 
 

@@ -13,8 +13,9 @@ from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
 from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES, RESULTS_MOVES
 from libs.common.events import Event, FileFailed, FileProcessed
+from libs.common.ids import attempts_key
 from services.processor.admission.machine import Reading
-from services.processor.attempts import Counted, mark_key
+from services.processor.attempts import Counted
 from services.processor.gate import WorkerGate
 from services.processor.metrics import ProcessorMetrics
 from tests.builders import DEFLATED, ct_instance
@@ -157,4 +158,4 @@ async def test_lost_workers_are_charged_to_what_they_had_begun(
         attempts = {str(one.file_id): one.attempt for one in outcomes}
         assert attempts == {culprit.subject: 5, neighbour.subject: 2}
         for event in (culprit, neighbour):
-            assert not await worker.storage.exists(mark_key(event.data))
+            assert not await worker.storage.exists(attempts_key(event.data.file_id))

@@ -9,8 +9,9 @@ import pytest
 from libs.common.bus.contract import Delivery
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import AttemptFailed, HandOn, Unavailable
+from libs.common.ids import attempts_key
 from libs.common.storage import FileStorage
-from services.processor.attempts import Attempts, Counted, mark_key
+from services.processor.attempts import Attempts, Counted
 from tests.bus_support import received
 
 EVENT = received()
@@ -50,7 +51,7 @@ async def test_the_first_delivery_leaves_no_mark(storage: FileStorage) -> None:
     await Counted(seen, Attempts(storage))(delivered())
     await Counted(seen, Attempts(storage))(delivered(charged=2))
     assert seen.attempts == [1, 3]
-    assert not await storage.exists(mark_key(EVENT.data))
+    assert not await storage.exists(attempts_key(EVENT.data.file_id))
 
 
 async def test_a_file_that_ends_its_workers_is_counted_on(storage: FileStorage) -> None:
@@ -62,7 +63,7 @@ async def test_a_file_that_ends_its_workers_is_counted_on(storage: FileStorage) 
     assert seen.attempts == [1, 2, 3, 4]
     seen.error = None
     await Counted(seen, Attempts(storage))(delivered(lost=4))
-    assert not await storage.exists(mark_key(EVENT.data))
+    assert not await storage.exists(attempts_key(EVENT.data.file_id))
 
 
 async def test_one_that_waits_beside_it_is_charged_once(storage: FileStorage) -> None:
@@ -97,5 +98,5 @@ async def test_a_failure_says_how_many_attempts_there_were(storage: FileStorage)
 
 
 async def test_a_mark_that_cannot_be_read_counts_as_none(storage: FileStorage) -> None:
-    await storage.put(mark_key(EVENT.data), b"", {"attempt": "many"})
+    await storage.put(attempts_key(EVENT.data.file_id), b"", {"attempt": "many"})
     assert await Attempts(storage).of(delivered(lost=1)) == 2

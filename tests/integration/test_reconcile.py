@@ -21,7 +21,7 @@ from pydantic import SecretStr
 
 from libs.common.bus.topology import PROCESSOR_WORK, TOPOLOGY, dead_queue
 from libs.common.events import new_event
-from libs.common.ids import file_key, new_file_id, thumbnail_key
+from libs.common.ids import attempts_key, file_key, new_file_id, thumbnail_key
 from libs.common.resources import service_storage
 from services.operator.reconcile import command
 from services.operator.reconcile import store as reconcile_store
@@ -157,12 +157,14 @@ async def test_given_up_events_are_replayed(world: World) -> None:
 
 async def test_orphans_go_only_when_asked_for_and_old(world: World) -> None:
     kept, orphan = await world.process(await world.accept()), await world.process(await world.accept())
-    keys = (str(orphan), str(thumbnail_key(orphan)))
+    for file_id in (kept, orphan):  # a worker was lost with it
+        await world.storage.put(attempts_key(file_id), b"", {"attempt": 2})
+    keys = (str(orphan), str(thumbnail_key(orphan)), str(attempts_key(orphan)))
     await world.forget(orphan)
     # As releases before sealed it: it does not say whose it is.
     await world.storage.put(file_key(orphan), b"DICM", {"file_name": "a.dcm", "dicom": {}})
     assert await world.look(repair=True, delete_orphans=True) == []
-    for key in (*keys, str(kept)):
+    for key in (*keys, str(kept), str(attempts_key(kept))):
         world.make_old(key)
     assert await world.kinds(repair=True) == {("orphan-object", key) for key in keys}
     assert all(f.repaired for f in await world.look(delete_orphans=True))

@@ -74,20 +74,24 @@ class Desk:
 
     def choose(self, heads: Mapping[str, Need], room: Room) -> str | None:
         """The lane whose head begins now, counted as under way by this call; None: nothing fits."""
-        kept = self._keep(heads, room)
         if any(lane != LARGE for lane in heads):
             self._only_large = 0
+        if len(self._under_way) >= room.places:
+            return None  # as below, sooner: this is the answer most of the time
+        kept = self._keep(heads, room)
+        beside = self._needs()
+        unfit = {lane for lane, need in heads.items() if not _fits(need, beside, room)}
         fitting = [
             lane
             for lane in self._in_turn(heads)
-            if self._may_begin(heads[lane], kept, room) and self._leaves_a_slot(lane, room)
+            if lane not in unfit and self._leaves(heads[lane], kept, room) and self._leaves_a_slot(lane, room)
         ]
         lane = next((lane for lane in fitting if self._within_share(lane, heads, room)), None)
         if lane is None:
             # Work goes on beyond a share where nobody else can make use of what is left.
             lane = next(iter(fitting), None)
         if lane is not None:
-            self._begin(lane, heads, room)
+            self._begin(lane, heads, unfit)
         return lane
 
     def fits(self, need: Need, room: Room) -> bool:
@@ -101,6 +105,9 @@ class Desk:
 
     def _keep(self, heads: Mapping[str, Need], room: Room) -> Need | None:
         """For whom room is kept: who was passed over most, and could begin were nothing else under way."""
+        if not self._passed:
+            self._kept = None
+            return None
         waiting = {need.key: need for need in heads.values()}
         self._passed = {key: passed for key, passed in self._passed.items() if key in waiting}
         late = [
@@ -114,9 +121,8 @@ class Desk:
             self._since = set()
         return kept
 
-    def _may_begin(self, need: Need, kept: Need | None, room: Room) -> bool:
-        if not self.fits(need, room):
-            return False
+    def _leaves(self, need: Need, kept: Need | None, room: Room) -> bool:
+        """Whether what is kept would fit beside it, and beside what began since."""
         if kept is None or need.key == kept.key:
             return True
         since = [self._under_way[key][1] for key in self._since]
@@ -150,11 +156,11 @@ class Desk:
             return True
         return len(same) == 1 and self._latest != lane
 
-    def _begin(self, lane: str, heads: Mapping[str, Need], room: Room) -> None:
+    def _begin(self, lane: str, heads: Mapping[str, Need], unfit: Iterable[str]) -> None:
         need = heads[lane]
-        for other in heads.values():
-            if other.key != need.key and not self.fits(other, room):
-                self._passed[other.key] = self._passed.get(other.key, 0) + 1
+        for passed in unfit:
+            key = heads[passed].key
+            self._passed[key] = self._passed.get(key, 0) + 1
         self._passed.pop(need.key, None)
         if self._kept == need.key:
             self._kept, self._since = None, set()
