@@ -1,4 +1,7 @@
-"""One queue of files and a pool of replicas that an autoscaler grows and shrinks, second by second."""
+"""One queue of files and a pool of replicas that an autoscaler grows and shrinks, second by second.
+
+One queue stands for all lanes: they change whose file comes next, not how much there is to do.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,8 @@ from pydantic.json_schema import models_json_schema
 
 from infra.grafana import build as grafana
 from infra.k8s import prometheus_rules
+from libs.common.bus.contract import Subscription, Work
+from libs.common.bus.lanes import lane_class
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.events import CONTENT_TYPE, FileFailed, FileMoved, FileProcessed, FileReceived, FileRequested
 from libs.common.http.openapi import Operation
@@ -155,6 +157,13 @@ def access_document() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _queues_of(taker: Subscription | Work) -> list[str]:
+    if isinstance(taker, Subscription):
+        return [taker.queue]
+    lanes = (queue for lane, queue in taker.queues().items() if lane_class(lane) != "lane")
+    return [f"{taker.queue_of('0')} … {taker.lanes - 1}", *lanes]
+
+
 def asyncapi_document() -> str:
     """The events and their queues, as AsyncAPI 3.0."""
     _, schemas = models_json_schema(
@@ -165,7 +174,7 @@ def asyncapi_document() -> str:
     messages: dict[str, Any] = {}
     for model in EVENTS:
         name = model.__name__
-        takers = [s.queue for s in TOPOLOGY.takers(model.TYPE)]
+        takers = [queue for taker in TOPOLOGY.takers(model.TYPE) for queue in _queues_of(taker)]
         channels[name] = {
             "address": model.TYPE,
             "description": f"{model.__doc__} Bound queues: {', '.join(takers)}.",

@@ -27,7 +27,7 @@ from services.processor.usage import DecoderUsage, resident
 # While one file of a slot is decoded, the next is fetched and the one before is published.
 DELIVERIES_PER_SLOT = 4
 LANE_DELIVERIES_PER_SLOT = 2
-"""So that one lane alone keeps every slot busy, and little of it is held where it has to wait."""
+"""Of each lane that shares the worker with others: more would wait here while another worker has a place."""
 IN_PROCESS_PER_SLOT = 8
 """More where a file also waits until its outcome is committed, and no broker measures how long that takes."""
 OUTCOMES = web.AppKey("outcomes", Outcomes)
@@ -37,7 +37,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
     """Put the processor service onto `app`."""
     storage = add_storage(app, "processor", settings)
     telemetry = app[TELEMETRY]
-    metrics = ProcessorMetrics(telemetry.metrics.registry)
+    metrics = ProcessorMetrics(telemetry.metrics.registry, settings.lanes)
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
         pool = DecoderPool(
@@ -74,6 +74,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
                 Counted(handler, attempts),
                 gate,
                 ahead=LANE_DELIVERIES_PER_SLOT * settings.worker_slots,
+                alone=concurrency(settings),
                 attempts=settings.max_attempts,
             )
             yield

@@ -84,6 +84,7 @@ class Received:
         data = delivery.event.data
         if not isinstance(data, FileReceived | FileRequested):
             raise Reject(f"the processor does not listen to {delivery.event.type}")
+        self._metrics.begun(delivery)
         until = asyncio.get_running_loop().time() + HOLD_SECONDS
         stages = Stages(delivery, self._worker)
         try:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from functools import partial
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from libs.common.bus.contract import Delivery
+from libs.common.bus.lanes import DEFAULT_LANES, lane_class, lane_names
 from libs.common.events import EventData, FailureReason, FileFailed
 from libs.common.telemetry.metrics import SECONDS, preset
 from services.processor.child import Measured, Refused
@@ -24,13 +27,14 @@ KNOWN_TRANSFER_SYNTAXES = frozenset(
 
 OTHER = "other"
 ADMISSION_WAITS = ("slots", "memory", "put-off", "handed-on", "too-large")
+_WAITS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 
 class ProcessorMetrics:
     """Outcomes, and the time and the bytes of each file by transfer syntax."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Register with the process's registry."""
+    def __init__(self, registry: CollectorRegistry, lanes: int = DEFAULT_LANES) -> None:
+        """Register with the process's registry; `lanes` is how many the collections share."""
         self._files = Counter(
             "processor_files_total",
             "Files ended, by outcome and reason",
@@ -74,6 +78,22 @@ class ProcessorMetrics:
             registry=registry,
         )
         preset(self.admission_waits, ADMISSION_WAITS)
+        self._lane_begun = Counter(
+            "processor_lane_begun_total",
+            "Deliveries that were begun, by the lane in which they waited",
+            ["lane"],
+            registry=registry,
+        )
+        self._lane_wait_seconds = Histogram(
+            "processor_lane_wait_seconds",
+            "Time from a file's announcement until its first attempt begins, by class of lane",
+            ["class"],
+            buckets=_WAITS,
+            registry=registry,
+        )
+        for lane in lane_names(lanes):
+            self._lane_begun.labels(lane)
+            self._lane_wait_seconds.labels(lane_class(lane))
         self._decode_seconds = Histogram(
             "processor_decode_seconds",
             "Time that one file takes of a decoder process: to read, decrypt, decode and measure it",
@@ -103,6 +123,16 @@ class ProcessorMetrics:
 
         for label in (*KNOWN_TRANSFER_SYNTAXES, OTHER):
             self._circuit_open.labels(label).set_function(partial(paused, label))
+
+    def begun(self, delivery: Delivery) -> None:
+        """A delivery begins; only a file's first tells how long it waited for its turn."""
+        if delivery.lane is None:
+            return
+        self._lane_begun.labels(delivery.lane).inc()
+        if delivery.attempt == 1:
+            # The clocks of two machines may differ.
+            waited = max((datetime.now(UTC) - delivery.arrived).total_seconds(), 0.0)
+            self._lane_wait_seconds.labels(lane_class(delivery.lane)).observe(waited)
 
     def measured(self, transfer_syntax_uid: str, result: Measured) -> None:
         """One file was measured."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -230,3 +231,54 @@ async def test_the_release_before_keeps_its_queue_while_it_consumes(
         await eventually(unbound)
         await bus.publish(received())
         await eventually(lambda: len(recorder.deliveries) == 7)
+
+
+async def test_a_lane_that_is_alone_may_fill_every_place_until_another_has_work(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    running, go = Counter[str](), asyncio.Event()
+
+    async def handler(delivery: Delivery) -> None:
+        running[delivery.lane or ""] += 1
+        await go.wait()
+
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await bus.take(PROCESSOR_WORK, handler, Turns(8), ahead=2, alone=6)
+        await ready(bus)
+        for _ in range(20):
+            await bus.publish(received())
+        await eventually(lambda: running["1"] == 6)
+        session = bus._consumers["processor.work"]._subscribing.session
+        assert session is not None
+        await bus.publish(received(collection="user:11"))
+        await eventually(lambda: running["0"] == 1 and session.widened is None)
+        assert running["1"] == 6
+        go.set()
+        await eventually(lambda: running["1"] == 20)
+        await bus.drain()
+    assert await messages_in(amqp_url, LANE_QUEUE) == []
+
+
+async def test_a_lane_that_was_favoured_is_drained_like_the_others(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """Its second consumer ends with the first: what is handed back does not come here again."""
+    begun, go = list[Delivery](), asyncio.Event()
+
+    async def handler(delivery: Delivery) -> None:
+        begun.append(delivery)
+        await go.wait()
+
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await bus.take(PROCESSOR_WORK, handler, Turns(1), ahead=2, alone=6)
+        await ready(bus)
+        for _ in range(6):
+            await bus.publish(received())
+        await wait_for(telemetry, 5)
+        draining = asyncio.create_task(bus.drain())
+        await wait_for(telemetry, 0)
+        go.set()
+        await draining
+    assert len(begun) == 1
+    left = await messages_in(amqp_url, LANE_QUEUE)
+    assert [message.headers["x-attempt"] for message in left] == [0] * 5

@@ -26,6 +26,7 @@ PROMISED = {
     "bus_outcomes_total",
     "bus_handling_seconds_bucket",
     "bus_in_flight",
+    "bus_waiting",
     "outbox_pending",
     "outbox_oldest_seconds",
     "outbox_published_total",
@@ -42,6 +43,8 @@ PROMISED = {
     "ingest_header_seconds_bucket",
     "processor_files_total",
     "processor_failures_total",
+    "processor_lane_begun_total",
+    "processor_lane_wait_seconds_bucket",
     "processor_decode_seconds_bucket",
     "processor_measure_seconds_bucket",
     "processor_decoded_bytes_total",
@@ -127,6 +130,7 @@ async def test_every_file_is_counted_on_its_way(system: System, new_user: NewUse
     assert more("ingest_files_total", outcome="accepted") == 1
     assert more("ingest_received_bytes_total") == len(content)
     assert more("processor_files_total", outcome="processed") == 1
+    assert more("processor_lane_begun_total") == more("processor_lane_wait_seconds_count") == 1
     assert more("processor_decoded_bytes_total") == 120 * 100 * 2
     assert more("processor_decode_seconds_count") == 1
     assert more("results_files_total", outcome="processed") == 1

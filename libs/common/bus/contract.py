@@ -139,12 +139,14 @@ class Bus(Protocol):
         admission: Admission,
         *,
         ahead: int = 2,
+        alone: int = 0,
         attempts: int = MAX_DELIVERIES,
     ) -> None:
         """Start to take work in the background, in the order that `admission` says; return at once.
 
         Its lanes are those of the bus's table. `ahead` is how many deliveries of one lane are held at most,
-        begun or not; in process all that are under way are held, since nobody else could take them.
+        begun or not, and `alone` how many while no other lane has any. In process all that are under way are
+        held, since nobody else could take them.
         """
 
     async def ready(self) -> None:

@@ -81,9 +81,10 @@ class InProcessBus:
         admission: Admission,
         *,
         ahead: int = 2,
+        alone: int = 0,
         attempts: int = MAX_DELIVERIES,
     ) -> None:
-        """Register the handler of a work: what waits begins as `admission` says. `ahead` has no meaning."""
+        """Register the handler of a work, which begins as `admission` says; `ahead`, `alone` mean nothing."""
         work = self._topology.work(work.queue)
         handling = Handling(work, handler, self._telemetry, self._carrier, attempts=attempts)
         self._register(_Subscriber(handling, LanedSlots(admission, handling), work))

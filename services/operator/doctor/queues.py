@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aio_pika.exceptions import AMQPError
 
 from libs.common.bus.inspection import Depth, depths
-from libs.common.bus.topology import TOPOLOGY, Topology
+from libs.common.bus.topology import Topology
 from libs.common.errors import Unavailable
 from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
@@ -22,10 +22,10 @@ async def check(settings: DoctorSettings) -> list[Finding]:
         return [Finding(NAME, "ok", "No AMQP_URL: events stay in the process, the outbox keeps them.")]
     try:
         async with broker(settings.amqp_url.get_secret_value(), settings.tls_ca_file) as connection:
-            found = await depths(connection, TOPOLOGY)
+            found = await depths(connection, settings.topology())
     except (AMQPError, OSError) as error:
         raise Unavailable(f"RabbitMQ does not tell its queues ({type(error).__name__}).") from error
-    return judge(found, TOPOLOGY)
+    return judge(found, settings.topology())
 
 
 def judge(found: Sequence[Depth], topology: Topology) -> list[Finding]:
@@ -42,6 +42,7 @@ def judge(found: Sequence[Depth], topology: Topology) -> list[Finding]:
         )
     main = {queue.name for queue in topology.queues() if queue.role == "main"}
     dead = {queue.name for queue in topology.queues() if queue.role == "dead"}
+    old = {retired.queue for retired in topology.retired}
     for depth in found:
         if depth.queue in dead and depth.messages:
             findings.append(
@@ -59,6 +60,15 @@ def judge(found: Sequence[Depth], topology: Topology) -> list[Finding]:
                     "problem",
                     f"{depth.messages} messages wait in {depth.queue}, and nobody takes them.",
                     f"Start {depth.queue.partition('.')[0]}, or see in its log why it does not consume.",
+                )
+            )
+        elif depth.queue in old:
+            findings.append(
+                Finding(
+                    NAME,
+                    "ok",
+                    f"{depth.queue}: {depth.messages} wait for the end of the release before, "
+                    f"{depth.consumers} consumers.",
                 )
             )
         elif depth.queue in main and depth.messages is not None:

@@ -168,7 +168,7 @@ async def _queues(settings: OperatorSettings) -> list[Depth] | None:
         return None
     try:
         async with broker(settings.amqp_url.get_secret_value(), settings.tls_ca_file) as connection:
-            return await depths(connection, TOPOLOGY)
+            return await depths(connection, settings.topology())
     except (AMQPError, OSError) as error:
         raise ConfigurationError(
             f"RabbitMQ does not tell its queues ({type(error).__name__}); try again."

@@ -112,6 +112,7 @@ class RabbitMQBus:
         admission: Admission,
         *,
         ahead: int = 2,
+        alone: int = 0,
         attempts: int = MAX_DELIVERIES,
     ) -> None:
         """Start to take work in the background; comes back by itself after any loss."""
@@ -124,6 +125,7 @@ class RabbitMQBus:
             admission,
             self._background,
             ahead=ahead,
+            alone=alone,
             watchdog=self._watchdog,
         )
         self._start(work.queue, taker)

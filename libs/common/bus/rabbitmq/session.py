@@ -50,6 +50,7 @@ class BrokerSession:
         self._channel = connection.channel(publisher_confirms=False)
         self._driver: DriverChannel | None = None
         self._tags: list[str] = []
+        self._widened: str | None = None
         self._acknowledger = Acknowledger(self._send_ack)
         self._sender: asyncio.Task[None] | None = None
 
@@ -67,12 +68,32 @@ class BrokerSession:
                 driver.on_consumer_cancel_callbacks.add(lambda _: self.lost.set())
                 self._sender = asyncio.create_task(self._send_acks(), name=f"{self._name} acknowledger")
                 for queue in self._queues:
-                    consuming = await driver.basic_consume(queue, partial(self._on_message, queue))
-                    self._tags.append(consuming.consumer_tag or "")
+                    self._tags.append(await self._consume(queue))
 
     def acknowledge(self, tag: int) -> None:
         """Acknowledge soon; without effect once the channel is lost, since the broker delivers again."""
         self._acknowledger.add(tag)
+
+    @property
+    def widened(self) -> str | None:
+        """The queue that has a second consumer."""
+        return self._widened
+
+    async def widen(self, queue: str, prefetch: int) -> None:
+        """Take up to `prefetch` deliveries of a queue beyond the others. Raises Unavailable."""
+        with as_unavailable("does not let us consume"):
+            async with asyncio.timeout(self._timeout):
+                await self._channel.set_qos(prefetch_count=prefetch)
+                self._tags.append(await self._consume(queue))
+                self._widened = queue
+
+    async def narrow(self) -> None:
+        """End what `widen` began; what it brought stays in hand. Raises Unavailable."""
+        if self._widened is None or self._driver is None:
+            return
+        with as_unavailable("does not answer"):
+            await self._driver.basic_cancel(self._tags.pop(), timeout=self._timeout)
+        self._widened = None
 
     async def waiting(self, name: str) -> int:
         """How many messages are ready in a queue and not delivered to anybody. Raises Unavailable."""
@@ -112,6 +133,12 @@ class BrokerSession:
     def settle(self, queue: str) -> None:
         """A delivery is no longer in hand, acknowledged or not."""
         self.in_flight[queue] -= 1
+
+    async def _consume(self, queue: str) -> str:
+        if self._driver is None:
+            raise Unavailable("The channel is not open.")
+        consuming = await self._driver.basic_consume(queue, partial(self._on_message, queue))
+        return consuming.consumer_tag or ""
 
     async def _on_message(self, queue: str, message: DeliveredMessage) -> None:
         self.arrivals[queue] += 1

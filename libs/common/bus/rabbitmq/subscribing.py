@@ -56,6 +56,20 @@ class Subscribing:
             if self.session is not None:
                 await self.session.stop_deliveries()
 
+    async def favour(self, prefetch: int) -> None:
+        """Let a queue that alone has deliveries here have `prefetch` more, until others have some."""
+        async with self._opening:
+            session = self.session
+            if session is None or self._stopping or session.lost.is_set():
+                return
+            in_hand = [queue for queue in self._queues if session.in_flight[queue]]
+            if session.widened is not None and in_hand != [session.widened]:
+                await session.narrow()
+                return
+            full = [queue for queue in in_hand if session.in_flight[queue] >= self._prefetch]
+            if session.widened is None and len(in_hand) == len(full) == 1:
+                await session.widen(full[0], prefetch)
+
     async def run(self) -> None:
         """Subscribe, watch, and subscribe again after a loss, until cancelled."""
         failures = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from typing import Any, NamedTuple
 
@@ -19,6 +20,12 @@ from libs.common.bus.rabbitmq.settling import Settler
 from libs.common.bus.rabbitmq.subscribing import Subscribing
 from libs.common.bus.retry import Dead
 from libs.common.bus.waiting import NotBegun, WaitingRoom
+from libs.common.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+BALANCE = 0.5
+"""Seconds: each change costs the queue an entry in its log."""
 
 
 class _AtHand(NamedTuple):
@@ -39,13 +46,18 @@ class Taker:
         background: Background,
         *,
         ahead: int,
+        alone: int,
         watchdog: float,
     ) -> None:
-        """`watchdog` in seconds: how often an idle consumer makes sure that the broker still knows it."""
+        """A lane that has work alone gets `alone` deliveries instead of `ahead`.
+
+        `watchdog` in seconds: how often an idle consumer makes sure that the broker still knows it.
+        """
         self._settler = settler
         self._handling = handling
         self._background = background
         self._name = work.queue
+        self._more = alone - ahead
         self._lanes = {queue: lane for lane, queue in work.queues().items()}
         self._room = WaitingRoom[_AtHand](admission, self._begin, handling.waiting.set)
         self._running: set[asyncio.Task[None]] = set()
@@ -62,7 +74,10 @@ class Taker:
 
     def start(self, background: Background) -> list[asyncio.Task[None]]:
         """Start to consume in the background."""
-        return [background.start(f"{self._name} consumer", self._subscribing.run())]
+        return [
+            background.start(f"{self._name} consumer", self._subscribing.run()),
+            background.start(f"{self._name} balance", self._balance()),
+        ]
 
     @property
     def running(self) -> set[asyncio.Task[None]]:
@@ -101,6 +116,15 @@ class Taker:
             return
         delivery = delivery_of(event, at_hand.incoming, self._handling)
         self._room.add(NotBegun(lane, delivery, at_hand))
+
+    async def _balance(self) -> None:
+        """See from time to time whether one lane alone has work: it may fill every place."""
+        while self._more > 0:
+            await asyncio.sleep(BALANCE)
+            try:
+                await self._subscribing.favour(self._more)
+            except Unavailable as error:
+                log.warning("%s: %s", self._name, error.detail)
 
     def _begin(self, waiting: NotBegun[_AtHand]) -> None:
         self._start(self._run(waiting))

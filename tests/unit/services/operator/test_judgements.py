@@ -75,6 +75,13 @@ def test_queues() -> None:
         assert problems[0].advice is not None
 
 
+def test_what_the_release_before_left_is_told() -> None:
+    found = [*depths(), Depth("processor.files", 3, 0), Depth("processor.files.retry.1s", 1, 0)]
+    (told,) = (finding for finding in queues.judge(found, TOPOLOGY) if "processor.files" in finding.what)
+    assert told.level == "ok"
+    assert told.what == "processor.files: 3 wait for the end of the release before, 0 consumers."
+
+
 def test_certificates_end() -> None:
     def level(left: timedelta) -> str:
         return certificates.judge("It", NOW + left, NOW).level
