@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import ssl
 from collections.abc import Iterator
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import aio_pika
 import pytest
+import yaml
 from aio_pika.abc import HeadersType
 from aiormq.exceptions import ChannelAccessRefused
 
@@ -152,9 +155,18 @@ async def test_policies_reach_every_queue_and_leave_the_attempts_to_us(node: Dep
 
 
 def test_monitoring_sees_the_queues_as_keda_asks_for_them(node: DeployedNode) -> None:
-    status, body = node.get(15671, "/api/queues/dicom/processor.lane.0")
+    """Every queue that the processor takes from, and no other: retries and dead letters are no work now."""
+    manifest = yaml.safe_load(Path("infra/k8s/components/keda/processor.yaml").read_text())
+    asked = next(t["metadata"] for t in manifest["spec"]["triggers"] if t["type"] == "rabbitmq")
+    assert (asked["useRegex"], asked["operation"]) == ("true", "sum")
+    query = urlencode({"name": asked["queueName"], "page_size": asked["pageSize"]})
+    status, body = node.get(15671, f"/api/queues/dicom?page=1&use_regex=true&pagination=false&{query}")
     assert status == 200
-    assert json.loads(body)["type"] == "quorum"
+    found = json.loads(body)["items"]
+    assert {queue["name"] for queue in found} == set(TOPOLOGY.works[0].queues().values())
+    assert {queue["type"] for queue in found} == {"quorum"}
+    retired = TOPOLOGY.retired[0].queues()
+    assert [name for name in retired if re.search(asked["queueName"], name)] == [TOPOLOGY.retired[0].queue]
 
 
 async def test_no_user_but_ours_gets_in(node: DeployedNode) -> None:

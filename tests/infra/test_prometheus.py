@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import yaml
 
+from libs.common.bus.topology import TOPOLOGY, with_lanes
 from tests.infra.monitoring import OPERATIONS, PROMETHEUS, alerts, known, promtool, recorded, rules
 from tests.infra.promql import SCRAPED, grouped_by, selectors
 
@@ -95,6 +96,17 @@ def test_rules_ask_for_metrics_that_exist() -> None:
             else:
                 assert asked.name in exists, f"{asked.name} of {rule.get('alert', rule.get('record'))}"
                 assert asked.labels <= exists[asked.name] | SCRAPED, asked
+
+
+def test_demand_counts_every_queue_that_the_processor_takes_from() -> None:
+    """And no other: those of retries and dead letters are no work now."""
+    (expression,) = (rule["expr"] for rule in rules() if rule.get("record") == "dicom:processor_work_seconds")
+    (pattern,) = re.findall(r'queue=~"([^"]+)"', expression)
+    queues = {queue.name for queue in with_lanes(TOPOLOGY, 64, 1).queues()}
+    work = set(with_lanes(TOPOLOGY, 64, 1).works[0].queues().values())
+    assert {name for name in queues if re.fullmatch(pattern, name)} == work
+    old = {name for retired in TOPOLOGY.retired for name in retired.queues()}
+    assert {name for name in old if re.fullmatch(pattern, name)} == {"processor.files"}
 
 
 def test_rules_group_by_labels_that_exist() -> None:
