@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
@@ -14,7 +15,15 @@ from infra.k8s import prometheus_rules
 from libs.common.bus.contract import Subscription, Work
 from libs.common.bus.lanes import lane_class
 from libs.common.bus.topology import TOPOLOGY
-from libs.common.events import CONTENT_TYPE, FileFailed, FileMoved, FileProcessed, FileReceived, FileRequested
+from libs.common.events import (
+    CONTENT_TYPE,
+    FileFailed,
+    FileMoved,
+    FileProcessed,
+    FileReceived,
+    FileRequested,
+    WorkerBeat,
+)
 from libs.common.http.openapi import Operation
 from libs.common.http.prefixes import PREFIXES
 from libs.common.permissions import ORDINARY
@@ -40,6 +49,7 @@ from services.results.links import session_routes as link_session_routes
 from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
 from services.results.sharing import routes as sharing_routes
+from services.results.workers import routes as worker_routes
 from tests.e2e.access_table import CALLERS, TABLE
 
 DOCS = Path(__file__).parent
@@ -76,6 +86,7 @@ OPERATIONS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
             *link_routes.OPERATIONS,
             *link_session_routes.OPERATIONS,
             *dead_routes.OPERATIONS,
+            *worker_routes.OPERATIONS,
         ),
     ),
 )
@@ -87,7 +98,13 @@ ANSWERS = (
     "above.",
     "",
 )
-EVENTS = (FileReceived, FileRequested, FileProcessed, FileFailed, FileMoved)
+EVENTS = (FileReceived, FileRequested, FileProcessed, FileFailed, FileMoved, WorkerBeat)
+
+
+def _subject(model: type[BaseModel]) -> dict[str, str]:
+    if model is WorkerBeat:
+        return {"type": "string", "description": "The worker's name"}
+    return {"type": "string", "format": "uuid", "description": "The file id"}
 
 
 def _default(info: FieldInfo) -> str:
@@ -203,7 +220,7 @@ def asyncapi_document() -> str:
                     "id": {"type": "string", "format": "uuid", "description": "UUIDv7"},
                     "source": {"type": "string", "format": "uri-reference"},
                     "type": {"const": model.TYPE},
-                    "subject": {"type": "string", "format": "uuid", "description": "The file id"},
+                    "subject": _subject(model),
                     "time": {"type": "string", "format": "date-time"},
                     "datacontenttype": {"const": "application/json"},
                     "traceparent": {"type": "string", "description": "W3C Trace Context"},

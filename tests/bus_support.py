@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from opentelemetry.sdk.trace.export import SpanExporter
 
@@ -19,6 +20,7 @@ from libs.common.events import (
     FileProcessed,
     FileReceived,
     Priority,
+    WorkerBeat,
     new_event,
 )
 from libs.common.ids import new_file_id
@@ -68,9 +70,9 @@ def processed(of: Event, traceparent: str | None = None) -> Event:
     """The `dicom.file.processed` that answers `of`."""
     now = datetime.now(UTC)
     data = FileProcessed(
-        file_id=of.data.file_id,
+        file_id=of.file_id,
         owner_id=7,
-        storage_key=str(of.data.file_id),
+        storage_key=str(of.file_id),
         averages=Averages(before_normalization=1.5, after_normalization=0.25),
         data_size=524_288,
         device_name="ACME One",
@@ -85,6 +87,22 @@ def processed(of: Event, traceparent: str | None = None) -> Event:
     return new_event("/processor", data, traceparent)
 
 
+def beat(**changed: Any) -> Event:
+    """The `dicom.worker.beat` of a worker that has nothing to do."""
+    values: dict[str, Any] = {
+        "worker": "worker-1",
+        "version": "1.2.3",
+        "state": "working",
+        "started_at": datetime.now(UTC),
+        "seconds": 10.0,
+        "slots": 2,
+        "busy": 0,
+        "under_way": 0,
+        **changed,
+    }
+    return new_event("/processor", WorkerBeat(**values))
+
+
 def too_large() -> Event:
     """A `dicom.file.processed` of more than MAX_EVENT_BYTES."""
     event = processed(received())
@@ -95,7 +113,7 @@ def too_large() -> Event:
 def failed(of: Event) -> Event:
     """The `dicom.file.failed` that answers `of`."""
     data = FileFailed(
-        file_id=of.data.file_id,
+        file_id=of.file_id,
         owner_id=7,
         reason="decode-failed",
         detail="The decoder refused the pixel data.",

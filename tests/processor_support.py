@@ -7,12 +7,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from libs.common.bus.contract import Bus, Delivery
+from libs.common.bus.contract import Bus, Delivery, Handler
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES, RESULTS_MOVES
+from libs.common.bus.topology import (
+    INGEST_OUTCOMES,
+    PROCESSOR_WORK,
+    RESULTS_FILES,
+    RESULTS_MOVES,
+    RESULTS_WORKERS,
+)
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
-from libs.common.events import Event, EventData
+from libs.common.events import Event, FileData, FileReceived, WorkerBeat
 from libs.common.ids import ObjectKey, file_key
 from libs.common.storage import FileStorage
 from libs.common.telemetry.tracing import Telemetry
@@ -25,6 +31,7 @@ from services.processor.handlers import Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outcomes import Outcomes
 from services.processor.pool import DecoderPool
+from services.processor.under_way import UnderWay
 from services.processor.usage import DecoderUsage, resident
 from tests.bus_support import FAST, make_telemetry, received
 
@@ -67,7 +74,7 @@ class Processor:
         self.registry = telemetry.metrics.registry
         self.storage = storage or FullStorage(folder / "objects", Keyring.create(folder / "keyring.json"))
         self.bus = bus
-        self.published: list[EventData] = []
+        self.published: list[FileData] = []
         """Outcomes in order of publication, as the results service got them."""
         limits = limits or LIMITS
         self.pool = DecoderPool(
@@ -84,6 +91,7 @@ class Processor:
         self.outcomes = Outcomes(bus, self.storage, metrics, kept=8)
         self.attempts = Attempts(self.storage)
         self.gate = WorkerGate(limits, read or Machine().read, resident, self.attempts, metrics)
+        self.under_way = UnderWay()
         self.handler = Received(
             self.outcomes,
             self.storage,
@@ -92,16 +100,18 @@ class Processor:
             metrics,
             circuits,
             self.gate,
+            self.under_way,
             crashes=crashes,
             worker="worker",
         )
 
-    async def open(self, *, attempts: int = 10, concurrency: int = 4) -> None:
-        """Subscribe the handler and who takes outcomes."""
+    async def open(self, *, attempts: int = 10, concurrency: int = 4, beats: Handler | None = None) -> None:
+        """Subscribe the handler, who takes outcomes, and who hears beats."""
         await self.take_work(concurrency, attempts)
         await self.bus.subscribe(RESULTS_FILES, self.take, concurrency=8)
         await self.bus.subscribe(INGEST_OUTCOMES, self._ignore, concurrency=1)
         await self.bus.subscribe(RESULTS_MOVES, self._ignore, concurrency=1)
+        await self.bus.subscribe(RESULTS_WORKERS, beats or self._ignore, concurrency=1)
 
     async def take_work(self, concurrency: int = 4, attempts: int = 10) -> None:
         """Take the processor's work, as the wiring does."""
@@ -111,10 +121,10 @@ class Processor:
     async def store(self, content: bytes) -> Event:
         """Put a file where ingest would; returns its `received`."""
         event = received()
-        await self.storage.put(file_key(event.data.file_id), content, {"dicom": {}}, durable=False)
+        await self.storage.put(file_key(event.file_id), content, {"dicom": {}}, durable=False)
         return event
 
-    async def handle(self, event: Event, attempt: int = 1, attempts: int = 10) -> EventData:
+    async def handle(self, event: Event, attempt: int = 1, attempts: int = 10) -> FileData:
         """Call the handler as a bus does; returns what it published."""
         await self.handler(Delivery(event, attempt, attempts))
         return self.published[-1]
@@ -126,8 +136,9 @@ class Processor:
 
     async def take(self, delivery: Delivery) -> None:
         """Record an outcome."""
-        if delivery.event.type != "dicom.file.received.v1":
-            self.published.append(delivery.event.data)
+        data = delivery.event.data
+        if not isinstance(data, FileReceived | WorkerBeat):
+            self.published.append(data)
 
     async def _ignore(self, _: Delivery) -> None:
         return
@@ -142,12 +153,13 @@ async def inprocess_processor(
     crashes: int = 2,
     cpu: float = 60.0,
     circuits: Circuits | None = None,
+    beats: Handler | None = None,
 ) -> AsyncIterator[Processor]:
     """A processor on the in-process bus."""
     telemetry = make_telemetry()
     bus = InProcessBus(telemetry, topology=FAST, drain_timeout=5.0)
     made = Processor(folder, bus, telemetry, storage=storage, crashes=crashes, cpu=cpu, circuits=circuits)
-    await made.open(attempts=attempts)
+    await made.open(attempts=attempts, beats=beats)
     try:
         yield made
     finally:

@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from libs.common.access import Mode
 from libs.common.bus.contract import Handler, Subscription
 from libs.common.bus.inprocess import InProcessBus
-from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES
+from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from libs.common.events import REQUESTED, Event
@@ -67,7 +67,7 @@ class Results:
     async def upload(self, event: Event | None = None, *, content: bytes = b"DICM", **members: Any) -> UUID:
         """Store an object as ingest does, and publish its `received`."""
         event = event or received()
-        file_id = event.data.file_id
+        file_id = event.file_id
         await self.storage.put(file_key(file_id), content, trailer(**members), durable=False)
         await self.publish(event)
         return file_id
@@ -148,7 +148,7 @@ async def running_results(
 
     app[VERIFIER] = TokenVerifier(keys, revocations=revocations)
     takers = () if work is None else (WORK,)
-    topology = replace(FAST, subscriptions=(RESULTS_FILES, RESULTS_MOVES, *takers), works=())
+    topology = replace(FAST, subscriptions=(RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS, *takers), works=())
     bus = InProcessBus(telemetry, topology=topology, drain_timeout=5.0)
     app[BUS] = bus
     app.on_shutdown.append(drain_bus)

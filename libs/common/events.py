@@ -24,6 +24,7 @@ PROCESSED = "dicom.file.processed.v1"
 FAILED = "dicom.file.failed.v1"
 MOVED = "dicom.file.moved.v1"
 REQUESTED = "dicom.file.requested.v1"
+BEAT = "dicom.worker.beat.v1"
 
 Priority = Literal["urgent", "normal", "low"]
 RequestReason = Literal["retry", "reprocess"]
@@ -65,6 +66,11 @@ class _OfFile(_Frozen):
     file_id: UUID
     owner_id: int
     collection: str = Field("", max_length=64, description="`user:7` or `group:3`")
+
+    @property
+    def subject(self) -> str:
+        """What the event is about."""
+        return str(self.file_id)
 
     @model_validator(mode="before")
     @classmethod
@@ -218,16 +224,55 @@ class FileMoved(_OfFile):
     moved_by: int | None = Field(None, description="Who did it; null where a reconciliation tells it again")
 
 
-EventData = FileReceived | FileRequested | FileProcessed | FileFailed | FileMoved
+class FileUnderWay(_Frozen):
+    """A file that a worker has begun."""
+
+    file_id: UUID
+    since: datetime
+    attempt: int
+    lane: str | None = Field(None, max_length=64, description="Where it waited")
+
+
+WorkerState = Literal["working", "draining", "stopped"]
+MOST_TOLD = 64
+"""Files under way that a beat names, the oldest."""
+
+
+class WorkerBeat(_Frozen):
+    """A worker is there, says what it does, and will say so again. Of two, the later one is right."""
+
+    TYPE: ClassVar[str] = BEAT
+
+    worker: str = Field(min_length=1, max_length=255)
+    version: str = Field(max_length=64)
+    state: WorkerState = Field(description="`draining`: it begins nothing more; `stopped`: its last beat")
+    started_at: datetime
+    seconds: float = Field(gt=0, description="Until the next beat")
+    slots: int = Field(ge=0, description="Decoder processes")
+    busy: int = Field(ge=0, description="Of these, how many work on a file")
+    under_way: int = Field(ge=0, description="Files that it has begun")
+    files: tuple[FileUnderWay, ...] = Field((), max_length=MOST_TOLD, description="The oldest of these")
+    budget_bytes: int | None = Field(None, description="Memory that decoders may take together")
+    budget_used_bytes: int | None = Field(None, description="Of it, what files under way may take")
+
+    @property
+    def subject(self) -> str:
+        """What the event is about."""
+        return self.worker
+
+
+FileData = FileReceived | FileRequested | FileProcessed | FileFailed | FileMoved
+"""What is said of a file."""
+EventData = FileData | WorkerBeat
 
 _MODELS: dict[str, type[EventData]] = {
-    m.TYPE: m for m in (FileReceived, FileRequested, FileProcessed, FileFailed, FileMoved)
+    m.TYPE: m for m in (FileReceived, FileRequested, FileProcessed, FileFailed, FileMoved, WorkerBeat)
 }
 EVENT_TYPES: tuple[str, ...] = tuple(_MODELS)
 
 
 class Event(_Frozen):
-    """CloudEvents 1.0 envelope; `subject` is the file id, `traceparent` its Distributed Tracing extension."""
+    """CloudEvents 1.0 envelope; `subject` is the file's id or the worker's name."""
 
     specversion: Literal["1.0"] = "1.0"
     id: UUID
@@ -238,6 +283,11 @@ class Event(_Frozen):
     datacontenttype: Literal["application/json"] = "application/json"
     traceparent: str | None = None
     data: EventData = Field(union_mode="left_to_right")
+
+    @property
+    def file_id(self) -> UUID:
+        """The file that it is about. Raises ValueError for one that is about none."""
+        return UUID(self.subject)
 
     def to_json(self) -> bytes:
         """Serialise as structured-mode JSON; absent attributes are left out (CloudEvents JSON format 2.2).
@@ -274,7 +324,7 @@ def new_event(source: str, data: EventData, traceparent: str | None = None) -> E
         id=new_uuid(),
         source=source,
         type=data.TYPE,
-        subject=str(data.file_id),
+        subject=data.subject,
         time=datetime.now(UTC),
         traceparent=traceparent,
         data=data,

@@ -15,6 +15,7 @@ from libs.common.tasks import supervise
 from libs.dicom.measure.analysis import AnalysisLimits
 from services.processor.admission.machine import Machine
 from services.processor.attempts import Attempts, Counted
+from services.processor.beats import Beats, BudgetUse
 from services.processor.circuit import Circuits
 from services.processor.gate import GateLimits, WorkerGate
 from services.processor.handlers import Received
@@ -22,6 +23,7 @@ from services.processor.metrics import ProcessorMetrics
 from services.processor.outcomes import Outcomes
 from services.processor.pool import DecoderPool
 from services.processor.settings import ProcessorSettings
+from services.processor.under_way import UnderWay
 from services.processor.usage import DecoderUsage, resident
 
 # While one file of a slot is decoded, the next is fetched and the one before is published.
@@ -31,6 +33,7 @@ LANE_DELIVERIES_PER_SLOT = 2
 IN_PROCESS_PER_SLOT = 8
 """More where a file also waits until its outcome is committed, and no broker measures how long that takes."""
 OUTCOMES = web.AppKey("outcomes", Outcomes)
+BEATS = web.AppKey("beats", Beats)
 
 
 def install(app: web.Application, settings: ProcessorSettings) -> None:
@@ -56,6 +59,16 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         metrics.show(circuits)
         attempts = Attempts(storage)
         gate = WorkerGate(limits_of(settings), Machine().read, resident, attempts, metrics)
+        under_way = UnderWay()
+        worker = f"{socket.gethostname()}-{os.getpid()}"
+        beats = app[BEATS] = Beats(
+            app[BUS],
+            pool,
+            under_way,
+            worker=worker,
+            seconds=settings.beat_seconds,
+            budget=lambda: BudgetUse(gate.budget_bytes, gate.used_bytes),
+        )
         handler = Received(
             outcomes,
             storage,
@@ -64,8 +77,9 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
             metrics,
             circuits,
             gate,
+            under_way,
             crashes=settings.decoder_crash_attempts,
-            worker=f"{socket.gethostname()}-{os.getpid()}",
+            worker=worker,
         )
         app[READINESS]["decoders"] = pool.ready
         async with supervise(app, "decoders", pool.run()), supervise(app, "admission", gate.run()):
@@ -77,13 +91,21 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
                 alone=concurrency(settings),
                 attempts=settings.max_attempts,
             )
-            yield
+            async with supervise(app, "beats", beats.run()):
+                yield
+            await beats.leave("stopped")
         telemetry.metrics.registry.unregister(usage)
         await pool.close()
 
     app.cleanup_ctx.append(resources)
+    app.on_shutdown.insert(0, say_draining)
     # Before the bus drains: handlers that wait for room in a queue would use up all the time it gives them.
     app.on_shutdown.insert(0, stop_waiting)
+
+
+async def say_draining(app: web.Application) -> None:
+    """Say that nothing more is begun, while somebody may still hear it."""
+    await app[BEATS].leave("draining")
 
 
 async def stop_waiting(app: web.Application) -> None:

@@ -20,7 +20,7 @@ from libs.common.errors import (
     Unavailable,
     Undelivered,
 )
-from libs.common.events import EventData
+from libs.common.events import Event
 from libs.common.ids import attempts_key
 from libs.common.storage import Storage
 
@@ -40,33 +40,33 @@ class Attempts:
         """The number of the attempt that this delivery would be. Raises Unavailable."""
         if not delivery.redelivered:
             return delivery.charged + 1
-        return max(await self._mark(delivery.event.data), delivery.charged + 1) + 1
+        return max(await self._mark(delivery.event), delivery.charged + 1) + 1
 
     async def begin(self, delivery: Delivery, attempt: int) -> None:
         """Note that it begins now, where the broker's count tells nothing. Raises Unavailable."""
         if delivery.redelivered:
-            await self._put(delivery.event.data, attempt)
+            await self._put(delivery.event, attempt)
 
     async def take_back(self, delivery: Delivery, attempt: int) -> None:
         """It came to nothing for no fault of the file: the next one has the same number."""
         if delivery.redelivered:
-            await self._put(delivery.event.data, attempt - 1)
+            await self._put(delivery.event, attempt - 1)
 
     async def end(self, delivery: Delivery, attempt: int) -> None:
         """The file has ended: there is nothing to count any more."""
         if attempt > 1:
-            await self._storage.delete(attempts_key(delivery.event.data.file_id))
+            await self._storage.delete(attempts_key(delivery.event.file_id))
 
-    async def _mark(self, data: EventData) -> int:
+    async def _mark(self, event: Event) -> int:
         try:
-            found = (await self._storage.read_trailer(attempts_key(data.file_id))).get(ATTEMPT)
+            found = (await self._storage.read_trailer(attempts_key(event.file_id))).get(ATTEMPT)
         except (ObjectNotFound, ObjectCorrupt):
             return 0
         return found if isinstance(found, int) else 0
 
-    async def _put(self, data: EventData, attempt: int) -> None:
+    async def _put(self, event: Event, attempt: int) -> None:
         # Not fsynced: a machine that loses its power has not ended for the file's sake.
-        await self._storage.put(attempts_key(data.file_id), b"", {ATTEMPT: attempt}, durable=False)
+        await self._storage.put(attempts_key(event.file_id), b"", {ATTEMPT: attempt}, durable=False)
 
 
 class Counted:

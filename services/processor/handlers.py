@@ -44,6 +44,7 @@ from services.processor.metrics import ProcessorMetrics, label_of
 from services.processor.outcomes import HOLD_SECONDS, Finished, Outcomes, ResultObject
 from services.processor.pool import DecoderCrashed, DecoderPool, DecodeTimeout
 from services.processor.stages import Stages
+from services.processor.under_way import UnderWay
 
 log = logging.getLogger(__name__)
 EVENT_SOURCE = "/processor"
@@ -61,6 +62,7 @@ class Received:
         metrics: ProcessorMetrics,
         circuits: Circuits,
         gate: WorkerGate,
+        under_way: UnderWay,
         *,
         crashes: int,
         worker: str,
@@ -75,6 +77,7 @@ class Received:
         self._gate = gate
         self._crashes = crashes
         self._worker = worker
+        self._under_way = under_way
 
     async def __call__(self, delivery: Delivery) -> None:
         """Every accepted file ends processed or failed, at its last attempt whatever goes wrong.
@@ -86,6 +89,10 @@ class Received:
             raise Reject(f"the processor does not listen to {delivery.event.type}")
         self._metrics.begun(delivery)
         until = asyncio.get_running_loop().time() + HOLD_SECONDS
+        with self._under_way.during(data.file_id, delivery):
+            await self._end(data, delivery, until)
+
+    async def _end(self, data: WorkData, delivery: Delivery, until: float) -> None:
         stages = Stages(delivery, self._worker)
         try:
             finished = self._outcomes.take_kept(delivery.event.id)

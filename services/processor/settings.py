@@ -74,6 +74,12 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
         "memory for is left to them, and one that needs more fails at once as `memory-limit`; unset: none is "
         "larger than this one.",
     )
+    beat_seconds: float = Field(
+        10.0,
+        ge=1,
+        le=60,
+        description="Seconds between two beats, by which a worker tells what it does; three missing: lost.",
+    )
     max_frame_bytes: int = Field(
         256 * MIB,
         ge=1,

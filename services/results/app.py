@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from libs.common.bus.rabbitmq.dead_letters import BrokerLetters
-from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES
+from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
@@ -41,6 +41,8 @@ from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
 from services.results.sharing import routes as sharing_routes
 from services.results.sharing.keeping import keep_shares
+from services.results.workers import routes as worker_routes
+from services.results.workers.beats import WorkerBeats, watch_workers
 from services.results.write.batches import Batcher
 from services.results.write.handlers import FileEvents, Recorder
 
@@ -51,6 +53,7 @@ CONCURRENCY = 128
 """Events handled at once: two batches, one that commits and one that gathers."""
 MOVES_CONCURRENCY = 64
 """One batch."""
+WORKERS_CONCURRENCY = 2
 PRUNE_SECONDS = 600.0
 LINK_PASSWORDS = {"time_cost": 2, "memory_kib": 19 * 1024, "parallelism": 1, "workers": 2, "queue": 32}
 """argon2id as OWASP's password storage cheat sheet has it; it stands behind a token of 256 bits."""
@@ -91,6 +94,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             *links_routes.OPERATIONS,
             *dead_routes.OPERATIONS,
             *processing_routes.OPERATIONS,
+            *worker_routes.OPERATIONS,
         ),
         document_path="/api/results/openapi.json",
     )
@@ -113,6 +117,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             current.set()
             await app[BUS].subscribe(RESULTS_FILES, handler, concurrency=CONCURRENCY)
             await app[BUS].subscribe(RESULTS_MOVES, handler, concurrency=MOVES_CONCURRENCY)
+            await app[BUS].subscribe(RESULTS_WORKERS, WorkerBeats(database), concurrency=WORKERS_CONCURRENCY)
             await prune_for_ever(database, retention)
 
         async def announce() -> None:
@@ -131,6 +136,10 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             await current.wait()
             await show_waiting(database, metrics)
 
+        async def watch_beats() -> None:
+            await current.wait()
+            await watch_workers(database, metrics)
+
         async def keep() -> None:
             await current.wait()
             async with asyncio.TaskGroup() as keepers:
@@ -147,6 +156,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             supervise(app, "results subscription", consume()),
             supervise(app, "results counting", count()),
             supervise(app, "results waiting files", look()),
+            supervise(app, "results workers", watch_beats()),
             supervise(app, "results shares", keep()),
         ):
             yield

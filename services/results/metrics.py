@@ -30,6 +30,8 @@ _FILE_SECONDS = (
 )
 
 Opening = Literal["opened", "unknown", "password-required", "wrong-password", "throttled", "busy"]
+WorkerCondition = Literal["working", "draining", "stopped", "lost"]
+WORKER_STATES: tuple[WorkerCondition, ...] = get_args(WorkerCondition)
 GRANTEES = ("user", "group", "link")
 """With whom something is shared."""
 
@@ -164,6 +166,14 @@ class ResultsMetrics:
             ["state"],
             registry=registry,
         )
+        self.workers = Gauge(
+            "results_workers",
+            "Processes that measure files, heard of within the hour; lost: three beats are missing",
+            ["state"],
+            registry=registry,
+        )
+        for condition in WORKER_STATES:
+            self.workers.labels(condition)
         self.dead_letters = Counter(
             "results_dead_letters_total",
             "Dead letters that operators have settled over the API",

@@ -15,11 +15,16 @@ from pydantic import TypeAdapter
 from libs.common.bus.contract import Delivery, Handler, Subscription, Work
 from libs.common.bus.history import recall
 from libs.common.bus.retry import MAX_DELIVERIES
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES, RESULTS_MOVES
+from libs.common.bus.topology import (
+    INGEST_OUTCOMES,
+    PROCESSOR_WORK,
+    RESULTS_FILES,
+    RESULTS_WORKERS,
+)
 from libs.common.errors import AttemptFailed, EventTooLarge, Reject, Unavailable
 from libs.common.events import MAX_EVENT_BYTES
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
-from tests.bus_support import LANE, failed, processed, received, too_large
+from tests.bus_support import FAST, LANE, beat, failed, processed, received, too_large
 from tests.contract.bus_carriers import Carrier, Recorder, is_ready, ready, subscribe_all, take
 from tests.waiting import eventually
 
@@ -104,6 +109,25 @@ async def test_a_missing_dependency_uses_up_no_attempt(carrier: Carrier) -> None
     assert await carrier.dead(PROCESSOR_WORK) == []
 
 
+@pytest.mark.parametrize("error", [OSError(), Unavailable(), Reject("odd")], ids=lambda e: type(e).__name__)
+async def test_what_is_fleeting_is_tried_once_and_forgotten(carrier: Carrier, error: Exception) -> None:
+    """What comes after it says more."""
+    seen: list[str] = []
+
+    def fail_first(delivery: Delivery) -> None:
+        seen.append(delivery.event.subject)
+        if len(seen) == 1:
+            raise error
+
+    await subscribe_all(carrier.bus, {RESULTS_WORKERS: Recorder(fail_first)}, concurrency=1)
+    for worker in ("one", "two"):
+        await carrier.bus.publish(beat(worker=worker))
+    await eventually(lambda: len(seen) == 2)
+    assert seen == ["one", "two"]
+    await carrier.bus.drain()
+    assert len(seen) == 2
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [(Reject("no such shape"), "no such shape"), (None, "does not fit int: ")],
@@ -151,7 +175,7 @@ async def test_a_subscription_may_have_another_number_of_attempts(carrier: Carri
         seen.append((delivery.attempt, delivery.attempts, delivery.last, delivery.spent))
         raise OSError
 
-    for subscription in (RESULTS_FILES, RESULTS_MOVES, INGEST_OUTCOMES):
+    for subscription in FAST.subscriptions:
         await carrier.bus.subscribe(subscription, Recorder(), concurrency=1)
     await take(carrier.bus, fail, concurrency=1, attempts=3)
     await ready(carrier.bus)

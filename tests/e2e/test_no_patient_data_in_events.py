@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from pydicom.datadict import DicomDictionary, dictionary_VR, tag_for_keyword
 
-from libs.common.bus.topology import TOPOLOGY, dead_queue
+from libs.common.bus.topology import TOPOLOGY
 from tests.builders import UID_ROOT, ct_elements, ct_pixels, part10
 from tests.e2e.conftest import NewUser, System
 from tests.encoder import LITTLE, PIXEL_DATA
@@ -99,8 +99,8 @@ async def tapped(amqp_url: str) -> AsyncIterator[Callable[[], Awaitable[list[str
         async def told() -> list[str]:
             messages = []
             queues = [tap]
-            for consumer in TOPOLOGY.consumers:
-                queues.append(await channel.get_queue(dead_queue(consumer.name)))
+            for name in TOPOLOGY.dead_queues():
+                queues.append(await channel.get_queue(name))
             for queue in queues:
                 while (message := await queue.get(fail=False)) is not None:
                     messages.append(f"{message.body.decode()} {message.headers} {message.message_id}")

@@ -17,7 +17,7 @@ import asyncpg
 import numpy as np
 import pytest
 
-from libs.common.bus.topology import TOPOLOGY, dead_queue
+from libs.common.bus.topology import TOPOLOGY
 from libs.common.database.postgres import Database
 from services.operator.fill import Progress, fill
 from tests import previous_release
@@ -138,8 +138,8 @@ async def test_two_releases_side_by_side(
     for collection in (file["collection"], shared):
         await results_of_both_releases_are_completed(separate_system.database_url("results"), collection)
     # Neither release was given what it cannot read.
-    for consumer in TOPOLOGY.consumers:
-        assert await messages_in(session_amqp_url, dead_queue(consumer.name)) == []
+    for dead in TOPOLOGY.dead_queues():
+        assert await messages_in(session_amqp_url, dead) == []
     for process in old_processes.values():
         assert "Traceback" not in process.output()
 

@@ -70,7 +70,7 @@ async def test_a_large_file_delays_no_small_ones(tmp_path: Path) -> None:
     giants = [asyncio.create_task(bus.publish(giant)) for _ in range(2)]
     await eventually(lambda: processor.pool.busy >= 1, 20)
     await asyncio.gather(*(bus.publish(event) for event in small))
-    assert {outcome.file_id for outcome in processor.published} == {event.data.file_id for event in small}
+    assert {outcome.file_id for outcome in processor.published} == {event.file_id for event in small}
     assert processor.pool.busy == 1, "the large one is still under way, and the other waits for it"
     for task in giants:
         task.cancel()
@@ -103,7 +103,7 @@ async def test_a_file_goes_to_the_worker_that_has_room_for_it(
         await eventually(lambda: len(large.published) >= 6, 30)
         waits = {"reason": "handed-on"}
         await eventually(lambda: small.value("processor_admission_waits_total", **waits) >= 1, 30)
-        assert not {one.file_id for one in large.published} & {one.data.file_id for one in giants}
+        assert not {one.file_id for one in large.published} & {one.file_id for one in giants}
         await large.take_work()
         await eventually(lambda: len(large.published) == 9, 60)
         outcomes = [one for one in large.published if isinstance(one, FileProcessed)]
@@ -158,4 +158,4 @@ async def test_lost_workers_are_charged_to_what_they_had_begun(
         attempts = {str(one.file_id): one.attempt for one in outcomes}
         assert attempts == {culprit.subject: 5, neighbour.subject: 2}
         for event in (culprit, neighbour):
-            assert not await worker.storage.exists(attempts_key(event.data.file_id))
+            assert not await worker.storage.exists(attempts_key(event.file_id))

@@ -51,7 +51,7 @@ async def test_the_first_delivery_leaves_no_mark(storage: FileStorage) -> None:
     await Counted(seen, Attempts(storage))(delivered())
     await Counted(seen, Attempts(storage))(delivered(charged=2))
     assert seen.attempts == [1, 3]
-    assert not await storage.exists(attempts_key(EVENT.data.file_id))
+    assert not await storage.exists(attempts_key(EVENT.file_id))
 
 
 async def test_a_file_that_ends_its_workers_is_counted_on(storage: FileStorage) -> None:
@@ -63,7 +63,7 @@ async def test_a_file_that_ends_its_workers_is_counted_on(storage: FileStorage) 
     assert seen.attempts == [1, 2, 3, 4]
     seen.error = None
     await Counted(seen, Attempts(storage))(delivered(lost=4))
-    assert not await storage.exists(attempts_key(EVENT.data.file_id))
+    assert not await storage.exists(attempts_key(EVENT.file_id))
 
 
 async def test_one_that_waits_beside_it_is_charged_once(storage: FileStorage) -> None:
@@ -98,5 +98,5 @@ async def test_a_failure_says_how_many_attempts_there_were(storage: FileStorage)
 
 
 async def test_a_mark_that_cannot_be_read_counts_as_none(storage: FileStorage) -> None:
-    await storage.put(attempts_key(EVENT.data.file_id), b"", {"attempt": "many"})
+    await storage.put(attempts_key(EVENT.file_id), b"", {"attempt": "many"})
     assert await Attempts(storage).of(delivered(lost=1)) == 2

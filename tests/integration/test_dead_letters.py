@@ -79,7 +79,7 @@ async def test_looking_changes_nothing_however_often(
     one, two = first
     assert (one.queue, one.reason, one.attempts) == (QUEUE, "unreadable", 3)
     assert one.event is not None
-    assert one.event.file_id == str(event.data.file_id)
+    assert one.event.file_id == str(event.file_id)
     assert one.trace_id == TRACE.split("-")[1]
     assert (two.queue, two.event, two.size_bytes) == (QUEUE, None, 6)
     assert "Doe" not in two.model_dump_json()

@@ -258,6 +258,27 @@ async def test_results_of_an_earlier_release(
     assert told.startswith("3 results of an earlier release lack their study")
 
 
+async def test_workers_that_went_silent(
+    examined: Examine, keyring: Path, database_url: str, database_urls: dict[str, str]
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            "INSERT INTO results.worker (worker, version, state, started_at, told_at, heard_at, seconds, "
+            "slots, busy, under_way, files) "
+            "SELECT name, '1', 'working', now(), now(), now() - age, 10, 1, 0, 0, '[]' "
+            "FROM (VALUES ('a', interval '5 s'), ('b', interval '40 s')) AS beats (name, age)"
+        )
+        found = await examined(**database_urls)
+        (told,) = found.of("workers", "warning")
+        assert told.startswith("1 went silent")
+        await connection.execute("DELETE FROM results.worker WHERE worker = 'b'")
+    finally:
+        await connection.close()
+    found = await examined(**database_urls)
+    assert found.of("workers", "ok") == ["1 at work, 0 ended within the hour."]
+
+
 async def test_a_database_without_schemas(examined: Examine, keyring: Path, empty_database_url: str) -> None:
     found = await examined(DATABASE_URL=empty_database_url)
     for role in ROLES:

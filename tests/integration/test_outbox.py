@@ -561,7 +561,7 @@ async def test_what_an_operator_asks_of_it(database: Database) -> None:
     """Dead rows in order, the newest row, and whose events wait or have just gone."""
     store = OutboxStore("ingest")
     events = await put(database, 5)
-    ids = [event.data.file_id for event in events]
+    ids = [event.file_id for event in events]
     async with database.connection() as connection:
         first, *_, last = (row["id"] for row in await rows(database))
         await connection.execute(

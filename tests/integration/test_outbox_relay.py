@@ -15,6 +15,7 @@ from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import Topology
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
+from libs.common.events import FileReceived
 from libs.common.outbox.lock import OutboxLock
 from libs.common.outbox.relay import OutboxRelay
 from libs.common.outbox.settlement import Settlement
@@ -217,6 +218,7 @@ async def test_a_burst_leaves_places_for_other_collections(
     seen, gate = Counter[str](), asyncio.Event()
 
     async def handler(delivery: Delivery) -> None:
+        assert isinstance(delivery.event.data, FileReceived)
         seen[delivery.event.data.collection] += 1
         await gate.wait()
 

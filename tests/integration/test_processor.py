@@ -140,7 +140,7 @@ async def test_an_object_that_is_not_there_or_does_not_authenticate_is_final(pro
     assert is_failure(await processor.handle(missing), missing, "object-missing", attempts=1)
     for place in (10, 10_000):  # in the header, which the parent reads, and behind it
         event = await processor.store(ct_instance(seed=place))
-        (path,) = processor.storage._folder.root.glob(f"??/{event.data.file_id}")
+        (path,) = processor.storage._folder.root.glob(f"??/{event.file_id}")
         content = bytearray(path.read_bytes())
         content[place] ^= 1
         content[4096 + place] ^= 1
@@ -158,7 +158,7 @@ async def test_a_sector_that_cannot_be_read_ends_the_file_at_the_last_attempt(
     async with inprocess_processor(tmp_path, attempts=ATTEMPTS, storage=storage) as processor:
         event = await processor.store(ct_instance())
         if where == "header":
-            (path,) = (tmp_path / "objects").glob(f"??/{event.data.file_id}")
+            (path,) = (tmp_path / "objects").glob(f"??/{event.file_id}")
             path.unlink()
             path.symlink_to("/proc/self/mem")
         await processor.bus.publish(event)

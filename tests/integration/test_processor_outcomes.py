@@ -40,7 +40,7 @@ async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
     seen = []
 
     async def take(delivery: Delivery) -> None:
-        seen.append(await storage.exists(thumbnail_key(delivery.event.data.file_id)))
+        seen.append(await storage.exists(thumbnail_key(delivery.event.file_id)))
 
     await bus.subscribe(RESULTS_FILES, take, concurrency=1)
     metrics = ProcessorMetrics(telemetry.metrics.registry)
@@ -50,7 +50,7 @@ async def kit(tmp_path: Path) -> AsyncIterator[Kit]:
 
 def finished() -> Finished:
     event = processed(received())
-    thumbnail = ResultObject(thumbnail_key(event.data.file_id), b"jpeg", "image/jpeg", durable=False)
+    thumbnail = ResultObject(thumbnail_key(event.file_id), b"jpeg", "image/jpeg", durable=False)
     return Finished(event, (thumbnail,))
 
 

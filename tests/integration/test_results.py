@@ -95,7 +95,7 @@ async def test_a_failure_says_why_and_gives_way_to_a_success(results: Results, s
 
 async def test_an_outcome_before_its_file_makes_the_row(results: Results, sql: Connection) -> None:
     event = received()
-    file_id = event.data.file_id
+    file_id = event.file_id
     await results.publish(processed(file_id))
     body = await results.json(f"/api/results/{file_id}")
     assert (body["state"], body["file_name"], body["raw_data"]) == ("processed", None, None)
@@ -168,11 +168,11 @@ async def test_a_header_that_cannot_be_stored_is_a_row_with_a_warning(
     good = [received() for _ in range(30)]
     for event in (poison, *good):
         dicom = {"00100020": {"vr": "LO", "Value": ["P\x001"]}} if event is poison else {"00080060": "CT"}
-        key = file_key(event.data.file_id)
+        key = file_key(event.file_id)
         await results.storage.put(key, b"DICM", trailer(dicom=dicom), durable=False)
     await asyncio.gather(*(results.bus.publish(event) for event in (*good[:15], poison, *good[15:])))
     assert await count(sql, "upload_dicomresult") == len(good) + 1
-    row = await row_of(sql, poison.data.file_id)
+    row = await row_of(sql, poison.file_id)
     assert (row["state"], row["raw_data"], row["warnings"]) == ("received", None, f'["{UNSTORABLE}"]')
     assert (row["file_name"], row["patient_id"]) == ("slice.dcm", "P1")
 
@@ -199,7 +199,7 @@ async def test_an_outcome_that_cannot_be_stored_is_a_failure_with_a_reason(
     log = await sql.fetch("SELECT outcome, reason FROM results.processing_log WHERE file_id = $1", file_id)
     assert {tuple(row) for row in log} == {("received", None), ("failed", "result-unstorable")}
     for event in others:
-        assert (await row_of(sql, event.data.file_id))["state"] == "processed"
+        assert (await row_of(sql, event.file_id))["state"] == "processed"
     # The next measurement cures it.
     await results.publish(processed(file_id))
     assert (await results.json(f"/api/results/{file_id}"))["state"] == "processed"
@@ -220,7 +220,7 @@ async def test_an_event_that_names_the_object_of_another_is_refused(
         with pytest.raises(Undelivered) as refused:
             await results.publish(event)
         assert "object that is not its file's own" in refused.value.reason
-        assert await count(sql, "upload_dicomresult", event.data.file_id) == 0
+        assert await count(sql, "upload_dicomresult", event.file_id) == 0
     async with results.client.get("/metrics") as response:
         assert "results_refused_events_total 2.0" in await response.text()
 
@@ -228,7 +228,7 @@ async def test_an_event_that_names_the_object_of_another_is_refused(
 @pytest.mark.parametrize("first", ["nothing", "outcome"])
 async def test_a_file_whose_object_is_gone_has_a_row_all_the_same(results: Results, first: str) -> None:
     event = received()
-    file_id = event.data.file_id
+    file_id = event.file_id
     if first == "outcome":
         await results.publish(failed(file_id, reason="object-missing"))
     await results.publish(event)
@@ -245,7 +245,7 @@ async def test_a_waiting_transaction_has_no_id_yet(results: Results, sql: Connec
     """Ids order the change feed, so whoever changes a file later must get the greater one."""
     event, other = processed(), processed()
     async with sql.transaction():
-        await store.lock_files(sql, [event.data.file_id])
+        await store.lock_files(sql, [event.file_id])
         publishing = asyncio.gather(results.publish(other), results.publish(event))
         waiting = await eventually(lambda: waiting_for_a_file(sql))
         assert waiting == [None]

@@ -141,7 +141,7 @@ async def test_readers_lose_nothing_while_many_write(results: Results, sql: Conn
         writing = asyncio.ensure_future(asyncio.gather(*map(write, events)))
         await read_until_idle(writing)  # type: ignore[arg-type]
         told = [file for file, _ in await live.files(len(events))]
-    expected = sorted(str(event.data.file_id) for event in events)
+    expected = sorted(str(event.file_id) for event in events)
     assert sorted(seen) == expected
     assert sorted(told) == expected
 

@@ -18,6 +18,8 @@ class Subscription:
 
     queue: str
     binds: tuple[str, ...]
+    fleeting: bool = False
+    """Its events age within a minute: what fails, cannot be read or finds no room is dropped."""
 
     @property
     def name(self) -> str:

@@ -72,6 +72,7 @@ class Handling:
     ) -> None:
         """`carrier` is what the subscription is on; `attempts` how many each event gets."""
         self.queue = subscription.queue
+        self.fleeting = isinstance(subscription, Subscription) and subscription.fleeting
         self.attempts = attempts
         self._handler = handler
         self._telemetry = telemetry
@@ -100,12 +101,15 @@ class Handling:
                 decision: Settling = Ack()
             except BaseException as error:  # the edge: `decide` names what becomes of each kind
                 decision = decide(error, delivery.attempt, delivery.attempts)
-                self.note(decision)
                 if isinstance(decision, Leave):
+                    self.note(decision)
                     raise
                 if not isinstance(decision, Move):
                     _mark_failed(span, error)
                 self._log(delivery, decision, error)
+                if self.fleeting:
+                    decision = Ack()
+                self.note(decision)
             else:
                 self.note(decision)
             finally:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from libs.common.bus.contract import Subscription, Work
 from libs.common.bus.retry import RETRY_DELAYS, WORK_RETRY_DELAYS
-from libs.common.events import FAILED, MOVED, PROCESSED, RECEIVED, REQUESTED, Event, WorkData
+from libs.common.events import BEAT, FAILED, MOVED, PROCESSED, RECEIVED, REQUESTED, Event, WorkData
 
 DEAD_SUFFIX = ".dead"
 
@@ -21,6 +21,7 @@ PROCESSOR_WORK = Work("processor", (RECEIVED, REQUESTED), exchange="dicom.work")
 RESULTS_FILES = Subscription("results.files", (RECEIVED, PROCESSED, FAILED))
 RESULTS_MOVES = Subscription("results.moves", (MOVED,))
 """Apart: the release before takes from `results.files`, and would give up what it cannot read."""
+RESULTS_WORKERS = Subscription("results.workers", (BEAT,), fleeting=True)
 INGEST_OUTCOMES = Subscription("ingest.outcomes", (FAILED,))
 """Ingest notes which files failed, so that the same bytes sent again are queued again."""
 INGEST_REQUESTS = Subscription("ingest.requests", (REQUESTED,))
@@ -159,6 +160,8 @@ class Topology:
 
     def _queues_of(self, subscription: Subscription) -> tuple[Queue, ...]:
         name = subscription.queue
+        if subscription.fleeting:
+            return (Queue(name, _FLEETING),)
         return (
             Queue(dead_queue(name), _DEAD, "dead"),
             Queue(name, _dead_lettering_to("", dead_queue(name))),
@@ -218,10 +221,16 @@ def _dead_lettering_to(exchange: str, key: str | None) -> dict[str, str | int]:
 
 
 _DEAD: Mapping[str, str | int] = {"x-queue-type": "quorum", "x-overflow": "reject-publish"}
+FLEETING_SECONDS = 60
+_FLEETING: Mapping[str, str | int] = {
+    "x-queue-type": "quorum",
+    "x-message-ttl": FLEETING_SECONDS * 1000,
+    "x-overflow": "drop-head",
+}
 
 TOPOLOGY = Topology(
     exchange="dicom.events",
-    subscriptions=(RESULTS_FILES, RESULTS_MOVES, INGEST_OUTCOMES, INGEST_REQUESTS),
+    subscriptions=(RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS, INGEST_OUTCOMES, INGEST_REQUESTS),
     retry_delays=RETRY_DELAYS,
     works=(PROCESSOR_WORK,),
     retired=(Retired("processor.files", (RECEIVED,), PROCESSOR_WORK, (1.0, 10.0, 60.0)),),

@@ -23,6 +23,7 @@ from services.operator.migrations import MIGRATIONS
 from services.operator.preflight import CONNECT_TIMEOUT, Server, explaining_failures
 from services.operator.programs import program
 from services.operator.settings import DATABASE
+from services.results.workers import store as workers
 from services.results.write.fill_store import count_unfilled
 
 NAME = "postgresql"
@@ -30,6 +31,7 @@ OUTBOX = "outbox"
 INGEST = "ingest"
 RESULTS = "results"
 FILLED = "results filled"
+WORKERS = "workers"
 MOST = 100_000
 """Counting stops here."""
 OLD_SECONDS = 60.0
@@ -128,6 +130,31 @@ async def check_results(settings: DoctorSettings) -> list[Finding]:
             "Run `python -m services fill-results` once every service is of this release.",
         )
     ]
+
+
+async def check_workers(settings: DoctorSettings) -> list[Finding]:
+    """Who measures files, by their own word."""
+    found = login(settings, RESULTS)
+    if found is None:
+        return [_not_running()]
+    url, setting = found
+    try:
+        async with _connected(url, setting, RESULTS) as connection:
+            counted = await workers.count_states(connection)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        # The check of the schema says so.
+        return []
+    if lost := counted.get("lost", 0):
+        return [
+            Finding(
+                WORKERS,
+                "warning",
+                f"{lost} went silent within the last hour without saying that they end.",
+                "See who in /api/processing/workers; docs/operations.md (WorkerLost) says what to do.",
+            )
+        ]
+    working = counted.get("working", 0) + counted.get("draining", 0)
+    return [Finding(WORKERS, "ok", f"{working} at work, {counted.get('stopped', 0)} ended within the hour.")]
 
 
 async def check_outbox(settings: DoctorSettings) -> list[Finding]:

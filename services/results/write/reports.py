@@ -14,12 +14,14 @@ from libs.common.events import (
     EarlierAttempt,
     Event,
     EventData,
+    FileData,
     FileFailed,
     FileMoved,
     FileProcessed,
     FileReceived,
     FileRequested,
     Run,
+    WorkerBeat,
 )
 from libs.common.ids import file_key, thumbnail_key
 from services.results.write.facts import HEADER_TYPES, Facts, HeaderFacts, LogEntry, Outcome, Reported, State
@@ -39,7 +41,7 @@ _INTEGER, _BIGINT = 2**31 - 1, 2**63 - 1
 
 def report_of(event: Event, trailer: Mapping[str, Any] | None) -> Reported:
     """Read `event`; `trailer` is that of the object of a `received`, None when it cannot be read."""
-    data = event.data
+    data = require_own(event.data)
     known = Facts(data.file_id, data.owner_id, data.collection, trace_id_of(event.traceparent))
     if isinstance(data, FileMoved):
         return Reported(
@@ -75,13 +77,16 @@ def report_of(event: Event, trailer: Mapping[str, Any] | None) -> Reported:
     )
 
 
-def require_own(data: EventData) -> None:
+def require_own(data: EventData) -> FileData:
     """Raises Reject unless each object named is the file's own: a reader must not be given another's."""
+    if isinstance(data, WorkerBeat):
+        raise Reject("is about no file")
     own = isinstance(data, FileFailed | FileMoved) or data.storage_key == file_key(data.file_id)
     if isinstance(data, FileProcessed):
         own = own and data.thumbnail_key in (None, thumbnail_key(data.file_id))
     if not own:
         raise Reject("names an object that is not its file's own")
+    return data
 
 
 def trace_id_of(traceparent: str | None) -> str | None:
@@ -222,7 +227,7 @@ def _failure(
 def _earlier(event: Event, told: EarlierAttempt) -> LogEntry:
     return LogEntry(
         told.id,
-        event.data.file_id,
+        event.file_id,
         event.type,
         told.attempt,
         told.worker,
@@ -245,7 +250,7 @@ def _entry(
     reason: str | None = None,
     run: Run | None = None,
 ) -> LogEntry:
-    file_id = event.data.file_id
+    file_id = event.file_id
     return LogEntry(
         event.id, file_id, event.type, attempt, worker, started_at, finished_at, outcome, reason, run
     )

@@ -16,7 +16,7 @@ from libs.common.bus.rabbitmq.message import Incoming, incoming_of
 from libs.common.bus.rabbitmq.session import BrokerSession
 from libs.common.bus.rabbitmq.settling import Settler
 from libs.common.bus.rabbitmq.subscribing import Subscribing
-from libs.common.bus.retry import Dead, Settling
+from libs.common.bus.retry import Ack, Dead, Settling
 from libs.common.errors import Reject
 from libs.common.events import Event, parse_event
 from libs.common.telemetry.tracing import within
@@ -92,20 +92,20 @@ class Consumer:
 
     async def _decide(self, incoming: Incoming) -> Settling:
         event = readable(incoming, self._handling)
-        if isinstance(event, Dead):
+        if not isinstance(event, Event):
             return event
         delivery = delivery_of(event, incoming, self._handling)
         return await self._handling.run(delivery, traceparent=incoming.traceparent, tag=incoming.tag)
 
 
-def readable(incoming: Incoming, handling: Handling) -> Event | Dead:
-    """The event of a delivery; what nobody can read is dead, and noted."""
+def readable(incoming: Incoming, handling: Handling) -> Event | Dead | Ack:
+    """The event of a delivery; what becomes of one that nobody can read is noted."""
     try:
         return parse_event(incoming.body)
     except Reject as error:
         with within(incoming.traceparent):
             log.error("%s: unreadable message %s: %s", incoming.queue, incoming.message_id, error)
-        decision = Dead(error.detail)
+        decision: Dead | Ack = Ack() if handling.fleeting else Dead(error.detail)
         handling.note(decision)
         return decision
 

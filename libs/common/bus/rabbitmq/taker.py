@@ -18,7 +18,7 @@ from libs.common.bus.rabbitmq.message import Incoming, incoming_of
 from libs.common.bus.rabbitmq.session import BrokerSession
 from libs.common.bus.rabbitmq.settling import Settler
 from libs.common.bus.rabbitmq.subscribing import Subscribing
-from libs.common.bus.retry import Dead
+from libs.common.bus.retry import Ack, Dead
 from libs.common.bus.waiting import NotBegun, WaitingRoom
 from libs.common.errors import Unavailable
 
@@ -111,7 +111,7 @@ class Taker:
             self._left.append(at_hand)
             return
         event = readable(at_hand.incoming, self._handling)
-        if isinstance(event, Dead):
+        if isinstance(event, Ack | Dead):
             self._start(self._give_up(at_hand, event))
             return
         delivery = delivery_of(event, at_hand.incoming, self._handling)
@@ -147,7 +147,7 @@ class Taker:
             session.settle(incoming.queue)
             self._room.ended(waiting.lane, waiting.delivery)
 
-    async def _give_up(self, at_hand: _AtHand, decision: Dead) -> None:
+    async def _give_up(self, at_hand: _AtHand, decision: Ack | Dead) -> None:
         session, incoming = at_hand
         try:
             await self._settler.settle(session, incoming, decision)

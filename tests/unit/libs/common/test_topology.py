@@ -17,10 +17,11 @@ def test_names_are_the_documented_ones() -> None:
         f"{queue}{suffix}"
         for queue in ("results.files", "results.moves", "ingest.outcomes", "ingest.requests")
         for suffix in ("", *suffixes)
-    } | lanes | {f"processor{suffix}" for suffix in of_work}
+    } | lanes | {"results.workers"} | {f"processor{suffix}" for suffix in of_work}
     assert {queue.name for queue in TOPOLOGY.queues() if queue.role == "main"} == lanes | {
         "results.files",
         "results.moves",
+        "results.workers",
         "ingest.outcomes",
         "ingest.requests",
     }
@@ -39,6 +40,7 @@ def test_names_are_the_documented_ones() -> None:
         ("dicom.file.failed.v1", {"results.files", "ingest.outcomes"}),
         ("dicom.file.moved.v1", {"results.moves"}),
         ("dicom.file.requested.v1", {"processor.work", "ingest.requests"}),
+        ("dicom.worker.beat.v1", {"results.workers"}),
     ],
 )
 def test_each_event_reaches_its_queues(event_type: str, queues: set[str]) -> None:
@@ -74,6 +76,11 @@ def test_a_retry_queue_returns_its_messages_after_its_delay() -> None:
         "x-overflow": "reject-publish",
     }
     assert queue.name not in {binding.target for binding in TOPOLOGY.bindings()}
+
+
+def test_what_is_fleeting_ages_in_its_queue_and_goes_nowhere() -> None:
+    queue = next(queue for queue in TOPOLOGY.queues() if queue.name == "results.workers")
+    assert queue.arguments == {"x-queue-type": "quorum", "x-message-ttl": 60_000, "x-overflow": "drop-head"}
 
 
 def test_a_dead_queue_keeps_its_messages() -> None:

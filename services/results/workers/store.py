@@ -1,0 +1,79 @@
+"""SQL of workers: their last beats, and who has been silent for too long."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import asyncpg
+import orjson
+
+from libs.common.database.postgres import Connection
+from libs.common.events import WorkerBeat
+
+MISSED = 3
+"""Beats after which a worker is lost."""
+KEPT_SECONDS = 3600.0
+"""How long a worker is shown that is lost or has stopped."""
+MOST = 1000
+"""Workers that are shown."""
+
+_HEAR = """
+    INSERT INTO results.worker AS held (worker, version, state, started_at, told_at, seconds, slots, busy,
+        under_way, files, budget_bytes, budget_used_bytes)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12)
+    ON CONFLICT (worker) DO UPDATE SET version = excluded.version, state = excluded.state,
+        started_at = excluded.started_at, told_at = excluded.told_at, heard_at = now(),
+        seconds = excluded.seconds, slots = excluded.slots, busy = excluded.busy,
+        under_way = excluded.under_way, files = excluded.files, budget_bytes = excluded.budget_bytes,
+        budget_used_bytes = excluded.budget_used_bytes
+    WHERE excluded.told_at >= held.told_at AND held.state <> 'stopped'
+"""
+# Who said that it begins nothing more has gone as it said it would; a file that it could not end in time is
+# delivered to another one.
+_SHOWN = f"""
+    CASE WHEN state = 'stopped' THEN 'stopped'
+         WHEN heard_at > now() - {MISSED} * seconds * interval '1 second' THEN state
+         WHEN state = 'draining' THEN 'stopped'
+         ELSE 'lost' END
+"""
+_LIST = f"""
+    SELECT worker, version, {_SHOWN} AS state, started_at, heard_at, slots, busy, under_way,
+        budget_bytes, budget_used_bytes, files::text AS files
+    FROM results.worker ORDER BY worker LIMIT {MOST}
+"""
+_COUNT = f"SELECT {_SHOWN} AS state, count(*) AS workers FROM results.worker GROUP BY 1"
+_FORGET = "DELETE FROM results.worker WHERE heard_at < now() - $1::float8 * interval '1 second'"
+
+
+async def hear(connection: Connection, beat: WorkerBeat, told_at: datetime) -> None:
+    """Note a beat, unless a later one is known; nothing comes after the last."""
+    await connection.execute(
+        _HEAR,
+        beat.worker,
+        beat.version,
+        beat.state,
+        beat.started_at,
+        told_at,
+        beat.seconds,
+        beat.slots,
+        beat.busy,
+        beat.under_way,
+        orjson.dumps([file.model_dump(mode="json") for file in beat.files]).decode(),
+        beat.budget_bytes,
+        beat.budget_used_bytes,
+    )
+
+
+async def list_workers(connection: Connection) -> list[asyncpg.Record]:
+    """Everybody who was heard within KEPT_SECONDS."""
+    return await connection.fetch(_LIST)
+
+
+async def count_states(connection: Connection) -> dict[str, int]:
+    """How many workers are in each state; states without any are missing."""
+    return {row["state"]: row["workers"] for row in await connection.fetch(_COUNT)}
+
+
+async def forget(connection: Connection) -> None:
+    """Delete who has been silent for KEPT_SECONDS."""
+    await connection.execute(_FORGET, KEPT_SECONDS)
