@@ -44,8 +44,10 @@ from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
 from services.results.dead import routes as dead_routes
 from services.results.feed import routes as feed_routes
+from services.results.jobs import routes as job_routes
 from services.results.links import routes as link_routes
 from services.results.links import session_routes as link_session_routes
+from services.results.processing import routes as processing_routes
 from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
 from services.results.sharing import routes as sharing_routes
@@ -87,6 +89,8 @@ OPERATIONS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
             *link_session_routes.OPERATIONS,
             *dead_routes.OPERATIONS,
             *worker_routes.OPERATIONS,
+            *processing_routes.OPERATIONS,
+            *job_routes.OPERATIONS,
         ),
     ),
 )

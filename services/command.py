@@ -27,6 +27,8 @@ usage: python -m services            run all services, with what the environment
                                      accounts, groups and permissions (--help)
        python -m services reconcile [--repair] [--json] …
                                      see that every accepted file is in exactly one state (--help)
+       python -m services reprocess --where KEY=VALUE … [--method-below N] [--yes]
+                                     have results measured anew, at low priority (--help)
        python -m services dead list|show|replay|drop [ID …] [--queue …] [--reason …] [--where …] [--json]
                                      messages and events that were given up (--help)
        python -m services doctor [--json]
@@ -57,6 +59,10 @@ def main(arguments: Sequence[str]) -> int:
                 from services.operator import fill
 
                 return fill.run(rest)
+            case ["reprocess", *rest]:
+                from services.operator import reprocess
+
+                return reprocess.run(rest)
             case ["create-user" | "user" | "group" | "permission", *_]:
                 return accounts(load_settings(OperatorSettings), arguments)
             case ["reconcile", *rest]:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from libs.common.database.postgres import Database
 from libs.common.errors import InvalidContent, TooLarge, Unavailable, UnsupportedType
+from libs.common.events import Priority
 from libs.common.ids import ObjectKey, UserId, file_key, new_file_id
 from libs.common.storage import ObjectWriter, Storage
 from libs.common.telemetry.tracing import Telemetry
@@ -40,10 +41,11 @@ class Limits:
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sends a file, and into which collection."""
+    """Who sends a file, into which collection, and how much of a hurry there is."""
 
     owner_id: UserId
     collection: str
+    priority: Priority = "normal"
 
 
 class Intake:
@@ -89,11 +91,11 @@ class Intake:
         async with self._slot(), self._storage.writer(key) as writer:
             await self._write(writer, chunks)
             file = await self._commit(writer, key, sender, file_name)
-        if await self._record(file):
+        if await self._record(file, sender.priority):
             accepted = Accepted(file.id, file.file_name, queued=True)
         else:
             # Looked up only now: nearly every file is new, and for those the question would be wasted.
-            accepted = await self._resending.settle(file)
+            accepted = await self._resending.settle(file, sender.priority)
         if accepted.queued:
             self._wake()
         return accepted
@@ -111,9 +113,9 @@ class Intake:
         finally:
             self._slots.release()
 
-    async def _record(self, file: StoredFile) -> bool:
+    async def _record(self, file: StoredFile, priority: Priority) -> bool:
         """Row and event, atomically; False when its collection has the bytes or SOP Instance UID already."""
-        event, asked = announcement(file), False
+        event, asked = announcement(file, priority), False
         try:
             with self._telemetry.detail("accept file"):
                 async with self._database.connection() as connection:

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 
 from libs.common.database.postgres import Database
 from libs.common.errors import Conflict, ObjectCorrupt, ObjectNotFound, Unavailable
-from libs.common.events import Event, new_event
+from libs.common.events import Event, Priority, new_event
 from libs.common.ids import ObjectKey
 from libs.common.outbox.store import enqueue
 from libs.common.storage import Storage
@@ -33,9 +33,12 @@ _LOOKS = 5
 """How often a place may change hands while somebody wants it."""
 
 
-def announcement(file: StoredFile, supersedes: UUID | None = None, supersedes_moves: int = 0) -> Event:
+def announcement(
+    file: StoredFile, priority: Priority, supersedes: UUID | None = None, supersedes_moves: int = 0
+) -> Event:
     """The event that puts `file` on its way."""
-    return new_event(EVENT_SOURCE, file.received(supersedes, supersedes_moves), current_traceparent())
+    data = file.received(supersedes, supersedes_moves).model_copy(update={"priority": priority})
+    return new_event(EVENT_SOURCE, data, current_traceparent())
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Resending:
         self._slot = slot
         self._cures: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
-    async def settle(self, file: StoredFile) -> Accepted:
+    async def settle(self, file: StoredFile, priority: Priority = "normal") -> Accepted:
         """Give `file`, which has an object and no row, its place; without one its object goes.
 
         Raises Conflict, Unavailable.
@@ -81,7 +84,7 @@ class Resending:
                     keep = True
                     return Accepted(file.id, file.file_name)
                 if twin is not None and twin.file.sha256 == file.sha256:
-                    if (first := await self._same_bytes(file, twin)) is not None:
+                    if (first := await self._same_bytes(file, twin, priority)) is not None:
                         return first
                     continue
                 if twin is not None and not twin.failed:
@@ -92,7 +95,7 @@ class Resending:
                 # Once asked, the database may have accepted it though the answer is lost.
                 keep = True
                 replaced = None if twin is None else twin.file.id
-                if await self._take_place(file, replaced):
+                if await self._take_place(file, replaced, priority):
                     return Accepted(file.id, file.file_name, supersedes=replaced, queued=True)
                 keep = False
             raise Unavailable("Others send the same file at this very moment; send it again.")
@@ -104,7 +107,7 @@ class Resending:
         async with self._database.connection() as connection:
             return await store.find_twin(connection, file.collection, file.sha256, file.sop_instance_uid)
 
-    async def _take_place(self, file: StoredFile, replaced: UUID | None) -> bool:
+    async def _take_place(self, file: StoredFile, replaced: UUID | None, priority: Priority) -> bool:
         """Accept `file` instead of the failed `replaced`, atomically; False if somebody else was faster."""
         try:
             async with self._database.transaction() as connection:
@@ -113,21 +116,23 @@ class Resending:
                     moves = await store.supersede(connection, replaced, file.collection)
                 if moves is None:
                     return False
-                if not await store.accept_file(connection, file, announcement(file, replaced, moves)):
+                if not await store.accept_file(
+                    connection, file, announcement(file, priority, replaced, moves)
+                ):
                     raise _Overtaken
         except _Overtaken:
             return False
         return True
 
-    async def _same_bytes(self, file: StoredFile, twin: Twin) -> Accepted | None:
+    async def _same_bytes(self, file: StoredFile, twin: Twin, priority: Priority) -> Accepted | None:
         """The first file, cured if it needs it; None if it was replaced meanwhile."""
         if not twin.failed and await self._is_whole(twin.file):
             return Accepted(twin.file.id, twin.file.file_name, duplicate=True)
         # One at a time: whoever comes next finds it cured.
         async with self._cures.setdefault(twin.file.id, asyncio.Lock()):
-            return await self._cure(file)
+            return await self._cure(file, priority)
 
-    async def _cure(self, file: StoredFile) -> Accepted | None:
+    async def _cure(self, file: StoredFile, priority: Priority) -> Accepted | None:
         twin = await self._twin(file)
         if twin is None or twin.file.sha256 != file.sha256:
             return None
@@ -140,7 +145,7 @@ class Resending:
             # A failure is taken by one caller, of whichever process; a loss nobody has noted.
             if not await store.take_failed(connection, twin.file.id, unless_failed=not twin.failed):
                 return None
-            await enqueue(connection, SCHEMA, announcement(twin.file))
+            await enqueue(connection, SCHEMA, announcement(twin.file, priority))
         return replace(first, queued=True)
 
     async def _is_whole(self, file: StoredFile) -> bool:

@@ -20,6 +20,7 @@ from libs.common.errors import (
     TooLarge,
     UnsupportedType,
 )
+from libs.common.events import Priority
 from libs.common.http.authenticate import principal, viewer
 from libs.common.http.json import json_response, parse_json, parse_query
 from libs.common.http.media_type import media_type
@@ -43,6 +44,7 @@ from services.ingest.models import (
 from services.ingest.moving import unknown_file
 from services.ingest.upload import Part, UploadBody
 
+PRIORITY = "X-Priority"
 MAX_MOVE_BYTES = 16_384
 BINARY = {"type": "string", "format": "binary"}
 FORM = {
@@ -84,7 +86,18 @@ def _sender(request: web.Request) -> Sender:
         raise PermissionDenied(
             f"You may look into {collection}, not add to it: ask who manages it, or leave `collection` out."
         )
-    return Sender(UserId(caller.user_id), collection)
+    return Sender(UserId(caller.user_id), collection, _priority(request))
+
+
+def _priority(request: web.Request) -> Priority:
+    """Raises InvalidContent for one that there is not, PermissionDenied for one that is not the caller's."""
+    match request.headers.get(PRIORITY, "normal").strip().lower():
+        case "normal":
+            return "normal"
+        case "urgent":
+            viewer(request).require("prioritise_dicomfile")
+            return "urgent"
+    raise InvalidContent(f"{PRIORITY} is `urgent` or `normal`; without it, files wait for their turn.")
 
 
 def _default_collection(request: web.Request) -> str:
@@ -174,6 +187,13 @@ OPERATIONS = (
         upload_files,
         "Upload one or many DICOM files",
         query=UploadQuery,
+        headers={
+            PRIORITY: {
+                "enum": ["normal", "urgent"],
+                "default": "normal",
+                "description": "`urgent` files begin before all others; takes `prioritise_dicomfile`",
+            }
+        },
         body={"multipart/form-data": FORM, "application/dicom": BINARY},
         response=UploadAnswer,
         status=202,

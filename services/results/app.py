@@ -26,7 +26,9 @@ from services.results.dead import routes as dead_routes
 from services.results.feed import routes as feed_routes
 from services.results.feed import store as changes
 from services.results.feed.reader import Feed
-from services.results.keys import DATABASE, FEED, LINKS, METRICS, REQUESTS, SETTINGS, STORAGE
+from services.results.jobs import routes as job_routes
+from services.results.jobs.running import Jobs
+from services.results.keys import DATABASE, FEED, JOBS, LINKS, METRICS, REQUESTS, SETTINGS, STORAGE
 from services.results.links import routes as links_routes
 from services.results.links import session_routes
 from services.results.links.keeping import keep_links
@@ -95,6 +97,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             *dead_routes.OPERATIONS,
             *processing_routes.OPERATIONS,
             *worker_routes.OPERATIONS,
+            *job_routes.OPERATIONS,
         ),
         document_path="/api/results/openapi.json",
     )
@@ -105,12 +108,13 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
     app[READINESS]["results database"] = postgresql
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
-        batcher = Batcher(Recorder(database, metrics))
-        handler = FileEvents(storage, batcher, telemetry, metrics)
         retention = timedelta(hours=settings.change_feed_retention_hours)
         current = asyncio.Event()
         relay = outbox_relay(app, settings, database, SCHEMA, in_process_slots)
         app[REQUESTS] = Requests(database, metrics, wake=relay.wake)
+        jobs = app[JOBS] = Jobs(database, metrics, at_once=settings.reprocess_at_once, wake=relay.wake)
+        batcher = Batcher(Recorder(database, metrics, answered=jobs.wake))
+        handler = FileEvents(storage, batcher, telemetry, metrics)
 
         async def consume() -> None:
             await wait_until_current(database, MIGRATIONS)
@@ -123,6 +127,10 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
         async def announce() -> None:
             await current.wait()
             await relay.run()
+
+        async def work() -> None:
+            await current.wait()
+            await jobs.run()
 
         async def follow() -> None:
             await current.wait()
@@ -151,6 +159,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
         async with (
             relay.admitted(),
             supervise(app, "results outbox", announce()),
+            supervise(app, "results jobs", work()),
             supervise(app, "results batches", batcher.run()),
             supervise(app, "results change feed", follow()),
             supervise(app, "results subscription", consume()),

@@ -1,4 +1,4 @@
-"""Opaque cursors: a place in the list of results or of shares, and a place in the change feed."""
+"""Opaque cursors: a place in the list of results, shares or jobs, and a place in the change feed."""
 
 from __future__ import annotations
 
@@ -55,6 +55,19 @@ def decode_share(cursor: str) -> UUID:
     """The share that a page starts after. Raises InvalidRequest."""
     kind, value = _decode(_PAGE, cursor)
     if kind != b"s":
+        raise _invalid()
+    return UUID(bytes=value)
+
+
+def encode_job(job_id: UUID) -> str:
+    """The cursor after a job."""
+    return _encode(_PAGE.pack(b"j", job_id.bytes))
+
+
+def decode_job(cursor: str) -> UUID:
+    """The job that a page starts after. Raises InvalidRequest."""
+    kind, value = _decode(_PAGE, cursor)
+    if kind != b"j":
         raise _invalid()
     return UUID(bytes=value)
 

@@ -5,6 +5,7 @@ from aiohttp import web
 from libs.common.database.postgres import Database
 from libs.common.storage import Storage
 from services.results.feed.reader import Feed
+from services.results.jobs.running import Jobs
 from services.results.links.opening import Links
 from services.results.metrics import ResultsMetrics
 from services.results.processing.requests import Requests
@@ -16,4 +17,5 @@ STORAGE = web.AppKey("results_storage", Storage)
 METRICS = web.AppKey("results_metrics", ResultsMetrics)
 LINKS = web.AppKey("results_links", Links)
 FEED = web.AppKey("results_feed", Feed)
+JOBS = web.AppKey("results_jobs", Jobs)
 REQUESTS = web.AppKey("results_requests", Requests)

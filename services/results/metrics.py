@@ -100,6 +100,13 @@ class ResultsMetrics:
         )
         for reason in get_args(RequestReason):
             self.pending_requests.labels(reason)
+        self.jobs_running = Gauge("results_jobs_running", "Jobs that are not at their end", registry=registry)
+        self.job_files = Gauge("results_job_files", "Files of jobs that are under way", registry=registry)
+        self.job_idle_seconds = Gauge(
+            "results_job_idle_seconds",
+            "Longest time in which a running job with files under way has not advanced",
+            registry=registry,
+        )
         self.waiting_files = Gauge(
             "results_waiting_files", "Files received and without outcome, up to 100000", registry=registry
         )

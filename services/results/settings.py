@@ -47,3 +47,7 @@ class ResultsSettings(BrokerSettings, DatabaseSettings, OutboxSettings, StorageS
     link_max_days: float = Field(
         30.0, gt=0, le=3660, description="Days that a link for people without an account may last at most."
     )
+    reprocess_at_once: int = Field(
+        64, ge=1, description="Files that all jobs together have measured again at the same time."
+    )
+    jobs_running: int = Field(20, ge=1, description="Jobs that may run at once.")

@@ -154,6 +154,12 @@ TABLE = {
     "GET /api/processing/dead/{letter_id}": only(404, "operator", "administrator"),
     "POST /api/processing/dead/replay": only(415, "operator", "administrator"),
     "POST /api/processing/dead/drop": only(415, "operator", "administrator"),
+    "GET /api/processing/jobs": only(200, "operator", "administrator"),
+    "POST /api/processing/jobs": only(415, "operator", "administrator"),
+    "GET /api/processing/jobs/{job_id}": only(404, "operator", "administrator"),
+    "POST /api/processing/jobs/{job_id}/cancel": only(404, "operator", "administrator"),
+    "POST /api/processing/jobs/{job_id}/resume": only(404, "operator", "administrator"),
+    "POST /api/processing/jobs/{job_id}/raise": only(404, "operator", "administrator"),
     # portal: pages and scripts are the same for all, what they show is asked of the others
     "GET /{path}": everybody(200),
     "GET /static/{version}/{path}": everybody(200),

@@ -19,7 +19,8 @@ import pytest
 
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.database.postgres import Database
-from services.operator.fill import Progress, fill
+from services.operator.fill import fill
+from services.operator.progress import Progress
 from tests import previous_release
 from tests.accounts_support import require_agreement
 from tests.builders import UID_ROOT, ct_instance, ct_pixels, encapsulated_instance
@@ -227,7 +228,7 @@ async def results_of_both_releases_are_completed(database_url: str, collection: 
 
     try:
         await eventually(every_header_has_come)
-        await fill(database, Progress(io.StringIO()))
+        await fill(database, Progress(io.StringIO(), "results"))
         async with database.connection() as connection:
             await require_agreement(connection, collection)
     finally:

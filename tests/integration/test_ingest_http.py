@@ -159,3 +159,18 @@ async def test_a_list_reads_no_more_than_its_pages(
     assert max(read) <= 60, explaining.plan
     removed = [int(n) for n in re.findall(r"Rows Removed by \w+: (\d+)", explaining.plan)]
     assert sum(removed) <= 10 * 60, explaining.plan
+
+
+async def test_what_is_urgent_says_so_and_takes_a_permission(ingest: Ingest, sql: Connection) -> None:
+    hurried = token(7, more=["prioritise_dicomfile"])
+    status, problem = await ingest.send({**ALICE, "X-Priority": "urgent"}, ct_instance(seed=1))
+    assert (status, problem["permission"]) == (403, "prioritise_dicomfile")
+    status, problem = await ingest.send({**hurried, "X-Priority": "low"}, ct_instance(seed=1))
+    assert (status, problem["code"]) == (422, "invalid-content")
+    assert await ingest.listed(ALICE) == []
+    for caller, asked in ((hurried, "urgent"), (hurried, "normal"), (ALICE, "normal"), (hurried, None)):
+        headers = caller if asked is None else {**caller, "X-Priority": asked}
+        status, body = await ingest.send(headers, ct_instance(seed=len(await ingest.listed(ALICE)) + 1))
+        assert status == 202, body
+    told = await sql.fetch("SELECT event->'data'->>'priority' FROM ingest.outbox ORDER BY id")
+    assert [row[0] for row in told] == ["urgent", "normal", "normal", "normal"]

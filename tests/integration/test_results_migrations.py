@@ -16,8 +16,9 @@ import pytest
 from libs.common.database.migrations import Migrations, migrate
 from libs.common.database.postgres import Connection, Database
 from libs.common.ids import new_file_id
-from services.operator.fill import Progress, fill
+from services.operator.fill import fill
 from services.operator.migrations import MIGRATIONS
+from services.operator.progress import Progress
 from services.results.processing import uncounted
 from services.results.write import filling, store
 from services.results.write.fill_store import NOBODY, count_unfilled
@@ -164,9 +165,9 @@ async def test_old_rows_are_filled_in_batches_and_after_a_kill(
         assert await filling.fill_files(connection, [row[0] for row in rows[7:14]]) == 7
         await killed.rollback()
     out = io.StringIO()
-    assert await fill(database, Progress(out)) == 33
+    assert await fill(database, Progress(out, "results")) == 33
     assert "100 %  33 of 33 results" in out.getvalue()
-    assert await fill(database, Progress(out)) == 0
+    assert await fill(database, Progress(out, "results")) == 0
     await require_agreement(old)
     row = await old.fetchrow("SELECT * FROM results.upload_dicomresult LIMIT 1")
     assert row is not None
@@ -246,10 +247,10 @@ async def test_filling_beside_both_releases_neither_waits_in_a_circle_nor_miscou
             await asyncio.gather(
                 write_old(),
                 write_new(results),
-                fill(database, Progress(io.StringIO())),
-                fill(database, Progress(io.StringIO())),
+                fill(database, Progress(io.StringIO(), "results")),
+                fill(database, Progress(io.StringIO(), "results")),
             )
-            await fill(database, Progress(io.StringIO()))
+            await fill(database, Progress(io.StringIO(), "results"))
             await require_agreement(other)
     finally:
         await database.close()

@@ -51,6 +51,8 @@ class Operation:
     summary: str
     tag: str = ""
     query: type[BaseModel] | None = None
+    headers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Request headers that change what is done, and their schemas."""
     body: type[BaseModel] | dict[str, Any] | None = None
     """A model (JSON), or media type -> schema."""
     body_required: bool = True
@@ -170,6 +172,10 @@ def _parameters(operation: Operation, path: str) -> list[dict[str, Any]]:
             {"name": name, "in": "query", "required": name in required, "schema": part}
             for name, part in schema.get("properties", {}).items()
         )
+    found.extend(
+        {"name": name, "in": "header", "required": False, "schema": dict(part)}
+        for name, part in operation.headers.items()
+    )
     if operation.by_link:
         schema = {"const": LINK, "description": "Answer by the link that this browser has opened"}
         found.append({"name": VIA, "in": "query", "required": False, "schema": schema})

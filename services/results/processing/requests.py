@@ -57,10 +57,11 @@ _NOT_FAILED: Mapping[State, str] = {
 
 
 class Asker(NamedTuple):
-    """Who asks, and how much of a hurry there is."""
+    """Who asks, how much of a hurry there is, and for which job."""
 
     user_id: int | None
     priority: Priority
+    job_id: UUID | None = None
 
 
 class Requests:
@@ -109,7 +110,7 @@ async def ask(connection: Connection, file_ids: Sequence[UUID], asker: Asker) ->
     ]
     asked = [_requested(row, row["request"] + 1, _REASONS[row["state"]], asker) for row in rows]
     if asked:
-        await store.note(connection, asked)
+        await store.note(connection, asked, asker.job_id)
         await _announce(connection, asked)
     return asked
 

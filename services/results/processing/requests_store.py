@@ -28,12 +28,26 @@ _PENDING = """
     WHERE file_id = ANY ($1::uuid[])
 """
 _NOTE = """
-    INSERT INTO results.request (file_id, number, reason, priority, requested_by)
-    SELECT * FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::bigint[])
+    INSERT INTO results.request (file_id, number, reason, priority, requested_by, job_id)
+    SELECT *, $6::uuid FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::text[], $5::bigint[])
 """
+# Jobs are locked after all else, in the order of their ids.
 _ANSWER = """
-    DELETE FROM results.request AS held USING unnest($1::uuid[], $2::integer[]) AS told (file_id, number)
-    WHERE held.file_id = told.file_id AND held.number <= told.number
+    WITH answered AS (
+        DELETE FROM results.request AS held
+        USING unnest($1::uuid[], $2::integer[], $3::text[]) AS told (file_id, number, state)
+        WHERE held.file_id = told.file_id AND held.number <= told.number
+        RETURNING held.job_id, told.state
+    ), counted AS (
+        SELECT job_id, count(*) FILTER (WHERE state = 'processed') AS processed,
+            count(*) FILTER (WHERE state = 'failed') AS failed
+        FROM answered WHERE job_id IS NOT NULL GROUP BY job_id
+    ), locked AS (
+        SELECT id FROM results.job WHERE id IN (SELECT job_id FROM counted) ORDER BY id FOR UPDATE
+    )
+    UPDATE results.job AS job SET processed = job.processed + counted.processed,
+        failed = job.failed + counted.failed, changed_at = now()
+    FROM counted JOIN locked ON locked.id = counted.job_id WHERE job.id = counted.job_id
 """
 
 
@@ -45,6 +59,13 @@ class Pending(NamedTuple):
     reason: RequestReason
     priority: Priority
     requested_by: int | None
+
+
+class Answer(NamedTuple):
+    """What came of the latest request that somebody tells of."""
+
+    number: int
+    state: str
 
 
 async def describe(connection: Connection, file_ids: Sequence[UUID]) -> list[Mapping[str, Any]]:
@@ -60,12 +81,13 @@ async def pending(connection: Connection, file_ids: Sequence[UUID]) -> dict[UUID
     return {row["file_id"]: Pending(*row) for row in rows}
 
 
-async def note(connection: Connection, requests: Sequence[FileRequested]) -> None:
-    """Remember requests until they are answered."""
+async def note(connection: Connection, requests: Sequence[FileRequested], job_id: UUID | None) -> None:
+    """Remember requests, of a job or of somebody, until they are answered."""
     rows = [(of.file_id, of.request, of.reason, of.priority, of.requested_by) for of in requests]
-    await connection.execute(_NOTE, *zip(*rows, strict=True))
+    await connection.execute(_NOTE, *zip(*rows, strict=True), job_id)
 
 
-async def answer(connection: Connection, answers: Mapping[UUID, int]) -> None:
-    """Forget the requests that outcomes have answered; by file, the number of the latest."""
-    await connection.execute(_ANSWER, list(answers), list(answers.values()))
+async def answer(connection: Connection, answers: Mapping[UUID, Answer]) -> None:
+    """Forget the requests that outcomes have answered, and count them for their jobs."""
+    numbers, states = [of.number for of in answers.values()], [of.state for of in answers.values()]
+    await connection.execute(_ANSWER, list(answers), numbers, states)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry
 from services.results.metrics import ResultsMetrics
 from services.results.processing import requests_store
+from services.results.processing.requests_store import Answer
 from services.results.write import accounts_store, fill_store, store
 from services.results.write.accounts import account, moved
 from services.results.write.batches import Batcher
@@ -89,9 +90,13 @@ class FileEvents:
 class Recorder:
     """Commits a batch of reports: rows, what they are counted in, log and change feed in one transaction."""
 
-    def __init__(self, database: Database, metrics: ResultsMetrics) -> None:
+    def __init__(
+        self, database: Database, metrics: ResultsMetrics, *, answered: Callable[[], None] = lambda: None
+    ) -> None:
+        """`answered` is called when requests to measure files again have been answered."""
         self._database = database
         self._metrics = metrics
+        self._answered = answered
 
     async def __call__(self, reports: Sequence[Reported]) -> None:
         """One transaction. Raises Reject when the content is at fault, Unavailable when the database is.
@@ -121,6 +126,8 @@ class Recorder:
         self._metrics.batch_size.observe(len(reports))
         self._metrics.batch_seconds.observe(time.perf_counter() - started)
         self._count(reports, changes, entries)
+        if answers_of(reports):
+            self._answered()
 
     def _count(
         self, reports: Sequence[Reported], changes: Sequence[StateChange], entries: Sequence[LogEntry]
@@ -162,8 +169,6 @@ async def record(
     if behind := [change.file_id for change in changes if _is_behind(change)]:
         await fill_store.analyse(connection, behind)
     digests = {c.file_id: c.sha256 for c in settled if c is not None and c.received_at is not None}
-    if answers := _answers(reports):
-        await requests_store.answer(connection, answers)
     entries = [_entry(report, digests.get(report.facts.file_id)) for report in reports]
     lines = [*entries, *(line for report in reports for line in report.earlier)]
     await store.tell(connection, lines, [change for change in changes if change.announced])
@@ -172,16 +177,19 @@ async def record(
     described = await store.read_described(connection, retold) if retold else {}
     moves = (moved(change, described.get(change.file_id)) for change in changes)
     await accounts_store.apply_accounts(connection, account(moves))
+    if answers := answers_of(reports):
+        await requests_store.answer(connection, answers)
     return changes, entries
 
 
-def _answers(reports: Sequence[Reported]) -> dict[UUID, int]:
+def answers_of(reports: Sequence[Reported]) -> dict[UUID, Answer]:
     """By file, the latest request that these say the outcome of."""
-    answers: dict[UUID, int] = {}
+    answers: dict[UUID, Answer] = {}
     for report in reports:
         for outcome in report.facts.outcomes:
-            if outcome.request > answers.get(report.facts.file_id, 0):
-                answers[report.facts.file_id] = outcome.request
+            known = answers.get(report.facts.file_id)
+            if outcome.request > (0 if known is None else known.number):
+                answers[report.facts.file_id] = Answer(outcome.request, outcome.state)
     return answers
 
 

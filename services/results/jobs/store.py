@@ -1,0 +1,188 @@
+"""SQL of jobs. Nothing here commits."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import asyncpg
+import orjson
+
+from libs.common.database.bounded import Parameters, fetch_planned
+from libs.common.database.postgres import Connection
+from services.results.jobs.models import Job, JobFilter, JobState
+
+_COLUMNS = """id, kind, state, wanted::text AS wanted, counted, total, requested, processed, failed,
+    created_by, created_at, raised_at, changed_at, finished_at"""
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('results.jobs', 0))"
+_INSERT = f"""
+    INSERT INTO results.job (id, kind, wanted, created_by, last_file)
+    VALUES ($1, 'reprocess', $2::text::jsonb, $3, coalesce(
+        (SELECT file_id FROM results.upload_dicomresult ORDER BY file_id DESC LIMIT 1), $1))
+    RETURNING {_COLUMNS}
+"""
+_GET = f"SELECT {_COLUMNS} FROM results.job WHERE id = $1"
+_LIST = f"""
+    SELECT {_COLUMNS} FROM results.job
+    WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL OR state = $2) ORDER BY id DESC LIMIT $3
+"""
+_COUNT_RUNNING = "SELECT count(*) FROM results.job WHERE state = 'running'"
+_CANCEL = f"""
+    UPDATE results.job SET state = 'cancelled', changed_at = now(), finished_at = now()
+    WHERE id = $1 AND state = 'running' RETURNING {_COLUMNS}
+"""
+_RESUME = f"""
+    UPDATE results.job SET state = 'running', changed_at = now(), finished_at = NULL
+    WHERE id = $1 AND state = 'cancelled' RETURNING {_COLUMNS}
+"""
+_RAISE = f"""
+    UPDATE results.job SET raised_at = now() WHERE id = $1 AND state = 'running' RETURNING {_COLUMNS}
+"""
+_ACTIVE = """
+    SELECT id, state, wanted::text AS wanted, last_file, counted_to, counted, walked_to, walked,
+        requested - processed - failed AS under_way, created_by, raised_at,
+        extract(epoch FROM now() - changed_at)::float8 AS idle_seconds
+    FROM results.job WHERE state = 'running' OR requested > processed + failed ORDER BY id
+"""
+# So many rows at once, wanted or not: no statement walks long, however few match.
+_PAGE = """
+    WITH page AS MATERIALIZED (
+        SELECT file_id, ({conditions}) IS TRUE AS wanted FROM results.upload_dicomresult
+        WHERE file_id > {after} AND file_id <= {last} ORDER BY file_id LIMIT {rows}
+    )
+    SELECT (SELECT count(*) FROM page) AS seen, (SELECT count(*) FROM page WHERE wanted) AS matching,
+        (SELECT file_id FROM page ORDER BY file_id DESC LIMIT 1) AS end,
+        ARRAY (SELECT file_id FROM page WHERE wanted ORDER BY file_id LIMIT {most}) AS first
+"""
+_NOTE_COUNT = """
+    UPDATE results.job SET total = total + $2, counted_to = $3, counted = $4, changed_at = now() WHERE id = $1
+"""
+_NOTE_WALK = """
+    UPDATE results.job SET requested = requested + $2, walked_to = $3, walked = $4, changed_at = now()
+    WHERE id = $1
+"""
+_FINISH = """
+    UPDATE results.job SET state = 'done', changed_at = now(), finished_at = now()
+    WHERE id = $1 AND state = 'running' AND walked AND requested <= processed + failed
+"""
+
+
+class Page(NamedTuple):
+    """Part of a walk: how many match in it, the first of these, and where it ends."""
+
+    matching: int
+    first: list[UUID]
+    end: UUID | None
+    """Last file looked at; None: there was none."""
+    whole: bool
+    """Whether nothing follows."""
+
+
+async def take_turn(connection: Connection) -> bool:
+    """Be the only one who works on jobs until the transaction ends; False while another one is."""
+    taken: bool = await connection.fetchval(_LOCK)
+    return taken
+
+
+async def insert(connection: Connection, job_id: UUID, where: JobFilter, created_by: int | None) -> Job:
+    """A job on the files that there are now."""
+    row = await connection.fetchrow(_INSERT, job_id, orjson.dumps(where.told()).decode(), created_by)
+    assert row is not None  # noqa: S101  an INSERT returns its row
+    return job_of(row)
+
+
+async def get(connection: Connection, job_id: UUID) -> Job | None:
+    """One job."""
+    row = await connection.fetchrow(_GET, job_id)
+    return None if row is None else job_of(row)
+
+
+async def list_jobs(
+    connection: Connection, before: UUID | None, state: JobState | None, limit: int
+) -> list[Job]:
+    """Newest first, below `before`."""
+    return [job_of(row) for row in await connection.fetch(_LIST, before, state, limit)]
+
+
+async def count_running(connection: Connection) -> int:
+    """Jobs that ask for files."""
+    return int(await connection.fetchval(_COUNT_RUNNING))
+
+
+async def change(connection: Connection, job_id: UUID, how: str) -> Job | None:
+    """`cancel`, `resume` or `raise` a job; None where its state does not allow it."""
+    statement = {"cancel": _CANCEL, "resume": _RESUME, "raise": _RAISE}[how]
+    row = await connection.fetchrow(statement, job_id)
+    return None if row is None else job_of(row)
+
+
+async def active(connection: Connection) -> list[asyncpg.Record]:
+    """Jobs that ask for files, or have some under way; oldest first."""
+    return await connection.fetch(_ACTIVE)
+
+
+async def page(
+    connection: Connection, where: JobFilter, after: UUID, last: UUID, *, rows: int, most: int
+) -> Page:
+    """Look at the next `rows` files above `after`; the first `most` that match."""
+    parameters = Parameters()
+    statement = _PAGE.format(
+        conditions=" AND ".join(_conditions(where, parameters)),
+        after=parameters.add(after),
+        last=parameters.add(last),
+        rows=parameters.add(rows),
+        most=parameters.add(most),
+    )
+    (row,) = await fetch_planned(connection, statement, parameters.values)
+    first = [UUID(bytes=file_id.bytes) for file_id in row["first"]]
+    if len(first) < row["matching"]:
+        return Page(row["matching"], first, first[-1] if first else after, False)
+    return Page(row["matching"], first, row["end"], row["seen"] < rows)
+
+
+async def note_count(connection: Connection, job_id: UUID, found: int, to: UUID, *, whole: bool) -> None:
+    """Files that match, counted up to `to`; `whole`: all are."""
+    await connection.execute(_NOTE_COUNT, job_id, found, to, whole)
+
+
+async def note_walk(connection: Connection, job_id: UUID, asked: int, to: UUID, *, whole: bool) -> None:
+    """Files asked for, up to `to`; `whole`: there are no others."""
+    await connection.execute(_NOTE_WALK, job_id, asked, to, whole)
+
+
+async def finish(connection: Connection, job_id: UUID) -> bool:
+    """End a job of which everything is answered; whether it is."""
+    return await connection.execute(_FINISH, job_id) == "UPDATE 1"
+
+
+def job_of(row: asyncpg.Record) -> Job:
+    """A row as it is answered."""
+    values: dict[str, Any] = dict(row)
+    under_way = values["requested"] - values["processed"] - values["failed"]
+    values |= {"where": orjson.loads(values["wanted"]), "under_way": max(under_way, 0)}
+    if not values["counted"]:
+        values["total"] = None
+    return Job.model_validate(values)
+
+
+def _conditions(where: JobFilter, parameters: Parameters) -> list[str]:
+    equal = {
+        "state": where.state,
+        "collection": where.collection,
+        "modality": where.modality,
+        "device_name": where.device,
+        "study_instance_uid": where.study,
+        "series_instance_uid": where.series,
+        "sop_class_uid": where.sop_class,
+        "transfer_syntax_uid": where.transfer_syntax,
+        "failure_reason": where.reason,
+    }
+    found = ["state IN ('processed', 'failed')"]
+    found += [f"{name} = {parameters.add(value)}" for name, value in equal.items() if value is not None]
+    if where.method_below is not None:
+        found.append(f"(method_version IS NULL OR method_version < {parameters.add(where.method_below)})")
+    if where.from_ is not None:
+        found.append(f"received_at >= {parameters.add(where.from_)}")
+    if where.to is not None:
+        found.append(f"received_at < {parameters.add(where.to)}")
+    return found
