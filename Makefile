@@ -45,6 +45,10 @@ fill-results: .venv/.ready-run ## complete results of earlier releases, after an
 reconcile: .venv/.ready-run ## see that every accepted file is in exactly one state (ARGS="--repair")
 	@exec $(python) -m services reconcile $(ARGS)
 
+.PHONY: reprocess
+reprocess: .venv/.ready-run ## have files measured again by a newer method (ARGS="--where state=failed --yes")
+	@exec $(python) -m services reprocess $(ARGS)
+
 .PHONY: dead
 dead: .venv/.ready-run ## messages and events that were given up (ARGS="list", "show ID", "replay --all", "drop ID")
 	@exec $(python) -m services dead $(or $(ARGS),list)
