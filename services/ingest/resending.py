@@ -116,9 +116,8 @@ class Resending:
                     moves = await store.supersede(connection, replaced, file.collection)
                 if moves is None:
                     return False
-                if not await store.accept_file(
-                    connection, file, announcement(file, priority, replaced, moves)
-                ):
+                event = announcement(file, priority, replaced, moves)
+                if not await store.accept_file(connection, file, event):
                     raise _Overtaken
         except _Overtaken:
             return False

@@ -67,7 +67,7 @@ _FINISH = """
 """
 
 
-class Page(NamedTuple):
+class WalkedPage(NamedTuple):
     """Part of a walk: how many match in it, the first of these, and where it ends."""
 
     matching: int
@@ -123,7 +123,7 @@ async def active(connection: Connection) -> list[asyncpg.Record]:
 
 async def page(
     connection: Connection, where: JobFilter, after: UUID, last: UUID, *, rows: int, most: int
-) -> Page:
+) -> WalkedPage:
     """Look at the next `rows` files above `after`; the first `most` that match."""
     parameters = Parameters()
     statement = _PAGE.format(
@@ -136,8 +136,8 @@ async def page(
     (row,) = await fetch_planned(connection, statement, parameters.values)
     first = [UUID(bytes=file_id.bytes) for file_id in row["first"]]
     if len(first) < row["matching"]:
-        return Page(row["matching"], first, first[-1] if first else after, False)
-    return Page(row["matching"], first, row["end"], row["seen"] < rows)
+        return WalkedPage(row["matching"], first, first[-1] if first else after, False)
+    return WalkedPage(row["matching"], first, row["end"], row["seen"] < rows)
 
 
 async def note_count(connection: Connection, job_id: UUID, found: int, to: UUID, *, whole: bool) -> None:
