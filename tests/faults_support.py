@@ -31,7 +31,10 @@ class FaultySystem:
 
     async def send(self, number: int, *, client: Client | None = None, **elements: Any) -> str:
         """Upload the file of this number, until it is accepted; its id."""
-        content = ct_instance(seed=number, **elements)
+        return await self.send_bytes(number, ct_instance(seed=number, **elements), client)
+
+    async def send_bytes(self, number: int, content: bytes, client: Client | None = None) -> str:
+        """Upload this as the file of this number, until it is accepted; its id."""
         while True:
             try:
                 status, body = await (client or self.client).upload_raw(io.BytesIO(content))
