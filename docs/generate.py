@@ -48,6 +48,7 @@ from services.results.jobs import routes as job_routes
 from services.results.links import routes as link_routes
 from services.results.links import session_routes as link_session_routes
 from services.results.processing import routes as processing_routes
+from services.results.queues import routes as queue_routes
 from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
 from services.results.sharing import routes as sharing_routes
@@ -91,6 +92,7 @@ OPERATIONS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
             *worker_routes.OPERATIONS,
             *processing_routes.OPERATIONS,
             *job_routes.OPERATIONS,
+            *queue_routes.OPERATIONS,
         ),
     ),
 )

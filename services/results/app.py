@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from libs.common.bus.rabbitmq.dead_letters import BrokerLetters
+from libs.common.bus.rabbitmq.looking import BrokerDepths
 from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.database.postgres import Database
@@ -39,6 +40,8 @@ from services.results.processing import routes as processing_routes
 from services.results.processing.requests import SCHEMA, Requests
 from services.results.processing.uncounted import count_what_was_missed
 from services.results.processing.waiting import show_waiting
+from services.results.queues import routes as queue_routes
+from services.results.queues.looking import QueueLook
 from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
 from services.results.sharing import routes as sharing_routes
@@ -74,6 +77,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
     app[LINKS] = Links(database, passwords, watch, metrics)
     app[GUEST_OF] = session_routes.guest_of
     app[dead_routes.TURN] = asyncio.Lock()
+    depths = None
     if settings.amqp_url is not None:
         letters = BrokerLetters(
             settings.amqp_url.get_secret_value(),
@@ -82,6 +86,13 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             topology=settings.topology(),
         )
         app[DEAD_LETTERS].append(letters)
+        depths = BrokerDepths(
+            settings.amqp_url.get_secret_value(),
+            timeout=settings.amqp_publish_timeout,
+            ca_file=settings.tls_ca_file,
+            topology=settings.topology(),
+        )
+    app[queue_routes.QUEUES] = QueueLook(depths)
     app[DEAD_LETTERS].append(OutboxLetters(database, SCHEMA))
     feed = app[FEED] = Feed(database, metrics, queue=settings.events_queue)
     add_operations(
@@ -98,6 +109,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             *processing_routes.OPERATIONS,
             *worker_routes.OPERATIONS,
             *job_routes.OPERATIONS,
+            *queue_routes.OPERATIONS,
         ),
         document_path="/api/results/openapi.json",
     )

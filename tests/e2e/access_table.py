@@ -149,6 +149,7 @@ TABLE = {
     "GET /api/changes": only(200, *SENDERS, *LINKS),
     "GET /api/events": only(200, *SENDERS, *LINKS),
     "DELETE /api/links/session": everybody(204),
+    "GET /api/processing/queues": only(200, "operator", "administrator"),
     "GET /api/processing/workers": only(200, "operator", "administrator"),
     "GET /api/processing/dead": only(200, "operator", "administrator"),
     "GET /api/processing/dead/{letter_id}": only(404, "operator", "administrator"),

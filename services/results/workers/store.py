@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 import orjson
@@ -42,7 +43,32 @@ _LIST = f"""
     FROM results.worker ORDER BY worker LIMIT {MOST}
 """
 _COUNT = f"SELECT {_SHOWN} AS state, count(*) AS workers FROM results.worker GROUP BY 1"
+LATEST = 2000
+"""Lines of the log, the latest, that tell the pace; half of them are of attempts."""
+# The log's ids are UUIDv7: the highest are the latest.
+_PACE = f"""
+    SELECT (SELECT count(*) FROM results.worker WHERE {_SHOWN} = 'working') AS workers,
+        (SELECT coalesce(sum(slots), 0) FROM results.worker WHERE {_SHOWN} = 'working') AS slots,
+        (SELECT avg(decode_seconds + coalesce(measure_seconds, 0)) FROM (
+            SELECT decode_seconds, measure_seconds FROM results.processing_log
+            ORDER BY event_id DESC LIMIT {LATEST}) AS latest) AS seconds_per_file
+"""
 _FORGET = "DELETE FROM results.worker WHERE heard_at < now() - $1::float8 * interval '1 second'"
+
+
+class Pace(NamedTuple):
+    """Who works, and what the latest files took of a decoder process, in seconds; None: none was measured."""
+
+    workers: int
+    slots: int
+    seconds_per_file: float | None
+
+
+async def read_pace(connection: Connection) -> Pace:
+    """The pace of now."""
+    row = await connection.fetchrow(_PACE)
+    assert row is not None  # noqa: S101  the statement has exactly one row
+    return Pace(row["workers"], row["slots"], row["seconds_per_file"])
 
 
 async def hear(connection: Connection, beat: WorkerBeat, told_at: datetime) -> None:

@@ -213,6 +213,24 @@ async def declare(channel: AbstractChannel, topology: Topology) -> None:
         await bind(binding.target, binding.source, binding.key, arguments=arguments)
 
 
+@asynccontextmanager
+async def dialled(
+    url: URL, *, timeout: float, ca_file: Path | None, name: str
+) -> AsyncIterator[aio_pika.Connection]:
+    """A connection for one look, closed at the end; `name` is what the broker shows. Raises Unavailable."""
+    with as_unavailable("cannot be reached"):
+        context = amqp_context(url, ca_file)
+        connection = aio_pika.Connection(
+            url, client_properties={"connection_name": name}, ssl_context=context
+        )
+        async with asyncio.timeout(timeout):
+            await connection.connect()
+    try:
+        yield connection
+    finally:
+        await close_connection(connection)
+
+
 async def close_connection(connection: aio_pika.Connection) -> None:
     """The closing handshake, as far as it goes in CLOSE_TIMEOUT."""
     try:

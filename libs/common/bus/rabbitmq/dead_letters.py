@@ -29,7 +29,7 @@ from libs.common.bus.dead_letters import (
     shown,
     trace_of,
 )
-from libs.common.bus.rabbitmq.connection import amqp_context, amqp_url, as_unavailable, close_connection
+from libs.common.bus.rabbitmq.connection import amqp_url, as_unavailable, dialled
 from libs.common.bus.rabbitmq.message import ATTEMPT, DELIVERY_COUNT, EARLIER, QUEUE, REASON, TRACEPARENT
 from libs.common.bus.topology import TOPOLOGY, Topology
 from libs.common.errors import Unavailable
@@ -57,7 +57,9 @@ class BrokerLetters:
 
     async def walk(self, judge: Judge, limit: int, walked: Walked) -> None:
         """Queue by queue, no further than was waiting at first: what comes back is not met again."""
-        async with self._connection() as connection:
+        async with dialled(
+            self._url, timeout=self._timeout, ca_file=self._ca_file, name="dead letters"
+        ) as connection:
             for place, origins in self._topology.dead_queues().items():
                 # A channel each: the broker closes it when the queue is missing.
                 async with self._channel(connection) as taking, self._channel(connection) as giving:
@@ -91,20 +93,6 @@ class BrokerLetters:
             driver = await taking.get_underlay_channel()
             await driver.basic_nack(0, multiple=True, requeue=True, wait=True)
             await taking.declare_queue(queue.name, passive=True)
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[aio_pika.Connection]:
-        with as_unavailable("cannot be reached"):
-            context = amqp_context(self._url, self._ca_file)
-            connection = aio_pika.Connection(
-                self._url, client_properties={"connection_name": "dead letters"}, ssl_context=context
-            )
-            async with asyncio.timeout(self._timeout):
-                await connection.connect()
-        try:
-            yield connection
-        finally:
-            await close_connection(connection)
 
     @asynccontextmanager
     async def _channel(self, connection: aio_pika.Connection) -> AsyncIterator[AbstractChannel]:
