@@ -109,6 +109,7 @@ async def rabbitmq_bus(
     publish_timeout: float = 5.0,
     drain_timeout: float = 5.0,
     watchdog: float = 30.0,
+    hold: float = 600.0,
 ) -> AsyncIterator[RabbitMQBus]:
     """A bus on RabbitMQ, opened; not waited for."""
     bus = RabbitMQBus(
@@ -119,6 +120,7 @@ async def rabbitmq_bus(
         publish_timeout=publish_timeout,
         drain_timeout=drain_timeout,
         watchdog=watchdog,
+        hold=hold,
         share=longest,
     )
     await bus.open()

@@ -17,7 +17,7 @@ from libs.common.bus.topology import PROCESSOR_WORK
 from libs.common.bus.turns import Turns
 from libs.common.events import RECEIVED
 from libs.common.telemetry.tracing import Telemetry
-from tests.bus_support import FAST, LANE_QUEUE, received
+from tests.bus_support import FAST, LANE_QUEUE, make_telemetry, received
 from tests.contract.bus_carriers import Recorder, messages_in, rabbitmq_bus, ready, wait_for
 from tests.rabbitmq_node import RabbitMQNode
 from tests.waiting import eventually
@@ -282,3 +282,25 @@ async def test_a_lane_that_was_favoured_is_drained_like_the_others(
     assert len(begun) == 1
     left = await messages_in(amqp_url, LANE_QUEUE)
     assert [message.headers["x-attempt"] for message in left] == [0] * 5
+
+
+async def test_what_is_held_too_long_goes_back_before_the_broker_misses_it(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """A broker closes the channel of who keeps a delivery for half an hour; and another may have room."""
+    begun, never = list[Delivery](), asyncio.Event()
+
+    async def handler(delivery: Delivery) -> None:
+        begun.append(delivery)
+        await never.wait()
+
+    other = Recorder()
+    async with rabbitmq_bus(amqp_url, telemetry, hold=0.2, drain_timeout=0.5) as bus:
+        await taking(bus, handler, ahead=4, places=1)
+        for _ in range(4):
+            await bus.publish(received())
+        await eventually(lambda: begun)
+        async with rabbitmq_bus(amqp_url, make_telemetry()) as free:
+            await taking(free, other)
+            await eventually(lambda: len(other.deliveries) == 3)
+    assert {(d.attempt, d.charged, d.redelivered) for d in other.deliveries} == {(1, 0, False)}

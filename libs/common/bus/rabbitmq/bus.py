@@ -27,6 +27,8 @@ from libs.common.telemetry.tracing import Telemetry, current_traceparent
 log = logging.getLogger(__name__)
 
 _SYSTEM = "rabbitmq"
+HOLD = 600.0
+"""Seconds that work waits here at most; a broker closes the channel after 1800 (`consumer_timeout`)."""
 
 
 class RabbitMQBus:
@@ -45,6 +47,7 @@ class RabbitMQBus:
         publish_timeout: float = 10.0,
         drain_timeout: float = 30.0,
         watchdog: float = 30.0,
+        hold: float = HOLD,
         ca_file: Path | None = None,
         share: Callable[[], float] = random.random,
     ) -> None:
@@ -60,6 +63,7 @@ class RabbitMQBus:
         self._publish_timeout = publish_timeout
         self._drain_timeout = drain_timeout
         self._watchdog = watchdog
+        self._hold = hold
         self._share = share
         self._background = Background()
         self._to_publish = Connection(
@@ -127,6 +131,7 @@ class RabbitMQBus:
             ahead=ahead,
             alone=alone,
             watchdog=self._watchdog,
+            hold=self._hold,
         )
         self._start(work.queue, taker)
         for retired in self._topology.retired:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, NamedTuple
 
 from aiormq.abc import DeliveredMessage
@@ -31,6 +32,7 @@ BALANCE = 0.5
 class _AtHand(NamedTuple):
     session: BrokerSession
     incoming: Incoming
+    since: float
 
 
 class Taker:
@@ -48,9 +50,11 @@ class Taker:
         ahead: int,
         alone: int,
         watchdog: float,
+        hold: float,
     ) -> None:
         """A lane that has work alone gets `alone` deliveries instead of `ahead`.
 
+        `hold` in seconds: what has not begun by then is handed back, before the broker misses it.
         `watchdog` in seconds: how often an idle consumer makes sure that the broker still knows it.
         """
         self._settler = settler
@@ -58,6 +62,7 @@ class Taker:
         self._background = background
         self._name = work.queue
         self._more = alone - ahead
+        self._hold = hold
         self._lanes = {queue: lane for lane, queue in work.queues().items()}
         self._room = WaitingRoom[_AtHand](admission, self._begin, handling.waiting.set)
         self._running: set[asyncio.Task[None]] = set()
@@ -106,7 +111,8 @@ class Taker:
 
     def _deliver(self, session: BrokerSession, message: DeliveredMessage, queue: str) -> None:
         lane = self._lanes[queue]
-        at_hand = _AtHand(session, incoming_of(message, queue, lane))
+        now = asyncio.get_running_loop().time()
+        at_hand = _AtHand(session, incoming_of(message, queue, lane), now)
         if self._room.closed:
             self._left.append(at_hand)
             return
@@ -118,11 +124,15 @@ class Taker:
         self._room.add(NotBegun(lane, delivery, at_hand))
 
     async def _balance(self) -> None:
-        """See from time to time whether one lane alone has work: it may fill every place."""
-        while self._more > 0:
+        """See from time to time what waits for too long, and whether one lane alone has work."""
+        while True:
             await asyncio.sleep(BALANCE)
+            since = asyncio.get_running_loop().time() - self._hold
+            for waiting in self._room.remove(partial(_older, since)):
+                self._start(self._hand_back(waiting.item))
             try:
-                await self._subscribing.favour(self._more)
+                if self._more > 0:
+                    await self._subscribing.favour(self._more)
             except Unavailable as error:
                 log.warning("%s: %s", self._name, error.detail)
 
@@ -135,7 +145,7 @@ class Taker:
         task.add_done_callback(self._running.discard)
 
     async def _run(self, waiting: NotBegun[_AtHand]) -> None:
-        session, incoming = waiting.item
+        session, incoming, _ = waiting.item
         try:
             # A lost session's deliveries come again.
             if not session.lost.is_set():
@@ -148,14 +158,14 @@ class Taker:
             self._room.ended(waiting.lane, waiting.delivery)
 
     async def _give_up(self, at_hand: _AtHand, decision: Ack | Dead) -> None:
-        session, incoming = at_hand
+        session, incoming, _ = at_hand
         try:
             await self._settler.settle(session, incoming, decision)
         finally:
             session.settle(incoming.queue)
 
     async def _hand_back(self, at_hand: _AtHand) -> None:
-        session, incoming = at_hand
+        session, incoming, _ = at_hand
         try:
             await self._settler.hand_back(session, incoming)
         finally:
@@ -164,3 +174,7 @@ class Taker:
     def _forget(self, session: BrokerSession) -> None:
         """What waits of a lost session comes again."""
         self._room.remove(lambda at_hand: at_hand.session is session)
+
+
+def _older(since: float, at_hand: _AtHand) -> bool:
+    return at_hand.since < since
