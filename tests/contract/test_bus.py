@@ -15,17 +15,12 @@ from pydantic import TypeAdapter
 from libs.common.bus.contract import Delivery, Handler, Subscription, Work
 from libs.common.bus.history import recall
 from libs.common.bus.retry import MAX_DELIVERIES
-from libs.common.bus.topology import (
-    INGEST_OUTCOMES,
-    PROCESSOR_WORK,
-    RESULTS_FILES,
-    RESULTS_WORKERS,
-)
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES
 from libs.common.errors import AttemptFailed, EventTooLarge, Reject, Unavailable
 from libs.common.events import MAX_EVENT_BYTES
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
-from tests.bus_support import FAST, LANE, beat, failed, processed, received, too_large
-from tests.contract.bus_carriers import Carrier, Recorder, is_ready, ready, subscribe_all, take
+from tests.bus_support import LANE, failed, processed, received, too_large
+from tests.contract.bus_carriers import Carrier, Recorder, is_ready, subscribe_all, take
 from tests.waiting import eventually
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -175,10 +170,7 @@ async def test_a_subscription_may_have_another_number_of_attempts(carrier: Carri
         seen.append((delivery.attempt, delivery.attempts, delivery.last, delivery.spent))
         raise OSError
 
-    for subscription in FAST.subscriptions:
-        await carrier.bus.subscribe(subscription, Recorder(), concurrency=1)
-    await take(carrier.bus, fail, concurrency=1, attempts=3)
-    await ready(carrier.bus)
+    await subscribe_all(carrier.bus, {PROCESSOR_WORK: fail}, concurrency=1, attempts=3)
     await carrier.send(received())
     await eventually(lambda: carrier.dead(PROCESSOR_WORK))
     assert seen == [(1, 3, False, False), (2, 3, False, False), (3, 3, True, False)]

@@ -235,3 +235,26 @@ async def test_a_cancelled_publish_leaves_no_handler_running(bus: InProcessBus) 
     with pytest.raises(asyncio.CancelledError):
         await publishing
     assert ended == [True]
+
+
+async def test_what_waits_for_its_turn_is_told_of_a_drain_at_once(telemetry: Telemetry) -> None:
+    """It goes back to the outbox while what has begun ends."""
+    bus = InProcessBus(telemetry, topology=FAST, drain_timeout=30.0)
+    begun, finish = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: Delivery) -> None:
+        begun.set()
+        await finish.wait()
+
+    await subscribe_all(bus, {PROCESSOR_WORK: slow}, concurrency=1)
+    first = asyncio.create_task(bus.publish(received()))
+    await begun.wait()
+    second = asyncio.create_task(bus.publish(received()))
+    await asyncio.sleep(0)
+    draining = asyncio.create_task(bus.drain())
+    with pytest.raises(Unavailable, match="shutting down"):
+        await second
+    assert not first.done()
+    finish.set()
+    await first
+    await draining

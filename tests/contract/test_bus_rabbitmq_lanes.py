@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, HeadersType
+from pamqp.common import FieldTable
 
 from libs.common.bus.contract import Delivery, Handler
 from libs.common.bus.inspection import depth
@@ -162,8 +163,14 @@ async def test_a_lane_that_the_broker_forgot_is_noticed_while_others_are_busy(
 async def old_release(channel: AbstractChannel) -> aio_pika.abc.AbstractQueue:
     """Declare what processors of the release before take from."""
     exchange = await channel.declare_exchange(FAST.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
-    for name in ("processor.files.dead", "processor.files.retry.1s"):
-        await channel.declare_queue(name, durable=True, arguments=dict(QUORUM))
+    await channel.declare_queue("processor.files.dead", durable=True, arguments=dict(QUORUM))
+    waits: FieldTable = {
+        **QUORUM,
+        "x-message-ttl": 1000,
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "processor.files",
+    }
+    await channel.declare_queue("processor.files.retry.1s", durable=True, arguments=waits)
     queue = await channel.declare_queue("processor.files", durable=True, arguments=dict(QUORUM))
     await queue.bind(exchange, RECEIVED)
     return queue
@@ -184,9 +191,13 @@ async def test_what_the_release_before_left_goes_into_the_lanes_and_its_queues_g
             dead.to_json(), headers={"x-reason": "no such shape"}, message_id=str(dead.id)
         )
         await channel.default_exchange.publish(message, "processor.files.dead")
+        put_off = received()
+        message = aio_pika.Message(put_off.to_json(), headers=headers, message_id=str(put_off.id))
+        await channel.default_exchange.publish(message, "processor.files.retry.1s")
         async with rabbitmq_bus(amqp_url, telemetry, watchdog=0.2) as bus:
             await taking(bus, recorder)
-            await eventually(lambda: recorder.attempts == [4])
+            await eventually(lambda: recorder.attempts == [4, 4])
+            assert recorder.ids == {str(waiting.id), str(put_off.id)}
 
             async def removed() -> bool:
                 async with await aio_pika.connect(amqp_url) as connection:

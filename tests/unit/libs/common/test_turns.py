@@ -82,6 +82,15 @@ def test_no_lane_is_passed_over_for_more_than_a_round(places: int, steps: list[s
         assert not any(first and second for first, second in pairwise(urgent))
 
 
+def test_with_one_place_what_is_urgent_has_every_second_turn() -> None:
+    world = World(1)
+    for lane in ("0", "0", "0", "urgent", "urgent"):
+        world.arrive(lane)
+    for _ in range(4):
+        world.end(0)
+    assert [lane for lane, _ in world.begun] == ["0", "urgent", "0", "urgent", "0"]
+
+
 def test_what_is_urgent_begins_first() -> None:
     world = World(2)
     for lane in ("0", "0", "0", "urgent", "urgent", "urgent"):
