@@ -15,11 +15,11 @@ from pydantic import TypeAdapter
 from libs.common.bus.contract import Delivery, Handler, Subscription, Work
 from libs.common.bus.history import recall
 from libs.common.bus.retry import MAX_DELIVERIES
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES, RESULTS_WORKERS
 from libs.common.errors import AttemptFailed, EventTooLarge, Reject, Unavailable
 from libs.common.events import MAX_EVENT_BYTES
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
-from tests.bus_support import LANE, failed, processed, received, too_large
+from tests.bus_support import LANE, beat, failed, processed, received, too_large
 from tests.contract.bus_carriers import Carrier, Recorder, is_ready, subscribe_all, take
 from tests.waiting import eventually
 
