@@ -26,10 +26,11 @@ from libs.dicom.measure.analysis import AnalysisLimits
 from services.processor.admission.machine import Machine, Reading
 from services.processor.attempts import Attempts, Counted
 from services.processor.circuit import Circuits
-from services.processor.gate import GateLimits, WorkerGate
+from services.processor.gate import WorkerGate
 from services.processor.handlers import Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outcomes import Outcomes
+from services.processor.outlook import GateLimits
 from services.processor.pool import DecoderPool
 from services.processor.under_way import UnderWay
 from services.processor.usage import DecoderUsage, resident

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,14 +13,13 @@ from libs.common.bus.contract import Delivery
 from libs.common.bus.lanes import LARGE
 from libs.common.errors import HandOn, Unavailable
 from libs.common.events import FailureReason, WorkData
-from services.processor.admission import budget
-from services.processor.admission.budget import Memory
-from services.processor.admission.desk import ALWAYS_BYTES, Desk, Need, Room
-from services.processor.admission.estimate import BASE_BYTES, Estimates, Pixels, pixels_of
+from services.processor.admission.desk import ALWAYS_BYTES, Desk, Need
+from services.processor.admission.estimate import Estimates, Pixels, pixels_of
 from services.processor.admission.machine import Reading
 from services.processor.attempts import Attempts
 from services.processor.child import Measured, Refused
 from services.processor.metrics import ProcessorMetrics
+from services.processor.outlook import GateLimits, Outlook
 
 log = logging.getLogger(__name__)
 
@@ -30,29 +29,18 @@ PATIENCE_SECONDS = 300.0
 """After so long without memory for it a file is given to whoever has more; a broker waits 1800 s."""
 ALONE_FROM = 3
 """The attempt from which on a file that may have ended workers begins alone."""
-IDLE_BYTES = 128 << 20
-"""What a decoder takes idle, until less was seen."""
-_SMOOTHING = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class GateLimits:
-    """`slots` decoders of at most `decode_memory` bytes; `largest`: of the largest worker, None: this one."""
-
-    slots: int
-    per_slot: int
-    reserve: int
-    decode_memory: int
-    largest: int | None
+_NO_MEMORY = "This worker has no memory for the file; a larger one may."
 
 
 class _Head(NamedTuple):
-    """A delivery that waits, judged once."""
+    """A delivery that waits, judged by the latest look at the machine."""
 
     delivery: Delivery
+    attempt: int
     need: Need
-    since: float
     refusal: str | None
+    since: float
+    looked: float
 
 
 class WorkerGate:
@@ -70,8 +58,7 @@ class WorkerGate:
     ) -> None:
         """`read` looks at the machine, `resident` gives the bytes of each decoder process."""
         self._limits = limits
-        self._read = read
-        self._resident = resident
+        self._outlook = Outlook(limits, read, resident)
         self._attempts = attempts
         self._metrics = metrics
         self._patience = patience
@@ -85,10 +72,7 @@ class WorkerGate:
         self._asking: dict[UUID, asyncio.Task[None]] = {}
         self._noted: set[int] = set()
         self._wake: Callable[[], None] = lambda: None
-        self._idle = IDLE_BYTES
-        self._seconds = 0.0
         self._looked = float("-inf")
-        self._look()
         if self.own_bytes == ALWAYS_BYTES:
             log.warning(
                 "memory is too small for more than one ordinary file at a time: raise the container's limit, "
@@ -98,7 +82,17 @@ class WorkerGate:
     @property
     def budget_bytes(self) -> int:
         """What files may take together now."""
-        return self._memory.now
+        return self._outlook.budget_bytes
+
+    @property
+    def own_bytes(self) -> int:
+        """The most that this worker has for one file."""
+        return self._outlook.own_bytes
+
+    @property
+    def slots(self) -> int:
+        """How many decoders may work now."""
+        return self._outlook.slots
 
     @property
     def used_bytes(self) -> int:
@@ -116,23 +110,29 @@ class WorkerGate:
         """The lane whose first delivery begins now, which may be only to be handed on or to fail."""
         now = asyncio.get_running_loop().time()
         if now - self._looked >= LOOK_SECONDS:
-            self._look()
+            self._look(now)
+        if self._known:
+            self._known = {
+                e: n for e, n in self._known.items() if e in {d.event.id for d in waiting.values()}
+            }
+        room = self._outlook.room
         self._heads = {lane: head for lane, one in waiting.items() if (head := self._head(lane, one, now))}
         for lane, head in self._heads.items():
             if head.refusal is not None or (now - head.since >= self._patience and self._lacks_memory(head)):
                 self._refuse(head)
                 return self._left(lane)
-        begins = self._desk.choose({lane: head.need for lane, head in self._heads.items()}, self._room)
+        begins = self._desk.choose({lane: head.need for lane, head in self._heads.items()}, room)
         if begins is None:
             self._note_waits()
             return None
+        # Not when it ends: what is handed on may be back, and refused again, before that.
+        self._refused.pop(self._heads[begins].delivery.event.id, None)
         return self._left(begins)
 
     def ended(self, lane: str, delivery: Delivery) -> None:
         """Its room is free."""
         self._desk.ended(id(delivery))
         self._held.pop(id(delivery), None)
-        self._refused.pop(delivery.event.id, None)
         self._metrics.budget_used.set(self.used_bytes)
 
     def on_change(self, wake: Callable[[], None]) -> None:
@@ -145,61 +145,52 @@ class WorkerGate:
         if refusal == "handed-on":
             raise HandOn(LARGE)
         if refusal == "put-off":
-            raise Unavailable("This worker has no memory for the file; a larger one may.")
+            raise Unavailable(_NO_MEMORY)
         return "memory-limit" if refusal == "too-large" else None
+
+    def refused(self, delivery: Delivery, result: Refused) -> None:
+        """Where a decoder met its limit of memory, and others have a higher one, they are to have the file.
+
+        Raises HandOn, or Unavailable where they did not take it from the large ones yet.
+        """
+        if result.reason == "memory-limit" and self._limits.larger:
+            reason = "put-off" if delivery.lane == LARGE else "handed-on"
+            self._metrics.admission_waits.labels(reason).inc()
+            raise HandOn(LARGE) if reason == "handed-on" else Unavailable(_NO_MEMORY)
 
     def learn(self, data: WorkData, result: Measured | Refused) -> None:
         """Correct estimates by what a file took of its decoder."""
         if result.peak_memory_bytes == 0:
             return  # the decoder was lost, or never asked
-        self._idle = min(self._idle, result.peak_memory_bytes)
-        self._seconds += (result.seconds - self._seconds) * _SMOOTHING
-        self._estimates.learn(_pixels(data), result.peak_memory_bytes - self._idle)
+        self._estimates.learn(_pixels(data), self._outlook.learn(result))
 
-    def _look(self) -> None:
-        reading, limits = self._read(), self._limits
-        resident = list(self._resident())
-        idle = self._idle * limits.slots
-        self._memory: Memory = budget.memory(
-            reading, reserve=limits.reserve, idle=idle, taken=budget.taken(resident, self._idle)
-        )
-        self.slots = budget.slots(limits.slots, min(self._desk.under_way, limits.slots), reading)
-        # A file that takes all there is would leave nothing for small ones beside it.
-        beside = (limits.slots - 1) * BASE_BYTES
-        self.own_bytes = max(min(limits.decode_memory, self._memory.at_most - beside), ALWAYS_BYTES)
-        self._looked = asyncio.get_running_loop().time()
-        self._metrics.budget_bytes.set(self._memory.now)
-
-    @property
-    def _room(self) -> Room:
-        limits = self._limits
-        places = budget.places(self.slots, limits.slots, limits.per_slot, self._seconds)
-        return Room(self.slots, places, self._memory.now)
+    def _look(self, now: float) -> None:
+        self._outlook.look(self._desk.under_way)
+        self._looked = now
+        self._metrics.budget_bytes.set(self.budget_bytes)
 
     def _head(self, lane: str, delivery: Delivery, now: float) -> _Head | None:
         """The judged delivery; None while it is not known which attempt it is."""
         head = self._heads.get(lane)
-        if head is not None and head.delivery is delivery:
-            return head
-        attempt = self._attempt(delivery)
-        return None if attempt is None else self._judged(lane, delivery, attempt, now)
+        if head is None or head.delivery is not delivery:
+            attempt = self._attempt(delivery)
+            return None if attempt is None else self._judged(lane, delivery, attempt, now)
+        return head if head.looked == self._looked else self._judged(lane, delivery, head.attempt, head.since)
 
-    def _judged(self, lane: str, delivery: Delivery, attempt: int, now: float) -> _Head:
+    def _judged(self, lane: str, delivery: Delivery, attempt: int, since: float) -> _Head:
         data = delivery.event.data
-        if not isinstance(data, WorkData):
-            return _Head(delivery, Need(id(delivery), 0, 0), now, None)  # the handler rejects it
+        if not isinstance(data, WorkData):  # the handler rejects it
+            return _Head(delivery, attempt, Need(id(delivery), 0, 0), None, since, self._looked)
         estimate = self._estimates.of(_pixels(data), attempt)
-        largest = max(self._limits.largest or 0, self.own_bytes)
-        verdict = budget.verdict(estimate, own=self.own_bytes, largest=largest)
         away = "put-off" if lane == LARGE else "handed-on"
         refusal = {"here": None, "elsewhere": away, "nowhere": "too-large"}
         need = Need(
             id(delivery),
-            memory=min(estimate.likely, self.own_bytes),
+            memory=self._outlook.demanded(estimate),
             cost=data.size_bytes if data.decoded_bytes is None else data.decoded_bytes,
             alone=delivery.redelivered and attempt >= ALONE_FROM,
         )
-        return _Head(delivery, need, now, refusal[verdict])
+        return _Head(delivery, attempt, need, refusal[self._outlook.verdict(estimate)], since, self._looked)
 
     def _attempt(self, delivery: Delivery) -> int | None:
         """Which attempt it is; what a lost worker had is looked up first."""
@@ -211,13 +202,13 @@ class WorkerGate:
         return self._known.get(event)
 
     async def _ask(self, delivery: Delivery) -> None:
-        event = delivery.event.id
+        event, attempt = delivery.event.id, delivery.charged + 1
         try:
-            self._known[event] = await self._attempts.of(delivery)
-        except Unavailable:
-            # It is put off once it has begun, as long as the store is away.
-            self._known[event] = delivery.charged + 1
+            attempt = await self._attempts.of(delivery)
+        except Unavailable as error:  # it is put off once it has begun, while the store is away
+            log.warning("attempts at file %s cannot be read: %s", delivery.event.subject, error)
         finally:
+            self._known[event] = attempt
             del self._asking[event]
         self._wake()
 
@@ -235,14 +226,14 @@ class WorkerGate:
         return lane
 
     def _lacks_memory(self, head: _Head) -> bool:
-        return not self._desk.fits(head.need, self._room) and self._desk.fits(
-            head.need, Room(self._room.slots, self._room.places, head.need.memory + self.used_bytes)
-        )
+        room = self._outlook.room
+        unbounded = replace(room, memory=head.need.memory + self.used_bytes)
+        return not self._desk.fits(head.need, room) and self._desk.fits(head.need, unbounded)
 
     def _note_waits(self) -> None:
         """Count each head that waits once, by what it waits for."""
         heads = {id(head.delivery): head for head in self._heads.values()}
-        full = self._desk.under_way >= self._room.places
+        full = self._desk.under_way >= self._outlook.room.places
         for key, head in heads.items():
             if key not in self._noted:
                 reason = "memory" if not full and self._lacks_memory(head) else "slots"

@@ -132,6 +132,7 @@ class Received:
             self._circuits.left(label_of(data.transfer_syntax_uid), data.file_id)
         self._gate.learn(data, result)
         if isinstance(result, Refused):
+            self._gate.refused(delivery, result)
             log.warning("file %s failed: %s (%s)", data.file_id, result.reason, result.diagnosis)
             self._metrics.refused(data.transfer_syntax_uid, result)
             return self._failed(data, delivery, stages, result.reason)

@@ -64,8 +64,8 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
     memory_reserve_bytes: int = Field(
         256 * MIB,
         ge=0,
-        description="Memory that no file is begun into, in bytes: what this process itself takes, and what "
-        "stays free below the container's limit, or of the machine's memory.",
+        description="Memory that no file is begun into, in bytes: it stays free below the container's limit, "
+        "or of the machine's memory.",
     )
     largest_decode_memory_bytes: int | None = Field(
         None,

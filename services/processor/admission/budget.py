@@ -18,6 +18,9 @@ NEIGHBOURS_PER_CORE = 2.0
 LONG_SECONDS = 0.1
 """A file that takes a decoder so long hides all that happens before and after it."""
 
+ENOUGH = 0.75
+"""Part of an estimate that is worth a try where there has never been more."""
+
 Verdict = Literal["here", "elsewhere", "nowhere"]
 
 
@@ -67,6 +70,16 @@ def slots(configured: int, busy: int, reading: Reading) -> int:
     if reading.pressure < SHORT_PRESSURE or strangers < NEIGHBOURS_PER_CORE * reading.machine_cores:
         return within
     return max(1, math.ceil(within / 2))
+
+
+def demanded(likely: int, *, own: int, attainable: int) -> int:
+    """Bytes that a file waits for: its estimate, as far as this worker ever has so much for one.
+
+    `own` does not know what else there is in the container, so a little less will do, if that was all there
+    was while nothing was under way (`attainable`): nobody waits for what never comes. Much less will not.
+    """
+    wanted = min(likely, own)
+    return attainable if ENOUGH * wanted <= attainable < wanted else wanted
 
 
 def places(allowed: int, configured: int, most: int, mean_seconds: float) -> int:

@@ -19,9 +19,10 @@ from libs.dicom.measure.analysis import Analysis
 from services.processor.admission.estimate import BASE_BYTES
 from services.processor.admission.machine import Reading
 from services.processor.attempts import Attempts
-from services.processor.child import Measured
-from services.processor.gate import GateLimits, WorkerGate
+from services.processor.child import Measured, Refused
+from services.processor.gate import WorkerGate
 from services.processor.metrics import ProcessorMetrics
+from services.processor.outlook import GateLimits
 from tests.bus_support import received
 from tests.waiting import eventually
 
@@ -118,6 +119,20 @@ async def test_a_file_too_large_for_this_worker_is_handed_on_and_from_there_put_
     assert (bench.waits("handed-on"), bench.waits("put-off"), gate.used_bytes) == (1, 1, 0)
 
 
+async def test_what_is_back_before_it_has_ended_is_refused_again(bench: Bench) -> None:
+    """A copy may arrive before the delivery it was made of is settled."""
+    gate = bench.gate(replace(LIMITS, largest=8 * GIB))
+    first = Delivery(file(200 * MIB), 1, lane="0")
+    gate.choose({"0": first})
+    with pytest.raises(HandOn):
+        gate.check(first)
+    copy = replace(first, lane=LARGE)
+    assert gate.choose({LARGE: copy}) == LARGE
+    gate.ended("0", first)
+    with pytest.raises(Unavailable):
+        gate.check(copy)
+
+
 async def test_where_no_worker_is_larger_it_is_tried_here(bench: Bench) -> None:
     gate = bench.gate()
     giant = Delivery(file(200 * MIB), 1, lane="0")
@@ -136,6 +151,45 @@ async def test_what_no_worker_can_hold_fails_at_once(bench: Bench) -> None:
     native = Delivery(file(9 * GIB, "1.2.840.10008.1.2.1"), 1, lane=LARGE)
     assert gate.choose({LARGE: native}) == LARGE
     assert gate.check(native) is None
+
+
+async def test_the_largest_tries_with_what_its_container_has(bench: Bench) -> None:
+    bench.reading = replace(ROOMY, memory_limit=1024 * MIB, memory_free=700 * MIB)
+    gate = bench.gate()
+    giant = Delivery(file(100 * MIB), 1, lane=LARGE)
+    assert gate.choose({LARGE: giant}) == LARGE
+    assert gate.check(giant) is None
+    # 480 MiB would be its own, if nothing else were in the container.
+    assert (gate.own_bytes, gate.used_bytes) == (480 * MIB, 444 * MIB)
+
+
+async def test_who_waits_is_content_with_what_there_is_at_most(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.processor.gate.LOOK_SECONDS", 0.0)
+    bench.reading = replace(ROOMY, memory_limit=1024 * MIB, memory_free=700 * MIB)
+    gate, other = bench.gate(), small()
+    assert gate.choose({"0": other}) == "0"
+    waiting = {LARGE: Delivery(file(100 * MIB), 1, lane=LARGE)}
+    # The decoders keep some of what they had.
+    bench.reading = replace(bench.reading, memory_free=650 * MIB)
+    assert gate.choose(waiting) is None
+    gate.ended("0", other)
+    assert gate.choose(waiting) == LARGE
+    assert gate.used_bytes == 394 * MIB
+
+
+async def test_what_a_decoder_had_no_memory_for_goes_to_larger_ones(bench: Bench) -> None:
+    """The estimate was too small."""
+    refused = Refused("memory-limit", "the decoder ran out of memory")
+    gate = bench.gate(replace(LIMITS, largest=8 * GIB))
+    with pytest.raises(HandOn):
+        gate.refused(small(), refused)
+    with pytest.raises(Unavailable):
+        gate.refused(small(LARGE), refused)
+    gate.refused(small(), Refused("decode-failed", "no pixels"))
+    for largest in (None, LIMITS.decode_memory):
+        bench.gate(replace(LIMITS, largest=largest)).refused(small(LARGE), refused)
 
 
 async def test_a_small_container_takes_the_large_only_with_room_beside_it(bench: Bench) -> None:

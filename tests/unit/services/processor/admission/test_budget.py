@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.processor.admission.budget import (
     KEPT_BYTES,
     Verdict,
+    demanded,
     memory,
     places,
     slots,
@@ -86,6 +87,22 @@ def test_what_a_decoder_may_merely_have_kept_does_not_count_as_taken() -> None:
     idle = 70 * MIB
     assert taken([idle, idle + KEPT_BYTES, 0], idle) == 0
     assert taken([idle + KEPT_BYTES + 5, idle + KEPT_BYTES + 7], idle) == 12
+
+
+@pytest.mark.parametrize(
+    ("likely", "attainable", "expected"),
+    [
+        (100, 500, 100),
+        (100, 90, 90),
+        (100, 75, 75),
+        (100, 74, 100),  # so little was never worth a try
+        (1000, 700, 400),  # more than its own it never has
+        (1000, 350, 350),
+        (1000, 200, 400),
+    ],
+)
+def test_nobody_waits_for_bytes_that_never_come(likely: int, attainable: int, expected: int) -> None:
+    assert demanded(likely, own=400, attainable=attainable) == expected
 
 
 @pytest.mark.parametrize(
