@@ -110,6 +110,8 @@ async def test_a_late_copy_of_the_old_failure_is_none_and_the_new_one_is(
     assert await sql.fetchval("SELECT reason FROM results.analysis") == "worker-lost"
     assert await sql.fetchval("SELECT count(*) FROM results.request") == 0
     assert (await retry(results, file_id))["request"] == 2
+    await results.publish(failed(file_id, request=1))
+    assert await sql.fetchval("SELECT number FROM results.request") == 2
     await results.publish(processed(file_id, request=2), failed(file_id, request=1))
     assert (await results.json(f"/api/results/{file_id}"))["state"] == "processed"
     await require_agreement(sql)
