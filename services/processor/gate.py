@@ -205,8 +205,9 @@ class WorkerGate:
         event, attempt = delivery.event.id, delivery.charged + 1
         try:
             attempt = await self._attempts.of(delivery)
-        except Unavailable as error:  # it is put off once it has begun, while the store is away
-            log.warning("attempts at file %s cannot be read: %s", delivery.event.subject, error)
+        except Exception as error:  # the edge: its lane must not stand still for it
+            # It is put off, or fails, once it has begun and is looked up again.
+            log.warning("attempts at file %s cannot be read", delivery.event.subject, exc_info=error)
         finally:
             self._known[event] = attempt
             del self._asking[event]

@@ -275,3 +275,35 @@ async def test_who_may_have_ended_workers_waits_to_be_alone(bench: Bench) -> Non
     assert gate.choose({"0": small()}) is None
     gate.ended("1", suspect)
     assert gate.choose({"0": small()}) == "0"
+
+
+async def test_a_mark_that_cannot_be_read_keeps_no_lane_waiting(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the reason: what is wrong with it shows once the file begins."""
+
+    async def broken(_: object) -> dict[str, int]:
+        raise ValueError("no trailer of ours")
+
+    monkeypatch.setattr(bench.storage, "read_trailer", broken)
+    gate, back = bench.gate(), Delivery(file(), 2, lane="1", redelivered=True)
+    assert gate.choose({"1": back}) is None
+    await eventually(lambda: bench.woken > 0)
+    assert gate.choose({"1": back}) == "1"
+
+
+async def test_what_was_known_of_a_delivery_that_is_gone_is_asked_again(bench: Bench) -> None:
+    """It comes again with its next attempt, which may be one that begins alone."""
+    gate, gone = bench.gate(), Delivery(file(), 2, lane="1", redelivered=True)
+    await bench.attempts.begin(gone, 1)
+    assert gate.choose({"1": gone}) is None
+    await eventually(lambda: bench.woken > 0)
+    other = small()
+    assert gate.choose({"0": other}) == "0"
+    await bench.attempts.begin(gone, 2)
+    again = replace(gone, attempt=3)
+    assert gate.choose({"1": again}) is None, "asked again, and then found to begin alone"
+    await eventually(lambda: bench.woken > 1)
+    assert gate.choose({"1": again}) is None
+    gate.ended("0", other)
+    assert gate.choose({"1": again}) == "1"
