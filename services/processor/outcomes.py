@@ -26,8 +26,9 @@ from services.processor.stages import stored_within
 
 log = logging.getLogger(__name__)
 
-HOLD_SECONDS = 1500.0
-"""How long a delivery is kept in hand: RabbitMQ takes it away after 1800 s, and counts that as an attempt."""
+HOLD_SECONDS = 1100.0
+"""How long a delivery that has begun is kept in hand: RabbitMQ takes it away 1800 s after it came, and counts
+that; up to 600 s it may have waited here before (`HOLD` in libs/common/bus/rabbitmq/bus.py)."""
 
 
 @dataclass(frozen=True)

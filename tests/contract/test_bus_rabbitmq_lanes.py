@@ -8,18 +8,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aio_pika
+import pytest
 from aio_pika.abc import AbstractChannel, HeadersType
 from pamqp.common import FieldTable
 
 from libs.common.bus.contract import Delivery, Handler
 from libs.common.bus.inspection import depth
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
+from libs.common.bus.rabbitmq.message import Incoming
+from libs.common.bus.rabbitmq.retirement import Retirement
+from libs.common.bus.retry import Dead
 from libs.common.bus.topology import PROCESSOR_WORK
 from libs.common.bus.turns import Turns
+from libs.common.errors import Unavailable
 from libs.common.events import RECEIVED
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, LANE_QUEUE, make_telemetry, received
-from tests.contract.bus_carriers import Recorder, messages_in, rabbitmq_bus, ready, wait_for
+from tests.contract.bus_carriers import Recorder, ignore, messages_in, rabbitmq_bus, ready, wait_for
 from tests.rabbitmq_node import RabbitMQNode
 from tests.waiting import eventually
 
@@ -244,6 +249,40 @@ async def test_the_release_before_keeps_its_queue_while_it_consumes(
         await eventually(lambda: len(recorder.deliveries) == 7)
 
 
+async def test_what_the_release_before_still_holds_at_its_end_is_not_removed_with_its_queue(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """A process that ends takes no more, and gives back only at last what it could not finish."""
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await ready(bus)
+        async with channel_to(amqp_url) as channel:
+            queue, held = await old_release(channel), asyncio.Event()
+
+            async def hold(_: aio_pika.abc.AbstractIncomingMessage) -> None:
+                held.set()
+
+            consumer = await queue.consume(hold)
+            event = received()
+            await channel.default_exchange.publish(
+                aio_pika.Message(event.to_json(), message_id=str(event.id)), queue.name
+            )
+            await held.wait()
+            await queue.cancel(consumer)
+            retirement = Retirement(bus._to_publish, bus._copies(), FAST, FAST.retired[0], pause=0.1)
+            for _ in range(3):
+                await retirement._look()
+        await eventually(lambda: left_in(amqp_url, "processor.files"))
+        await retirement._look()
+    (message,) = await messages_in(amqp_url, LANE_QUEUE)
+    assert message.message_id == str(event.id)
+
+
+async def left_in(url: str, queue: str) -> int:
+    """How many messages wait; none where there is no such queue."""
+    async with await aio_pika.connect(url) as connection:
+        return (await depth(connection, queue)).messages or 0
+
+
 async def test_a_lane_that_is_alone_may_fill_every_place_until_another_has_work(
     amqp_url: str, telemetry: Telemetry
 ) -> None:
@@ -315,3 +354,40 @@ async def test_what_is_held_too_long_goes_back_before_the_broker_misses_it(
             await taking(free, other)
             await eventually(lambda: len(other.deliveries) == 3)
     assert {(d.attempt, d.charged, d.redelivered) for d in other.deliveries} == {(1, 0, False)}
+
+
+async def test_of_a_lost_delivery_no_copy_is_made(amqp_url: str, telemetry: Telemetry) -> None:
+    """It comes again by itself, and would be two from then on."""
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await taking(bus, ignore)
+        session = bus._consumers["processor.work"]._subscribing.session
+        assert session is not None
+        event = received()
+        incoming = Incoming(1, LANE_QUEUE, event.to_json(), 0, 0, 0, None, None, str(event.id), event.type)
+        settler = bus._settler(FAST.work(PROCESSOR_WORK.queue))
+        session.lost.set()
+        await settler.settle(session, incoming, Dead("no such shape"))
+    assert await messages_in(amqp_url, "processor.dead") == []
+
+
+async def test_a_favour_that_cannot_be_ended_at_once_costs_no_other_lane(
+    amqp_url: str, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        recorder = Recorder()
+        await taking(bus, recorder)
+        session = bus._consumers["processor.work"]._subscribing.session
+        assert session is not None
+        await session.widen(LANE_QUEUE, 4)
+
+        async def silent(*_: object, **__: object) -> None:
+            raise TimeoutError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(session._driver, "basic_cancel", silent)
+            with pytest.raises(Unavailable):
+                await session.narrow()
+        await session.narrow()
+        assert session.widened is None
+        await bus.publish(received(priority="urgent"))
+        await eventually(lambda: len(recorder.deliveries) == 1)

@@ -21,8 +21,10 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from infra import certificates, deployment_secrets
 from libs.common.bus.contract import Work
+from libs.common.bus.rabbitmq.bus import HOLD
 from libs.common.bus.rabbitmq.connection import declare
 from libs.common.bus.topology import LANE, TOPOLOGY, dead_queue
+from services.processor.outcomes import HOLD_SECONDS
 from services.processor.settings import ProcessorSettings
 from tests.rabbitmq_node import RabbitMQNode, free_ports
 
@@ -208,3 +210,12 @@ def test_no_other_port_is_open(node: DeployedNode) -> None:
     assert "amqp/ssl" in listeners
     for name in ("{amqp,", "{http,", "{'http/prometheus',"):
         assert name not in listeners
+
+
+def test_no_delivery_is_kept_for_as_long_as_the_broker_waits() -> None:
+    """Unbegun and begun together: what the broker takes away counts as lost with its worker."""
+    told = re.search(
+        r"^consumer_timeout = (\d+)$", (CONFIGURATION / "rabbitmq.conf").read_text(), re.MULTILINE
+    )
+    assert told is not None
+    assert int(told[1]) / 1000 > HOLD + HOLD_SECONDS

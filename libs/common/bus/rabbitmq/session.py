@@ -92,7 +92,9 @@ class BrokerSession:
         if self._widened is None or self._driver is None:
             return
         with as_unavailable("does not answer"):
-            await self._driver.basic_cancel(self._tags.pop(), timeout=self._timeout)
+            await self._driver.basic_cancel(self._tags[-1], timeout=self._timeout)
+        # Not before: asked once more after a failure, it must not end the consumer of another lane.
+        self._tags.pop()
         self._widened = None
 
     async def waiting(self, name: str) -> int:

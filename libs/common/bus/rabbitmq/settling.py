@@ -77,13 +77,14 @@ class Settler:
     ) -> bool:
         """Store a copy; True once confirmed. Until then the delivery stays unacknowledged."""
         for failures in count(1):
+            if session.lost.is_set():
+                # It comes again by itself: a copy beside it would have the event handled twice from then on.
+                return False
             try:
                 await self._publisher.publish(body, properties, exchange=exchange, routing_key=key)
             except Unavailable as error:
                 # Giving the delivery back instead would have the broker send it again at once, in a circle.
                 log.warning("%s: no copy in %s yet: %s", self._name, exchange or key, error)
-                if session.lost.is_set():
-                    return False
                 await asyncio.sleep(backoff(failures))
             else:
                 return True
