@@ -2,7 +2,7 @@
 
 A broker counts deliveries that a lost worker held, begun or not. So whoever gets one of these back begins it
 only after a mark beside the object says so: `<file_id>.analysis.attempts`, which holds the number of the
-attempt. What has no mark yet was begun at most once (ADR 0032).
+attempt, and of which event. What has no mark yet was begun at most once (ADR 0032).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from libs.common.storage import Storage
 log = logging.getLogger(__name__)
 
 ATTEMPT = "attempt"
+EVENT = "event"
+"""The same file may be asked for again, while a mark of an earlier event was left beside it."""
 
 
 class Attempts:
@@ -59,14 +61,16 @@ class Attempts:
 
     async def _mark(self, event: Event) -> int:
         try:
-            found = (await self._storage.read_trailer(attempts_key(event.file_id))).get(ATTEMPT)
+            mark = await self._storage.read_trailer(attempts_key(event.file_id))
         except (ObjectNotFound, ObjectCorrupt):
             return 0
-        return found if isinstance(found, int) else 0
+        found = mark.get(ATTEMPT)
+        return found if isinstance(found, int) and mark.get(EVENT) == str(event.id) else 0
 
     async def _put(self, event: Event, attempt: int) -> None:
         # Not fsynced: a machine that loses its power has not ended for the file's sake.
-        await self._storage.put(attempts_key(event.file_id), b"", {ATTEMPT: attempt}, durable=False)
+        mark = {ATTEMPT: attempt, EVENT: str(event.id)}
+        await self._storage.put(attempts_key(event.file_id), b"", mark, durable=False)
 
 
 class Counted:

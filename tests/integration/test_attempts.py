@@ -98,5 +98,14 @@ async def test_a_failure_says_how_many_attempts_there_were(storage: FileStorage)
 
 
 async def test_a_mark_that_cannot_be_read_counts_as_none(storage: FileStorage) -> None:
-    await storage.put(attempts_key(EVENT.file_id), b"", {"attempt": "many"})
+    await storage.put(attempts_key(EVENT.file_id), b"", {"attempt": "many", "event": str(EVENT.id)})
     assert await Attempts(storage).of(delivered(lost=1)) == 2
+
+
+async def test_a_mark_that_was_left_of_another_event_charges_nobody(storage: FileStorage) -> None:
+    """The store was away when it had to be removed; then somebody asked for the file again."""
+    attempts = Attempts(storage)
+    await attempts.begin(delivered(lost=9), 10)
+    asked_again = EVENT.model_copy(update={"id": received().id})
+    assert await attempts.of(Delivery(asked_again, 2, redelivered=True)) == 2
+    assert await attempts.of(delivered(lost=9)) == 11
