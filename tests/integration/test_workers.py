@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,9 @@ async def test_a_worker_is_shown_by_its_last_word(results: Results) -> None:
 
 
 async def test_silence_is_loss_unless_it_was_announced(results: Results, sql: Connection) -> None:
+    began = datetime.now(UTC)
     for worker, state in (("a", "working"), ("b", "working"), ("c", "draining"), ("d", "stopped")):
-        await results.publish(beat(worker=worker, state=state, seconds=2.0))
+        await results.publish(beat(worker=worker, state=state, seconds=2.0, started_at=began))
     await silence(sql, "a", 5.0)  # two beats are missing
     await silence(sql, "b", 7.0)
     await silence(sql, "c", 7.0)
@@ -75,9 +76,17 @@ async def test_silence_is_loss_unless_it_was_announced(results: Results, sql: Co
     assert states == {"a": "working", "b": "lost", "c": "stopped", "d": "stopped"}
     assert await store.count_states(sql) == {"working": 1, "lost": 1, "stopped": 2}
     # A last word is the last one, and who speaks again was not lost.
-    await results.publish(beat(worker="b"), beat(worker="d"))
+    await results.publish(beat(worker="b"), beat(worker="d", started_at=began))
     states = {name: worker["state"] for name, worker in (await listed(results)).items()}
     assert (states["b"], states["d"]) == ("working", "stopped")
+
+
+async def test_a_worker_that_is_started_again_is_seen_though_its_name_has_stopped(results: Results) -> None:
+    began = datetime.now(UTC)
+    await results.publish(beat(state="stopped", started_at=began))
+    again = beat(started_at=began + timedelta(seconds=1))
+    await results.publish(again)
+    assert (await listed(results))["worker-1"]["state"] == "working"
 
 
 async def test_who_is_silent_for_long_is_forgotten(results: Results, sql: Connection) -> None:

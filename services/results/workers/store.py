@@ -27,7 +27,8 @@ _HEAR = """
         seconds = excluded.seconds, slots = excluded.slots, busy = excluded.busy,
         under_way = excluded.under_way, files = excluded.files, budget_bytes = excluded.budget_bytes,
         budget_used_bytes = excluded.budget_used_bytes
-    WHERE excluded.told_at >= held.told_at AND held.state <> 'stopped'
+    WHERE excluded.told_at >= held.told_at
+        AND (held.state <> 'stopped' OR excluded.started_at > held.started_at)
 """
 # Who said that it begins nothing more has gone as it said it would; a file that it could not end in time is
 # delivered to another one.
@@ -72,7 +73,10 @@ async def read_pace(connection: Connection) -> Pace:
 
 
 async def hear(connection: Connection, beat: WorkerBeat, told_at: datetime) -> None:
-    """Note a beat, unless a later one is known; nothing comes after the last."""
+    """Note a beat, unless a later one is known; nothing comes after the last.
+
+    A container that is started again has the name that it had: who began later is another worker.
+    """
     await connection.execute(
         _HEAR,
         beat.worker,
