@@ -72,6 +72,19 @@ async def retry(
         return await answer.json(content_type=None)
 
 
+@pytest.mark.parametrize("samples", ["9" * 9, "9" * 30, "9" * 5000, "\u00b2", "-1"])
+async def test_whatever_a_header_says_of_its_size_the_file_can_be_tried_again(
+    results: Results, work: Work, samples: str
+) -> None:
+    header = {**HEADER, "00280002": {"vr": "LT", "Value": [samples]}}
+    told = received(rows=2**31 - 1, columns=2**31 - 1)
+    file_id = await results.upload(told, dicom=header)
+    await results.publish(failed(file_id))
+    await retry(results, file_id)
+    await eventually(lambda: bool(work.taken))
+    assert work.taken[0].decoded_bytes is None
+
+
 async def test_a_failed_file_is_received_again_and_its_work_is_asked_for(
     results: Results, work: Work, sql: Connection
 ) -> None:

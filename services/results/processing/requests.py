@@ -7,6 +7,7 @@ Requests of a file are numbered, and what comes of one says its number
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -49,6 +50,10 @@ _TOLD = (
     "frames",
     "moves",
 )
+_NUMBER = re.compile(r"[0-9]{1,9}")
+"""As a header may say it; strangers write it, of any length."""
+_BIGINT = 2**63 - 1
+"""The largest number that an event can carry."""
 _NOT_FAILED: Mapping[State, str] = {
     "received": "This file is being measured already: wait for what comes of it.",
     "processed": "This file is measured. An operator may have results made anew, by a job.",
@@ -152,7 +157,10 @@ def _decoded_bytes(row: Mapping[str, Any]) -> int | None:
     if row["data_size"] is not None:
         return int(row["data_size"])
     cells, bits = row["samples"] or "1", row["bits"] or ""
-    if row["rows"] is None or row["columns"] is None or not (cells.isdecimal() and bits.isdecimal()):
+    if row["rows"] is None or row["columns"] is None:
+        return None
+    if not (_NUMBER.fullmatch(cells) and _NUMBER.fullmatch(bits)):
         return None
     frame = int(row["rows"]) * int(row["columns"]) * int(cells) * int(bits)
-    return (frame + 7) // 8 * int(row["frames"] or 1)
+    whole = (frame + 7) // 8 * int(row["frames"] or 1)
+    return whole if whole <= _BIGINT else None
