@@ -133,7 +133,7 @@ async def _count(database: Database, where: JobFilter) -> int:
     while True:
         async with database.connection() as connection:
             page = await store.page(connection, where, after, last, rows=20_000, most=20_000)
-        found += page.matching
+        found += len(page.found)
         if page.whole or page.end is None:
             return found
         after = page.end

@@ -17,6 +17,7 @@ from libs.common.bus.contract import Delivery
 from libs.common.database.postgres import Connection
 from libs.common.events import FileRequested
 from libs.common.permissions import ORDINARY
+from services.results.keys import JOBS as JOBS_KEY
 from tests.accounts_support import require_agreement
 from tests.results_support import Results, bearer, running_results
 from tests.unit.services.results.events import failed, processed, received
@@ -232,12 +233,17 @@ async def test_lists_and_limits(results: Results) -> None:
     assert rest["next_cursor"] is None
     await ask(results, "POST", f"/{made[0]}/cancel")
     assert [job["id"] for job in (await ask(results, "GET", "?state=cancelled"))["jobs"]] == made[:1]
+    made.append(await start(results, state="processed"))
+    assert "JOBS_RUNNING" in (await ask(results, "POST", f"/{made[0]}/resume", 409))["detail"]
+    await ask(results, "POST", f"/{made[1]}/cancel")
+    assert (await ask(results, "POST", f"/{made[0]}/resume"))["state"] == "running"
     await ask(results, "GET", f"/{uuid4()}", 404)
     await ask(results, "GET", "/none", 404)
     await ask(results, "POST", f"/{uuid4()}/cancel", 404)
     wrongs: list[dict[str, Any]] = [
         {},
         {"where": {}},
+        {"where": {"state": None}},
         {"where": {"patient_id": "1"}},
         {"kind": "x", "where": {"state": "failed"}},
     ]
@@ -267,6 +273,33 @@ async def test_replicas_share_the_jobs(
     ):
         await reached(results, await start(results, state="processed"), state="done")
     assert sorted(workers.asked) == old
+
+
+async def test_who_looked_before_another_replica_asked_takes_no_place_of_its(
+    results: Results, workers: Workers
+) -> None:
+    await files(results, 3 * AT_ONCE)
+    job_id = await start(results, state="processed")
+    await eventually(lambda: len(workers.taken) == AT_ONCE)
+    jobs = results.client.app[JOBS_KEY]
+    # As if it had seen places a moment ago.
+    assert await jobs._ask(UUID(job_id)) is False
+    job = await ask(results, "GET", f"/{job_id}")
+    assert job["requested"] == AT_ONCE
+
+
+async def test_a_filter_of_a_newer_release_stops_nobody(
+    results: Results, workers: Workers, sql: Connection
+) -> None:
+    await files(results, 1)
+    workers.open.set()
+    other = await start(results, modality="MR")
+    await reached(results, other, state="done")
+    await sql.execute(
+        """UPDATE results.job SET state = 'running', finished_at = NULL, wanted = '{"colour": "red"}'"""
+    )
+    await reached(results, await start(results, state="processed"), state="done")
+    assert (await ask(results, "GET", f"/{other}"))["state"] == "running"
 
 
 async def test_the_command_is_killed_and_another_one_resumes(

@@ -19,6 +19,8 @@ from libs.common.permissions import ALL, ORDINARY
 from services.results.cursors import START, Position
 from services.results.feed import store as changes
 from services.results.feed.store import Horizon
+from services.results.jobs import store as job_store
+from services.results.jobs.models import JobFilter
 from services.results.read import shared_store, store
 from services.results.read.models import ResultQuery
 from services.results.read.shared_store import ShareKind
@@ -241,6 +243,32 @@ async def test_all_pages_together_hold_what_the_filter_finds(sql: Connection, se
         viewer.visible,
     )
     assert found == [row["file_id"] for row in expected] != []
+
+
+@pytest.mark.parametrize(("where", "most", "bound"), [("processed", 1, 10), ("failed", 64, 3 * 2000 + 100)])
+async def test_a_step_of_a_job_looks_no_further_than_it_must(
+    sql: Connection, where: str, most: int, bound: int
+) -> None:
+    """Places come free one by one, a million times. Where few match, a page is walked twice, once with a filter."""
+    wanted = JobFilter.model_validate({"state": where})
+    middle, last = lowest_id(BEGAN.timestamp() + MANY // 2), UUID(int=2**128 - 1)
+    statement = job_store.page_statement(wanted, middle, last, rows=2000, most=most)
+    await require_bounded(sql, *statement, bound=bound)
+
+
+async def test_a_walk_of_a_job_finds_every_file(sql: Connection) -> None:
+    wanted, last = JobFilter.model_validate({"state": "failed"}), UUID(int=2**128 - 1)
+    expected = await sql.fetch(
+        "SELECT file_id FROM results.upload_dicomresult WHERE state = 'failed' ORDER BY file_id"
+    )
+    for rows, most in ((7000, 3), (7000, 7000), (999, 1)):
+        found: list[UUID] = []
+        after, whole = UUID(int=0), False
+        while not whole:
+            page = await job_store.page(sql, wanted, after, last, rows=rows, most=most)
+            found += page.found
+            after, whole = page.end or after, page.whole
+        assert found == [row["file_id"] for row in expected] != []
 
 
 @pytest.mark.parametrize("seen", VIEWERS)

@@ -39,7 +39,7 @@ class JobFilter(BaseModel):
 
     @model_validator(mode="after")
     def _named(self) -> Self:
-        if not self.model_fields_set:
+        if not self.told():
             raise ValueError("name at least one condition, e.g. `state`")
         return self
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from libs.common.database.postgres import Connection
 from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query, read_body
@@ -30,11 +31,9 @@ async def create_job(request: web.Request) -> web.Response:
     """Have many files measured again."""
     caller, body = viewer(request), await read_body(request, JobRequest)
     caller.require("reprocess_dicomresult")
-    most = request.app[SETTINGS].jobs_running
     async with request.app[DATABASE].transaction() as connection:
-        if await store.count_running(connection) >= most:
-            raise Conflict(f"{most} jobs run already (JOBS_RUNNING): wait for one, or cancel it.")
         job = await store.insert(connection, new_uuid(), body.where, caller.user_id)
+        await _require_room(connection, request.app[SETTINGS].jobs_running)
     request.app[JOBS].wake()
     log.info("job %s: user %d has files measured again", job.id, caller.user_id)
     return json_response(job, status=201)
@@ -80,6 +79,8 @@ async def _change(request: web.Request, how: str) -> web.Response:
     async with request.app[DATABASE].transaction() as connection:
         job = await store.change(connection, job_id, how)
         known = job is not None or await store.get(connection, job_id) is not None
+        if job is not None and how == "resume":
+            await _require_room(connection, request.app[SETTINGS].jobs_running)
     if not known:
         raise _unknown()
     if job is None:
@@ -87,6 +88,12 @@ async def _change(request: web.Request, how: str) -> web.Response:
     request.app[JOBS].wake()
     log.info("job %s: user %d says %s", job_id, viewer(request).user_id, how)
     return json_response(job)
+
+
+async def _require_room(connection: Connection, most: int) -> None:
+    """Raises Conflict, which undoes what the transaction did, when more jobs run than may."""
+    if await store.count_running(connection) > most:
+        raise Conflict(f"{most} jobs run already (JOBS_RUNNING): wait for one, or cancel it.")
 
 
 def _job_id(request: web.Request) -> UUID:

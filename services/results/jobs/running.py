@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
 import orjson
+from pydantic import ValidationError
 
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
@@ -27,6 +29,14 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 PAGE = 5_000
 """Files looked at in one step."""
+
+
+class _Turn(NamedTuple):
+    """A job that is worked on, with the places that are its own."""
+
+    row: asyncpg.Record
+    where: JobFilter
+    places: int
 
 
 class Jobs:
@@ -68,45 +78,59 @@ class Jobs:
         async with self._database.connection() as connection:
             rows = await store.active(connection)
         self._show(rows)
-        running = {row["id"]: row for row in rows if row["state"] == "running"}
         places = allot([_paced(row) for row in rows], self._at_once)
         again = False
-        for job_id, row in running.items():
+        for row in rows:
+            if row["state"] != "running" or _filter(row) is None:
+                continue
             if not row["counted"]:
-                again |= await self._count(job_id)
-            elif job_id in places:
-                again |= await self._ask(job_id, places[job_id])
+                again |= await self._count(row["id"])
+            elif row["id"] in places:
+                again |= await self._ask(row["id"])
             elif row["walked"] and row["under_way"] <= 0:
-                again |= await self._finish(job_id)
+                again |= await self._finish(row["id"])
         return again
 
     async def _count(self, job_id: UUID) -> bool:
         async with self._database.transaction() as connection:
-            row = await _turn(connection, job_id)
-            if row is None or row["counted"]:
+            turn = await self._turn(connection, job_id)
+            if turn is None or turn.row["counted"]:
                 return False
-            where, after, last = _filter(row), row["counted_to"], row["last_file"]
-            found = await store.page(connection, where, after, last, rows=PAGE, most=PAGE)
-            await store.note_count(connection, job_id, found.matching, found.end or after, whole=found.whole)
+            after, last = turn.row["counted_to"], turn.row["last_file"]
+            page = await store.page(connection, turn.where, after, last, rows=PAGE, most=PAGE)
+            await store.note_count(connection, job_id, len(page.found), page.end or after, whole=page.whole)
         return True
 
-    async def _ask(self, job_id: UUID, most: int) -> bool:
+    async def _ask(self, job_id: UUID) -> bool:
         async with self._database.transaction() as connection:
-            row = await _turn(connection, job_id)
-            if row is None or row["walked"]:
+            turn = await self._turn(connection, job_id)
+            if turn is None or turn.row["walked"] or not turn.places:
                 return False
-            where, after, last = _filter(row), row["walked_to"], row["last_file"]
-            found = await store.page(connection, where, after, last, rows=PAGE, most=most)
+            row, after, last = turn.row, turn.row["walked_to"], turn.row["last_file"]
+            page = await store.page(connection, turn.where, after, last, rows=PAGE, most=turn.places)
             raised = row["raised_at"] is not None
             asker = Asker(row["created_by"], "normal" if raised else "low", job_id)
-            asked = await ask(connection, found.first, asker) if found.first else []
+            asked = await ask(connection, page.found, asker) if page.found else []
             # After the files: whoever tells what came of them locks these first, and the job then.
-            await store.note_walk(connection, job_id, len(asked), found.end or after, whole=found.whole)
+            await store.note_walk(connection, job_id, len(asked), page.end or after, whole=page.whole)
         for of in asked:
             self._metrics.requests.labels(of.reason).inc()
         if asked:
             self._wake_relay()
         return True
+
+    async def _turn(self, connection: Connection, job_id: UUID) -> _Turn | None:
+        """The job as it is now, if it runs and nobody else works on jobs at this moment."""
+        if not await store.take_turn(connection):
+            return None
+        rows = await store.active(connection)
+        # Counted anew: another replica may have taken places since this one looked.
+        places = allot([_paced(row) for row in rows], self._at_once).get(job_id, 0)
+        for row in rows:
+            if row["id"] == job_id and row["state"] == "running":
+                where = _filter(row)
+                return None if where is None else _Turn(row, where, places)
+        return None
 
     async def _finish(self, job_id: UUID) -> bool:
         async with self._database.transaction() as connection:
@@ -124,18 +148,15 @@ class Jobs:
         self._metrics.job_idle_seconds.set(max(idle, default=0.0))
 
 
-async def _turn(connection: Connection, job_id: UUID) -> asyncpg.Record | None:
-    """The job as it is now, if it runs and nobody else works on jobs at this moment."""
-    if not await store.take_turn(connection):
-        return None
-    rows = await store.active(connection)
-    return next((row for row in rows if row["id"] == job_id and row["state"] == "running"), None)
-
-
 def _paced(row: asyncpg.Record) -> Paced:
     hungry = row["state"] == "running" and row["counted"] and not row["walked"]
     return Paced(row["id"], max(row["under_way"], 0), hungry, row["raised_at"], row["idle_seconds"])
 
 
-def _filter(row: asyncpg.Record) -> JobFilter:
-    return JobFilter.model_validate(orjson.loads(row["wanted"]))
+def _filter(row: asyncpg.Record) -> JobFilter | None:
+    """Which files; None for what a newer release has written and this one does not know."""
+    try:
+        return JobFilter.model_validate(orjson.loads(row["wanted"]))
+    except ValidationError:
+        log.warning("job %s waits for the release that made it: its filter is not known here", row["id"])
+        return None

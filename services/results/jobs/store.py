@@ -44,15 +44,20 @@ _ACTIVE = """
         extract(epoch FROM now() - changed_at)::float8 AS idle_seconds
     FROM results.job WHERE state = 'running' OR requested > processed + failed ORDER BY id
 """
-# So many rows at once, wanted or not: no statement walks long, however few match.
+# So many rows at once, wanted or not: no statement walks long, however few match. It stops where enough are
+# found, since places come free one by one; where the page ends is only asked when there are too few.
 _PAGE = """
-    WITH page AS MATERIALIZED (
-        SELECT file_id, ({conditions}) IS TRUE AS wanted FROM results.upload_dicomresult
-        WHERE file_id > {after} AND file_id <= {last} ORDER BY file_id LIMIT {rows}
+    WITH wanted AS MATERIALIZED (
+        SELECT file_id FROM (
+            SELECT file_id, ({conditions}) IS TRUE AS wanted FROM results.upload_dicomresult
+            WHERE file_id > {after} AND file_id <= {last} ORDER BY file_id LIMIT {rows}
+        ) AS page WHERE wanted ORDER BY file_id LIMIT {most}
     )
-    SELECT (SELECT count(*) FROM page) AS seen, (SELECT count(*) FROM page WHERE wanted) AS matching,
-        (SELECT file_id FROM page ORDER BY file_id DESC LIMIT 1) AS end,
-        ARRAY (SELECT file_id FROM page WHERE wanted ORDER BY file_id LIMIT {most}) AS first
+    SELECT ARRAY (SELECT file_id FROM wanted ORDER BY file_id) AS found, seen.files, seen.end
+    FROM (SELECT count(*) AS files, max(file_id::text)::uuid AS end FROM (
+        SELECT file_id FROM results.upload_dicomresult
+        WHERE (SELECT count(*) FROM wanted) < {most} AND file_id > {after} AND file_id <= {last}
+        ORDER BY file_id LIMIT {rows}) AS page) AS seen
 """
 _NOTE_COUNT = """
     UPDATE results.job SET total = total + $2, counted_to = $3, counted = $4, changed_at = now() WHERE id = $1
@@ -68,10 +73,9 @@ _FINISH = """
 
 
 class WalkedPage(NamedTuple):
-    """Part of a walk: how many match in it, the first of these, and where it ends."""
+    """Part of a walk: which files match in it, and where it ends."""
 
-    matching: int
-    first: list[UUID]
+    found: list[UUID]
     end: UUID | None
     """Last file looked at; None: there was none."""
     whole: bool
@@ -121,10 +125,10 @@ async def active(connection: Connection) -> list[asyncpg.Record]:
     return await connection.fetch(_ACTIVE)
 
 
-async def page(
-    connection: Connection, where: JobFilter, after: UUID, last: UUID, *, rows: int, most: int
-) -> WalkedPage:
-    """Look at the next `rows` files above `after`; the first `most` that match."""
+def page_statement(
+    where: JobFilter, after: UUID, last: UUID, *, rows: int, most: int
+) -> tuple[str, list[Any]]:
+    """The statement of `page`, and its values."""
     parameters = Parameters()
     statement = _PAGE.format(
         conditions=" AND ".join(_conditions(where, parameters)),
@@ -133,11 +137,18 @@ async def page(
         rows=parameters.add(rows),
         most=parameters.add(most),
     )
-    (row,) = await fetch_planned(connection, statement, parameters.values)
-    first = [UUID(bytes=file_id.bytes) for file_id in row["first"]]
-    if len(first) < row["matching"]:
-        return WalkedPage(row["matching"], first, first[-1] if first else after, False)
-    return WalkedPage(row["matching"], first, row["end"], row["seen"] < rows)
+    return statement, parameters.values
+
+
+async def page(
+    connection: Connection, where: JobFilter, after: UUID, last: UUID, *, rows: int, most: int
+) -> WalkedPage:
+    """Look at the next `rows` files above `after`, or until `most` match."""
+    (row,) = await fetch_planned(connection, *page_statement(where, after, last, rows=rows, most=most))
+    found = [UUID(bytes=file_id.bytes) for file_id in row["found"]]
+    if len(found) == most:
+        return WalkedPage(found, found[-1], False)
+    return WalkedPage(found, row["end"], row["files"] < rows)
 
 
 async def note_count(connection: Connection, job_id: UUID, found: int, to: UUID, *, whole: bool) -> None:
