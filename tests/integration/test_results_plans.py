@@ -249,7 +249,7 @@ async def test_all_pages_together_hold_what_the_filter_finds(sql: Connection, se
 async def test_a_step_of_a_job_looks_no_further_than_it_must(
     sql: Connection, where: str, most: int, bound: int
 ) -> None:
-    """Places come free one by one, a million times. Where few match, a page is walked twice, once with a filter."""
+    """Places come free one by one, a million times; where few match, a page is read twice."""
     wanted = JobFilter.model_validate({"state": where})
     middle, last = lowest_id(BEGAN.timestamp() + MANY // 2), UUID(int=2**128 - 1)
     statement = job_store.page_statement(wanted, middle, last, rows=2000, most=most)
