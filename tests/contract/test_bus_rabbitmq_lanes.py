@@ -18,7 +18,7 @@ from libs.common.bus.rabbitmq.bus import RabbitMQBus
 from libs.common.bus.rabbitmq.message import Incoming
 from libs.common.bus.rabbitmq.retirement import Retirement
 from libs.common.bus.retry import Dead
-from libs.common.bus.topology import PROCESSOR_WORK
+from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES
 from libs.common.bus.turns import Turns
 from libs.common.errors import Unavailable
 from libs.common.events import RECEIVED
@@ -391,3 +391,60 @@ async def test_a_favour_that_cannot_be_ended_at_once_costs_no_other_lane(
         assert session.widened is None
         await bus.publish(received(priority="urgent"))
         await eventually(lambda: len(recorder.deliveries) == 1)
+
+
+@pytest.mark.parametrize("queue", [LANE_QUEUE, "results.files"])
+async def test_no_more_is_taken_ahead_than_was_asked_for(
+    amqp_url: str, telemetry: Telemetry, queue: str
+) -> None:
+    """What lies in the queue is there for other workers."""
+    begun, go = list[Delivery](), asyncio.Event()
+
+    async def handler(delivery: Delivery) -> None:
+        begun.append(delivery)
+        await go.wait()
+
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await ready(bus)
+        for _ in range(5):
+            await bus.publish(received())
+        if queue == LANE_QUEUE:
+            await bus.take(PROCESSOR_WORK, handler, Turns(8), ahead=2)
+        else:
+            await bus.subscribe(RESULTS_FILES, handler, concurrency=2)
+        await eventually(lambda: len(begun) == 2)
+        async with await aio_pika.connect(amqp_url) as connection:
+            assert (await depth(connection, queue)).messages == 3
+        go.set()
+        await eventually(lambda: len(begun) == 5)
+
+
+async def test_what_a_lost_session_brought_is_not_begun(
+    rabbitmq_node: RabbitMQNode, vhost: str, telemetry: Telemetry
+) -> None:
+    """It comes again: begun twice, it would be done twice."""
+    attempts, go = list[int](), asyncio.Event()
+
+    async def handler(delivery: Delivery) -> None:
+        attempts.append(delivery.attempt)
+        await go.wait()
+
+    async with rabbitmq_bus(rabbitmq_node.url(vhost), telemetry) as bus:
+        await bus.subscribe(RESULTS_FILES, handler, concurrency=1)
+        await ready(bus)
+        await bus.publish(received())
+        await eventually(lambda: attempts == [1])
+        subscribing = bus._consumers["results.files"]._subscribing
+        before = subscribing.session
+
+        def came_again() -> bool:
+            session = subscribing.session
+            return session is not None and session is not before and session.arrivals["results.files"] == 1
+
+        for _ in range(2):
+            before = subscribing.session
+            rabbitmq_node.close_connections(vhost)
+            await eventually(came_again)
+        go.set()
+        await eventually(lambda: attempts[-1] == 3)
+        assert attempts == [1, 3]
