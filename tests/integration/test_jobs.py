@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from libs.common.bus.contract import Delivery
@@ -18,6 +19,8 @@ from libs.common.database.postgres import Connection
 from libs.common.events import FileRequested
 from libs.common.permissions import ORDINARY
 from services.results.keys import JOBS as JOBS_KEY
+from services.results.processing import requests_store
+from services.results.processing.requests_store import Answer
 from tests.accounts_support import require_agreement
 from tests.results_support import Results, bearer, running_results
 from tests.unit.services.results.events import failed, processed, received
@@ -338,3 +341,26 @@ async def test_the_command_is_killed_and_another_one_resumes(
     _, told = await refused.communicate()
     assert refused.returncode == 2
     assert b"no condition" in told
+
+
+async def test_answers_of_two_replicas_are_both_counted(
+    results: Results, workers: Workers, sql: Connection, database_url: str
+) -> None:
+    first, second = await files(results, 2)
+    job_id = await start(results, state="processed")
+    await eventually(lambda: len(workers.taken) == 2)
+    other = await asyncpg.connect(database_url)
+    try:
+        begun = sql.transaction()
+        await begun.start()
+        await requests_store.answer(sql, {first: Answer(1, "processed")})
+        waiting = asyncio.create_task(requests_store.answer(other, {second: Answer(1, "failed")}))
+        await eventually(
+            lambda: sql.fetchval("SELECT cardinality(pg_blocking_pids($1)) > 0", other.get_server_pid())
+        )
+        await begun.commit()
+        await waiting
+    finally:
+        await other.close()
+    job = await reached(results, job_id, state="done")
+    assert (job["processed"], job["failed"]) == (1, 1)
