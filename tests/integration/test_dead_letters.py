@@ -74,7 +74,7 @@ async def test_looking_changes_nothing_however_often(
 ) -> None:
     event = received()
     await put(channel, event.to_json())
-    await put(channel, b"second", **{"x-queue": "no.such", "secret": "Doe^Jane"})
+    await put(channel, b"second", **{"x-queue": "no.such", "secret": "Doe^Jane", "x-secret": "Doe^Jane"})
     first, _ = await settle(letters, None, "keep")
     one, two = first
     assert (one.queue, one.reason, one.attempts) == (QUEUE, "unreadable", 3)

@@ -30,8 +30,17 @@ from libs.common.bus.dead_letters import (
     trace_of,
 )
 from libs.common.bus.rabbitmq.connection import amqp_url, as_unavailable, dialled
-from libs.common.bus.rabbitmq.message import ATTEMPT, DELIVERY_COUNT, EARLIER, QUEUE, REASON, TRACEPARENT
-from libs.common.bus.topology import TOPOLOGY, Topology
+from libs.common.bus.rabbitmq.message import (
+    ATTEMPT,
+    DELIVERY_COUNT,
+    EARLIER,
+    LOST,
+    QUEUE,
+    REASON,
+    RETRIES,
+    TRACEPARENT,
+)
+from libs.common.bus.topology import LANE, TOPOLOGY, Topology
 from libs.common.errors import Unavailable
 
 log = logging.getLogger(__name__)
@@ -41,6 +50,8 @@ RENEWED_AT = 10
 _COUNTED = ("x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count")
 """Headers that belong to the broker: copied along they would speak of another message."""
 _HEADERS_SHOWN = 32
+_SHOWN = frozenset({ATTEMPT, LOST, RETRIES, REASON, QUEUE, TRACEPARENT, LANE})
+_SHOWN_OF_BROKER = ("x-first-death-", "x-last-death-")
 
 
 class BrokerLetters:
@@ -190,13 +201,12 @@ def _reason(headers: Mapping[str, object]) -> str:
 
 def _shown_headers(headers: Mapping[str, object]) -> dict[str, str | int]:
     """Names that this system or the broker gives a meaning; a stranger's may hold anything."""
+    # How often letters were looked at says nothing of them; earlier attempts are shown apart.
+    named = sorted(name for name in headers if name in _SHOWN or name.startswith(_SHOWN_OF_BROKER))
     found: dict[str, str | int] = {}
-    for name in sorted(headers):
+    for name in named[:_HEADERS_SHOWN]:
         value = headers[name]
-        # How often letters were looked at says nothing of them; earlier attempts are shown apart.
-        known = name.startswith("x-") and name not in (DELIVERY_COUNT, EARLIER)
-        known = known or name in (TRACEPARENT, "lane")
-        if known and isinstance(value, (str, int)) and len(found) < _HEADERS_SHOWN:
+        if isinstance(value, (str, int)):
             found[shown(name)] = shown(value) if isinstance(value, str) else value
     return found
 
