@@ -106,7 +106,7 @@ def storable(report: Reported) -> Reported:
         columns |= {"raw_data": None, "warnings": [UNSTORABLE], "received_at": header.received_at}
         facts = facts._replace(header=header._replace(columns=columns, whole=False))
         entry = entry._replace(attempt=attempt, worker=worker)
-    else:
+    elif facts.outcomes:
         (told,) = facts.outcomes
         failure = _failure(UNSTORABLE_REASON, UNSTORABLE_DETAIL, attempt or 0, worker, told.finished_at)
         failure = failure._replace(started_at=told.started_at, request=told.request)

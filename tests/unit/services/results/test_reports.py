@@ -21,7 +21,15 @@ from services.results.write.reports import (
     storable,
     trace_id_of,
 )
-from tests.unit.services.results.events import MOMENT, TRACEPARENT, failed, processed, received, trailer
+from tests.unit.services.results.events import (
+    MOMENT,
+    TRACEPARENT,
+    failed,
+    moved,
+    processed,
+    received,
+    trailer,
+)
 
 NULS = "00-" + "\x00" * 32 + "-b7ad6b7169203331-01"
 
@@ -170,3 +178,9 @@ def test_what_is_storable_of_an_outcome() -> None:
         "w1",
         None,
     )
+
+
+def test_there_is_nothing_else_to_store_of_a_move() -> None:
+    """So it is refused at once, not tried again and again."""
+    report = report_of(moved(received().file_id, "group:3", 2**40), None)
+    assert storable(report) == report
