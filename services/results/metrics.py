@@ -104,7 +104,7 @@ class ResultsMetrics:
         self.job_files = Gauge("results_job_files", "Files of jobs that are under way", registry=registry)
         self.job_idle_seconds = Gauge(
             "results_job_idle_seconds",
-            "Longest time in which a running job with files under way has not advanced",
+            "Longest time in which a job with files under way, cancelled or not, has not advanced",
             registry=registry,
         )
         self.waiting_files = Gauge(

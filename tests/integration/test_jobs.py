@@ -210,6 +210,27 @@ async def test_cancel_and_resume(results: Results, workers: Workers) -> None:
     await ask(results, "POST", f"/{job_id}/raise", 409)
 
 
+async def test_files_of_a_cancelled_job_that_never_end_are_noticed(
+    results: Results, workers: Workers, sql: Connection
+) -> None:
+    await files(results, 1)
+    job_id = await start(results, state="processed")
+    await eventually(lambda: len(workers.taken) == 1)
+    await ask(results, "POST", f"/{job_id}/cancel")
+    await sql.execute("UPDATE results.job SET changed_at = now() - interval '1 hour'")
+
+    async def shown() -> bool:
+        async with results.client.get("/metrics") as response:
+            text = await response.text()
+        return any(
+            float(line.split()[-1]) >= 3600
+            for line in text.splitlines()
+            if line.startswith("results_job_idle_seconds ")
+        )
+
+    await eventually(shown)
+
+
 async def test_a_raised_job_goes_first(results: Results, workers: Workers) -> None:
     first, second = await files(results, 6), await files(results, 3, modality="MR")
     await start(results, modality="CT")

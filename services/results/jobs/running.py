@@ -143,8 +143,9 @@ class Jobs:
         running = [row for row in rows if row["state"] == "running"]
         self._metrics.jobs_running.set(len(running))
         self._metrics.job_files.set(sum(row["under_way"] for row in rows))
-        # One that waits for a raised one is idle, and well.
-        idle = (row["idle_seconds"] for row in running if row["under_way"] > 0 or not row["counted"])
+        # One that waits for a raised one is idle, and well; files of a cancelled one take places of others.
+        stuck = (row for row in rows if row["under_way"] > 0 or not row["counted"])
+        idle = (row["idle_seconds"] for row in stuck)
         self._metrics.job_idle_seconds.set(max(idle, default=0.0))
 
 
