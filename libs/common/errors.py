@@ -17,6 +17,7 @@ DicomSystemError
 │   ├── InvalidContent               422 (a code of its own per fault, e.g. not-dicom, truncated)
 │   └── TooManyRequests              429 too-many-requests
 ├── Unavailable                      503 a dependency does not answer; always worth a retry
+│   └── NoRoom                       503 a queue that takes the event is full: other events may pass
 ├── StorageError
 │   ├── ObjectNotFound               404 object-not-found
 │   │   └── ThumbnailMissing         404 thumbnail-missing: was made, and cannot be read any more
@@ -170,6 +171,10 @@ class Unavailable(DicomSystemError):
     status = 503
     code = "unavailable"
     title = "Temporarily unavailable"
+
+
+class NoRoom(Unavailable):
+    """A queue that takes this event is full; what other queues take may be published meanwhile."""
 
 
 class StorageError(DicomSystemError):

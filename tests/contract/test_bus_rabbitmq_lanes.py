@@ -20,7 +20,7 @@ from libs.common.bus.rabbitmq.retirement import Retirement
 from libs.common.bus.retry import Dead
 from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES
 from libs.common.bus.turns import Turns
-from libs.common.errors import Unavailable
+from libs.common.errors import NoRoom, Unavailable
 from libs.common.events import RECEIVED
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, LANE_QUEUE, make_telemetry, received
@@ -448,3 +448,16 @@ async def test_what_a_lost_session_brought_is_not_begun(
         go.set()
         await eventually(lambda: attempts[-1] == 3)
         assert attempts == [1, 3]
+
+
+async def test_a_full_lane_refuses_its_own_only(amqp_url: str, telemetry: Telemetry) -> None:
+    full: FieldTable = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await ready(bus)
+        async with channel_to(amqp_url) as channel:
+            queue = await channel.declare_queue("processor.lane.full", durable=True, arguments=full)
+            await queue.bind(PROCESSOR_WORK.exchange, arguments={"x-match": "all", "lane": "1"})
+        await bus.publish(received())
+        with pytest.raises(NoRoom):
+            await bus.publish(received())
+        await bus.publish(received(collection="user:11"))

@@ -14,8 +14,8 @@ from libs.common.bus.contract import Delivery
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import Topology
 from libs.common.database.postgres import Connection, Database
-from libs.common.errors import Unavailable
-from libs.common.events import FileReceived
+from libs.common.errors import NoRoom, Unavailable
+from libs.common.events import Event, FileReceived
 from libs.common.outbox.lock import OutboxLock
 from libs.common.outbox.relay import OutboxRelay
 from libs.common.outbox.settlement import Settlement
@@ -241,3 +241,38 @@ async def test_a_burst_leaves_places_for_other_collections(
         await relay.stop(5.0)
         running.cancel()
         await asyncio.wait([running])
+
+
+class FullLane(InProcessBus):
+    """As RabbitMQ refuses what one collection's lane takes."""
+
+    def __init__(self) -> None:
+        super().__init__(make_telemetry(), topology=ONE)
+        self.refused = 0
+
+    async def publish(self, event: Event, *, attempt: int = 1, done: set[str] | None = None) -> None:
+        if isinstance(event.data, FileReceived) and event.data.collection == "user:7":
+            self.refused += 1
+            raise NoRoom("a queue is full")
+        await super().publish(event, attempt=attempt, done=done)
+
+
+async def test_a_full_lane_holds_nobody_else_up(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many of its events are older; and they are tried again from time to time."""
+    monkeypatch.setattr("libs.common.outbox.relay.WITHHELD", 0.5)
+    # What is refused is due again soon: it is first in line each time.
+    monkeypatch.setattr("libs.common.outbox.relay.backoff", lambda _: 0.02)
+    await put(database, 40)
+    async with database.transaction() as connection:
+        await enqueue(connection, "ingest", received(collection="user:8"))
+    bus, handler = FullLane(), Handler()
+    handler.gate.set()
+    await bus.subscribe(ONE.subscriptions[0], handler, concurrency=100)
+    relay = OutboxRelay(database, bus, "ingest", make_telemetry(), in_flight=4, poll=0.05)
+    running = asyncio.create_task(relay.run())
+    await eventually(lambda: handler.seen == 1)
+    tried = bus.refused
+    await eventually(lambda: bus.refused > tried)
+    await relay.stop(5.0)
+    running.cancel()
+    await asyncio.wait({running})

@@ -52,3 +52,21 @@ class FairPlaces:
         if not self._under_way[collection]:
             del self._under_way[collection]
         self._size -= 1
+
+
+class Withheld:
+    """Collections whose events found no room, left out for `seconds`: others pass them; pure."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: dict[str, float] = {}
+
+    def add(self, collection: str | None, now: float) -> None:
+        """An event of it was refused."""
+        if collection is not None:
+            self._until[collection] = now + self._seconds
+
+    def names(self, now: float) -> list[str]:
+        """Those that are left out at `now`."""
+        self._until = {name: until for name, until in self._until.items() if until > now}
+        return list(self._until)

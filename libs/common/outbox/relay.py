@@ -17,10 +17,10 @@ from uuid import uuid4
 from libs.common.backoff import backoff
 from libs.common.bus.contract import Bus
 from libs.common.database.postgres import Database
-from libs.common.errors import Reject, Unavailable, Undelivered
+from libs.common.errors import NoRoom, Reject, Unavailable, Undelivered
 from libs.common.events import EVENT_TYPES, parse_event
 from libs.common.outbox.lock import OutboxLock
-from libs.common.outbox.places import FairPlaces
+from libs.common.outbox.places import FairPlaces, Withheld
 from libs.common.outbox.settlement import PACE, Settlement
 from libs.common.outbox.store import Claimed, GivenUp, OutboxStore, Released
 from libs.common.telemetry.tracing import Telemetry
@@ -32,6 +32,8 @@ RETENTION = 86_400.0
 PRUNE_LIMIT = 5_000
 OTHERS = 0.5
 """Seconds between looks for collections that a burst keeps outside."""
+WITHHELD = 5.0
+"""Seconds for which a collection is passed over whose lane is full."""
 HOUSEKEEPING = 10.0
 """Seconds between looks at the backlog."""
 
@@ -79,6 +81,8 @@ class OutboxRelay:
         self._claim_turn = asyncio.Lock()
         self._running: dict[asyncio.Task[None], _Dispatch] = {}
         self._places = FairPlaces(in_flight, fair=in_process_slots is not None)
+        self._withheld = Withheld(WITHHELD)
+        self._rest = 0.0
         self._look_at = 0.0
         self._refused = False
         self._failures = 0
@@ -142,10 +146,10 @@ class OutboxRelay:
         Longer while the bus takes nothing: what keeps one event from it mostly keeps them all.
         """
         if not self._refused:
-            return PACE
+            return max(PACE, self._rest)
         self._refused = False
         self._failures += 1
-        return backoff(self._failures)
+        return max(backoff(self._failures), self._rest)
 
     async def _claim(self, room: int) -> int:
         """Lease rows and start to publish them; how many, those in kept places aside."""
@@ -153,13 +157,22 @@ class OutboxRelay:
             if self._stopping.is_set():
                 return 0
             try:
-                claimed = await self._lease_rows(room) if room > 0 else 0
+                claimed = await self._lease_open(room) if room > 0 else 0
                 if claimed == room:
                     await self._claim_for_others()
             except Unavailable as error:
                 log.warning("outbox not read: %s", error.detail)
                 return 0
             return claimed
+
+    async def _lease_open(self, room: int) -> int:
+        """Lease what is due, but of collections that find no room; where all those are read, seldom."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        names = self._withheld.names(started)
+        claimed = await self._lease_rows(room, names or None)
+        self._rest = 4 * (clock() - started) if names else 0.0
+        return claimed
 
     async def _claim_for_others(self) -> None:
         """Fill places kept for collections with little under way; seldom, since all rows are read."""
@@ -196,6 +209,8 @@ class OutboxRelay:
         except Unavailable as error:
             log.info("outbox row %d not published yet: %s", row.id, error.detail)
             self._refused = True
+            if isinstance(error, NoRoom):
+                self._withheld.add(row.collection, asyncio.get_running_loop().time())
             self._settlement.released(Released(row.id, backoff(self._failures + 1), done))
         except Undelivered as error:
             self._give_up(GivenUp(row.id, error.subscription, error.reason, done))

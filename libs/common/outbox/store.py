@@ -21,7 +21,7 @@ _STATEMENTS = {
         WITH due AS MATERIALIZED (
             SELECT id FROM {table}
             WHERE {pending} AND due_at <= now() AND (leased_until IS NULL OR leased_until <= now())
-                AND ($4::text[] IS NULL OR event->'data'->>'collection' <> ALL($4::text[]))
+                AND ($4::text[] IS NULL OR coalesce(event->'data'->>'collection', '') <> ALL($4::text[]))
             ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED
         )
         UPDATE {table} AS claimed

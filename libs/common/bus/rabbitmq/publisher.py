@@ -10,7 +10,7 @@ from aiormq.abc import AbstractChannel as DriverChannel
 from pamqp.commands import Basic
 
 from libs.common.bus.rabbitmq.connection import Connection, as_unavailable
-from libs.common.errors import Unavailable
+from libs.common.errors import NoRoom, Unavailable
 
 
 class Publisher:
@@ -52,9 +52,7 @@ class Publisher:
                     self._incomplete = True
                     raise Unavailable(f"RabbitMQ has no queue for {routing_key}.") from error
                 except DeliveryError as error:
-                    raise Unavailable(
-                        f"RabbitMQ refused {routing_key}: a queue is full or broken."
-                    ) from error
+                    raise NoRoom(f"RabbitMQ refused {routing_key}: a queue is full or broken.") from error
 
     async def _open_channel(self) -> DriverChannel:
         connection = await self._connection.opened()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.outbox.places import FairPlaces
+from libs.common.outbox.places import FairPlaces, Withheld
 
 NAMES = st.sampled_from(["user:1", "user:2", None])
 
@@ -43,3 +43,13 @@ def test_a_quarter_is_kept_from_whoever_has_much() -> None:
     for _ in range(70):
         counted.ended("user:1")
     assert (counted.open, counted.kept, counted.with_much) == (64, 25, ["user:2"])
+
+
+def test_who_found_no_room_is_left_out_for_a_while() -> None:
+    withheld = Withheld(5.0)
+    withheld.add("user:7", 100.0)
+    withheld.add(None, 100.0)
+    withheld.add("user:8", 103.0)
+    assert withheld.names(104.9) == ["user:7", "user:8"]
+    assert withheld.names(105.0) == ["user:8"]
+    assert withheld.names(200.0) == []
