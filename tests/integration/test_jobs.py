@@ -326,6 +326,7 @@ async def test_a_filter_of_a_newer_release_stops_nobody(
     assert (await ask(results, "GET", f"/{other}"))["state"] == "running"
 
 
+@pytest.mark.faults
 async def test_the_command_is_killed_and_another_one_resumes(
     results: Results, workers: Workers, database_url: str, tmp_path: Path
 ) -> None:
