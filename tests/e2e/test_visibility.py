@@ -29,7 +29,7 @@ async def test_who_measured_a_file_and_what_it_took(new_user: NewUser) -> None:
 
     (attempt,) = await eventually(logged, 60)
     assert (attempt["outcome"], attempt["attempt"]) == ("processed", 1)
-    assert attempt["cpu_seconds"] > 0
+    assert attempt["cpu_seconds"] is not None, "0.0 where the kernel counts in ticks"
     assert attempt["lane"] is not None
     assert attempt["peak_memory_bytes"] > 0
 
