@@ -139,6 +139,12 @@ async def _count(database: Database, where: JobFilter) -> int:
         after = page.end
 
 
+def _is_cancelled() -> bool:
+    """Whether Ctrl-C came: asyncio.wait_for, under the pool, swallows it when it comes with the answer."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def _follow(database: Database, job: Job) -> int:
     sys.stderr.write(f"Job {job.id}\n")
     progress, moved, told = Progress(sys.stderr, "files"), time.monotonic(), False
@@ -147,6 +153,8 @@ async def _follow(database: Database, job: Job) -> int:
             await asyncio.sleep(LOOK_SECONDS)
             async with database.connection() as connection:
                 now = await store.get(connection, job.id)
+            if _is_cancelled():
+                raise asyncio.CancelledError
             if now is None:
                 raise ConfigurationError(f"Job {job.id} is gone.")
             if now.changed_at != job.changed_at:
