@@ -39,6 +39,7 @@ from libs.common.bus.rabbitmq.message import (
     REASON,
     RETRIES,
     TRACEPARENT,
+    number_in,
 )
 from libs.common.bus.topology import LANE, TOPOLOGY, Topology
 from libs.common.errors import Unavailable
@@ -133,7 +134,7 @@ class _Desk:
         fate = judge(letter)
         match fate:
             case "keep":
-                if _number(message.headers, DELIVERY_COUNT) >= RENEWED_AT:
+                if number_in(message.headers, DELIVERY_COUNT) >= RENEWED_AT:
                     await self._copy(message, self.place, _renewed(message.headers, letter))
                     await message.ack()
             case "replay":
@@ -174,7 +175,7 @@ def letter_of(message: AbstractIncomingMessage, place: str, origins: tuple[str, 
         place=place,
         queue=queue,
         reason=shown(_reason(headers), REASON_LENGTH),
-        attempts=_number(headers, ATTEMPT),
+        attempts=number_in(headers, ATTEMPT),
         given_up_at=given_up.astimezone(UTC) if isinstance(given_up, datetime) else None,
         size_bytes=len(message.body),
         message_id=None if message.message_id is None else shown(message.message_id),
@@ -225,8 +226,3 @@ def _renewed(headers: Mapping[str, object], letter: DeadLetter) -> dict[str, obj
 def _text(headers: Mapping[str, object], name: str) -> str | None:
     value = headers.get(name)
     return value if isinstance(value, str) and value else None
-
-
-def _number(headers: Mapping[str, object], name: str) -> int:
-    value = headers.get(name)
-    return value if isinstance(value, int) and value > 0 else 0

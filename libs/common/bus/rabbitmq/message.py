@@ -68,9 +68,9 @@ def incoming_of(message: DeliveredMessage, queue: str, lane: str | None = None) 
         tag=message.delivery_tag or 0,
         queue=queue,
         body=message.body,
-        charged=_number(headers, ATTEMPT),
-        lost=_number(headers, LOST) + _number(headers, DELIVERY_COUNT),
-        retries=_number(headers, RETRIES),
+        charged=number_in(headers, ATTEMPT),
+        lost=number_in(headers, LOST) + number_in(headers, DELIVERY_COUNT),
+        retries=number_in(headers, RETRIES),
         traceparent=traceparent if isinstance(traceparent, str) else None,
         content_type=properties.content_type,
         message_id=properties.message_id,
@@ -163,6 +163,7 @@ def _persistent(
     )
 
 
-def _number(headers: FieldTable, name: str) -> int:
+def number_in(headers: Mapping[str, object], name: str) -> int:
+    """A count that a header holds; 0 where it is absent or odd."""
     value = headers.get(name)
     return value if isinstance(value, int) and value > 0 else 0
