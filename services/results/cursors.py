@@ -35,41 +35,32 @@ START = Position(0, 0)
 
 def encode_page(file_id: UUID) -> str:
     """The cursor after `file_id`."""
-    return _encode(_PAGE.pack(b"r", file_id.bytes))
+    return _encode_page(b"r", file_id)
 
 
 def decode_page(cursor: str) -> UUID:
     """The file id that a page starts after. Raises InvalidRequest."""
-    kind, value = _decode(_PAGE, cursor)
-    if kind != b"r":
-        raise _invalid()
-    return UUID(bytes=value)
+    return _decode_page(b"r", cursor)
 
 
 def encode_share(share_id: UUID) -> str:
     """The cursor after a share."""
-    return _encode(_PAGE.pack(b"s", share_id.bytes))
+    return _encode_page(b"s", share_id)
 
 
 def decode_share(cursor: str) -> UUID:
     """The share that a page starts after. Raises InvalidRequest."""
-    kind, value = _decode(_PAGE, cursor)
-    if kind != b"s":
-        raise _invalid()
-    return UUID(bytes=value)
+    return _decode_page(b"s", cursor)
 
 
 def encode_job(job_id: UUID) -> str:
     """The cursor after a job."""
-    return _encode(_PAGE.pack(b"j", job_id.bytes))
+    return _encode_page(b"j", job_id)
 
 
 def decode_job(cursor: str) -> UUID:
     """The job that a page starts after. Raises InvalidRequest."""
-    kind, value = _decode(_PAGE, cursor)
-    if kind != b"j":
-        raise _invalid()
-    return UUID(bytes=value)
+    return _decode_page(b"j", cursor)
 
 
 def encode_position(position: Position) -> str:
@@ -83,6 +74,17 @@ def decode_position(cursor: str) -> Position:
     if kind != b"c" or seq < 0:
         raise _invalid()
     return Position(xid, seq)
+
+
+def _encode_page(kind: bytes, last: UUID) -> str:
+    return _encode(_PAGE.pack(kind, last.bytes))
+
+
+def _decode_page(kind: bytes, cursor: str) -> UUID:
+    found, value = _decode(_PAGE, cursor)
+    if found != kind:
+        raise _invalid()
+    return UUID(bytes=value)
 
 
 def _encode(raw: bytes) -> str:
