@@ -248,9 +248,8 @@ class Bucket:
 
     async def _remove(self, revision: RevisionId) -> None:
         await unconflicted(lambda: self._chunks.delete_many({"files_id": revision}))
-        await unconflicted(
-            lambda: self._files.delete_one({"_id": revision})
-        )  # last: it is what a sweep finds
+        # Last: it is what a sweep finds.
+        await unconflicted(lambda: self._files.delete_one({"_id": revision}))
 
 
 def _insertion(
