@@ -100,11 +100,13 @@ test-deploy: .venv/.ready-test ## build the images, run compose.yml and the mani
 	$(python) -m pytest -m deploy $(ARGS)
 
 .PHONY: lint
-lint: .venv/.ready-test ## ruff, mypy --strict, import-linter
+lint: .venv/.ready-test ## ruff, mypy --strict, import-linter, and tsc over the portal's modules
+	@infra/machine/typescript.sh
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
+	.tools/typescript/node_modules/.bin/tsc --project services/portal
 
 .PHONY: format
 format: .venv/.ready-test ## format and sort imports
@@ -114,6 +116,11 @@ format: .venv/.ready-test ## format and sort imports
 .PHONY: docs
 docs: .venv/.ready-test ## write the generated documents (settings, AsyncAPI, dashboards)
 	$(python) -m docs.generate
+
+.PHONY: vendor
+vendor: .venv/.ready-test ## copy the portal's foreign modules out of the npm packages that vendor.json pins
+	@infra/machine/typescript.sh
+	$(python) -m infra.vendor
 
 .PHONY: bench
 bench: .venv/.ready-test test-tools ## measure files per second, latency, CPU and memory

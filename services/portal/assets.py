@@ -13,8 +13,12 @@ CONTENT_TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
     ".json": "application/json",
+    ".mjs": "text/javascript",
     ".svg": "image/svg+xml",
+    ".txt": "text/plain",
 }
+TYPES = (".ts", ".mts")
+"""For the type checker; no browser asks for them."""
 VERSION_MARK = b"@version@"
 
 
@@ -53,7 +57,7 @@ def load_assets(folder: Path) -> Assets:
     The version is part of every asset's address, so that a browser may keep assets for ever and never
     mixes modules of two releases. Raises KeyError for a kind of file that `CONTENT_TYPES` does not list.
     """
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in TYPES)
     files = {path.relative_to(folder).as_posix(): _asset(path.read_bytes(), path.suffix) for path in paths}
     version = sha256("".join(f"{name}\0{asset.etag}\n" for name, asset in files.items()).encode()).hexdigest()
     index = _asset(files["index.html"].body.replace(VERSION_MARK, version[:12].encode()), ".html")

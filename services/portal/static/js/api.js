@@ -54,11 +54,15 @@ export async function renewOrEnd() {
  * Ask the server. Returns the parsed JSON, or null for an empty answer.
  * Throws ApiError, NetworkError, or AbortError when `signal` fires. `renewing: false` leaves a 401 as it is, and so does
  * a link's page, which has nothing to renew; `announcing: false` keeps it to itself there.
+ * @param {string} path
+ * @param {{method?: string, json?: unknown, signal?: AbortSignal, renewing?: boolean, announcing?: boolean}} [options]
+ * @returns {Promise<any>}
  */
 export async function request(
   path,
   { method = 'GET', json, signal, renewing = !byLink, announcing = byLink } = {},
 ) {
+  /** @type {RequestInit & {headers: Record<string, string>}} */
   const options = { method, signal, headers: { Accept: 'application/json' } };
   if (json !== undefined) {
     options.headers['Content-Type'] = 'application/json';

@@ -9,6 +9,7 @@ export function formatNumber(value, digits = 4) {
   if (value === null || value === undefined || !Number.isFinite(value)) return '—';
   const size = Math.abs(value);
   const scientific = size !== 0 && (size >= 1e12 || size < 10 ** -digits);
+  /** @type {Intl.NumberFormatOptions} */
   const options = scientific
     ? { notation: 'scientific', maximumSignificantDigits: 6 }
     : { maximumFractionDigits: digits };

@@ -41,7 +41,7 @@ async function begin() {
     else await open(token);
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
-    if (error.code === 'link-password-required') {
+    if (error instanceof ApiError && error.code === 'link-password-required') {
       router.present(() => linkPasswordView((password) => open(token, password)));
     } else router.present(() => linkOverView(error, begin));
   }
@@ -80,6 +80,6 @@ export async function startLink() {
   watchConnection();
   // It leads out of here, to another page.
   document.querySelector('.brand').removeAttribute('data-route');
-  sessionEvents.addEventListener('ended', ({ detail }) => work !== null && end(detail));
+  sessionEvents.addEventListener('ended', (/** @type {CustomEventInit} */ { detail }) => work !== null && end(detail));
   await begin();
 }

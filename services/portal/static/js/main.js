@@ -37,7 +37,7 @@ function gate() {
 function begin(user) {
   const queue = new UploadQueue(sendFile);
   const live = new LiveChanges(() => !queue.busy);
-  live.addEventListener('change', ({ detail }) => queue.learn(detail.file_id, detail.state));
+  live.addEventListener('change', (/** @type {CustomEventInit} */ { detail }) => queue.learn(detail.file_id, detail.state));
   work = { user, live, uploads: { queue, panel: new UploadPanel(queue) } };
 }
 

@@ -31,7 +31,10 @@ export function deviceName(name, attributes = {}) {
     : isolated(name || '—', attributes);
 }
 
-/** The columns: [translation key, class, cell content of (result, user)]; staff see one more. */
+/**
+ * The columns; staff see one more.
+ * @returns {any[][]}
+ */
 export function columns(staff) {
   return [
     ['list.file', 'column-file', fileCell],

@@ -138,7 +138,9 @@ export class UploadPanel {
 
   // Among hundreds of rows, those that need somebody come first.
   #raise(row) {
-    const focused = row.element.contains(document.activeElement) ? document.activeElement : null;
+    const focused = row.element.contains(document.activeElement)
+      ? /** @type {HTMLElement} */ (document.activeElement)
+      : null;
     this.#list.prepend(row.element);
     focused?.focus();
   }
