@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, Unavailable
-from libs.common.http.serving import bind, serve
+from libs.common.http.serving import bind, run_loop, serve
 from libs.common.keys import READINESS
 from libs.common.resources import open_storage
 from libs.postgresql.embedded import EmbeddedPostgres
@@ -43,7 +43,7 @@ def run(settings: OperatorSettings) -> int:
                 app = create(overrides(settings, database_url), embedded)
                 return await serve(app, listener, settings, lambda: announce(app, settings))
 
-            return asyncio.run(main())
+            return run_loop(main())
 
 
 @contextlib.contextmanager

@@ -73,6 +73,7 @@ class WorkerGate:
         self._noted: set[int] = set()
         self._wake: Callable[[], None] = lambda: None
         self._looked = float("-inf")
+        metrics.budget_used.set_function(lambda: self.used_bytes)
         if self.own_bytes == ALWAYS_BYTES:
             log.warning(
                 "memory is too small for more than one ordinary file at a time: raise the container's limit, "
@@ -133,7 +134,6 @@ class WorkerGate:
         """Its room is free."""
         self._desk.ended(id(delivery))
         self._held.pop(id(delivery), None)
-        self._metrics.budget_used.set(self.used_bytes)
 
     def on_change(self, wake: Callable[[], None]) -> None:
         """`wake` is called when memory, slots or what is known of an attempt may have changed."""
@@ -223,7 +223,6 @@ class WorkerGate:
         head = self._heads.pop(lane)
         self._held[id(head.delivery)] = head.delivery
         self._known.pop(head.delivery.event.id, None)
-        self._metrics.budget_used.set(self.used_bytes)
         return lane
 
     def _lacks_memory(self, head: _Head) -> bool:

@@ -10,9 +10,10 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+import uvloop
 from aiohttp import web
 
 from libs.common.errors import ConfigurationError
@@ -92,6 +93,12 @@ async def serve(
     return 1 if app[FATAL].done() else 0
 
 
+def run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Run `main` to its end on uvloop, which takes a tenth off the CPU time of a file (ADR 0041)."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
 def spare_the_collector() -> None:
     """Take what was made by now out of the collector's walks: modules, routes and pools stay anyway."""
     gc.collect()
@@ -144,7 +151,7 @@ def run(settings_model: type[S], create: Callable[[S], web.Application]) -> int:
         async def main() -> int:
             return await serve(create(settings), listener, settings)
 
-        return asyncio.run(main())
+        return run_loop(main())
     except ConfigurationError as error:
         sys.stderr.write(f"{error.detail}\n")
         return 1
