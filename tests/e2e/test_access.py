@@ -261,7 +261,7 @@ async def body_of(session: ClientSession, url: str, route: str, caller: Caller) 
 def path_of(route: str, caller: Caller) -> str:
     """The path of `route` with the caller's file, and ids of nothing."""
     path = route.split(" ")[1].replace("{id}", caller.file_id).replace("{file_id}", caller.file_id)
-    path = path.replace("{version}", "x").replace("{path}", "js/main.js" if "static" in path else "")
+    path = path.replace("{version}", "x").replace("{path}", "app/main.js" if "static" in path else "")
     return re.sub(r"\{[a-z_]+\}", "999999", path)
 
 

@@ -11,19 +11,19 @@ from services.portal.assets import Assets, load_assets
 
 
 def make(folder: Path, script: str) -> Assets:
-    (folder / "js").mkdir(exist_ok=True)
-    (folder / "index.html").write_text('<script src="/static/@version@/js/main.js"></script>')
+    (folder / "app").mkdir(exist_ok=True)
+    (folder / "index.html").write_text('<script src="/static/@version@/app/main.js"></script>')
     (folder / "favicon.svg").write_text("<svg/>")
-    (folder / "js" / "main.js").write_text(script)
+    (folder / "app" / "main.js").write_text(script)
     return load_assets(folder)
 
 
 def test_one_changed_byte_changes_the_version_in_the_page(tmp_path: Path) -> None:
     first, same, other = make(tmp_path, "a"), make(tmp_path, "a"), make(tmp_path, "b")
     assert first.version == same.version != other.version
-    assert f"/static/{first.version}/js/main.js".encode() in first.index.body
+    assert f"/static/{first.version}/app/main.js".encode() in first.index.body
     assert first.index.etag != other.index.etag
-    assert first.files["js/main.js"].etag != other.files["js/main.js"].etag
+    assert first.files["app/main.js"].etag != other.files["app/main.js"].etag
 
 
 def test_compressed_bodies_hold_the_same_bytes(tmp_path: Path) -> None:

@@ -23,12 +23,16 @@ ASSEMBLED = re.compile(r"[`']([a-zA-Z]+)\.\$\{")
 
 
 def dictionary(language: str) -> dict[str, str]:
-    found: dict[str, str] = json.loads((STATIC / "i18n" / f"{language}.json").read_text())
+    found: dict[str, str] = {}
+    for path in sorted((STATIC / "i18n" / language).glob("*.json")):
+        area: dict[str, str] = json.loads(path.read_text())
+        assert found.keys().isdisjoint(area), path
+        found |= area
     return found
 
 
 def scripts() -> str:
-    return "\n".join(path.read_text() for path in sorted((STATIC / "js").glob("*.js")))
+    return "\n".join(path.read_text() for path in sorted(STATIC.rglob("*.js")))
 
 
 def used_keys(known: set[str]) -> set[str]:
@@ -113,7 +117,7 @@ def test_every_failure_reason_has_a_sentence(language: str) -> None:
 
 
 def test_the_names_of_dicom_attributes_are_those_of_the_standard() -> None:
-    names: dict[str, str] = json.loads((STATIC / "attribute-names.json").read_text())
+    names: dict[str, str] = json.loads((STATIC / "dicom/attribute-names.json").read_text())
     known = {f"{tag:08X}": entry[2] for tag, entry in DicomDictionary.items() if entry[4]}
     assert {tag: name for tag, name in names.items() if "x" not in tag} == known
     repeated = {tag: name for tag, name in names.items() if "x" in tag}

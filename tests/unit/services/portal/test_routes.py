@@ -128,7 +128,7 @@ async def test_routes_of_other_services_still_ask_who_calls(client: Client) -> N
 async def test_the_page_names_assets_that_may_be_kept_for_ever(client: Client) -> None:
     page = await (await client.get("/")).text()
     addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
-    assert any(address.endswith("/js/main.js") for address in addresses)
+    assert any(address.endswith("/app/main.js") for address in addresses)
     for address in addresses:
         answer = await client.get(address)
         assert answer.status == 200
@@ -137,7 +137,7 @@ async def test_the_page_names_assets_that_may_be_kept_for_ever(client: Client) -
 
 
 async def test_an_address_of_another_release_answers_but_is_not_kept(client: Client) -> None:
-    answer = await client.get("/static/0123456789ab/js/main.js")
+    answer = await client.get("/static/0123456789ab/app/main.js")
     assert answer.status == 200
     assert answer.headers["Cache-Control"] == "no-cache"
 
@@ -163,7 +163,7 @@ async def test_a_known_entity_tag_saves_the_body(client: Client) -> None:
 
 async def test_bodies_travel_compressed_when_the_client_can(client: Client) -> None:
     version = client.app[ASSETS].version
-    url = client.make_url(f"/static/{version}/attribute-names.json")
+    url = client.make_url(f"/static/{version}/dicom/attribute-names.json")
     async with ClientSession(auto_decompress=False) as session:
         async with session.get(url, headers={"Accept-Encoding": "gzip"}) as small:
             assert small.headers["Content-Encoding"] == "gzip"
@@ -173,7 +173,7 @@ async def test_bodies_travel_compressed_when_the_client_can(client: Client) -> N
             assert len(compressed) < len(await plain.read()) / 3
 
 
-@pytest.mark.parametrize("path", ["/", "/favicon.svg", "/static/x/js/main.js", "/static/x/none"])
+@pytest.mark.parametrize("path", ["/", "/favicon.svg", "/static/x/app/main.js", "/static/x/none"])
 async def test_every_answer_shuts_out_foreign_code(client: Client, path: str) -> None:
     headers = (await client.get(path)).headers
     policy = {part.split()[0]: part.split()[1:] for part in headers["Content-Security-Policy"].split("; ")}

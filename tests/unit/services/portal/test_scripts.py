@@ -17,8 +17,8 @@ ORIGIN = "http://portal.test"
 
 # A queue whose requests are answered by hand: `answers[name]` is {resolve, reject, onProgress, signal}.
 QUEUE = """
-    const { UploadQueue } = await import('/js/upload-queue.js');
-    const { ApiError, NetworkError } = await import('/js/api.js');
+    const { UploadQueue } = await import('/upload/queue.js');
+    const { ApiError, NetworkError } = await import('/app/api.js');
     const answers = {};
     const queue = new UploadQueue((file, control) => new Promise((resolve, reject) => {
         answers[file.name] = { resolve, reject, ...control };
@@ -125,7 +125,7 @@ def test_lines_of_a_header(page: Page) -> None:
     lines = run(
         page,
         """
-        const { lines, matches, formatTag } = await import('/js/dicom-json.js');
+        const { lines, matches, formatTag } = await import('/dicom/json-model.js');
         const dataset = {
             '00100010': { vr: 'PN', Value: [{ Alphabetic: 'A^B', Ideographic: 'C' }] },
             '00081140': { vr: 'SQ', Value: [{ '00081155': { vr: 'UI', Value: ['1.2'] } }] },
@@ -162,8 +162,8 @@ def test_numbers_and_sizes_follow_the_language(page: Page) -> None:
     shown = run(
         page,
         """
-        const { useLanguage, t } = await import('/js/i18n.js');
-        const { formatNumber, formatBytes } = await import('/js/format.js');
+        const { useLanguage, t } = await import('/app/i18n.js');
+        const { formatNumber, formatBytes } = await import('/app/format.js');
         const shown = {};
         for (const language of ['es', 'en']) {
             await useLanguage(language);
@@ -193,7 +193,7 @@ def test_the_local_day_is_asked_for_as_instants(page: Page) -> None:
     parameters = run(
         page,
         """
-        const { ResultsFilters } = await import('/js/results-filters.js');
+        const { ResultsFilters } = await import('/results/filters.js');
         const query = '?from=2026-03-01&to=2026-03-31&modality=ct';
         const filters = new ResultsFilters(query, new AbortController().signal);
         const { from, to, modality } = filters.parameters;

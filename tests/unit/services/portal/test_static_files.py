@@ -9,8 +9,28 @@ import pytest
 
 from services.portal.app import STATIC
 
-SCRIPTS = sorted((STATIC / "js").glob("*.js"))
+SCRIPTS = sorted(STATIC.rglob("*.js"))
 SHEETS = sorted((STATIC / "css").glob("*.css"))
+LAYERS = {
+    # What a folder may import from, beside itself.
+    "dicom": set(),
+    "ui": {"app", "dicom"},
+    "app": {"dicom", "ui"},
+    "account": {"app", "ui"},
+    "results": {"app", "dicom", "ui"},
+    "shares": {"app", "dicom", "ui"},
+    "upload": {"app", "dicom", "ui"},
+}
+ROUTES = {
+    ("app/main.js", "account"),
+    ("app/main.js", "results"),
+    ("app/main.js", "shares"),
+    ("app/main.js", "upload"),
+}
+"""Where views are put together."""
+MOUNTED = {("shares/link-page.js", "results")}
+"""A link's page shows the list and results inside itself."""
+IMPORT = re.compile(r"(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'")
 PAGE = (STATIC / "index.html").read_text()
 SINKS = re.compile(
     r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc|\.cssText|DOMParser"
@@ -18,29 +38,48 @@ SINKS = re.compile(
 )
 
 
+def name_of(path: Path) -> str:
+    return path.relative_to(STATIC).as_posix()
+
+
 def test_the_page_has_no_inline_script_style_or_handler() -> None:
     assert not re.search(r"<style|\sstyle=|\son\w+=", PAGE)
     assert all(re.search(r'\ssrc="/', tag) for tag in re.findall(r"<script[^>]*>", PAGE))
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
 def test_no_script_can_turn_text_into_markup_or_code(path: Path) -> None:
     assert SINKS.findall(path.read_text()) == []
 
 
-@pytest.mark.parametrize("path", [*SCRIPTS, *SHEETS, STATIC / "index.html"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*SCRIPTS, *SHEETS, STATIC / "index.html"], ids=name_of)
 def test_nothing_is_fetched_from_another_host(path: Path) -> None:
     links = re.findall(r"https?://[^\s'\"]+", path.read_text())
     assert [link for link in links if link != "http://www.w3.org/2000/svg"] == []
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
 def test_imports_lead_to_modules_and_names_that_exist(path: Path) -> None:
-    for names, source in re.findall(r"import \{([^}]*)\} from '\./([^']+)'", path.read_text()):
+    for names, source in re.findall(r"import \{([^}]*)\} from '(\.[^']+)'", path.read_text()):
         exported = (path.parent / source).read_text()
         for name in (part.strip().split(" as ")[0] for part in names.split(",")):
             if name:
                 assert re.search(rf"export [^;\n]*\b{name}\b", exported), f"{source} exports no {name}"
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=name_of)
+def test_folders_import_only_what_lies_below_them(path: Path) -> None:
+    for target in IMPORT.findall(path.read_text()):
+        to = (path.parent / target).resolve().relative_to(STATIC).parts[0]
+        own = name_of(path).split("/")[0]
+        if to in ("vendor", own) or (name_of(path), to) in ROUTES | MOUNTED:
+            continue
+        assert to in LAYERS[own], f"{name_of(path)} imports {target}"
+
+
+def test_every_folder_has_its_layer() -> None:
+    folders = {name_of(path).split("/")[0] for path in SCRIPTS}
+    assert folders == set(LAYERS)
 
 
 def test_every_sheet_is_linked_and_every_link_leads_somewhere() -> None:
@@ -54,6 +93,6 @@ def test_every_icon_that_a_script_names_is_in_the_sprite() -> None:
     assert named <= sprite
 
 
-@pytest.mark.parametrize("path", [*SCRIPTS, *SHEETS], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*SCRIPTS, *SHEETS], ids=name_of)
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 220

@@ -1,0 +1,91 @@
+// Spanish and English. Nodes remember their key, so that a switch of language rewrites the page in place.
+
+export const LANGUAGES = ['es', 'en'];
+const AREAS = ['core', 'account', 'upload', 'results', 'shares'];
+const STORED = 'dicom.language';
+
+let language = LANGUAGES[0];
+let dictionary = {};
+let plurals = new Intl.PluralRules(language);
+const bindings = new WeakMap(); // node -> Map of attribute ('' = text) -> [key, parameters]
+
+/** The language in use, also the locale of numbers and dates. */
+export function currentLanguage() {
+  return language;
+}
+
+/** The reader's earlier choice, else the browser's first language that we speak, else Spanish. */
+export function preferredLanguage() {
+  const stored = localStorage.getItem(STORED);
+  if (LANGUAGES.includes(stored)) return stored;
+  const spoken = (navigator.languages ?? [navigator.language]).map((tag) => tag.slice(0, 2).toLowerCase());
+  return spoken.find((tag) => LANGUAGES.includes(tag)) ?? LANGUAGES[0];
+}
+
+async function texts(code, area) {
+  const response = await fetch(new URL(`../i18n/${code}/${area}.json`, import.meta.url));
+  return response.json();
+}
+
+/** Load the dictionaries, rewrite the page and tell everybody (`languagechange` on `document`). */
+export async function useLanguage(code, { remember = false } = {}) {
+  dictionary = Object.assign({}, ...(await Promise.all(AREAS.map((area) => texts(code, area)))));
+  language = code;
+  plurals = new Intl.PluralRules(code);
+  if (remember) localStorage.setItem(STORED, code);
+  document.documentElement.lang = code;
+  translate(document);
+  document.dispatchEvent(new CustomEvent('languagechange'));
+}
+
+/** Whether the dictionary has this key (for codes that a newer server may send). */
+export function hasText(key) {
+  return key in dictionary;
+}
+
+/** The text of `key`. `{name}` takes `parameters.name`; a `count` picks `key.one` or `key.other`. */
+export function t(key, parameters = {}) {
+  const plural = `${key}.${plurals.select(Number(parameters.count ?? 0))}`;
+  const text = dictionary[key] ?? dictionary[plural] ?? dictionary[`${key}.other`] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in parameters ? show(parameters[name]) : whole));
+}
+
+function show(value) {
+  if (typeof value === 'function') return show(value()); // formatted anew in each language
+  return typeof value === 'number' ? new Intl.NumberFormat(language).format(value) : String(value);
+}
+
+function bind(node, attribute, key, parameters) {
+  if (!bindings.has(node)) bindings.set(node, new Map());
+  bindings.get(node).set(attribute, [key, parameters]);
+  node.setAttribute('data-i18n', '');
+  write(node, attribute, key, parameters);
+}
+
+function write(node, attribute, key, parameters) {
+  const text = t(key, parameters);
+  if (attribute) node.setAttribute(attribute, text);
+  else if (node.textContent !== text) node.textContent = text;
+}
+
+/** Give `node` the text of `key`, now and after every switch. */
+export function setText(node, key, parameters = {}) {
+  bind(node, '', key, parameters);
+}
+
+/** Give an attribute of `node` the text of `key`, now and after every switch. */
+export function setAttributeText(node, attribute, keyAndParameters) {
+  const [key, parameters = {}] = [keyAndParameters].flat();
+  bind(node, attribute, key, parameters);
+}
+
+/** Write the texts below `root` anew: parts that were off the page missed a switch. */
+export function translate(root) {
+  for (const node of root.querySelectorAll('[data-i18n]')) {
+    const key = node.getAttribute('data-i18n'); // index.html names its keys there
+    if (key) write(node, '', key, {});
+    for (const [attribute, [bound, parameters]] of bindings.get(node) ?? []) {
+      write(node, attribute, bound, parameters);
+    }
+  }
+}
