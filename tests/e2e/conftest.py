@@ -6,8 +6,6 @@ import asyncio
 import os
 import secrets
 import ssl
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,9 +15,9 @@ import pytest
 
 from libs.common.encryption.keyring import Keyring
 from libs.postgresql import folder as postgres_folder
+from tests.commands import run_command
 from tests.e2e.processes import (
     PASSWORD,
-    ROOT,
     Client,
     Process,
     client_of,
@@ -49,14 +47,9 @@ class System:
     def create_user(self, name: str, *, staff: bool = False, more: Sequence[str] = ()) -> None:
         """Make an account the way an operator does; `more` arguments of the command."""
         options = [*(["--staff", "--permission", "view_all_dicomresult"] if staff else []), *more]
-        subprocess.run(
-            [sys.executable, "-m", "services.auth", "create-user", name, *options],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": self.database_url("auth")},
-            input=f"{PASSWORD}\n".encode(),
-            check=True,
-            capture_output=True,
-        )
+        env = {"DATABASE_URL": self.database_url("auth")}
+        made = run_command("services.auth", "create-user", name, *options, env=env, given=f"{PASSWORD}\n")
+        assert made.returncode == 0, made.stderr
 
     def outputs(self) -> list[str]:
         """What each process printed."""

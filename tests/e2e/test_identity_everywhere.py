@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import secrets
-import subprocess
-import sys
 from typing import Any
 
 from aiohttp import ClientResponse
 
 from tests.builders import ct_instance
+from tests.commands import run_command
 from tests.e2e.conftest import NewUser, System
-from tests.e2e.processes import PASSWORD, ROOT, Client
+from tests.e2e.processes import PASSWORD, Client
 from tests.waiting import eventually
 
 BOUND = 30.0
@@ -24,16 +22,9 @@ EVERY_SERVICE = ("/api/auth/directory?q=a", "/api/files", "/api/results", "/api/
 
 async def shell(system: System, *arguments: str) -> str:
     """What an operator does on the auth service's database."""
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "services.auth", *arguments],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "DATABASE_URL": system.database_url("auth")},
-        input=f"{PASSWORD}\n",
-        text=True,
-        check=True,
-        capture_output=True,
-    )
+    env = {"DATABASE_URL": system.database_url("auth")}
+    done = await asyncio.to_thread(run_command, "services.auth", *arguments, env=env, given=f"{PASSWORD}\n")
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

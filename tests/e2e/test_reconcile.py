@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 
 import asyncpg
 import orjson
 
 from libs.postgresql.embedded import SUPERUSER
 from tests.builders import ct_instance
+from tests.commands import run_command
 from tests.e2e.conftest import System
-from tests.e2e.processes import ROOT, Client
+from tests.e2e.processes import Client
 from tests.waiting import eventually
 
 
@@ -24,15 +23,9 @@ def reconcile(system: System, *arguments: str) -> tuple[int, list[dict[str, obje
         module, database = "services.results", {"DATABASE_ADMIN_URL": system.database_url(SUPERUSER)}
     else:
         module, database = "services", {}
-    done = subprocess.run(
-        [sys.executable, "-m", module, "reconcile", "--json", "--older-than", "0s", *arguments],
-        env={"PATH": os.environ["PATH"], **settings, **database},
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.stderr == b""
+    env = {"PATH": os.environ["PATH"], **settings, **database}
+    done = run_command(module, "reconcile", "--json", "--older-than", "0s", *arguments, env=env)
+    assert done.stderr == ""
     return done.returncode, [orjson.loads(line) for line in done.stdout.splitlines()]
 
 

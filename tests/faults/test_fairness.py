@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,8 @@ import pytest
 
 from libs.common.bus.lanes import DEFAULT_LANES, DEFAULT_LARGE_BYTES, lane_of
 from libs.common.events import FileReceived
-from tests.e2e.processes import PASSWORD, ROOT, Client, start_all
+from tests.commands import run_command
+from tests.e2e.processes import PASSWORD, Client, start_all
 from tests.faults_support import FaultySystem, faulty_system
 
 BURST, FEW = 400, 10
@@ -34,15 +32,11 @@ async def someone_else(system: FaultySystem, auth_url: str, lane_taken: str) -> 
     """A signed-in person whose files wait in another lane."""
     for number in range(20):
         name = f"few-{number}"
-        await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", "services.auth", "create-user", name],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": auth_url},
-            input=f"{PASSWORD}\n".encode(),
-            check=True,
-            capture_output=True,
+        given, env = f"{PASSWORD}\n", {"DATABASE_URL": auth_url}
+        made = await asyncio.to_thread(
+            run_command, "services.auth", "create-user", name, env=env, given=given
         )
+        assert made.returncode == 0, made.stderr
         client = Client(system.client.session, system.client.urls)
         await client.login(name)
         _, me = await client.get("/api/auth/me")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from libs.common.database.postgres import Connection
 from services.auth import acts
 from tests.auth_support import Client, Start, refresh, sign_in
+from tests.commands import run_command
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "four unrelated words here"
@@ -30,17 +29,8 @@ class Shell:
 
     async def run(self, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
         """What a command printed and how it ended."""
-        return await asyncio.to_thread(
-            subprocess.run,
-            [sys.executable, "-m", self.module, *arguments],
-            cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "DATABASE_URL": self.url},
-            input=f"{password}\n",
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        env = {"DATABASE_URL": self.url}
+        return await asyncio.to_thread(run_command, self.module, *arguments, env=env, given=f"{password}\n")
 
     async def done(self, *arguments: str, password: str = "") -> str:
         """What a command printed that did what it should."""

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from http.cookies import Morsel
 from pathlib import Path
@@ -29,6 +28,7 @@ from services.auth.app import create
 from services.auth.schema import MIGRATIONS
 from services.auth.settings import AuthSettings
 from tests.auth_support import ADMIN, Start, answer, is_ready, me, refresh, sign_in
+from tests.commands import run_command
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -453,16 +453,9 @@ async def test_names_differ_by_more_than_case(sql: Connection) -> None:
 
 def create_user(url: str, *arguments: str, password: str) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k not in ("ADMIN_USERNAME", "ADMIN_PASSWORD")}
-    return subprocess.run(
-        [sys.executable, "-m", "services.auth", "create-user", *arguments],
-        input=password,
-        env={**environment, "DATABASE_URL": url, "PASSWORD_TIME_COST": "1", "PASSWORD_MEMORY_KIB": "8192"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    cheap = {"PASSWORD_TIME_COST": "1", "PASSWORD_MEMORY_KIB": "8192"}
+    environment = {**environment, "DATABASE_URL": url, **cheap}
+    return run_command("services.auth", "create-user", *arguments, env=environment, given=password)
 
 
 async def test_more_users_are_made_from_a_shell(start_auth: Start, role_url: Callable[[str], str]) -> None:

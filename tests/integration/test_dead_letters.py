@@ -20,9 +20,9 @@ from libs.common.errors import Unavailable
 from libs.common.outbox.dead_letters import PAGE, OutboxLetters
 from libs.common.outbox.store import OutboxStore, enqueue
 from tests.bus_support import received
+from tests.commands import run_command
 from tests.contract.bus_carriers import messages_in
 from tests.fixtures_postgres import OpenDatabase
-from tests.integration.test_command import command
 from tests.results_support import STAFF, bearer, running_results
 
 QUEUE = RESULTS_FILES.queue
@@ -182,7 +182,7 @@ async def test_the_command_shows_replays_and_drops_in_every_place(
     servers = {"AMQP_URL": amqp_url, "DATABASE_ADMIN_URL": database_url}
 
     def dead(*arguments: str, stdin: str = "", code: int = 0) -> list[str]:
-        done = command("dead", *arguments, stdin=stdin, **servers)
+        done = run_command("services", "dead", *arguments, env=servers, given=stdin)
         assert done.returncode == code, done.stderr
         return done.stdout.splitlines()
 
