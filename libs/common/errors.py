@@ -17,7 +17,8 @@ DicomSystemError
 │   ├── InvalidContent               422 (a code of its own per fault, e.g. not-dicom, truncated)
 │   └── TooManyRequests              429 too-many-requests
 ├── Unavailable                      503 a dependency does not answer; always worth a retry
-│   └── NoRoom                       503 a queue that takes the event is full: other events may pass
+│   ├── NoRoom                       503 a queue that takes the event is full: other events may pass
+│   └── NotRecorded                  503 not-recorded: nothing is done that the audit log cannot tell of
 ├── StorageError
 │   ├── ObjectNotFound               404 object-not-found
 │   │   └── ThumbnailMissing         404 thumbnail-missing: was made, and cannot be read any more
@@ -175,6 +176,16 @@ class Unavailable(DicomSystemError):
 
 class NoRoom(Unavailable):
     """A queue that takes this event is full; what other queues take may be published meanwhile."""
+
+
+class NotRecorded(Unavailable):
+    """The audit log does not take the entry of what was asked for: it is not done, and not given out."""
+
+    code = "not-recorded"
+
+    def __init__(self) -> None:
+        """The cause is the operator's to find, in the log of the service."""
+        super().__init__("Nothing is done that cannot be recorded, and the record of activities is not open.")
 
 
 class StorageError(DicomSystemError):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 from prometheus_client import Gauge
 
+from libs.common.audit.trail import AuditTrail
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
 from libs.common.database.postgres import Database
 from libs.common.encryption.keyring import Keyring
-from libs.common.errors import ConfigurationError
+from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.http.application import create_app
+from libs.common.http.audited import AUDIT_TRAILS
 from libs.common.keys import BUS, KEY_EXCHANGE, READINESS, STORAGE_METRICS, TELEMETRY, VERIFIER
 from libs.common.outbox.relay import OutboxRelay
 from libs.common.security.api_keys import HttpExchange, KeyExchange
@@ -30,6 +33,8 @@ from libs.common.storage.metrics import StorageMetrics
 from libs.common.tasks import supervise
 from libs.common.telemetry.metrics import Metrics
 from libs.common.telemetry.tracing import Telemetry
+
+log = logging.getLogger(__name__)
 
 
 def service_database(settings: DatabaseSettings, role: str, metrics: Metrics | None = None) -> Database:
@@ -107,6 +112,24 @@ def add_storage(app: web.Application, service: str, settings: StorageSettings) -
 
     app.cleanup_ctx.append(objects)
     return storage
+
+
+def add_audit_trail(
+    app: web.Application, service: str, settings: DatabaseSettings, database: Database
+) -> None:
+    """Note what `service` is asked for, with its own database role, from start to end."""
+    trail = AuditTrail(database, service, strict=settings.audit_strict_reads)
+    app[AUDIT_TRAILS][service] = trail
+
+    async def noting(app: web.Application) -> AsyncIterator[None]:
+        async with supervise(app, f"{service} audit entries", trail.run()):
+            yield
+        try:
+            await trail.flush()
+        except Unavailable as error:
+            log.error("audit entries of the last second are lost: %s", error.detail)
+
+    app.cleanup_ctx.append(noting)
 
 
 def standalone(service: str, settings: BrokerSettings) -> web.Application:

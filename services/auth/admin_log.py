@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
+from libs.common.audit.acts import note_done
 from libs.common.database.postgres import Connection
 from services.auth.identity.models import AdminLogEntry
 
@@ -52,6 +53,7 @@ async def note(
         flag,
         orjson.dumps(told).decode(),
     )
+    await note_done(connection, model[1], object_id, change=kind, fields=sorted(fields))
 
 
 async def read(

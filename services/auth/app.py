@@ -15,7 +15,7 @@ from libs.common.errors import Unavailable
 from libs.common.http.application import create_app
 from libs.common.http.openapi import add_operations
 from libs.common.keys import KEY_EXCHANGE, READINESS, TELEMETRY
-from libs.common.resources import add_verifier, service_database
+from libs.common.resources import add_audit_trail, add_verifier, service_database
 from libs.common.security.api_keys import Exchange, Exchanged, KeyExchange
 from libs.common.security.passwords import Passwords
 from libs.common.security.tokens import ISSUER
@@ -75,7 +75,9 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     app[API_KEYS] = ApiKeys(database, tokens)
     app[CLIENTS] = Clients(database, tokens, (f"{settings.base_url}{routes.PREFIX}/token", ISSUER))
     app[DEVICES] = Devices(database, throttle, idle_seconds=settings.session_idle_seconds)
-    add_operations(app, prefix=routes.PREFIX, title="Authentication", operations=routes.OPERATIONS)
+    add_operations(
+        app, prefix=routes.PREFIX, title="Authentication", service="auth", operations=routes.OPERATIONS
+    )
 
     async def resources(_: web.Application) -> AsyncIterator[None]:
         await database.open()
@@ -90,6 +92,7 @@ def install(app: web.Application, settings: AuthSettings) -> None:
             await database.close()
 
     app.cleanup_ctx.append(resources)
+    add_audit_trail(app, "auth", settings, database)
 
 
 def create(settings: AuthSettings) -> web.Application:

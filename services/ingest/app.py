@@ -16,7 +16,14 @@ from libs.common.http.openapi import add_operations
 from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.memory import keep_large_buffers
 from libs.common.outbox.dead_letters import OutboxLetters
-from libs.common.resources import add_storage, add_token_keys, outbox_relay, service_database, standalone
+from libs.common.resources import (
+    add_audit_trail,
+    add_storage,
+    add_token_keys,
+    outbox_relay,
+    service_database,
+    standalone,
+)
 from libs.common.storage import Storage
 from libs.common.tasks import supervise
 from libs.dicom.parse.header import HeaderLimits
@@ -44,7 +51,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
     metrics = IngestMetrics(telemetry.metrics.registry)
     app[SETTINGS] = settings
     app[DATABASE] = database
-    add_operations(app, prefix="/api/files", title="Ingest", operations=OPERATIONS)
+    add_operations(app, prefix="/api/files", title="Ingest", service="ingest", operations=OPERATIONS)
 
     async def postgresql() -> None:
         await require_current(database, MIGRATIONS)
@@ -86,6 +93,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
         await database.close()
 
     app.cleanup_ctx.append(resources)
+    add_audit_trail(app, "ingest", settings, database)
 
 
 def create(settings: IngestSettings) -> web.Application:

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.database.postgres import Database
-from libs.common.errors import InvalidContent, TooLarge, Unavailable, UnsupportedType
+from libs.common.errors import InvalidContent, NotRecorded, TooLarge, Unavailable, UnsupportedType
 from libs.common.events import Priority
 from libs.common.ids import ObjectKey, UserId, file_key, new_file_id
 from libs.common.storage import ObjectWriter, Storage
@@ -22,7 +22,7 @@ from libs.dicom.parse.header import Header, HeaderLimits, read_header
 from services.ingest import store
 from services.ingest.metrics import IngestMetrics
 from services.ingest.models import StoredFile
-from services.ingest.resending import Accepted, Resending, announcement
+from services.ingest.resending import Accepted, Resending, acceptance, announcement
 
 SLOT_SECONDS = 30.0
 LARGEST_DIMENSION = 2**31 - 1
@@ -120,10 +120,10 @@ class Intake:
             with self._telemetry.detail("accept file"):
                 async with self._database.connection() as connection:
                     asked = True
-                    return await store.accept_file(connection, file, event)
-        except Unavailable:
+                    return await store.accept_file(connection, file, event, acceptance(file))
+        except Unavailable as error:
             # Once asked, the database may have accepted the file before it was lost: the object must stay.
-            if not asked:
+            if not asked or isinstance(error, NotRecorded):
                 await self._storage.delete(ObjectKey(file.file))
             raise
 

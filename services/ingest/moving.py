@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.common.access import Viewer
+from libs.common.audit.acts import note_done
 from libs.common.database.postgres import Database
 from libs.common.errors import Conflict, NotFound, PermissionDenied
 from libs.common.events import FileMoved, new_event
@@ -73,6 +74,8 @@ class Moving:
                 moved_by=mover.user_id,
             )
             await enqueue(connection, SCHEMA, new_event(EVENT_SOURCE, data, current_traceparent()))
+            moved_from = file.collection
+            await note_done(connection, "file", file_id, collection=target, moved_from=moved_from)
             # Before the commit: were both databases lost then, the file would not go back to whom it left.
             await self._storage.put(place_key(file_id), b"", moved.place())
         return moved, True

@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from libs.common.audit.acts import done
+from libs.common.audit.entries import AuditEntry, write
 from libs.common.database.postgres import Database
-from libs.common.errors import Conflict, ObjectCorrupt, ObjectNotFound, Unavailable
+from libs.common.errors import Conflict, NotRecorded, ObjectCorrupt, ObjectNotFound, Unavailable
 from libs.common.events import Event, Priority, new_event
 from libs.common.ids import ObjectKey
 from libs.common.outbox.store import enqueue
@@ -39,6 +41,11 @@ def announcement(
     """The event that puts `file` on its way."""
     data = file.received(supersedes, supersedes_moves).model_copy(update={"priority": priority})
     return new_event(EVENT_SOURCE, data, current_traceparent())
+
+
+def acceptance(file: StoredFile) -> AuditEntry:
+    """The audit entry of its acceptance, to be written with it."""
+    return done("file", file.id, collection=file.collection, study=file.study_instance_uid)
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,9 @@ class Resending:
                     return Accepted(file.id, file.file_name, supersedes=replaced, queued=True)
                 keep = False
             raise Unavailable("Others send the same file at this very moment; send it again.")
+        except NotRecorded:
+            keep = False
+            raise
         finally:
             if not keep:
                 await self._storage.delete(ObjectKey(file.file))
@@ -117,7 +127,7 @@ class Resending:
                 if moves is None:
                     return False
                 event = announcement(file, priority, replaced, moves)
-                if not await store.accept_file(connection, file, event):
+                if not await store.accept_file(connection, file, event, acceptance(file)):
                     raise _Overtaken
         except _Overtaken:
             return False
@@ -145,6 +155,7 @@ class Resending:
             if not await store.take_failed(connection, twin.file.id, unless_failed=not twin.failed):
                 return None
             await enqueue(connection, SCHEMA, announcement(twin.file, priority))
+            await write(connection, acceptance(twin.file))
         return replace(first, queued=True)
 
     async def _is_whole(self, file: StoredFile) -> bool:

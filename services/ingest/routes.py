@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from aiohttp import web
 
 from libs.common.access import user_collection
+from libs.common.audit.entries import MOST_OBJECTS
 from libs.common.errors import (
     Conflict,
     DicomSystemError,
@@ -21,6 +24,7 @@ from libs.common.errors import (
     UnsupportedType,
 )
 from libs.common.events import Priority
+from libs.common.http.audited import ACT, note_part, speak_of
 from libs.common.http.authenticate import principal, viewer
 from libs.common.http.json import json_response, parse_json, parse_query
 from libs.common.http.media_type import media_type
@@ -73,7 +77,23 @@ async def upload_files(request: web.Request) -> web.Response:
         raise
     if not files:
         raise InvalidRequest('The body holds no file: name each form field "file".')
-    return _answer(files)
+    answer = _answer(files)
+    await _note_the_rest(request, files, answer.status)
+    return answer
+
+
+async def _note_the_rest(request: web.Request, files: list[UploadedFile], status: int) -> None:
+    """Note what no transaction has: files that were there before, and those that were refused."""
+    refused = Counter(file.problem.code for file in files if file.problem is not None)
+    before = [file.id for file in files if file.duplicate and str(file.id) not in request[ACT].of_these]
+    if status != HTTPStatus.ACCEPTED:
+        speak_of(request, "file", refused=refused)
+        return
+    request[ACT].noted, request[ACT].object_type = True, "file"
+    for first in range(0, len(before), MOST_OBJECTS):
+        await note_part(request, "success", *before[first : first + MOST_OBJECTS], duplicate=True)
+    if refused:
+        await note_part(request, "refused", refused=refused)
 
 
 def _sender(request: web.Request) -> Sender:
@@ -148,6 +168,7 @@ async def list_files(request: web.Request) -> web.Response:
         )
     files = found[: query.limit]
     more = len(found) > query.limit
+    speak_of(request, "file", *(one.id for one in files), studies={one.study_instance_uid for one in files})
     return json_response(FileList(files=files, next_cursor=str(files[-1].id) if more else None))
 
 
@@ -158,6 +179,7 @@ async def get_file(request: web.Request) -> web.Response:
         file = await store.get_file(connection, file_id, viewer(request).visible)
     if file is None:
         raise unknown_file()
+    speak_of(request, "file", collection=file.collection, studies=[file.study_instance_uid])
     return json_response(file)
 
 
@@ -175,9 +197,11 @@ async def move_file(request: web.Request) -> web.Response:
 
 def _file_id(request: web.Request) -> UUID:
     try:
-        return UUID(request.match_info["id"])
+        file_id = UUID(request.match_info["id"])
     except ValueError as error:
         raise unknown_file() from error
+    speak_of(request, "file", file_id)
+    return file_id
 
 
 OPERATIONS = (

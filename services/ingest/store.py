@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.common.audit.entries import AuditEntry, recording
 from libs.common.database.bounded import Parameters, Rows, fetch_planned, first_rows
 from libs.common.database.postgres import Connection
 from libs.common.events import Event
@@ -30,6 +31,8 @@ _ACCEPT = f"""
         RETURNING id
     ), announced AS (
         INSERT INTO ingest.outbox (event) SELECT $22::text::jsonb FROM accepted
+    ), noted AS (
+        INSERT INTO auth.audit_pending (entry) SELECT $23::text::jsonb FROM accepted
     )
     SELECT id FROM accepted
 """
@@ -85,13 +88,15 @@ class Twin(NamedTuple):
     failed: bool
 
 
-async def accept_file(connection: Connection, file: StoredFile, event: Event) -> bool:
-    """Insert the row and announce it, unless its collection has the same bytes or SOP Instance UID.
+async def accept_file(connection: Connection, file: StoredFile, event: Event, entry: AuditEntry) -> bool:
+    """Insert the row, announce and note it, unless its collection has the same bytes or SOP Instance UID.
 
-    Returns whether it was inserted.
+    Returns whether it was inserted. Raises NotRecorded, and asyncpg's errors.
     """
     values = file.model_dump(mode="python").values()
-    return await connection.fetchval(_ACCEPT, *values, event.to_json().decode()) is not None
+    with recording():
+        found = await connection.fetchval(_ACCEPT, *values, event.to_json().decode(), entry.to_json())
+    return found is not None
 
 
 async def find_twin(

@@ -20,7 +20,14 @@ from libs.common.http.authenticate import GUEST_OF
 from libs.common.http.openapi import add_operations
 from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.outbox.dead_letters import OutboxLetters
-from libs.common.resources import add_storage, add_token_keys, outbox_relay, service_database, standalone
+from libs.common.resources import (
+    add_audit_trail,
+    add_storage,
+    add_token_keys,
+    outbox_relay,
+    service_database,
+    standalone,
+)
 from libs.common.security.passwords import Passwords
 from libs.common.tasks import supervise
 from services.results.dead import routes as dead_routes
@@ -99,6 +106,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
         app,
         prefix="/api",
         title="Results",
+        service="results",
         operations=(
             *read_routes.OPERATIONS,
             *feed_routes.OPERATIONS,
@@ -186,6 +194,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
         await database.close()
 
     app.cleanup_ctx.append(resources)
+    add_audit_trail(app, "results", settings, database)
 
 
 def create(settings: ResultsSettings) -> web.Application:

@@ -18,6 +18,8 @@ from pathlib import Path
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
 
@@ -51,6 +53,7 @@ class Keyring:
             )
         self.current = current
         self._keys = {reference: AESGCM(key) for reference, key in keys.items()}
+        self._secrets = dict(keys)
 
     def __repr__(self) -> str:
         return f"Keyring(current={self.current!r}, keys={sorted(self._keys)})"
@@ -107,6 +110,13 @@ class Keyring:
         if not published:
             raise ConfigurationError(f"There is a keyring at {path} already: it is never overwritten.")
         return cls(reference, {reference: key})
+
+    def derived(self, purpose: str) -> dict[str, bytes]:
+        """32 bytes for each key by reference, which tell nothing of it or of other purposes (RFC 5869)."""
+        return {
+            reference: HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
+            for reference, key in self._secrets.items()
+        }
 
     def wrap(self, data_key: bytes, context: bytes) -> bytes:
         """Encrypt a 32-byte data key under the current key, bound to `context`: nonce, ciphertext, tag."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from libs.common import keys
+from libs.common.http.audited import AUDIT_RULES, AUDIT_TRAILS, audited, note_streamed
 from libs.common.http.authenticate import BASE_URL, BY_LINK, GATES, authenticate, declare, require_declared
 from libs.common.http.client import TRUSTED_PROXIES
 from libs.common.http.cross_origin import CORS_ORIGINS, allow_origin, answer_preflight
@@ -31,7 +32,7 @@ async def _telemetry(app: web.Application) -> AsyncIterator[None]:
 
 def create_app(settings: HttpSettings, telemetry: Telemetry) -> web.Application:
     """An application with everything that all services share, and no route of its own but health."""
-    app = web.Application(middlewares=[observe, problems, answer_preflight, authenticate])
+    app = web.Application(middlewares=[observe, audited, problems, answer_preflight, authenticate])
     app[keys.TELEMETRY] = telemetry
     app[keys.READINESS] = {}
     app[keys.DEAD_LETTERS] = []
@@ -42,7 +43,8 @@ def create_app(settings: HttpSettings, telemetry: Telemetry) -> web.Application:
     app[CORS_ORIGINS] = settings.cors_origins
     app[GATES] = {}
     app[BY_LINK] = set()
-    app.on_response_prepare.extend([note_prepared, allow_origin])
+    app[AUDIT_RULES], app[AUDIT_TRAILS] = {}, {}
+    app.on_response_prepare.extend([note_streamed, note_prepared, allow_origin])
     app.cleanup_ctx.extend([require_declared, _telemetry, _fatal])
     add_tls(app, settings)
     declare(app, "anyone", livez, readyz, metrics)

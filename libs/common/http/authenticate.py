@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from functools import partial
 from typing import Literal, NamedTuple
+from uuid import UUID
 
 from aiohttp import web
 
 from libs.common import keys
 from libs.common.access import Viewer
 from libs.common.errors import NotAuthenticated, PermissionDenied, TokenExpired, TokenInvalid
+from libs.common.http.audited import identify
 from libs.common.http.client import scheme_of
 from libs.common.http.cross_origin import origin_of
 from libs.common.http.problems import RequestHandler
@@ -34,6 +36,7 @@ class Guest(NamedTuple):
 
     viewer: Viewer
     lease: Lease
+    link_id: UUID
 
 
 PRINCIPAL = web.RequestKey("principal", Principal)
@@ -171,6 +174,7 @@ async def authenticate(request: web.Request, handler: RequestHandler) -> web.Str
         found = await authenticate_request(request)
         if found is None:
             raise NotAuthenticated("Sign in, or send `Authorization: Bearer <access token>`.")
+        identify(request, f"user:{found.user_id}", _came_with(found))
         if found.must_change_password and gate != "whoever must change their password":
             raise PermissionDenied("Change your password first.", code="password-change-required")
         request[PRINCIPAL] = found
@@ -181,6 +185,12 @@ async def authenticate(request: web.Request, handler: RequestHandler) -> web.Str
     return await handler(request)
 
 
+def _came_with(caller: Principal) -> str | None:
+    if caller.client_id is not None:
+        return f"client:{caller.client_id}"
+    return None if caller.session_id is None else f"session:{caller.session_id}"
+
+
 async def _answer_guest(request: web.Request, handler: RequestHandler, gate: Gate) -> web.StreamResponse:
     """What the caller's token or cookie opens counts for nothing here: a link's page never shows more."""
     if request.match_info.handler not in request.app[BY_LINK]:
@@ -188,6 +198,7 @@ async def _answer_guest(request: web.Request, handler: RequestHandler, gate: Gat
     if request.method not in SAFE_METHODS:
         check_origin(request)
     guest = await request.app[GUEST_OF](request)
+    identify(request, f"link:{guest.link_id}", None)
     guest.viewer.require(gate)
-    request[VIEWER], request[LEASE] = guest
+    request[VIEWER], request[LEASE] = guest.viewer, guest.lease
     return await handler(request)

@@ -19,6 +19,7 @@ from libs.common.errors import (
     PermissionDenied,
     Unavailable,
 )
+from libs.common.http.audited import AUDIT_RULES, Audited, AuditRule
 from libs.common.http.authenticate import BY_LINK, LINK, VIA, Gate, declare
 from libs.common.http.json import json_response
 from libs.common.http.problems import RequestHandler
@@ -67,6 +68,8 @@ class Operation:
     """Open also to whoever must change their password before anything else."""
     permission: Permission | None = None
     """What a caller must have been given; None: everybody who is signed in."""
+    audited: Audited = "always"
+    """Which requests leave an entry in the audit log."""
     by_link: bool = False
     """Open also to who has no account and opened a link, as far as that reaches; needs a permission."""
 
@@ -85,10 +88,14 @@ def add_operations(
     *,
     prefix: str,
     title: str,
+    service: str,
     operations: Sequence[Operation],
     document_path: str | None = None,
 ) -> None:
-    """Register the routes and serve their description at `<prefix>/openapi.json`."""
+    """Register the routes and serve their description at `<prefix>/openapi.json`.
+
+    `service` is who notes them for the audit log.
+    """
     document = describe(prefix, title, operations)
 
     async def openapi(_: web.Request) -> web.Response:
@@ -98,6 +105,9 @@ def add_operations(
     declare(app, "anyone", openapi)
     for operation in operations:
         declare(app, operation.gate, operation.handler)
+        app[AUDIT_RULES][operation.handler] = AuditRule(
+            service, operation.handler.__name__, operation.audited
+        )
         if operation.by_link:
             app[BY_LINK].add(operation.handler)
         app.router.add_route(operation.method, prefix + operation.path, operation.handler)

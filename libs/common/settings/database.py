@@ -29,6 +29,11 @@ class DatabaseSettings(TlsSettings):
     database_set_role: bool = Field(
         False, description="SET ROLE to the service's own role after login; `python -m services` turns it on."
     )
+    audit_strict_reads: bool = Field(
+        False,
+        description="Write what was read to the audit log before the answer begins, not within a second: "
+        "a service that is killed then loses no entry, and each read waits for PostgreSQL.",
+    )
     database_timeout: float = Field(
         10.0, gt=0, description="Seconds to wait for a connection or a statement before answering 503."
     )

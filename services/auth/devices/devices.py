@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from libs.common.audit.acts import note_done
 from libs.common.database.postgres import Database
 from libs.common.errors import NotFound
 from libs.common.ids import UserId
@@ -43,6 +44,7 @@ class Devices:
         async with self._database.transaction() as connection:
             if not await store.end_session(connection, session_id, user_id):
                 raise NotFound(UNKNOWN_SESSION)
+            await note_done(connection, "session", session_id)
 
     async def end(self, actor: Actor, user_id: int, session_id: UUID | None) -> None:
         """End a session, or all and the API keys, of an account. Raises NotFound or PermissionDenied."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from libs.common.audit.acts import note_done
 from libs.common.database.migrations import require_current
 from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError, InvalidRequest, Unavailable
@@ -49,9 +50,11 @@ async def ensure_admin(
         await store.lock_bootstrap(connection)
         if await store.has_superuser(connection):
             return
-        if await store.insert_user(connection, username, encoded, staff=True, superuser=True) is None:
+        made = await store.insert_user(connection, username, encoded, staff=True, superuser=True)
+        if made is None:
             log.error("nobody is an administrator, and %s is a user already: set ADMIN_USERNAME", username)
             return
+        await note_done(connection, "user", made, first_administrator=True)
         if given is None:
             announce(f"Administrator created. User name: {username}  Password: {password}  (shown only once)")
     log.info("administrator %s created", username)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from libs.common import permissions
+from libs.common.audit.acts import about, come_as, note_done
 from libs.common.database.postgres import Database
 from libs.common.errors import Conflict, InvalidRequest, NotAuthenticated, NotFound
 from libs.common.ids import UserId, new_uuid
@@ -62,6 +63,7 @@ class ApiKeys:
                 None if scope is None else sorted(scope),
                 wanted.days,
             )
+            await note_done(connection, "key", entry.id)
         return NewApiKey(**entry.model_dump(), key=key.encode())
 
     async def revoke(self, user_id: int, key_id: UUID) -> None:
@@ -69,10 +71,12 @@ class ApiKeys:
         async with self._database.transaction() as connection:
             if not await store.revoke_key(connection, key_id, user_id):
                 raise NotFound(UNKNOWN)
+            await note_done(connection, "key", key_id)
 
     async def exchange(self, presented: str) -> MachineToken:
         """An access token for a key. Raises NotAuthenticated."""
         key = decode_api_key(presented)
+        about("key", *(() if key is None else (key.prefix,)))
         if key is None:
             raise NotAuthenticated(REFUSED)
         async with self._database.transaction() as connection:
@@ -83,6 +87,7 @@ class ApiKeys:
             if identity is None:
                 raise NotAuthenticated(REFUSED)
             await store.note_key_used(connection, found.id)
+        come_as(f"user:{found.user_id}", f"client:key:{found.id.hex}")
         scope = None if found.permissions is None else permissions.known(found.permissions)
         left = found.expires_at - datetime.now(UTC)
         return await self._tokens.issue(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from libs.common import permissions
+from libs.common.audit.acts import come_as
 from libs.common.database.postgres import Database
 from libs.common.errors import Conflict, InvalidRequest, NotFound
 from libs.common.ids import UserId
@@ -134,6 +135,7 @@ class Clients:
             if identity is None:
                 raise InvalidClient
             await store.note_client_used(connection, client_id)
+        come_as(f"user:{user_id}", f"client:{client_id}")
         asked = None
         if scope is not None:
             names = scope.split()

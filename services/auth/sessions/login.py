@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from libs.common.audit.acts import about, come_as, note_done
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import NotAuthenticated, Unavailable, WrongCredentials
 from libs.common.ids import UserId, new_uuid
@@ -82,6 +83,7 @@ class Sessions:
 
     async def _check(self, username: str, password: str, *, stranger: bool) -> Account:
         account = await self._find(username)
+        about("user", *(() if account is None else (account.id,)))
         encoded = None if account is None else account.password
         matches = await self._passwords.verify(encoded, password, stranger=stranger)
         if account is None or not matches:
@@ -111,6 +113,8 @@ class Sessions:
             expires_at = await store.insert_session(
                 connection, token.session_id, account.id, token.hash, self._session_seconds, client
             )
+            come_as(f"user:{account.id}", f"session:{token.session_id.hex}")
+            await note_done(connection, "session", token.session_id)
         return self._grant(signer, identity, token, expires_at)
 
     async def refresh(self, presented: str, client: Client, *, former: bool = False) -> Grant:
@@ -133,6 +137,7 @@ class Sessions:
             raise NotAuthenticated(SESSION_OVER)
         async with self._database.transaction() as connection:
             session = await store.lock_session(connection, token.session_id)
+            about("session", token.session_id)
             identity = None if session is None else await accounts.get_identity(connection, session.user_id)
             # Any host of the domain can plant a cookie of the former name, with a session of its own.
             planted = former and session is not None and session.remote_address != ""
@@ -153,6 +158,7 @@ class Sessions:
         if token is not None:
             async with self._database.transaction() as connection:
                 await store.revoke_by_holder(connection, token.session_id, token.hash)
+                await note_done(connection, "session", token.session_id)
 
     async def identity(self, user_id: UserId) -> Identity:
         """The account as it is now. Raises NotAuthenticated when it has been closed."""
@@ -186,6 +192,7 @@ class Sessions:
                 return token.successor(session.rotation_salt)
             case Decision.REVOKE:
                 await store.revoke_session(connection, session.id)
+                about("session", session.id, reused=True)
                 self._metrics.refreshed("reused")
                 log.warning("a replaced refresh token came again: session of user %s ended", session.user_id)
                 return None

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from libs.common import permissions
 from libs.common.access import group_collection, user_collection
+from libs.common.audit.acts import note_done
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Conflict, InvalidRequest, NotFound, WrongCredentials
 from libs.common.ids import UserId
@@ -195,6 +196,7 @@ class Users:
                 raise Conflict("The password was changed at this very moment; sign in again.")
             await store.set_password(connection, user_id, encoded, must_change=False)
             await sessions.revoke_sessions(connection, UserId(user_id), but=session_id)
+            await note_done(connection, "user", user_id)
 
     async def change_profile(self, user_id: int, change: ProfileChange) -> None:
         """Change what people say of themselves. Raises InvalidRequest."""
@@ -202,6 +204,8 @@ class Users:
             await store.change_user(connection, user_id, UserChange.model_validate(change.model_dump()))
             if change.default_collection is not None:
                 await _set_default_collection(connection, user_id, change.default_collection)
+            fields = sorted(change.model_dump(exclude_none=True))
+            await note_done(connection, "user", user_id, fields=fields)
 
 
 async def _require(connection: Connection, user_id: int) -> User:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from libs.common.bus.dead_letters import DeadLetter, Fate, Judge, Walked
 from libs.common.errors import NotFound, TooLarge, UnsupportedType
+from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
@@ -82,6 +83,7 @@ async def _settle(request: web.Request, fate: Fate) -> web.Response:
         # Also what was done before the broker went away.
         counted.labels("replayed").inc(walked.replayed)
         counted.labels("dropped").inc(walked.dropped)
+        speak_of(request, "deadletter", replayed=walked.replayed, dropped=walked.dropped)
         log.info(
             "dead letters: user %d replays %d, drops %d",
             caller.user_id,

@@ -44,6 +44,7 @@ OPERATIONS = (
         "/changes",
         list_changes,
         "Changes of results after a cursor",
+        audited="refusals",
         tag="changes",
         query=ChangeQuery,
         response=ChangeList,

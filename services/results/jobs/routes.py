@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from libs.common.audit.acts import note_done
 from libs.common.database.postgres import Connection
 from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
 from libs.common.http.authenticate import viewer
@@ -34,6 +35,7 @@ async def create_job(request: web.Request) -> web.Response:
     async with request.app[DATABASE].transaction() as connection:
         job = await store.insert(connection, new_uuid(), body.where, caller.user_id)
         await _require_room(connection, request.app[SETTINGS].jobs_running)
+        await note_done(connection, "job", job.id)
     request.app[JOBS].wake()
     log.info("job %s: user %d has files measured again", job.id, caller.user_id)
     return json_response(job, status=201)
@@ -81,6 +83,8 @@ async def _change(request: web.Request, how: str) -> web.Response:
         known = job is not None or await store.get(connection, job_id) is not None
         if job is not None and how == "resume":
             await _require_room(connection, request.app[SETTINGS].jobs_running)
+        if job is not None:
+            await note_done(connection, "job", job_id)
     if not known:
         raise _unknown()
     if job is None:
@@ -135,6 +139,7 @@ OPERATIONS = (
         "/processing/jobs/{job_id}",
         get_job,
         "One job",
+        audited="refusals",
         tag="processing",
         response=Job,
         problems=(NotFound,),

@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from libs.common.access import Viewer
+from libs.common.audit.acts import about, come_as, note_done
 from libs.common.database.postgres import Database
 from libs.common.errors import NotAuthenticated, NotFound, TooManyRequests, Unavailable
 from libs.common.http.authenticate import Guest, Lease
@@ -75,6 +76,7 @@ class Links:
             await self._guess(None, address)
             self._count("unknown")
             raise _unknown()
+        about("link", link["id"])
         guess = None
         if link["password_hash"] is not None:
             guess = await self._check(link, password, address)
@@ -85,6 +87,9 @@ class Links:
             expires_at = await store.begin(
                 connection, link["id"], hash_of(session), SESSION_SECONDS, MOST_SESSIONS
             )
+            if expires_at is not None:
+                come_as(f"link:{link['id']}", None)
+                await note_done(connection, "link", link["id"])
         if expires_at is None:
             self._count("unknown")
             raise _unknown()
@@ -135,7 +140,7 @@ class Links:
             permissions.add("view_dicomfile")
         viewer = Viewer(NOBODY, MappingProxyType({}), frozenset(permissions), (f"{store.WHOM}{found['id']}",))
         ended = partial(self._watch.wait, hash_of(presented or ""))
-        return Guest(viewer, Lease(found["session_expires_at"], ended))
+        return Guest(viewer, Lease(found["session_expires_at"], ended), found["id"])
 
     def _count(self, outcome: Opening) -> None:
         self._metrics.link_openings.labels(outcome).inc()

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from aiohttp import web
 
+from libs.common.audit.acts import note_done
 from libs.common.errors import (
     Conflict,
     NotFound,
@@ -56,6 +57,7 @@ async def create_link(request: web.Request) -> web.Response:
         share, _ = await giving.give(connection, caller, subject, terms, limits, shorten=not chosen)
         await store.insert(connection, link_id, share["id"], hash_of(token), password, download=body.download)
         [made] = await store.with_facts(connection, [share])
+        await note_done(connection, "link", link_id, **giving.what_is_given(share))
     request.app[METRICS].shares_given.inc()
     log.info("link %s: user %d makes it", link_id, caller.user_id)
     url = f"{request.app[BASE_URL]}{LINK_PAGES}{token}"
@@ -97,6 +99,7 @@ async def delete_link(request: web.Request) -> web.Response:
             ended = await giving.take_back(connection, caller, share_id)
         except NotFound:
             raise _no_link() from None
+        await note_done(connection, "link", link_id, ended=ended)
     request.app[METRICS].shares_ended.labels("taken-back").inc(ended)
     log.info("link %s: user %d ends it", link_id, caller.user_id)
     return web.Response(status=204)

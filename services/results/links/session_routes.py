@@ -100,6 +100,7 @@ OPERATIONS = (
         "/links/session",
         get_open_link,
         "What the link leads to that this browser has opened",
+        audited="refusals",
         tag="links",
         response=OpenLink,
         problems=(NotAuthenticated,),

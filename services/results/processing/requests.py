@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from libs.common.access import Viewer
+from libs.common.audit.acts import note_done
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Conflict, PermissionDenied
 from libs.common.events import FileRequested, Priority, RequestReason, new_event
@@ -98,6 +99,10 @@ class Requests:
             asked = await ask(connection, [file_id], Asker(viewer.user_id, "normal"))
             if not asked:
                 raise Conflict("This file is not received yet: try again in a moment.")
+            [one] = asked
+            await note_done(
+                connection, "file", file_id, collection=one.collection, study=one.study_instance_uid
+            )
         self._metrics.requests.labels("retry").inc()
         self._wake()
         log.info("file %s: user %d has it tried again", file_id, viewer.user_id)

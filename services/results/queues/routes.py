@@ -24,6 +24,7 @@ OPERATIONS = (
         "/processing/queues",
         list_queues,
         "What waits where, and for how long",
+        audited="refusals",
         tag="processing",
         response=QueueList,
         permission="view_queue",

@@ -10,6 +10,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, RangeNotSatisfiable, ThumbnailMissing
+from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import NO_STORE, json_response
 from libs.common.http.problems import problem_of
@@ -121,6 +122,7 @@ async def get_frame_means(request: web.Request) -> web.StreamResponse:
         row = await queries.get_frame_means(connection, file_id, viewer(request))
     if row is None:
         raise unknown()
+    _speak_of(request, row)
     if not row["stored"]:
         if row["means"] is None:
             raise ObjectNotFound("This result has no means by frame.")
@@ -144,4 +146,9 @@ async def _visible(request: web.Request, file_id: UUID) -> asyncpg.Record:
         row = await queries.get_object(connection, file_id, viewer(request))
     if row is None:
         raise unknown()
+    _speak_of(request, row)
     return row
+
+
+def _speak_of(request: web.Request, row: asyncpg.Record) -> None:
+    speak_of(request, "file", collection=row["collection"], studies=[row["study_instance_uid"]])

@@ -6,6 +6,7 @@ import orjson
 from aiohttp import web
 
 from libs.common.errors import NotFound, ObjectNotFound, RangeNotSatisfiable, ThumbnailMissing
+from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
@@ -38,6 +39,12 @@ async def list_results(request: web.Request) -> web.Response:
         rows = await queries.list_results(connection, caller, query, before, query.limit + 1)
     page = rows[: query.limit]
     more = len(rows) > query.limit
+    speak_of(
+        request,
+        "file",
+        *(row["file_id"] for row in page),
+        studies={row["study_instance_uid"] for row in page},
+    )
     return json_response(
         ResultList(
             results=[ResultSummary.model_validate(ResultSummary.values_of(dict(row))) for row in page],
@@ -60,6 +67,7 @@ async def get_result(request: web.Request) -> web.Response:
         row = await queries.get_result(connection, file_id, viewer(request))
     if row is None:
         raise unknown()
+    speak_of(request, "file", collection=row["collection"], studies=[row["study_instance_uid"]])
     values = ResultFacts.values_of(dict(row))
     body = ResultFacts.model_validate({**values, "owner": {"id": row["owner_id"]}}).model_dump(mode="json")
     # JSON goes from the database to the caller as the text that it is.
@@ -95,6 +103,7 @@ OPERATIONS = (
         "/results/summary",
         get_summary,
         "Count results by state",
+        audited="refusals",
         tag="results",
         response=Summary,
         permission="view_dicomresult",
@@ -126,6 +135,7 @@ OPERATIONS = (
         "/results/{file_id}/thumbnail",
         get_thumbnail,
         "Small picture of the middle frame",
+        audited="together",
         tag="results",
         response_type="image/jpeg",
         problems=(NotFound, ObjectNotFound, ThumbnailMissing),

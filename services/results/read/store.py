@@ -48,12 +48,12 @@ _GET_ATTEMPTS = f"""
     WHERE file_id = $1 AND {_SEEN} ORDER BY finished_at, attempt
 """
 GET_OBJECT = f"""
-    SELECT file_name, thumbnail_key IS NOT NULL AS thumbnail
+    SELECT file_name, thumbnail_key IS NOT NULL AS thumbnail, collection, study_instance_uid
     FROM {_TABLE} AS file WHERE file_id = $1 AND {_SEEN}
 """
 _GET_FRAME_MEANS = f"""
     SELECT nullif(statistics -> 'frame_means', 'null')::text AS means,
-        coalesce(statistics -> 'frame_means_stored' = 'true', false) AS stored
+        coalesce(statistics -> 'frame_means_stored' = 'true', false) AS stored, collection, study_instance_uid
     FROM {_TABLE} AS file WHERE file_id = $1 AND {_SEEN}
 """
 _COUNT = """

@@ -5,7 +5,7 @@ A share that was given by managing another one ends with it, whichever way that 
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 from uuid import UUID
 
 import asyncpg
@@ -51,6 +51,20 @@ class NamesItem(Protocol):
     def series_instance_uid(self) -> str | None: ...
     @property
     def collection(self) -> str | None: ...
+
+
+def what_is_given(share: asyncpg.Record) -> dict[str, Any]:
+    """A share as the audit log tells of it."""
+    file, series = share["file_id"], share["series_instance_uid"]
+    return {
+        "collection": share["collection"],
+        "study": share["study_instance_uid"],
+        "grantee": share["grantee"],
+        "kind": share["kind"],
+        "mode": share["mode"],
+        **({} if file is None else {"file": str(file)}),
+        **({} if series is None else {"series_instance_uid": series}),
+    }
 
 
 async def find(connection: Connection, viewer: Viewer, named: NamesItem) -> Subject:

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 from aiohttp import web
 
+from libs.common.audit.acts import note_done
 from libs.common.errors import Conflict, InvalidRequest, NotFound, TooLarge, UnsupportedType
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query, read_body
@@ -37,6 +38,7 @@ async def create_share(request: web.Request) -> web.Response:
     async with request.app[DATABASE].transaction() as connection:
         subject = await giving.find(connection, caller, body)
         row, made = await giving.give(connection, caller, subject, terms, limits)
+        await note_done(connection, "share", row["id"], **giving.what_is_given(row))
     if made:
         metrics.shares_given.inc()
     log.info("share %s: user %d shares with %s", row["id"], caller.user_id, terms.grantee)
@@ -71,6 +73,7 @@ async def delete_share(request: web.Request) -> web.Response:
         raise NotFound("You have no share with this id.") from None
     async with request.app[DATABASE].transaction() as connection:
         ended = await giving.take_back(connection, caller, share_id)
+        await note_done(connection, "share", share_id, ended=ended)
     request.app[METRICS].shares_ended.labels("taken-back").inc(ended)
     log.info("share %s: user %d ends it", share_id, caller.user_id)
     return web.Response(status=204)

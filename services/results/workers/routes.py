@@ -26,6 +26,7 @@ OPERATIONS = (
         "/processing/workers",
         list_workers,
         "Who works, and on what",
+        audited="refusals",
         tag="processing",
         response=WorkerList,
         permission="view_worker",

@@ -68,7 +68,7 @@ def make_app() -> web.Application:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     app = make_app()
-    add_operations(app, prefix="/api/test", title="Test", operations=OPERATIONS)
+    add_operations(app, prefix="/api/test", title="Test", service="test", operations=OPERATIONS)
     async with TestClient(TestServer(app)) as made:
         yield made
     await app[VERIFIER].close()

@@ -1,0 +1,119 @@
+"""Entries that no transaction writes, of reads and refusals: soon, or first where that is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from libs.common.audit.entries import MOST_OBJECTS, AuditEntry, write
+from libs.common.database.postgres import Database
+from libs.common.errors import NotRecorded, Unavailable
+
+log = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.5
+MOST_BUFFERED = 500_000
+"""Entries and their ids, about 100 MB; with more nothing is read any longer."""
+AT_ONCE = 1000
+"""Entries written in one statement."""
+
+
+class AuditTrail:
+    """Where a service's entries go that no transaction of an act writes."""
+
+    def __init__(self, database: Database, service: str, *, strict: bool) -> None:
+        """`strict`: nothing is answered before its entry is written (AUDIT_STRICT_READS)."""
+        self.service = service
+        self._database = database
+        self._strict = strict
+        self._waiting: list[AuditEntry] = []
+        self._weight = 0
+        self._failing = False
+        self._wake = asyncio.Event()
+
+    async def add(self, entry: AuditEntry) -> None:
+        """Note an act. Raises Unavailable when it cannot be: what it is about is not given out then."""
+        if self._strict or self._failing:
+            # What could not be written grows no further: no more than FLUSH_SECONDS of reads lie in memory.
+            await self._write([entry])
+            return
+        if self._weight >= MOST_BUFFERED:
+            raise NotRecorded
+        self._waiting.append(entry)
+        self._weight += _weight(entry)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write what waits, soon; for ever."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except Unavailable as error:
+                log.warning("audit entries wait: %s", error.detail)
+
+    async def flush(self) -> None:
+        """Write what waits now. Raises Unavailable, and keeps what was not written then."""
+        self._wake.clear()
+        self._waiting = merged(self._waiting)
+        try:
+            while taken := self._waiting[:AT_ONCE]:
+                await self._write(taken)
+                del self._waiting[: len(taken)]
+            self._failing = False
+        except BaseException:
+            self._failing = True
+            self._wake.set()
+            raise
+        finally:
+            self._weight = sum(map(_weight, self._waiting))
+
+    async def _write(self, entries: list[AuditEntry]) -> None:
+        async with self._database.transaction() as connection:
+            await write(connection, *entries)
+
+
+def _weight(entry: AuditEntry) -> int:
+    return 1 + len(entry.objects) + len(entry.studies)
+
+
+def merged(entries: Iterable[AuditEntry]) -> list[AuditEntry]:
+    """One entry for what somebody looked at together in one moment: the thumbnails of a list."""
+    found: list[AuditEntry] = []
+    place: dict[tuple[object, ...], int] = {}
+    for entry in entries:
+        kind = _kind(entry)
+        at = place.get(kind) if entry.joins else None
+        if at is None or len(found[at].objects) + len(entry.objects) > MOST_OBJECTS:
+            place[kind] = len(found)
+            found.append(entry)
+        else:
+            first = found[at]
+            found[at] = replace(
+                first,
+                objects=tuple(dict.fromkeys((*first.objects, *entry.objects))),
+                studies=tuple(dict.fromkeys((*first.studies, *entry.studies))),
+                details={**first.details, "requests": _requests(first) + _requests(entry)},
+            )
+    return found
+
+
+def _requests(entry: AuditEntry) -> int:
+    told: int = entry.details.get("requests", 1)
+    return told
+
+
+def _kind(entry: AuditEntry) -> tuple[object, ...]:
+    return (
+        entry.action,
+        entry.actor,
+        entry.acting_as,
+        entry.object_type,
+        entry.collection,
+        entry.address,
+        entry.route,
+        entry.status,
+    )
