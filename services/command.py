@@ -25,6 +25,10 @@ usage: python -m services            run all services, with what the environment
                                      make an account; the password is asked for, or read from standard input
        python -m services user|group|permission list|create|change|…
                                      accounts, groups and permissions (--help)
+       python -m services verify-audit [EXPORT] [--anchors FILE]
+                                     prove that no entry of the audit log was changed, removed or added
+       python -m services export-audit FOLDER
+                                     take the audit log along, to prove it elsewhere
        python -m services reconcile [--repair] [--json] …
                                      see that every accepted file is in exactly one state (--help)
        python -m services reprocess --where KEY=VALUE … [--method-below N] [--yes]
@@ -63,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
                 from services.operator import reprocess
 
                 return reprocess.run(rest)
-            case ["create-user" | "user" | "group" | "permission", *_]:
+            case ["create-user" | "user" | "group" | "permission" | "verify-audit" | "export-audit", *_]:
                 return accounts(load_settings(OperatorSettings), arguments)
             case ["reconcile", *rest]:
                 return reconcile(rest)
@@ -103,14 +107,17 @@ def accounts(settings: OperatorSettings, arguments: Sequence[str]) -> int:
     """Work on accounts on DATABASE_URL, else on the embedded PostgreSQL, running or not."""
     # Password hashing is not for the commands above.
     from services.auth import command
+    from services.auth.audit import command as audit_command
     from services.auth.settings import AuthSettings
 
+    run = audit_command.run if arguments[0] in audit_command.COMMANDS else command.run
+    keyring = {} if settings.auth_keyring_file is None else {"auth_keyring_file": settings.auth_keyring_file}
     if settings.database_url is not None:
-        return command.run(arguments)
+        return run(arguments, load_settings(AuthSettings).model_copy(update=keyring))
     prepare_data_dir(settings.data_dir)
     with embedded_url(settings.data_dir, "auth") as url:
-        given = load_settings(AuthSettings).model_copy(update={"database_url": SecretStr(url)})
-        return command.run(arguments, given)
+        known = {"database_url": SecretStr(url), "auth_keyring_file": settings.auth_keyring_path}
+        return run(arguments, load_settings(AuthSettings).model_copy(update=known))
 
 
 def reconcile(arguments: Sequence[str]) -> int:

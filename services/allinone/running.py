@@ -72,6 +72,7 @@ def overrides(settings: OperatorSettings, database_url: str) -> dict[str, Any]:
         "port": settings.port,
         "database_url": SecretStr(database_url),
         "database_set_role": True,
+        "auth_keyring_file": settings.auth_keyring_path,
     }
 
 
@@ -81,6 +82,8 @@ def prepare_keyring(settings: OperatorSettings) -> None:
     if missing and not holds_objects(settings):
         Keyring.create(settings.keyring_path)
     Keyring.load(settings.keyring_path)
+    if settings.auth_keyring_file is None and not settings.auth_keyring_path.exists():
+        Keyring.create(settings.auth_keyring_path)
 
 
 def holds_objects(settings: OperatorSettings) -> bool:

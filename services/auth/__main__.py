@@ -5,8 +5,13 @@ import sys
 from libs.common.http.serving import run
 from services.auth import command
 from services.auth.app import create
+from services.auth.audit import command as audit_command
 from services.auth.settings import AuthSettings
 
 if __name__ == "__main__":
-    commanded = sys.argv[1:2] and sys.argv[1] in command.COMMANDS
-    raise SystemExit(command.run(sys.argv[1:]) if commanded else run(AuthSettings, create))
+    commands = {
+        **dict.fromkeys(command.COMMANDS, command.run),
+        **dict.fromkeys(audit_command.COMMANDS, audit_command.run),
+    }
+    chosen = commands.get("".join(sys.argv[1:2]))
+    raise SystemExit(run(AuthSettings, create) if chosen is None else chosen(sys.argv[1:]))

@@ -22,6 +22,7 @@ from libs.common.security.tokens import ISSUER
 from libs.common.tasks import supervise
 from libs.common.telemetry.tracing import Telemetry
 from services.auth import routes
+from services.auth.audit.auditing import Auditing
 from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
 from services.auth.identity.bootstrap import Bootstrap
@@ -79,12 +80,19 @@ def install(app: web.Application, settings: AuthSettings) -> None:
         app, prefix=routes.PREFIX, title="Authentication", service="auth", operations=routes.OPERATIONS
     )
 
+    auditing = Auditing.of(database, settings, auth_metrics)
+
+    async def audit() -> None:
+        await wait_until_current(database, MIGRATIONS)
+        await auditing.run()
+
     async def resources(_: web.Application) -> AsyncIterator[None]:
         await database.open()
         try:
             async with (
                 supervise(app, "auth bootstrap", bootstrap.run()),
                 supervise(app, "auth throttle", prune_for_ever(database, throttle)),
+                supervise(app, "audit log", audit()),
             ):
                 yield
         finally:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr, ValidationError
 
+from libs.common.audit.acts import Act, acting
 from libs.common.database.migrations import require_current
 from libs.common.errors import ConfigurationError, DicomSystemError
 from libs.common.resources import service_database
@@ -34,6 +35,7 @@ def run(arguments: Sequence[str], settings: AuthSettings | None = None) -> int:
     `settings` None: those of the environment.
     """
     options = _parser().parse_args(_spelt_out(arguments))
+    options.spelt = _spelt_out(arguments)
     try:
         settings = settings or load_settings(AuthSettings)
         if options.asks_password:
@@ -63,7 +65,11 @@ async def _with_directory(settings: AuthSettings, options: argparse.Namespace) -
         command: acts.Command = options.command
         throttle = Throttle(database, settings, AuthMetrics(CollectorRegistry()))
         devices = Devices(database, throttle, idle_seconds=settings.session_idle_seconds)
-        return await command(acts.Commands(users, Groups(database), devices), options)
+        shell = Act(
+            "auth", " ".join(options.spelt[:2]), actor="operator", acting_as=f"shell:{getpass.getuser()}"
+        )
+        with acting(shell):
+            return await command(acts.Commands(users, Groups(database), devices), options)
     finally:
         passwords.close()
         await database.close()

@@ -40,6 +40,33 @@ class AuthMetrics:
             registry=registry,
         )
 
+        self._audit_pending = Gauge(
+            "audit_pending_entries", "Noted acts that wait to be chained", registry=registry
+        )
+        self._audit_oldest = Gauge(
+            "audit_pending_oldest_seconds", "Age of the oldest of them", registry=registry
+        )
+        self._audit_head = Gauge(
+            "audit_head_seq", "Number of the newest entry of the audit log", registry=registry
+        )
+        self.audit_broken = Gauge(
+            "audit_chain_broken",
+            "1 when the last look at the whole audit log found an entry that does not fit",
+            registry=registry,
+        )
+        self.audit_verified = Gauge(
+            "audit_verified_timestamp_seconds",
+            "When the whole audit log was last looked at",
+            registry=registry,
+        )
+
+    def show_audit(self, waiting: int, oldest_seconds: float, head: int | None) -> None:
+        """What waits to be chained, and how far the log goes."""
+        self._audit_pending.set(waiting)
+        self._audit_oldest.set(oldest_seconds)
+        if head is not None:
+            self._audit_head.set(head)
+
     def show_throttle(self, counters: int, blocked: int) -> None:
         """How many counters there are, and how many hold somebody up."""
         self._counters.labels("all").set(counters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from services.auth.audit import routes as audit
 from services.auth.devices import routes as devices
 from services.auth.groups import routes as groups
 from services.auth.identity import routes as identity
@@ -17,4 +18,5 @@ OPERATIONS = (
     *devices.OPERATIONS,
     *groups.OPERATIONS,
     *machines.OPERATIONS,
+    *audit.OPERATIONS,
 )

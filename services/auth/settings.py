@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
@@ -24,6 +25,16 @@ class AuthSettings(ServiceSettings, DatabaseSettings):
         None,
         max_length=MAX_PASSWORD_LENGTH,
         description="The administrator's first password; unset: generated and printed once.",
+    )
+    auth_keyring_file: Path | None = Field(
+        None,
+        description="File with auth's own keys, a keyring like KEYRING_FILE but another: they sign the audit "
+        "log. `python -m services` makes DATA_DIR/auth-keyring.json; without it nothing is sealed.",
+    )
+    audit_anchor_file: Path | None = Field(
+        None,
+        description="File to which each head of the audit log is appended, best on another machine's disk: "
+        "by it a log whose end was cut off is told from a whole one.",
     )
     access_token_seconds: int = Field(
         MAX_LIFE_SECONDS,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 
 from libs.common.settings.broker import BrokerSettings
@@ -15,6 +17,9 @@ DATABASE = "bddicomimage"
 class OperatorSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenSettings):
     """DATABASE_URL may log in as any user that can assume the services' roles."""
 
+    auth_keyring_file: Path | None = Field(
+        None, description="Auth's own keys, see there; unset: DATA_DIR/auth-keyring.json."
+    )
     database_admin_url: PostgresUrl | None = Field(
         None,
         description="postgresql:// URL of a superuser, or of the database's owner with CREATEROLE, for "
@@ -25,6 +30,11 @@ class OperatorSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenS
     )
     ingest_password: SecretStr | None = Field(None, description="The same for the role ingest.")
     results_password: SecretStr | None = Field(None, description="The same for the role results.")
+
+    @property
+    def auth_keyring_path(self) -> Path:
+        """Where auth's own keys lie."""
+        return self.auth_keyring_file or self.data_dir / "auth-keyring.json"
 
     @property
     def role_passwords(self) -> dict[str, str]:

@@ -116,7 +116,7 @@ class Attacker:
             assert not any("planted" in f"{name}{value}".lower() for name, value in answer.headers.items())
             self.made += answer.status == 201
             self.statuses[answer.status] += 1
-            return answer.status, json.loads(body) if "json" in answer.content_type else None
+            return answer.status, json.loads(body) if answer.content_type.endswith("json") else None
 
     async def rows(self) -> int:
         """Accounts, groups and keys."""

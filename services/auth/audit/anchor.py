@@ -1,0 +1,73 @@
+"""The head of the log, noted outside PostgreSQL: who cuts the end of the log cannot cut it here as well."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from services.auth.audit.chain import Root
+from services.auth.audit.verification import SignedRoot
+
+log = logging.getLogger(__name__)
+
+
+class Anchor:
+    """A file of JSON lines, one head each; appended to, never rewritten."""
+
+    def __init__(self, path: Path) -> None:
+        """`path` is AUDIT_ANCHOR_FILE; its folder exists."""
+        self._path = path
+
+    def note(self, head: SignedRoot) -> None:
+        """Add a head. What cannot be written is logged: the log itself is sealed already."""
+        line = head_line(head)
+        try:
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(descriptor, line)
+                os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            log.error("the head of the audit log is not noted in AUDIT_ANCHOR_FILE: %s", error.strerror)
+
+
+def head_line(head: SignedRoot) -> bytes:
+    """A head as a line of JSON."""
+    facts = {
+        **head.root._asdict(),
+        "previous": head.root.previous.hex(),
+        "root": head.root.root.hex(),
+        "key_id": head.key_id,
+        "signature": head.signature.hex(),
+    }
+    return orjson.dumps(facts, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def read_head(facts: dict[str, Any]) -> SignedRoot:
+    """What `head_line` wrote. Raises KeyError, TypeError, ValueError."""
+    root = Root(
+        int(facts["batch"]),
+        int(facts["first_seq"]),
+        int(facts["last_seq"]),
+        bytes.fromhex(facts["previous"]),
+        bytes.fromhex(facts["root"]),
+        datetime.fromisoformat(facts["sealed_at"]),
+    )
+    return SignedRoot(root, str(facts["key_id"]), bytes.fromhex(facts["signature"]))
+
+
+def read_anchors(path: Path) -> Iterator[Root]:
+    """Heads as they were noted; a line that was cut off by a crash is passed over. Raises OSError."""
+    with path.open("rb") as lines:
+        for line in lines:
+            try:
+                yield read_head(orjson.loads(line)).root
+            except (KeyError, TypeError, ValueError):
+                log.warning("a line of %s is no head of an audit log", path.name)

@@ -1,0 +1,95 @@
+"""Entries in the forms that others read: JSON lines, CSV (RFC 4180) and FHIR R4 AuditEvent."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from services.auth.audit.models import AuditLogEntry
+
+MEDIA_TYPES = {"jsonl": "application/jsonl", "csv": "text/csv", "fhir": "application/fhir+ndjson"}
+COLUMNS = tuple(AuditLogEntry.model_fields)
+_OUTCOMES = {"success": "0", "refused": "4", "error": "8"}
+"""http://hl7.org/fhir/R4/valueset-audit-event-outcome.html"""
+_ACTIONS = {"POST": "C", "PUT": "U", "PATCH": "U", "DELETE": "D", "GET": "R", "HEAD": "R"}
+_REST = "http://terminology.hl7.org/CodeSystem/audit-event-type"
+_OBJECT_TYPES = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+
+
+def lines(kind: str, entries: Sequence[AuditLogEntry]) -> bytes:
+    """A part of an export; CSV without its heading."""
+    if kind == "csv":
+        out = io.StringIO()
+        csv.writer(out).writerows(
+            [_cell(value) for value in entry.model_dump(mode="json").values()] for entry in entries
+        )
+        return out.getvalue().encode()
+    make = fhir if kind == "fhir" else _plain
+    return b"".join(orjson.dumps(make(entry), option=orjson.OPT_APPEND_NEWLINE) for entry in entries)
+
+
+def heading(kind: str) -> bytes:
+    """What comes before the first entry."""
+    return (",".join(COLUMNS) + "\r\n").encode() if kind == "csv" else b""
+
+
+def _plain(entry: AuditLogEntry) -> dict[str, Any]:
+    return entry.model_dump(mode="json")
+
+
+def _cell(value: Any) -> str:
+    text = (
+        orjson.dumps(value).decode()
+        if isinstance(value, list | dict)
+        else ""
+        if value is None
+        else str(value)
+    )
+    # A spreadsheet would run what looks like a formula.
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def fhir(entry: AuditLogEntry) -> dict[str, Any]:
+    """One AuditEvent (http://hl7.org/fhir/R4/auditevent.html)."""
+    agent: dict[str, Any] = {
+        "who": {"identifier": {"value": entry.actor}},
+        "requestor": entry.actor not in ("system", "operator"),
+    }
+    if entry.address is not None:
+        agent["network"] = {"address": entry.address, "type": "2"}
+    if entry.acting_as is not None:
+        agent["altId"] = entry.acting_as
+    entities = [
+        {
+            "what": {"identifier": {"value": one}},
+            "type": {"system": _OBJECT_TYPES, "code": "2", "display": "System Object"},
+            **({} if entry.object_type is None else {"name": entry.object_type}),
+        }
+        for one in entry.objects
+    ]
+    entities += [
+        {
+            "what": {"identifier": {"system": "urn:dicom:uid", "value": f"urn:oid:{study}"}},
+            "type": {"system": _OBJECT_TYPES, "code": "2", "display": "System Object"},
+            "name": "study",
+        }
+        for study in entry.studies
+    ]
+    event: dict[str, Any] = {
+        "resourceType": "AuditEvent",
+        "id": str(entry.seq),
+        "type": {"system": _REST, "code": "rest", "display": "RESTful Operation"},
+        "subtype": [{"code": entry.action}],
+        "action": _ACTIONS.get((entry.route or "").partition(" ")[0], "E"),
+        "recorded": entry.at.isoformat(),
+        "outcome": _OUTCOMES.get(entry.ending, "8"),
+        "agent": [agent],
+        "source": {"observer": {"identifier": {"value": entry.service}}},
+    }
+    if entities:
+        event["entity"] = entities
+    return event

@@ -1,0 +1,59 @@
+"""HTTP of the audit log, for auditors."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from libs.common.http.json import NO_STORE, json_response, parse_query
+from libs.common.http.openapi import Operation
+from services.auth.audit import export, reading
+from services.auth.audit.models import AuditExportQuery, AuditPage, AuditQuery
+from services.auth.keys import DATABASE
+
+
+async def list_audit(request: web.Request) -> web.Response:
+    """Who did what, newest first."""
+    query = parse_query(request, AuditQuery)
+    async with request.app[DATABASE].connection() as connection:
+        found = await reading.find(connection, query, query.cursor, query.limit + 1)
+    page = found[: query.limit]
+    more = len(found) > query.limit
+    return json_response(AuditPage(entries=page, next_cursor=str(page[-1].seq) if more else None))
+
+
+async def export_audit(request: web.Request) -> web.StreamResponse:
+    """All entries that fit, oldest first, as a stream."""
+    query = parse_query(request, AuditExportQuery)
+    response = web.StreamResponse(headers=NO_STORE)
+    response.content_type = export.MEDIA_TYPES[query.format]
+    async with request.app[DATABASE].connection() as connection:
+        await response.prepare(request)
+        await response.write(export.heading(query.format))
+        async for page in reading.walk(connection, query):
+            await response.write(export.lines(query.format, page))
+    await response.write_eof()
+    return response
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/audit",
+        list_audit,
+        "The audit log",
+        tag="audit",
+        query=AuditQuery,
+        response=AuditPage,
+        permission="view_entry",
+    ),
+    Operation(
+        "GET",
+        "/audit/export",
+        export_audit,
+        "The audit log as JSON lines, CSV or FHIR AuditEvents",
+        tag="audit",
+        query=AuditExportQuery,
+        response_type="application/jsonl",
+        permission="export_entry",
+    ),
+)
