@@ -110,6 +110,8 @@ TABLE = {
     "DELETE /api/auth/groups/{group_id}": only(404, "administrator"),
     "GET /api/auth/permissions": only(200, "auditor", "administrator"),
     "GET /api/auth/admin-log": only(200, "auditor", "administrator"),
+    "GET /api/auth/audit": only(200, "auditor", "administrator"),
+    "GET /api/auth/audit/export": only(200, "auditor", "administrator"),
     "GET /api/auth/service-accounts": only(200, "administrator"),
     "POST /api/auth/service-accounts": only(415, "administrator"),
     "POST /api/auth/service-accounts/{user_id}/secret": only(404, "administrator"),

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from aiohttp import ClientSession, FormData, web
 from pydantic import SecretStr
 
 from docs.generate import access_document
 from libs.common.encryption.keyring import Keyring
+from libs.common.http.audited import AUDIT_RULES, AuditRule
 from libs.common.http.authenticate import BY_LINK
 from libs.common.http.prefixes import PRIVATE, service_of
 from services.allinone import app as allinone
@@ -31,6 +35,7 @@ from tests.builders import ct_instance
 from tests.e2e.access_table import CALLERS, TABLE
 from tests.e2e.conftest import System
 from tests.e2e.processes import PASSWORD, Client, client_of
+from tests.waiting import eventually
 
 
 def routes_of(app: web.Application) -> set[str]:
@@ -265,8 +270,60 @@ def path_of(route: str, caller: Caller) -> str:
     return re.sub(r"\{[a-z_]+\}", "999999", path)
 
 
+AUDITED = {("auditor", "GET /api/auth/audit"), ("auditor", "GET /api/auth/audit/export")}
+"""Who learns there who asked for which ids, also of what they may not see."""
+
+
+@pytest.fixture
+def rules(settings: dict[str, Any]) -> dict[str, AuditRule]:
+    """How each route's requests are noted for the audit log."""
+    app = allinone.create({**settings, "amqp_url": None}, None)
+    return {
+        f"{route.method} {route.resource.canonical}": app[AUDIT_RULES][route.handler]
+        for route in app.router.routes()
+        if route.resource is not None and route.handler in app[AUDIT_RULES]
+    }
+
+
+def noted(rule: AuditRule | None, status: int) -> list[tuple[str, str]]:
+    """Action and ending of the entries that one request leaves."""
+    ending = "error" if status >= 500 else "refused" if status >= 400 else "success"
+    if rule is None or rule.audited == "never" or (rule.audited == "refusals" and ending == "success"):
+        return []
+    return [(rule.action, ending)]
+
+
+async def entries_by_trace(
+    system: System, traces: Collection[str], count: int
+) -> dict[str, list[tuple[str, str]]]:
+    """What the audit log has of these requests, once it has `count` entries of them."""
+    found: dict[str, list[tuple[str, str]]] = {trace: [] for trace in traces}
+    connection = await asyncpg.connect(system.database_url("auth"))
+    try:
+
+        async def all_sealed() -> bool:
+            rows = await connection.fetch(
+                "SELECT trace_id, action, ending FROM auth.audit_log WHERE trace_id = ANY ($1) ORDER BY seq",
+                list(traces),
+            )
+            for entries in found.values():
+                entries.clear()
+            for row in rows:
+                found[row["trace_id"]].append((row["action"], row["ending"]))
+            return len(rows) >= count
+
+        with suppress(AssertionError):
+            await eventually(all_sealed, 15)
+    finally:
+        await connection.close()
+    return found
+
+
 @pytest.mark.parametrize("system", ["embedded"], indirect=True)
-async def test_every_route_answers_everybody_as_the_table_says(system: System) -> None:
+async def test_every_route_answers_everybody_as_the_table_says(
+    system: System, rules: dict[str, AuditRule]
+) -> None:
+    expected: dict[str, list[tuple[str, str]]] = {}
     async with client_of(system.urls) as client:
         session, url = client.session, system.urls["portal"]
         await client.login()
@@ -279,9 +336,12 @@ async def test_every_route_answers_everybody_as_the_table_says(system: System) -
             sent = await body_of(session, url, route, caller)
             sent["params"] = {**sent.get("params", {}), **caller.params}
             method, target = route.split(" ")[0], url + path_of(route, caller)
-            async with session.request(method, target, headers=caller.headers, **sent) as answer:
+            trace = secrets.token_hex(16)
+            headers = {**caller.headers, "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
+            async with session.request(method, target, headers=headers, **sent) as answer:
+                expected[trace] = noted(rules.get(route), answer.status)
                 shown = answer.content_type != "text/event-stream" and await answer.text(errors="replace")
-                if shown and name in sees_nothing:
+                if shown and name in sees_nothing and (name, route) not in AUDITED:
                     assert caller.file_id not in shown, route
                     assert "secret name" not in shown, route
                 return answer.status
@@ -289,3 +349,6 @@ async def test_every_route_answers_everybody_as_the_table_says(system: System) -
         for route, rule in TABLE.items():
             found = {name: await ask(route, name) for name in CALLERS}
             assert found == {name: rule.of(name) for name in CALLERS}, route
+    # Nothing is done unseen: each of these requests has left exactly its entry in the audit log.
+    count = sum(map(len, expected.values()))
+    assert await entries_by_trace(system, expected, count) == expected
