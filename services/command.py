@@ -8,12 +8,14 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
+from libs.common.audit.shell import typed
 from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
 from libs.common.settings.loading import load_settings
 from libs.common.telemetry.logs import configure_logging
 from services.operator import migrations, psql
 from services.operator.embedded_access import administrator_url, embedded_url
 from services.operator.preflight import prepare_data_dir
+from services.operator.recording import recorded
 from services.operator.settings import OperatorSettings
 
 USAGE = """\
@@ -143,5 +145,11 @@ def migrate(settings: OperatorSettings) -> int:
             "Set DATABASE_ADMIN_URL or DATABASE_URL to the database to migrate; "
             "the embedded PostgreSQL is migrated at every start."
         )
-    migrations.run(url, settings.role_passwords)
-    return 0
+    act = typed("operator", "migrate")
+
+    def work() -> int:
+        act.details["applied"] = migrations.run(url, settings.role_passwords)
+        return 0
+
+    # Afterwards: it is what makes the table of entries.
+    return recorded(url, act, work)

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from aiohttp import web
 
+from libs.common.audit.acts import Act, acting
 from libs.common.database.migrations import wait_until_current
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
@@ -137,7 +138,9 @@ def _local_exchange(app: web.Application) -> Exchange:
     """What API keys are exchanged with, without HTTP, in the process that signs."""
 
     async def exchange(key: str) -> Exchanged:
-        found = await app[API_KEYS].exchange(key)
+        # An act of its own: not the one of the request that the key came with.
+        with acting(Act("auth", "exchange_key")):
+            found = await app[API_KEYS].exchange(key)
         return Exchanged(found.access_token, found.expires_in)
 
     return exchange

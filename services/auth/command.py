@@ -6,13 +6,16 @@ import argparse
 import asyncio
 import getpass
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr, ValidationError
 
-from libs.common.audit.acts import Act, acting
+from libs.common.audit.acts import Act, acting, entry_of
+from libs.common.audit.entries import Ending, write
+from libs.common.audit.shell import ending_of, typed
 from libs.common.database.migrations import require_current
+from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError, DicomSystemError
 from libs.common.resources import service_database
 from libs.common.settings.loading import load_settings
@@ -65,14 +68,29 @@ async def _with_directory(settings: AuthSettings, options: argparse.Namespace) -
         command: acts.Command = options.command
         throttle = Throttle(database, settings, AuthMetrics(CollectorRegistry()))
         devices = Devices(database, throttle, idle_seconds=settings.session_idle_seconds)
-        shell = Act(
-            "auth", " ".join(options.spelt[:2]), actor="operator", acting_as=f"shell:{getpass.getuser()}"
+        known = acts.Commands(users, Groups(database), devices)
+        return await _recorded(
+            database, typed("auth", "-".join(options.spelt[:2])), lambda: command(known, options)
         )
-        with acting(shell):
-            return await command(acts.Commands(users, Groups(database), devices), options)
     finally:
         passwords.close()
         await database.close()
+
+
+async def _recorded(database: Database, act: Act, command: Callable[[], Awaitable[str]]) -> str:
+    """Do it, and note what no transaction has noted: what was only looked at, and what failed."""
+    ending: Ending = "success"
+    try:
+        with acting(act):
+            return await command()
+    except Exception as error:
+        ending = ending_of(error)
+        act.details["error"] = type(error).__name__
+        raise
+    finally:
+        if ending != "success" or not act.noted:
+            async with database.transaction() as connection:
+                await write(connection, entry_of(act, ending))
 
 
 def _read_password() -> str:

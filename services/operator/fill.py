@@ -7,11 +7,13 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+from libs.common.audit.shell import typed
 from libs.common.database.postgres import Database
 from libs.common.settings.loading import load_settings
 from services.operator.embedded_access import administrator_url
 from services.operator.preflight import Server, explaining_failures
 from services.operator.progress import Progress
+from services.operator.recording import announced
 from services.operator.settings import OperatorSettings
 from services.results.write.fill_store import NOBODY, count_unfilled
 from services.results.write.filling import fill_next
@@ -29,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
     parser.parse_args(arguments)
     settings = load_settings(OperatorSettings)
     with administrator_url(settings) as url:
-        return asyncio.run(_run(url))
+        return announced(url, typed("operator", "fill-results"), lambda: asyncio.run(_run(url)))
 
 
 async def _run(url: str) -> int:

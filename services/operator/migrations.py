@@ -85,7 +85,8 @@ async def create_database(admin_url: str) -> None:
         await connection.close()
 
 
-def run(admin_url: str, role_passwords: Mapping[str, str]) -> None:
-    """Migrate and say what was done."""
+def run(admin_url: str, role_passwords: Mapping[str, str]) -> list[str]:
+    """Migrate and say what was done; answers the names applied."""
     applied = asyncio.run(bring_up_to_date(admin_url, role_passwords))
     sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")
+    return applied

@@ -16,6 +16,8 @@ from uuid import UUID
 import asyncpg
 from pydantic import ValidationError
 
+from libs.common.audit.acts import note_done
+from libs.common.audit.shell import typed
 from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError
 from libs.common.ids import new_uuid
@@ -23,6 +25,7 @@ from libs.common.settings.loading import load_settings
 from services.operator.embedded_access import administrator_url
 from services.operator.preflight import Server, explaining_failures
 from services.operator.progress import Progress
+from services.operator.recording import recorded
 from services.operator.settings import OperatorSettings
 from services.results.jobs import store
 from services.results.jobs.models import Job, JobFilter
@@ -38,7 +41,8 @@ def run(arguments: Sequence[str]) -> int:
     """Do it. Returns the exit code: 0 when the job is done, 1 when it was cancelled or never begun."""
     asked = _parse(arguments)
     with administrator_url(load_settings(OperatorSettings)) as url:
-        return asyncio.run(_run(url, asked))
+        # Who only follows or says no is told of as well: whatever is no error writes its own entry.
+        return recorded(url, typed("operator", "reprocess"), lambda: asyncio.run(_run(url, asked)))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -107,9 +111,11 @@ async def _job(database: Database, asked: argparse.Namespace) -> Job | None:
     """The job to follow; None where nobody wants it after all."""
     if asked.resume is not None:
         async with database.transaction() as connection:
-            job = await store.change(connection, asked.resume, "resume") or await store.get(
-                connection, asked.resume
-            )
+            job = await store.change(connection, asked.resume, "resume")
+            if job is not None:
+                await note_done(connection, "job", job.id, change="resume")
+            else:
+                job = await store.get(connection, asked.resume)
         if job is None:
             raise ConfigurationError(f"There is no job {asked.resume}.")
         return job
@@ -125,7 +131,9 @@ async def _job(database: Database, asked: argparse.Namespace) -> Job | None:
         if answer.strip().lower() not in ("y", "yes"):
             return None
     async with database.transaction() as connection:
-        return await store.insert(connection, new_uuid(), asked.filter, None)
+        job = await store.insert(connection, new_uuid(), asked.filter, None)
+        await note_done(connection, "job", job.id)
+        return job
 
 
 async def _count(database: Database, where: JobFilter) -> int:
@@ -168,6 +176,7 @@ async def _follow(database: Database, job: Job) -> int:
     except asyncio.CancelledError:
         async with database.transaction() as connection:
             await store.change(connection, job.id, "cancel")
+            await note_done(connection, "job", job.id, change="cancel")
         sys.stderr.write(f"\nCancelled; what is under way ends. Go on: reprocess --resume {job.id}\n")
         raise
     progress.end(job.processed + job.failed)

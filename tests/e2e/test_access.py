@@ -285,6 +285,38 @@ def rules(settings: dict[str, Any]) -> dict[str, AuditRule]:
     }
 
 
+UNSEEN = {
+    "GET /livez": "no rule",
+    "GET /readyz": "no rule",
+    "GET /metrics": "no rule",
+    "GET /api/auth/openapi.json": "no rule",
+    "GET /api/results/openapi.json": "no rule",
+    "GET /api/files/openapi.json": "no rule",
+    "GET /static/{version}/{path}": "no rule",
+    "GET /favicon.svg": "no rule",
+    "GET /{path}": "no rule",
+    "GET /api/auth/jwks.json": "never",
+    "GET /api/auth/revocations.json": "never",
+    "POST /api/auth/refresh": "refusals",
+    "GET /api/auth/me": "refusals",
+    "GET /api/auth/directory": "refusals",
+    "GET /api/results/summary": "refusals",
+    "GET /api/changes": "refusals",
+    "GET /api/links/session": "refusals",
+    "GET /api/processing/workers": "refusals",
+    "GET /api/processing/jobs/{job_id}": "refusals",
+    "GET /api/processing/queues": "refusals",
+    "GET /api/results/{file_id}/thumbnail": "together",
+}
+"""Whatever leaves no entry of its own where it succeeds: what shows no file's content and changes nothing."""
+
+
+def test_nothing_else_leaves_no_entry(settings: dict[str, Any], rules: dict[str, AuditRule]) -> None:
+    app = allinone.create({**settings, "amqp_url": None}, None)
+    found = {route: rules[route].audited if route in rules else "no rule" for route in routes_of(app)}
+    assert {route: audited for route, audited in found.items() if audited != "always"} == UNSEEN
+
+
 def noted(rule: AuditRule | None, status: int) -> list[tuple[str, str]]:
     """Action and ending of the entries that one request leaves."""
     ending = "error" if status >= 500 else "refused" if status >= 400 else "success"

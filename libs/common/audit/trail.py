@@ -33,9 +33,12 @@ class AuditTrail:
         self._failing = False
         self._wake = asyncio.Event()
 
-    async def add(self, entry: AuditEntry) -> None:
-        """Note an act. Raises Unavailable when it cannot be: what it is about is not given out then."""
-        if self._strict or self._failing:
+    async def add(self, entry: AuditEntry, *, at_once: bool = False) -> None:
+        """Note an act, `at_once` or soon.
+
+        Raises Unavailable when it cannot be: what it is about is not done, and not given out, then.
+        """
+        if at_once or self._strict or self._failing:
             # What could not be written grows no further: no more than FLUSH_SECONDS of reads lie in memory.
             await self._write([entry])
             return

@@ -6,6 +6,7 @@ wait for it; with AUDIT_STRICT_READS it is written before the answer begins.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from libs.common.audit.entries import Ending
 from libs.common.audit.trail import AuditTrail
 from libs.common.errors import Unavailable
 from libs.common.http.client import address_of
+from libs.common.http.cross_origin import SAFE_METHODS
 from libs.common.http.problems import RequestHandler, problem_of
 
 Audited = Literal["always", "together", "refusals", "never"]
@@ -37,6 +39,8 @@ class AuditRule(NamedTuple):
 
 
 ACT = web.RequestKey("act", Act)
+_ID = re.compile(r"[0-9]{1,19}|[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+"""A number or a UUID."""
 
 
 def speak_of(
@@ -65,6 +69,19 @@ async def note_part(request: web.Request, ending: Ending, *objects: object, **de
         await trail.add(replace(entry_of(act, ending), objects=tuple(map(str, objects)), details=told))
 
 
+async def note_ahead(request: web.Request, object_type: str, *objects: object, **details: Any) -> None:
+    """Note an act that no transaction of ours can hold, before it is done. Raises Unavailable.
+
+    What it comes to is told by a second entry only where it fails.
+    """
+    speak_of(request, object_type, *objects, **details)
+    act = request[ACT]
+    trail = request.app[AUDIT_TRAILS].get(act.service)
+    if trail is not None:
+        await trail.add(entry_of(act, "success"), at_once=True)
+        act.noted = True
+
+
 def ending_of(status: int) -> Ending:
     """What an HTTP status says of how an act ended."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -89,7 +106,8 @@ async def audited(request: web.Request, handler: RequestHandler) -> web.StreamRe
     for name, value in request.match_info.items():
         if name.endswith("_id"):
             act.object_type = name.removesuffix("_id")
-            act.objects.append(value)
+            # Whoever asks writes into the path what they like: a name, for one.
+            act.objects += [value] if _ID.fullmatch(value) else []
     redirection: web.HTTPException | None = None
     with acting(act):
         try:
@@ -122,7 +140,9 @@ async def _note(request: web.Request, rule: AuditRule, status: int) -> None:
     if ending == "success" and (act.noted or rule.audited == "refusals"):
         return
     joins = rule.audited == "together" and ending == "success"
-    await trail.add(replace(entry_of(act, ending, status), joins=joins))
+    # What changes something and is written by no transaction is not told before it is noted.
+    changes = ending == "success" and request.method not in SAFE_METHODS
+    await trail.add(replace(entry_of(act, ending, status), joins=joins), at_once=changes)
 
 
 def identify(request: web.Request, actor: str, acting_as: str | None) -> None:

@@ -15,7 +15,7 @@ from libs.common.access import Viewer
 from libs.common.errors import NotAuthenticated, PermissionDenied, TokenExpired, TokenInvalid
 from libs.common.http.audited import identify
 from libs.common.http.client import scheme_of
-from libs.common.http.cross_origin import origin_of
+from libs.common.http.cross_origin import SAFE_METHODS, origin_of
 from libs.common.http.problems import RequestHandler
 from libs.common.permissions import Permission
 from libs.common.security.api_keys import is_key, key_of_basic
@@ -53,7 +53,6 @@ GUEST_OF: web.AppKey[Callable[[web.Request], Awaitable[Guest]]] = web.AppKey("gu
 BASE_URL = web.AppKey("base_url", str)
 VIA, LINK = "via", "link"
 """A request with `?via=link` is answered by the link that its browser has opened, whoever is signed in."""
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def principal(request: web.Request) -> Principal:

@@ -14,6 +14,8 @@ from aiohttp import web
 from libs.common.http.problems import RequestHandler
 
 CORS_ORIGINS = web.AppKey("cors_origins", frozenset[str])
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""What changes nothing (RFC 9110 9.2.1)."""
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 EXPOSED = (
     "Content-Disposition, Content-Range, ETag, Location, Retry-After, WWW-Authenticate, "

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import orjson
 
+from libs.common.audit.acts import entry_of
+from libs.common.audit.entries import write
+from libs.common.audit.shell import typed
 from libs.common.database.migrations import require_current
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, DicomSystemError
@@ -99,6 +102,7 @@ async def _export(settings: AuthSettings, folder: Path) -> int:
     try:
         await require_current(database, MIGRATIONS)
         async with database.connection() as connection:
+            await write(connection, entry_of(typed("auth", "export-audit"), "success"))
             return await archive.write(connection, folder)
     finally:
         await database.close()

@@ -87,7 +87,8 @@ class ApiKeys:
             if identity is None:
                 raise NotAuthenticated(REFUSED)
             await store.note_key_used(connection, found.id)
-        come_as(f"user:{found.user_id}", f"client:key:{found.id.hex}")
+            come_as(f"user:{found.user_id}", f"client:key:{found.id.hex}")
+            await note_done(connection, "key", found.id)
         scope = None if found.permissions is None else permissions.known(found.permissions)
         left = found.expires_at - datetime.now(UTC)
         return await self._tokens.issue(

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from libs.common import permissions
-from libs.common.audit.acts import come_as
+from libs.common.audit.acts import about, come_as, note_done
 from libs.common.database.postgres import Database
 from libs.common.errors import Conflict, InvalidRequest, NotFound
 from libs.common.ids import UserId
+from libs.common.permissions import Permission
 from services.auth import admin_log
 from services.auth.identity import store as accounts
-from services.auth.identity.models import normal_username
+from services.auth.identity.models import Identity, normal_username
 from services.auth.identity.policy import Actor
 from services.auth.machines import assertions, store
 from services.auth.machines.models import NewServiceAccount, ServiceAccount, ServiceAccountCreate
@@ -105,6 +106,7 @@ class Clients:
         """A token for a client and its secret. Raises InvalidClient or InvalidScope."""
         if not is_client_id(client_id):
             raise InvalidClient
+        about("client", client_id)
         async with self._database.connection() as connection:
             found = await store.find_client(connection, client_id)
         if found is None or not matches(secret, found.secret_hash):
@@ -116,6 +118,7 @@ class Clients:
         client_id = assertions.subject_of(assertion)
         if client_id is None or not is_client_id(client_id):
             raise InvalidClient
+        about("client", client_id)
         async with self._database.transaction() as connection:
             found = await store.find_client(connection, client_id)
             if found is None or found.jwks is None:
@@ -134,12 +137,19 @@ class Clients:
             identity = await accounts.get_identity(connection, UserId(user_id))
             if identity is None:
                 raise InvalidClient
+            asked = _asked(identity, scope)
             await store.note_client_used(connection, client_id)
-        come_as(f"user:{user_id}", f"client:{client_id}")
-        asked = None
-        if scope is not None:
-            names = scope.split()
-            asked = permissions.known(names)
-            if set(names) - asked or not asked <= identity.permissions:
-                raise InvalidScope
+            come_as(f"user:{user_id}", f"client:{client_id}")
+            await note_done(connection, "client", client_id)
         return await self._tokens.issue(identity, asked, client_id=client_id)
+
+
+def _asked(identity: Identity, scope: str | None) -> frozenset[Permission] | None:
+    """The permissions that a token is asked to be narrowed to; None: all. Raises InvalidScope."""
+    if scope is None:
+        return None
+    names = scope.split()
+    asked = permissions.known(names)
+    if set(names) - asked or not asked <= identity.permissions:
+        raise InvalidScope
+    return asked

@@ -94,6 +94,6 @@ SELECT auth.prepare_audit_month((now() + interval '1 month')::date);
 REVOKE UPDATE, DELETE, TRUNCATE ON auth.audit_log FROM auth;
 REVOKE UPDATE, DELETE, TRUNCATE ON auth.audit_batch FROM auth;
 
--- The other services note their acts, and see nothing of it.
+-- The other services note their acts, and see nothing of it; the operator's commands note theirs.
 GRANT USAGE ON SCHEMA auth TO ingest, results;
-GRANT INSERT (entry) ON auth.audit_pending TO ingest, results;
+GRANT INSERT (entry) ON auth.audit_pending TO ingest, results, "operator";

@@ -12,11 +12,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 
+from libs.common.audit.shell import typed
 from libs.common.encryption.keyring import Keyring, keep_copy
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.ids import ObjectKey, new_uuid
@@ -27,6 +29,7 @@ from services.operator.backup import database, dump, manifest, objects
 from services.operator.backup.manifest import Manifest
 from services.operator.embedded_access import administrator_url
 from services.operator.preflight import Server, explaining_failures
+from services.operator.recording import announced
 from services.operator.settings import OperatorSettings
 
 SETTING = "DATABASE_ADMIN_URL or DATABASE_URL"
@@ -49,7 +52,8 @@ def run(arguments: Sequence[str]) -> int:
     settings = load_settings(OperatorSettings)
     keyring = Keyring.load(settings.keyring_path)
     with administrator_url(settings) as url:
-        return asyncio.run(_back_up(settings, url, keyring, given))
+        work = partial(_back_up, settings, url, keyring, given)
+        return announced(url, typed("operator", "backup"), lambda: asyncio.run(work()))
 
 
 def _positive(text: str) -> int:

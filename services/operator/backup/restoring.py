@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
+from libs.common.audit.shell import typed
 from libs.common.encryption.keyring import Keyring, keep_copy
 from libs.common.errors import ConfigurationError
 from libs.common.ids import ObjectKey
@@ -23,6 +24,8 @@ from services.operator.backup.manifest import Manifest
 from services.operator.embedded_access import administrator_url
 from services.operator.migrations import bring_up_to_date, create_database
 from services.operator.preflight import Server, explaining_failures, prepare_data_dir
+from services.operator.reconcile.command import LOOKED
+from services.operator.recording import recorded
 from services.operator.settings import OperatorSettings
 
 SETTING = "DATABASE_ADMIN_URL or DATABASE_URL"
@@ -46,7 +49,10 @@ def run(arguments: Sequence[str]) -> int:
     if settings.migration_url is None:
         prepare_data_dir(settings.data_dir)
     with administrator_url(settings) as url:
-        return _restore(settings, url, found, given)
+        act = typed("operator", "restore")
+        act.details["backup"] = given.backup.name
+        # Noted in the log that it brings back; the one before is lost.
+        return recorded(url, act, lambda: _restore(settings, url, found, given), LOOKED)
 
 
 def _restore(settings: OperatorSettings, url: str, found: Manifest, given: argparse.Namespace) -> int:

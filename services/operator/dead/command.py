@@ -10,16 +10,20 @@ from contextlib import nullcontext
 
 from pydantic import ValidationError
 
+from libs.common.audit.shell import typed
 from libs.common.bus.dead_letters import DeadLetter, DeadLetters, Fate, Selection, Walked
-from libs.common.errors import Unavailable
+from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.settings.loading import load_settings
 from libs.postgresql import folder
 from services.operator.dead.places import places
 from services.operator.dead.report import JsonLetters, LetterProgress, LetterReport, TextLetters
 from services.operator.embedded_access import administrator_url
+from services.operator.recording import announced
 from services.operator.settings import OperatorSettings
 
 NO_LIMIT = sys.maxsize
+FOUND = (0, 1)
+"""Exit codes when it was looked for, and found or not."""
 NOT_DONE = 2
 """Exit code when nothing was touched for want of an answer or of a choice."""
 WHERE = ("place", "type", "source", "file_id", "collection")
@@ -35,7 +39,24 @@ def run(arguments: Sequence[str]) -> int:
         parser.error("name letters by id or filter, or say --all")
     settings = load_settings(OperatorSettings)
     with administrator_url(settings) if _has_database(settings) else nullcontext() as url:
-        return asyncio.run(_run(settings, url, asked, selection))
+        return _recorded(url, asked, selection, lambda: asyncio.run(_run(settings, url, asked, selection)))
+
+
+def _recorded(
+    url: str | None, asked: argparse.Namespace, selection: Selection, work: Callable[[], int]
+) -> int:
+    """Raises ConfigurationError where something would be done of which nothing could be told."""
+    if _FATES[asked.action] == "keep":
+        return work()
+    if url is None:
+        raise ConfigurationError(
+            "Set DATABASE_ADMIN_URL or DATABASE_URL: what is replayed or dropped is noted in the audit log."
+        )
+    act = typed("operator", f"dead-{asked.action}")
+    act.object_type, act.objects = "deadletter", list(selection.ids)
+    # A reason is free text, which may be anybody's.
+    act.details.update(selection.model_dump(mode="json", exclude={"ids", "reason"}, exclude_defaults=True))
+    return announced(url, act, work, FOUND)
 
 
 def _parser() -> argparse.ArgumentParser:

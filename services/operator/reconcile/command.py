@@ -14,6 +14,7 @@ from typing import NoReturn
 import asyncpg
 from aio_pika.exceptions import AMQPError
 
+from libs.common.audit.shell import typed
 from libs.common.bus.inspection import Depth, depths
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.database.postgres import Database
@@ -27,11 +28,14 @@ from services.operator.reconcile.discrepancies import exit_code
 from services.operator.reconcile.findings import Discrepancy, Options
 from services.operator.reconcile.reconciliation import Reconciliation
 from services.operator.reconcile.report import JsonReport, Report, TextReport
+from services.operator.recording import announced
 from services.operator.settings import OperatorSettings
 
 PROG = "reconcile"
 NOT_DONE = 3
 """Exit code when it could not look at everything: neither consistent nor not."""
+LOOKED = (0, 1, 2)
+"""Exit codes when it could."""
 STATEMENT_SECONDS = 60.0
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DEAD = frozenset(queue.name for queue in TOPOLOGY.queues() if queue.role == "dead")
@@ -50,6 +54,17 @@ class Asked:
 
     options: Options
     json: bool
+
+    @property
+    def changes(self) -> dict[str, bool]:
+        """What is asked for beyond looking."""
+        options = self.options
+        asked = {
+            "repair": options.repair,
+            "rebuild_rows": options.rebuild_rows,
+            "delete_orphans": options.delete_orphans,
+        }
+        return {name: True for name, wanted in asked.items() if wanted}
 
 
 def reconcile(arguments: Sequence[str]) -> int:
@@ -72,8 +87,16 @@ def reconcile(arguments: Sequence[str]) -> int:
 def run(asked: Asked, settings: OperatorSettings, url: str) -> int:
     """Look, and repair what was asked for, in the database at `url`. Returns the exit code."""
     report: Report = JsonReport(sys.stdout) if asked.json else TextReport(sys.stdout)
-    try:
+
+    def work() -> int:
         return asyncio.run(_run(settings, url, asked.options, report))
+
+    try:
+        if not asked.changes:
+            return work()
+        act = typed("operator", "reconcile")
+        act.details.update(asked.changes)
+        return announced(url, act, work, LOOKED)
     except DicomSystemError as error:
         sys.stderr.write(f"{error.detail}\n")
         return NOT_DONE

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from libs.common.bus.dead_letters import DeadLetter, Fate, Judge, Walked
 from libs.common.errors import NotFound, TooLarge, UnsupportedType
-from libs.common.http.audited import speak_of
+from libs.common.http.audited import note_ahead
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
@@ -77,13 +77,15 @@ async def _settle(request: web.Request, fate: Fate) -> web.Response:
     caller, wanted = viewer(request), await read_body(request, DeadLetterRequest)
     counted = request.app[METRICS].dead_letters
     walked = Walked()
+    # A reason is free text, which may be anybody's.
+    chosen = wanted.model_dump(mode="json", exclude={"ids", "reason"}, exclude_defaults=True)
+    await note_ahead(request, "deadletter", *wanted.ids, **chosen)
     try:
         await _walk(request.app, lambda letter: fate if wanted.takes(letter) else "keep", walked)
     finally:
         # Also what was done before the broker went away.
         counted.labels("replayed").inc(walked.replayed)
         counted.labels("dropped").inc(walked.dropped)
-        speak_of(request, "deadletter", replayed=walked.replayed, dropped=walked.dropped)
         log.info(
             "dead letters: user %d replays %d, drops %d",
             caller.user_id,
