@@ -30,7 +30,7 @@ _FILES = """
         'CT', moment, moment, '1.2.' || n / 100, '1.2.3.' || n / 100, '2.25.' || n, 'Somebody^' || n / 100,
         'somebody ' || n / 100
             || CASE WHEN state = 'failed' THEN ' zebra odd machine' ELSE ' acme scanner' END,
-        '{}', 1, state, state
+        '{}', 2, state, state
     FROM generate_series(1, $2::integer) AS n, LATERAL (
         SELECT CASE WHEN n % 1000 = 7 THEN 'failed' ELSE 'processed' END AS state,
             now() - ($2::integer - n) * interval '1 s' AS moment) AS drawn

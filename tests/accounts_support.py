@@ -40,7 +40,7 @@ _UNFILLED = """
     SELECT count(*) FROM results.upload_dicomresult
     WHERE ($1::text IS NULL OR collection = $1) AND (
         counted IS DISTINCT FROM state OR (study_instance_uid IS NOT NULL AND filed IS DISTINCT FROM state)
-        OR (raw_data IS NOT NULL AND header_version < 1))
+        OR (raw_data IS NOT NULL AND header_version < 2))
 """
 _ANALYSES = """
     SELECT count(*) FROM results.upload_dicomresult AS file

@@ -53,6 +53,7 @@ from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
 from services.results.sharing import routes as sharing_routes
 from services.results.sharing.keeping import keep_shares
+from services.results.studies import routes as study_routes
 from services.results.workers import routes as worker_routes
 from services.results.workers.beats import WorkerBeats, watch_workers
 from services.results.write.batches import Batcher
@@ -109,6 +110,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
         service="results",
         operations=(
             *read_routes.OPERATIONS,
+            *study_routes.OPERATIONS,
             *feed_routes.OPERATIONS,
             *sharing_routes.OPERATIONS,
             *session_routes.OPERATIONS,

@@ -1,4 +1,4 @@
-"""Opaque cursors: a place in the list of results, shares or jobs, and a place in the change feed."""
+"""Opaque cursors: a place in the list of results, studies, shares or jobs, and a place in the change feed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import binascii
 import struct
 from typing import Any, NamedTuple
 from uuid import UUID
+
+import orjson
 
 from libs.common.errors import InvalidRequest, RequestError
 
@@ -41,6 +43,36 @@ def encode_page(file_id: UUID) -> str:
 def decode_page(cursor: str) -> UUID:
     """The file id that a page starts after. Raises InvalidRequest."""
     return _decode_page(b"r", cursor)
+
+
+class StudyPlace(NamedTuple):
+    """A place in a list of studies: its order, what it is sorted by there, and whose that was."""
+
+    sort: str
+    key: str
+    study_instance_uid: str
+    collection: str
+
+
+def encode_study(place: StudyPlace) -> str:
+    """The cursor after a study."""
+    return _encode(b"t" + orjson.dumps([*place]))
+
+
+def decode_study(cursor: str) -> StudyPlace:
+    """The place that a page starts after. Raises InvalidRequest."""
+    raw = _raw(cursor)
+    try:
+        values = orjson.loads(raw[1:]) if raw[:1] == b"t" else None
+    except orjson.JSONDecodeError:
+        values = None
+    texts = values if isinstance(values, list) else []
+    if len(texts) != 4 or not all(isinstance(text, str) and "\0" not in text for text in texts):
+        raise _invalid()
+    place = StudyPlace(*texts)
+    if encode_study(place) != cursor:
+        raise _invalid()
+    return place
 
 
 def encode_share(share_id: UUID) -> str:
@@ -91,12 +123,19 @@ def _encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def _decode(form: struct.Struct, cursor: str) -> tuple[Any, ...]:
+def _raw(cursor: str) -> bytes:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        raw = base64.b64decode(padded, altchars=b"-_", validate=True)
+        return base64.b64decode(padded, altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        raise _invalid() from None
+
+
+def _decode(form: struct.Struct, cursor: str) -> tuple[Any, ...]:
+    raw = _raw(cursor)
+    try:
         values = form.unpack(raw)
-    except (UnicodeEncodeError, binascii.Error, struct.error):
+    except struct.error:
         raise _invalid() from None
     if _encode(raw) != cursor:
         raise _invalid()

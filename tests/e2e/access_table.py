@@ -140,6 +140,9 @@ TABLE = {
     "POST /api/results/{file_id}/retry": of_file(
         409, *MANAGING, "managing", hidden=("stranger", "member-none")
     ),
+    "GET /api/studies": only(200, *SENDERS, *LINKS),
+    "GET /api/studies/facets": only(200, *SENDERS, *LINKS),
+    "GET /api/studies/{study_uid}": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
     "GET /api/shares": only(200, *SHARERS, "auditor"),
     "POST /api/shares": of_file(200, *MANAGING, "managing", hidden=("stranger", "member-none")),
     "DELETE /api/shares/{share_id}": only(404, *SHARERS),

@@ -31,7 +31,7 @@ from services.processor import app as processor
 from services.processor.settings import ProcessorSettings
 from services.results import app as results
 from services.results.settings import ResultsSettings
-from tests.builders import ct_instance
+from tests.builders import UID_ROOT, ct_instance
 from tests.e2e.access_table import CALLERS, TABLE
 from tests.e2e.conftest import System
 from tests.e2e.processes import PASSWORD, Client, client_of
@@ -117,6 +117,9 @@ async def test_links_open_results_and_nothing_else(settings: dict[str, Any]) -> 
         "GET /api/results/{file_id}/frame-means",
         "GET /api/results/{file_id}/file",
         "HEAD /api/results/{file_id}/file",
+        "GET /api/studies",
+        "GET /api/studies/facets",
+        "GET /api/studies/{study_uid}",
         "GET /api/changes",
         "GET /api/events",
     }
@@ -124,12 +127,13 @@ async def test_links_open_results_and_nothing_else(settings: dict[str, Any]) -> 
 
 @dataclass
 class Caller:
-    """Somebody who asks, signed in or not; `file_id` is the file that they ask for, and where it lies."""
+    """Somebody who asks, signed in or not; `file_id` is the file that they ask for, its study, and where."""
 
     username: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     user_id: int | None = None
     file_id: str = ""
+    study_uid: str = ""
     collection: str = ""
     params: dict[str, str] = field(default_factory=dict)
     """With every request."""
@@ -193,16 +197,17 @@ class Cast:
             cookie = answer.cookies["dicom_link"]
         return Caller(None, {"Cookie": f"dicom_link={cookie.value}"}, None, file_id, params={"via": "link"})
 
-    async def upload(self, sender: Caller, **params: str) -> str:
-        """A file that is processed; its id."""
-        form = FormData()
-        form.add_field("file", ct_instance(seed=secrets.randbelow(10**6)), filename="secret name.dcm")
+    async def upload(self, sender: Caller, **params: str) -> tuple[str, str]:
+        """A file that is processed, of a study of its own; its id and the study's UID."""
+        form, study_uid = FormData(), f"{UID_ROOT}.8.{secrets.randbelow(10**9)}"
+        content = ct_instance(seed=secrets.randbelow(10**6), StudyInstanceUID=study_uid)
+        form.add_field("file", content, filename="secret name.dcm")
         url = f"{self._url}/api/files"
         async with self._client.session.post(url, data=form, params=params, headers=sender.headers) as answer:
             file_id: str = (await answer.json())["files"][0]["id"]
         self._client.headers = sender.headers
         await self._client.ended(file_id)
-        return file_id
+        return file_id, study_uid
 
     async def everybody(self) -> dict[str, Caller]:
         """By the names of the table."""
@@ -214,23 +219,26 @@ class Cast:
             callers[name] = await self.person(name, uploader)
         for name in ("radiologist", "operator", "auditor", "administrator"):
             callers[name] = await self.person(name, ready_made[name])
-        file_id = await self.upload(callers["owner"])
+        file_id, study_uid = await self.upload(callers["owner"])
         for caller in callers.values():
-            caller.file_id, caller.collection = file_id, f"user:{callers['owner'].user_id}"
+            caller.file_id, caller.study_uid = file_id, study_uid
+            caller.collection = f"user:{callers['owner'].user_id}"
         for name, mode in (("viewing", "view"), ("managing", "manage")):
             share = {"grantee": {"user": callers[name].user_id}, "file_id": file_id, "mode": mode}
             await self.call("POST", "/api/shares", share, callers["owner"].headers)
         for name in ("link", "link-download"):
             callers[name] = await self.link(callers["owner"], file_id, download=name == "link-download")
+            callers[name].study_uid = study_uid
         for mode in ("none", "view", "manage"):
             group = await self.call(
                 "POST", "/api/auth/groups", {"name": secrets.token_hex(8), "mode": "manage"}
             )
             sender = await self.person("sender", uploader, group["id"])
-            file_id = await self.upload(sender, collection=group["collection"])
+            file_id, study_uid = await self.upload(sender, collection=group["collection"])
             await self.call("PATCH", f"/api/auth/groups/{group['id']}", {"mode": mode})
             callers[f"member-{mode}"] = caller = await self.person(f"member-{mode}", uploader, group["id"])
-            caller.file_id, caller.collection = file_id, group["collection"]
+            caller.file_id, caller.study_uid = file_id, study_uid
+            caller.collection = group["collection"]
         return callers
 
 
@@ -266,6 +274,7 @@ async def body_of(session: ClientSession, url: str, route: str, caller: Caller) 
 def path_of(route: str, caller: Caller) -> str:
     """The path of `route` with the caller's file, and ids of nothing."""
     path = route.split(" ")[1].replace("{id}", caller.file_id).replace("{file_id}", caller.file_id)
+    path = path.replace("{study_uid}", caller.study_uid)
     path = path.replace("{version}", "x").replace("{path}", "app/main.js" if "static" in path else "")
     return re.sub(r"\{[a-z_]+\}", "999999", path)
 
@@ -301,6 +310,7 @@ UNSEEN = {
     "GET /api/auth/me": "refusals",
     "GET /api/auth/directory": "refusals",
     "GET /api/results/summary": "refusals",
+    "GET /api/studies/facets": "refusals",
     "GET /api/changes": "refusals",
     "GET /api/links/session": "refusals",
     "GET /api/processing/workers": "refusals",
@@ -351,6 +361,7 @@ async def entries_by_trace(
     return found
 
 
+@pytest.mark.timeout(360)
 @pytest.mark.parametrize("system", ["embedded"], indirect=True)
 async def test_every_route_answers_everybody_as_the_table_says(
     system: System, rules: dict[str, AuditRule]
@@ -375,6 +386,7 @@ async def test_every_route_answers_everybody_as_the_table_says(
                 shown = answer.content_type != "text/event-stream" and await answer.text(errors="replace")
                 if shown and name in sees_nothing and (name, route) not in AUDITED:
                     assert caller.file_id not in shown, route
+                    assert caller.study_uid not in shown, route
                     assert "secret name" not in shown, route
                 return answer.status
 

@@ -258,6 +258,47 @@ async def test_filling_beside_both_releases_neither_waits_in_a_circle_nor_miscou
         await other.close()
 
 
+async def test_studies_of_before_the_search_are_completed(
+    role_url: Callable[[str], str], database_url: str, tmp_path: Path
+) -> None:
+    """As the release with migration 0016 leaves them, which knows the columns of none of this."""
+    studies = "SELECT * FROM results.study ORDER BY study_instance_uid"
+    files = "SELECT * FROM results.upload_dicomresult ORDER BY file_id"
+    dicom = {
+        "00080070": {"vr": "LO", "Value": ["ACME"]},
+        "0008103E": {"vr": "LO", "Value": ["axial"]},
+        "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Doe^Jané"}]},
+    }
+    connection = await asyncpg.connect(database_url)
+    database = Database(database_url, size=2, timeout=10, application_name="test")
+    await database.open()
+    try:
+        async with running_results(role_url("results"), tmp_path) as results:
+            for number in range(3):
+                await results.upload(
+                    received(study_instance_uid=f"1.{number // 2}"), dicom=dicom, file_name="a.dcm"
+                )
+            expected = await connection.fetch(studies), await connection.fetch(files)
+            assert expected[0][0]["patient"] == "doe jane"
+            assert expected[0][0]["also"] == "a.dcm\nacme\naxial"
+            assert (expected[0][0]["devices"], expected[0][0]["owners"]) == (["ACME"], [7])
+            await connection.execute(
+                "UPDATE results.study SET patient = '', devices = '{}', owners = '{}', also = ''"
+            )
+            await connection.execute("UPDATE results.series SET device = NULL")
+            await connection.execute(
+                "UPDATE results.upload_dicomresult SET header_version = 1, device = NULL, patient = NULL"
+            )
+            assert (await results.json("/api/studies?sort=patient"))["studies"] != []
+            assert await fill(database, Progress(io.StringIO(), "results")) == 3
+            assert (await connection.fetch(studies), await connection.fetch(files)) == expected
+            assert await connection.fetchval("SELECT min(device) FROM results.series") == "ACME"
+            assert await fill(database, Progress(io.StringIO(), "results")) == 0
+    finally:
+        await database.close()
+        await connection.close()
+
+
 async def test_the_databases_owner_may_make_the_trigram_indexes(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

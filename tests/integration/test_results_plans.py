@@ -133,7 +133,7 @@ MUCH = Viewer(100, MappingProxyType({"user:100": "manage"}), ORDINARY)
 GIVEN = Viewer(8, MappingProxyType({"user:8": "manage"}), ORDINARY, ("user:8", "group:6"))
 NOBODY = Viewer(9, MappingProxyType({"user:9": "manage"}), ORDINARY, ("user:9", "group:7"))
 KINDS: tuple[ShareKind, ...] = ("file", "study")
-TRIGRAMS = ("upload_dicomresult_search", "upload_dicomresult_device")
+TRIGRAMS = ("upload_dicomresult_search", "upload_dicomresult_device", "study_words")
 VIEWERS = {"little": LITTLE, "much": MUCH, "everything": EVERYTHING}
 
 

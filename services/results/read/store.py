@@ -139,7 +139,7 @@ def list_statement(
     most = parameters.add(limit)
     below = _below(parameters, query, before)
     filters = _filters(parameters, query)
-    meanings = _meanings(parameters, query)
+    meanings = meanings_of(parameters, query.q)
     order = "file_id DESC"
     bounds = [_BEFORE.format(bound) for bound in below]
     branches = [
@@ -185,9 +185,9 @@ def _filters(parameters: Parameters, query: ResultQuery) -> list[str]:
     return conditions
 
 
-def _meanings(parameters: Parameters, query: ResultQuery) -> list[list[str]]:
+def meanings_of(parameters: Parameters, q: str | None) -> list[list[str]]:
     """What `q` may mean, as the conditions of a branch each; without `q`, one branch without any."""
-    search = parse_search(query.q or "")
+    search = parse_search(q or "")
     if not search.words:
         return [[]]
     meanings = [

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.results.write.facts import State
-from services.results.write.header import SERIES, STUDY
+from services.results.write.header import SERIES, STUDY, study_also
 from services.results.write.outcomes import StateChange
 
 FILES = ("files_received", "files_processed", "files_failed", "files_superseded")
@@ -33,6 +33,8 @@ class Moved(NamedTuple):
     counted: Place | None
     filed: Place | None
     now: Place
+    owner_id: int
+    """Who sent it."""
     columns: Mapping[str, Any] | None
     """Of its header, if that became known."""
     received_at: datetime | None
@@ -40,7 +42,7 @@ class Moved(NamedTuple):
     """Whether it can stand for its study: processed, with a thumbnail."""
 
 
-_SERIES = ("modality", *SERIES)
+_SERIES = ("modality", "device", *SERIES)
 
 Key = tuple[str, ...]
 """Collection and UIDs: what rows are locked in the order of."""
@@ -58,6 +60,10 @@ class Tally:
     last: datetime | None = None
     cover: UUID | None = None
     modalities: set[str] = field(default_factory=set)
+    devices: set[str] = field(default_factory=set)
+    owners: set[int] = field(default_factory=set)
+    also: dict[str, None] = field(default_factory=dict)
+    """What searches compare beside the facts, folded, in order; the first is the name of a file."""
 
     def count(self, state: State | None, difference: int) -> None:
         """Move `difference` files into `state`."""
@@ -99,6 +105,7 @@ def moved(change: StateChange, columns: Mapping[str, Any] | None = None) -> Move
         counted,
         filed,
         Place(change.collection, change.study_instance_uid, change.series_instance_uid, change.state),
+        change.owner_id,
         columns if change.header is None else change.header.columns,
         change.received_at,
         change.state == "processed" and thumbnail,
@@ -161,5 +168,10 @@ def _describe(tally: Tally, moved: Moved) -> None:
     if told:
         tally.facts |= told
         tally.unknown = [name for name in tally.unknown if name not in told]
+    tally.owners.add(moved.owner_id)
     if columns["modality"]:
         tally.modalities.add(columns["modality"])
+    if columns["device"]:
+        tally.devices.add(columns["device"])
+    name, *more = study_also(columns)
+    tally.also.update(dict.fromkeys(more if tally.also else (name, *more)))

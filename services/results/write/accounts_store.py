@@ -6,7 +6,7 @@ the files: nobody waits in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +14,13 @@ import orjson
 
 from libs.common.database.postgres import Connection
 from services.results.write.accounts import FILES, Accounts, Key, Tally
-from services.results.write.header import SERIES, STUDY, TYPES, study_search
+from services.results.write.header import ALSO_CHARACTERS, SERIES, STUDY, TYPES, patient_of, study_search
 from services.results.write.left_store import close_left
 
 _STUDY_FACTS = (*STUDY, "search")
-_SERIES_FACTS = ("modality", *SERIES)
+_SERIES_FACTS = ("modality", "device", *SERIES)
+_SETS = ("modalities", "devices", "owners")
+"""What strangers write: a study has so many of each at most."""
 _TYPES: Mapping[str, str] = {
     **TYPES,
     "collection": "text",
@@ -26,6 +28,9 @@ _TYPES: Mapping[str, str] = {
     "series_instance_uid": "text",
     "modality": "text",
     "modalities": "text[]",
+    "devices": "text[]",
+    "owners": "bigint[]",
+    "also": "text",
     **dict.fromkeys(FILES, "integer"),
     "first_received_at": "timestamptz",
     "last_received_at": "timestamptz",
@@ -34,7 +39,7 @@ _TYPES: Mapping[str, str] = {
 _TIMES = ("first_received_at", "last_received_at", "cover_file_id")
 _STUDY_KEY = ("collection", "study_instance_uid")
 _SERIES_KEY = (*_STUDY_KEY, "series_instance_uid")
-_STUDY_COLUMNS = (*_STUDY_KEY, *_STUDY_FACTS, "modalities", *FILES, *_TIMES)
+_STUDY_COLUMNS = (*_STUDY_KEY, *_STUDY_FACTS, "patient", "also", *_SETS, *FILES, *_TIMES)
 _SERIES_COLUMNS = (*_SERIES_KEY, *_SERIES_FACTS, *FILES, *_TIMES)
 
 
@@ -60,8 +65,19 @@ def _kept(facts: Iterable[str]) -> str:
     )
 
 
-# The order of the three is that of the locks: each reads the one before, and so waits for it. Modalities are
-# text that strangers write: a study has so many at most.
+def _united(name: str) -> str:
+    """What becomes of a set that both know some of."""
+    return f"""{name} = CASE WHEN excluded.{name} <@ held.{name} THEN held.{name}
+        ELSE (ARRAY (SELECT DISTINCT unnest(held.{name} || excluded.{name}) ORDER BY 1))[:32] END"""
+
+
+# Lines are added that no other one holds, but for the first, which is the name of a file.
+_ALSO = f"""also = CASE WHEN excluded.also = '' THEN held.also WHEN held.also = '' THEN excluded.also
+        ELSE left(held.also || coalesce((
+            SELECT string_agg(chr(10) || line, '' ORDER BY place)
+            FROM unnest(string_to_array(excluded.also, chr(10))) WITH ORDINALITY AS told (line, place)
+            WHERE place > 1 AND position(line IN held.also) = 0), ''), {ALSO_CHARACTERS}) END"""
+# The order of the three is that of the locks: each reads the one before, and so waits for it.
 _ACCOUNT = f"""
     WITH series AS (
         INSERT INTO results.series AS held ({_names(_SERIES_COLUMNS)})
@@ -75,10 +91,8 @@ _ACCOUNT = f"""
             {_names(_STUDY_COLUMNS, "told.")}
         FROM {_told("$2", _STUDY_COLUMNS)}
         ON CONFLICT ({_names(_STUDY_KEY)}) DO UPDATE SET {_kept(_STUDY_FACTS)},
-            series = held.series + excluded.series,
-            modalities = CASE WHEN excluded.modalities <@ held.modalities THEN held.modalities
-                ELSE (ARRAY (SELECT DISTINCT unnest(held.modalities || excluded.modalities) ORDER BY 1))[:32]
-                END
+            series = held.series + excluded.series, {", ".join(map(_united, _SETS))}, {_ALSO},
+            patient = CASE WHEN held.patient = '' THEN excluded.patient ELSE held.patient END
         RETURNING 1
     )
     INSERT INTO results.counter AS held (collection, state, files)
@@ -104,8 +118,8 @@ async def apply_accounts(connection: Connection, accounts: Accounts) -> None:
     counters = sorted((*key, files) for key, files in accounts.counters.items() if files)
     await connection.execute(
         _ACCOUNT,
-        _rows(accounts.series, _SERIES_KEY, _SERIES_FACTS, modalities=False),
-        _rows(accounts.studies, _STUDY_KEY, _STUDY_FACTS, modalities=True),
+        _rows(accounts.series, _SERIES_KEY, _SERIES_FACTS),
+        _rows(accounts.studies, _STUDY_KEY, _STUDY_FACTS, more=_of_study),
         [collection for collection, _, _ in counters],
         [state for _, state, _ in counters],
         [files for _, _, files in counters],
@@ -127,7 +141,10 @@ async def _uncover(
 
 
 def _rows(
-    tallies: Mapping[Key, Tally], key_names: tuple[str, ...], facts: tuple[str, ...], *, modalities: bool
+    tallies: Mapping[Key, Tally],
+    key_names: tuple[str, ...],
+    facts: tuple[str, ...],
+    more: Callable[[Tally], dict[str, Any]] = lambda _: {},
 ) -> str:
     """The rows as JSON, in the order of their keys."""
     rows: list[dict[str, Any]] = []
@@ -140,7 +157,17 @@ def _rows(
             "last_received_at": tally.last,
             "cover_file_id": tally.cover,
         }
-        if modalities:
-            row |= {"modalities": sorted(tally.modalities), "search": study_search(tally.facts)}
-        rows.append(row)
+        rows.append(row | more(tally))
     return orjson.dumps(rows).decode()
+
+
+def _of_study(tally: Tally) -> dict[str, Any]:
+    """What only results.study has. Texts beyond its longest lose their end."""
+    return {
+        "search": study_search(tally.facts),
+        "patient": patient_of(tally.facts),
+        "also": "\n".join(tally.also)[:ALSO_CHARACTERS],
+        "modalities": sorted(tally.modalities),
+        "devices": sorted(tally.devices),
+        "owners": sorted(tally.owners),
+    }

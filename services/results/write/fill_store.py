@@ -16,7 +16,7 @@ NOBODY = UUID(int=0)
 """Below every file's id."""
 
 _UNCOUNTED = "counted IS DISTINCT FROM state"
-# As the indexes upload_dicomresult_uncounted and upload_dicomresult_unfilled say it, which hold only these.
+# As the indexes upload_dicomresult_uncounted and upload_dicomresult_untold say it, which hold only these.
 _UNFILLED = f"""({_UNCOUNTED} OR (study_instance_uid IS NOT NULL AND filed IS DISTINCT FROM state)
     OR (raw_data IS NOT NULL AND header_version < {HEADER_VERSION}))"""
 _COUNT = f"SELECT count(*) FROM (SELECT FROM results.upload_dicomresult WHERE {_UNFILLED} LIMIT $1) AS found"
@@ -28,8 +28,8 @@ _PICK_UNCOUNTED = f"""
     SELECT file_id FROM results.upload_dicomresult WHERE {_UNCOUNTED} ORDER BY file_id LIMIT $1
 """
 _READ = f"""
-    SELECT file_id, collection, state, study_instance_uid, series_instance_uid, counted, filed, received_at,
-        state = 'processed' AND thumbnail_key IS NOT NULL AS cover, modality, file_name,
+    SELECT file_id, owner_id, collection, state, study_instance_uid, series_instance_uid, counted, filed,
+        received_at, state = 'processed' AND thumbnail_key IS NOT NULL AS cover, modality, file_name,
         raw_data::text AS raw_data
     FROM results.upload_dicomresult WHERE file_id = ANY ($1::uuid[]) AND {_UNFILLED} ORDER BY file_id
 """

@@ -72,12 +72,14 @@ def _moved(row: asyncpg.Record) -> Moved:
     here = Place(row["collection"], row["study_instance_uid"], row["series_instance_uid"], None)
     columns: dict[str, Any] | None = None
     if row["raw_data"] is not None:
-        columns = columns_of(orjson.loads(row["raw_data"]), row["file_name"]) | {"modality": row["modality"]}
+        columns = columns_of(orjson.loads(row["raw_data"]), row["file_name"])
+        columns |= {"modality": row["modality"], "file_name": row["file_name"]}
     return Moved(
         UUID(bytes=row["file_id"].bytes),  # asyncpg's own kind is no JSON
         here._replace(state=row["counted"]),
         here._replace(state=row["filed"]),
         here._replace(state=row["state"]),
+        row["owner_id"],
         columns,
         row["received_at"],
         row["cover"],

@@ -12,10 +12,11 @@ from datetime import date, time
 from types import MappingProxyType
 from typing import Any
 
+from libs.dicom.parse.eventtext import event_text
 from services.results.folding import fold
 
-HEADER_VERSION = 1
-"""To be raised with what `columns_of` tells; the index upload_dicomresult_unfilled names it too."""
+HEADER_VERSION = 2
+"""To be raised with what `columns_of` tells; the index upload_dicomresult_untold names it too."""
 
 TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -36,6 +37,8 @@ TYPES: Mapping[str, str] = MappingProxyType(
         "image_position": "float8[]",
         "image_orientation": "float8[]",
         "search": "text",
+        "device": "text",
+        "patient": "text",
     }
 )
 """The columns, and their types as SQL names them."""
@@ -58,6 +61,7 @@ SERIES = ("series_number", "series_description", "body_part_examined")
 TEXT_CHARACTERS = 256
 """Most of one text; PS3.5 6.2 allows 64 a value, and 64 a component group of a name."""
 SEARCH_CHARACTERS = 1024
+ALSO_CHARACTERS = 2048
 _MOST = 2**63 - 1
 _BAD = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)", re.ASCII)
@@ -90,6 +94,8 @@ def columns_of(dicom: object, file_name: str | None) -> dict[str, Any]:
         "image_orientation": _numbers(header, "00200037", 6),
     }
     columns["search"] = _search(header, columns, file_name)
+    columns["device"] = _device(header)
+    columns["patient"] = patient_of(columns) or None
     return columns
 
 
@@ -97,6 +103,21 @@ def study_search(columns: Mapping[str, Any]) -> str | None:
     """What searches for a study compare, of its columns as far as they are known; None where none is."""
     names = ("patient_name", "patient_id", "accession_number", "study_id", "study_description")
     return _folded([columns.get(name) for name in (*names, "referring_physician_name")]) or None
+
+
+def patient_of(columns: Mapping[str, Any]) -> str:
+    """What lists are sorted by, and searches for a patient compare: name and id, folded.
+
+    An entry of a B-tree has 2704 bytes at most.
+    """
+    return _folded([columns.get("patient_name"), columns.get("patient_id")])[:TEXT_CHARACTERS].rstrip()
+
+
+def study_also(columns: Mapping[str, Any]) -> list[str]:
+    """What one file tells searches beside `study_search`: its name, then its device and description."""
+    told = (columns.get(name) for name in ("file_name", "device", "series_description"))
+    name, *more = (fold(text or "")[:TEXT_CHARACTERS] for text in told)
+    return [name, *(text for text in more if text)]
 
 
 def clean(text: str) -> str:
@@ -109,6 +130,14 @@ def _search(header: dict[str, Any], columns: Mapping[str, Any], file_name: str |
     names = [*_groups(header, "00100010"), *_groups(header, "00080090")]
     told = ("patient_id", "accession_number", "study_id", "study_description", "series_description")
     return _folded([*names, *(columns[name] for name in told), *device, file_name])
+
+
+def _device(header: dict[str, Any]) -> str | None:
+    """As the measurement names it (libs.dicom.parse.dicomjson), but None for `unknown`."""
+    maker, model, station = (
+        event_text(_text(header, tag) or "") for tag in ("00080070", "00081090", "00081010")
+    )
+    return event_text(f"{maker} {model}") or station or None
 
 
 def _folded(texts: list[str | None]) -> str:

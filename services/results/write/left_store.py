@@ -12,7 +12,7 @@ import orjson
 
 from libs.common.database.postgres import Connection
 from services.results.write.accounts import FILES
-from services.results.write.header import SERIES, STUDY, study_search
+from services.results.write.header import ALSO_CHARACTERS, SERIES, STUDY, patient_of, study_also, study_search
 
 _KEY = ("collection", "study_instance_uid")
 _NAMED = "(collection, {uids}) IN (SELECT * FROM unnest({parameters}))"
@@ -45,24 +45,39 @@ _OF_STUDY = "file.study_instance_uid = held.study_instance_uid"
 _RETELL_STUDIES = _retold(
     "study",
     STUDY,
-    "series, modalities, ",
+    "series, modalities, devices, owners, ",
     """(SELECT count(*) FROM results.series WHERE series.collection = held.collection
         AND series.study_instance_uid = held.study_instance_uid),
-    coalesce((array_agg(DISTINCT file.modality) FILTER (WHERE file.modality <> ''))[:32], '{}'), """,
+    coalesce((array_agg(DISTINCT file.modality) FILTER (WHERE file.modality <> ''))[:32], '{}'),
+    coalesce((array_agg(DISTINCT file.device) FILTER (WHERE file.device <> ''))[:32], '{}'),
+    coalesce((array_agg(DISTINCT file.owner_id))[:32], '{}'), """,
     _OF_STUDY,
     _STUDIES,
 )
 _RETELL_SERIES = _retold(
     "series",
-    ("modality", *SERIES),
+    ("modality", "device", *SERIES),
     "",
     "",
     f"{_OF_STUDY} AND file.series_instance_uid = held.series_instance_uid",
     _SERIES,
 )
+# The name of one file, and what there is of devices and descriptions.
+_ALSO = """
+    SELECT held.collection, held.study_instance_uid, told.file_name, told.device, told.series_description
+    FROM unnest($1::text[], $2::text[]) AS held (collection, study_instance_uid) CROSS JOIN LATERAL (
+        SELECT (array_agg(file.file_name ORDER BY file.received_at))[1] AS file_name, file.device,
+            file.series_description
+        FROM results.upload_dicomresult AS file
+        WHERE file.collection = held.collection AND file.study_instance_uid = held.study_instance_uid
+            AND file.state <> 'erased'
+        GROUP BY file.device, file.series_description ORDER BY min(file.received_at) LIMIT 64
+    ) AS told
+"""
 _SEARCHED = """
-    UPDATE results.study AS held SET search = told.search
-    FROM jsonb_to_recordset($1::text::jsonb) AS told (collection text, study_instance_uid text, search text)
+    UPDATE results.study AS held SET search = told.search, patient = told.patient, also = told.also
+    FROM jsonb_to_recordset($1::text::jsonb)
+        AS told (collection text, study_instance_uid text, search text, patient text, also text)
     WHERE (held.collection, held.study_instance_uid) = (told.collection, told.study_instance_uid)
 """
 
@@ -76,5 +91,18 @@ async def close_left(connection: Connection, left: Collection[tuple[str, str, st
         await connection.execute(_RETELL_SERIES, *series)
     await connection.execute(f"DELETE FROM results.study WHERE {_STUDIES} AND {_EMPTY}", *studies)
     rows = await connection.fetch(_RETELL_STUDIES, *studies)
-    told = [{**{name: row[name] for name in _KEY}, "search": study_search(dict(row))} for row in rows]
+    also: dict[tuple[str, str], dict[str, None]] = {}
+    for row in await connection.fetch(_ALSO, *studies):
+        lines = also.setdefault((row["collection"], row["study_instance_uid"]), {})
+        name, *more = study_also(dict(row))
+        lines.update(dict.fromkeys(more if lines else (name, *more)))
+    told = [
+        {
+            **{name: row[name] for name in _KEY},
+            "search": study_search(dict(row)),
+            "patient": patient_of(dict(row)),
+            "also": "\n".join(also.get((row["collection"], row["study_instance_uid"]), ()))[:ALSO_CHARACTERS],
+        }
+        for row in rows
+    ]
     await connection.execute(_SEARCHED, orjson.dumps(told).decode())

@@ -131,7 +131,7 @@ _NUMBERS = f"""
     FROM {_told(_ROW_TYPES)} WHERE held.file_id = told.file_id AND held.state <> 'erased'
 """
 _DESCRIBED = f"""
-    SELECT file_id, modality, {_names((*STUDY, *SERIES))} FROM results.upload_dicomresult
+    SELECT file_id, modality, device, file_name, {_names((*STUDY, *SERIES))} FROM results.upload_dicomresult
     WHERE file_id = ANY ($1::uuid[])
 """
 _WITHDRAW = f"DELETE FROM results.analysis WHERE analyzer = '{PIXELS}' AND file_id = ANY ($1::uuid[])"

@@ -66,6 +66,8 @@ def test_every_column_is_taken_from_its_element() -> None:
         "image_orientation": [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
         "search": "yamada tarou 山田 太郎 weiß anne p1 acc-1 s1 torax axial 5.0 acme scanner 3000 room 3 "
         "imagen.dcm",
+        "device": "ACME Scanner 3000",
+        "patient": "yamada tarou p1",
     }
 
 
