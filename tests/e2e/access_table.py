@@ -143,6 +143,9 @@ TABLE = {
     "GET /api/studies": only(200, *SENDERS, *LINKS),
     "GET /api/studies/facets": only(200, *SENDERS, *LINKS),
     "GET /api/studies/{study_uid}": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
+    "GET /api/studies/{study_uid}/zip": of_file(
+        200, *SHOWN, "link-download", hidden=SENDERS, not_by=("link",)
+    ),
     "GET /api/shares": only(200, *SHARERS, "auditor"),
     "POST /api/shares": of_file(200, *MANAGING, "managing", hidden=("stranger", "member-none")),
     "DELETE /api/shares/{share_id}": only(404, *SHARERS),

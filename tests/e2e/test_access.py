@@ -120,6 +120,7 @@ async def test_links_open_results_and_nothing_else(settings: dict[str, Any]) -> 
         "GET /api/studies",
         "GET /api/studies/facets",
         "GET /api/studies/{study_uid}",
+        "GET /api/studies/{study_uid}/zip",
         "GET /api/changes",
         "GET /api/events",
     }

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
-import asyncpg
 from aiohttp import web
 
-from libs.common.access import Viewer, user_collection
-from libs.common.database.postgres import Connection
 from libs.common.errors import InvalidRequest, NotFound
 from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
@@ -18,6 +13,8 @@ from services.results.cursors import StudyPlace, decode_study, encode_study
 from services.results.keys import DATABASE
 from services.results.studies import store
 from services.results.studies.conditions import FACETS, Order
+from services.results.studies.download import get_zip
+from services.results.studies.finding import find
 from services.results.studies.models import (
     CollectionQuery,
     Facets,
@@ -28,8 +25,6 @@ from services.results.studies.models import (
     StudySummary,
     study_values,
 )
-
-_UID = re.compile(r"[!-~]{1,64}")
 
 
 async def list_studies(request: web.Request) -> web.Response:
@@ -79,27 +74,6 @@ async def get_study(request: web.Request) -> web.Response:
     return json_response(Study.model_validate(values | {"collections": others}))
 
 
-async def find(
-    connection: Connection, caller: Viewer, uid: str, collection: str | None
-) -> list[asyncpg.Record]:
-    """The study of this UID that is meant, then those of other collections. Raises NotFound."""
-    if not _UID.fullmatch(uid):
-        raise _unknown()
-    asked = store.Listing(StudyFilter(collection=collection), "received", store.COLLECTIONS_MOST, uid=uid)
-    found = await store.list_studies(connection, caller, asked)
-    if not found:
-        raise _unknown()
-    own = user_collection(caller.user_id)
-    groups = sorted(set(caller.collections) - {own}, key=lambda name: (len(name), name))
-    places = {name: place for place, name in enumerate((own, *groups))}
-    # Sorted by the arrival of the first file already; groups are in the order of their numbers.
-    return sorted(found, key=lambda row: places.get(row["collection"], len(places)))
-
-
-def _unknown() -> NotFound:
-    return NotFound("You have no study with this UID.")
-
-
 OPERATIONS = (
     Operation(
         "GET",
@@ -134,6 +108,18 @@ OPERATIONS = (
         response=Study,
         problems=(NotFound,),
         permission="view_dicomresult",
+        by_link=True,
+    ),
+    Operation(
+        "GET",
+        "/studies/{study_uid}/zip",
+        get_zip,
+        "Its files as they were sent, in a ZIP archive; `X-Total-Bytes` and `X-Total-Files` tell of how much",
+        tag="studies",
+        query=CollectionQuery,
+        response_type="application/zip",
+        problems=(NotFound,),
+        permission="view_dicomfile",
         by_link=True,
     ),
 )

@@ -1,0 +1,110 @@
+"""A whole study as a ZIP archive of its original files, sent while it is made."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from uuid import UUID
+
+import asyncpg
+from aiohttp import web
+
+from libs.common.errors import ObjectCorrupt, ObjectNotFound
+from libs.common.http.authenticate import viewer
+from libs.common.http.json import NO_STORE, parse_query
+from libs.common.ids import file_key
+from libs.common.storage import ObjectReader, Storage
+from services.results.keys import DATABASE, STORAGE
+from services.results.read.ranges import content_disposition
+from services.results.studies import files_store
+from services.results.studies.archive import Names, ZipStream, safe_name, series_folder
+from services.results.studies.finding import find
+from services.results.studies.models import CollectionQuery
+
+log = logging.getLogger(__name__)
+
+PAGE = 200
+"""Files that are looked up at once; whether they may be seen is asked anew each time."""
+MISSING = "missing.txt"
+_TOLD_MISSING = "These files could not be read; whoever runs the system finds more in its log.\r\n"
+
+
+async def get_zip(request: web.Request) -> web.StreamResponse:
+    """All files of a study that the caller may see, a folder for each series."""
+    caller, query = viewer(request), parse_query(request, CollectionQuery)
+    database = request.app[DATABASE]
+    async with database.connection() as connection:
+        (study, *_) = await find(connection, caller, request.match_info["study_uid"], query.collection)
+        place = files_store.StudyKey(study["collection"], study["study_instance_uid"])
+        files, size = await files_store.measure(connection, caller, place)
+    response = web.StreamResponse(
+        headers={**NO_STORE, "X-Total-Files": str(files), "X-Total-Bytes": str(size)}
+    )
+    name = safe_name(f"study-{place.study_instance_uid}.zip")
+    response.headers["Content-Disposition"] = content_disposition(name)
+    response.content_type = "application/zip"
+    await response.prepare(request)
+    with closing(ZipStream()) as stream:
+        archive = _Archive(request.app[STORAGE], response, stream)
+        after: UUID | None = None
+        while True:
+            async with database.connection() as connection:
+                page = await files_store.page(connection, caller, place, after, PAGE)
+            for row in page:
+                await archive.add(row)
+            if len(page) < PAGE:
+                break
+            after = page[-1]["file_id"]
+        await archive.finish()
+    await response.write_eof()
+    return response
+
+
+class _Archive:
+    """Sends a ZIP archive through `response`."""
+
+    def __init__(self, storage: Storage, response: web.StreamResponse, stream: ZipStream) -> None:
+        self._storage = storage
+        self._response = response
+        self._zip = stream
+        self._folders: dict[str | None, str] = {}
+        self._folder_names, self._names = Names(), Names()
+        self._missing: list[str] = []
+
+    async def add(self, row: asyncpg.Record) -> None:
+        """One file; noted as missing where its object cannot be opened."""
+        file_id = UUID(bytes=row["file_id"].bytes)
+        name = self._name(row)
+        try:
+            reader = await self._storage.open(file_key(file_id))
+        except (ObjectNotFound, ObjectCorrupt) as error:
+            log.warning("file %s is left out of an archive: %s", file_id, error.detail)
+            self._missing.append(f"{name} ({file_id})\r\n")
+            return
+        try:
+            await self._send(reader, name, row)
+        finally:
+            await reader.close()
+
+    async def finish(self) -> None:
+        """The directory, and before it what is missing."""
+        if self._missing:
+            body = (_TOLD_MISSING + "".join(self._missing)).encode()
+            begun = self._zip.begin(self._names.take(MISSING), len(body), None)
+            await self._response.write(begun + self._zip.add(body) + self._zip.end())
+        await self._response.write(self._zip.close())
+
+    async def _send(self, reader: ObjectReader, name: str, row: asyncpg.Record) -> None:
+        await self._response.write(self._zip.begin(name, reader.size, row["received_at"]))
+        async for chunk in reader.chunks(0, reader.size):
+            await self._response.write(self._zip.add(chunk))
+        if ended := self._zip.end():
+            await self._response.write(ended)
+
+    def _name(self, row: asyncpg.Record) -> str:
+        uid = row["series_instance_uid"]
+        if uid not in self._folders:
+            told = series_folder(row["series_number"], row["modality"], row["series_description"])
+            self._folders[uid] = self._folder_names.take(told)
+        last = (row["file_name"] or "").replace("\\", "/").rpartition("/")[2]
+        return self._names.take(f"{self._folders[uid]}/{safe_name(last) or str(row['file_id']) + '.dcm'}")
