@@ -25,6 +25,8 @@ usage: python -m services            run all services, with what the environment
                                      complete results of earlier releases, after an upgrade
        python -m services create-user NAME [--staff] [--superuser]
                                      make an account; the password is asked for, or read from standard input
+       python -m services reset-second-factor NAME
+                                     let somebody in by password alone who has lost their authenticator
        python -m services user|group|permission list|create|change|…
                                      accounts, groups and permissions (--help)
        python -m services verify-audit [EXPORT] [--anchors FILE]
@@ -69,7 +71,16 @@ def main(arguments: Sequence[str]) -> int:
                 from services.operator import reprocess
 
                 return reprocess.run(rest)
-            case ["create-user" | "user" | "group" | "permission" | "verify-audit" | "export-audit", *_]:
+            case [
+                "create-user"
+                | "reset-second-factor"
+                | "user"
+                | "group"
+                | "permission"
+                | "verify-audit"
+                | "export-audit",
+                *_,
+            ]:
                 return accounts(load_settings(OperatorSettings), arguments)
             case ["reconcile", *rest]:
                 return reconcile(rest)

@@ -13,6 +13,7 @@ from services.auth.groups.groups import Groups
 from services.auth.groups.models import Group, GroupChange, GroupCreate
 from services.auth.identity.models import PasswordSet, User, UserChange, UserCreate, UserQuery
 from services.auth.identity.policy import Actor
+from services.auth.second_factor.factors import Factors
 from services.auth.users.users import Users
 
 OPERATOR = Actor(0, superuser=True, staff=True, permissions=ALL, collections={})
@@ -27,6 +28,7 @@ class Commands:
     users: Users
     groups: Groups
     devices: Devices
+    factors: Factors
 
     async def all_users(self, sought: str | None) -> AsyncIterator[User]:
         """Accounts by name, a page at a time."""
@@ -158,6 +160,13 @@ async def user_sign_out(directory: Commands, options: argparse.Namespace) -> str
     return f"Every session of {user.username} has ended."
 
 
+async def user_reset_second_factor(directory: Commands, options: argparse.Namespace) -> str:
+    """Take an account's second factor away."""
+    user = await directory.user(options.name)
+    await directory.factors.reset(OPERATOR, user.id)
+    return f"User {user.username} has no second factor any more; every session of the account has ended."
+
+
 async def group_list(directory: Commands, options: argparse.Namespace) -> str:
     """Groups by name."""
     return "\n".join(
@@ -170,7 +179,12 @@ async def group_list(directory: Commands, options: argparse.Namespace) -> str:
 
 async def group_create(directory: Commands, options: argparse.Namespace) -> str:
     """Make a group."""
-    wanted = GroupCreate(name=options.name, mode=options.mode or "none", permissions=options.permission or [])
+    wanted = GroupCreate(
+        name=options.name,
+        mode=options.mode or "none",
+        requires_second_factor=bool(options.require_second_factor),
+        permissions=options.permission or [],
+    )
     made = await directory.groups.create(OPERATOR, wanted)
     return f"Group {made.name} created (id {made.id}, collection {made.collection})."
 
@@ -178,7 +192,12 @@ async def group_create(directory: Commands, options: argparse.Namespace) -> str:
 async def group_change(directory: Commands, options: argparse.Namespace) -> str:
     """Change a group."""
     group = await directory.group(options.name)
-    change = GroupChange(name=options.rename, mode=options.mode, permissions=options.permission)
+    change = GroupChange(
+        name=options.rename,
+        mode=options.mode,
+        requires_second_factor=options.require_second_factor,
+        permissions=options.permission,
+    )
     if not change.model_dump(exclude_none=True):
         raise InvalidRequest("Say what to change (--help).")
     await directory.groups.change(OPERATOR, group.id, change)

@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from libs.common.audit.acts import Act, acting
 from libs.common.database.migrations import wait_until_current
 from libs.common.database.postgres import Database
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from libs.common.http.application import create_app
 from libs.common.http.openapi import add_operations
@@ -32,8 +34,10 @@ from services.auth.keys import (
     CLIENTS,
     DATABASE,
     DEVICES,
+    FACTORS,
     GROUPS,
     REVOCATION_LIST,
+    SECOND_STEP,
     SESSIONS,
     SETTINGS,
     SIGNING_KEY,
@@ -45,6 +49,10 @@ from services.auth.machines.clients import Clients
 from services.auth.machines.tokens import Tokens
 from services.auth.metrics import AuthMetrics
 from services.auth.schema import MIGRATIONS
+from services.auth.second_factor.checking import Codes
+from services.auth.second_factor.factors import Factors
+from services.auth.second_factor.second_step import SecondStep
+from services.auth.second_factor.seeds import Seeds
 from services.auth.sessions.login import Sessions
 from services.auth.sessions.revocation_list import RevocationList
 from services.auth.sessions.signing_key import SigningKey
@@ -55,6 +63,7 @@ from services.auth.users.users import Users
 log = logging.getLogger(__name__)
 
 PRUNE_SECONDS = 60.0
+RENEW_SECONDS = 600.0
 
 
 def install(app: web.Application, settings: AuthSettings) -> None:
@@ -67,12 +76,16 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     bootstrap = Bootstrap(database, passwords, key, settings)
     app[SETTINGS] = settings
     app[SIGNING_KEY] = key
-    app[SESSIONS] = Sessions(database, passwords, key, settings, auth_metrics, throttle)
+    sessions = app[SESSIONS] = Sessions(database, passwords, key, settings, auth_metrics, throttle)
+    seeds = read_seeds(settings)
+    codes = Codes(database, passwords, seeds, issuer_of(settings.base_url))
+    app[FACTORS] = Factors(database, passwords, codes, throttle)
+    app[SECOND_STEP] = SecondStep(database, key, sessions, codes, throttle, auth_metrics)
     app[REVOCATION_LIST] = RevocationList(database)
     app[READINESS]["auth"] = bootstrap.ready
     app[DATABASE] = database
     app[USERS] = Users(database, passwords, min_length=settings.password_min_length)
-    app[GROUPS] = Groups(database)
+    app[GROUPS] = Groups(database, second_factors=seeds.current is not None)
     tokens = Tokens(key, timedelta(seconds=settings.access_token_seconds))
     app[API_KEYS] = ApiKeys(database, tokens)
     app[CLIENTS] = Clients(database, tokens, (f"{settings.base_url}{routes.PREFIX}/token", ISSUER))
@@ -93,6 +106,7 @@ def install(app: web.Application, settings: AuthSettings) -> None:
             async with (
                 supervise(app, "auth bootstrap", bootstrap.run()),
                 supervise(app, "auth throttle", prune_for_ever(database, throttle)),
+                supervise(app, "second factors", renew_for_ever(database, codes, seeds, auth_metrics)),
                 supervise(app, "audit log", audit()),
             ):
                 yield
@@ -123,6 +137,21 @@ def verify_locally(app: web.Application) -> None:
     app[KEY_EXCHANGE] = KeyExchange(_local_exchange(app))
 
 
+async def renew_for_ever(database: Database, codes: Codes, seeds: Seeds, metrics: AuthMetrics) -> None:
+    """Have seeds closed by the current key after it was rotated, and show how many are not."""
+    await wait_until_current(database, MIGRATIONS)
+    while True:
+        try:
+            held = await codes.renew_seeds()
+        except Unavailable as error:
+            log.info("seeds of second factors are left as they are for now: %s", error.detail)
+        else:
+            current = held.pop(seeds.current, 0) if seeds.current is not None else 0
+            former = sum(number for reference, number in held.items() if reference in seeds.known)
+            metrics.show_factors(current, former, sum(held.values()) - former)
+        await asyncio.sleep(RENEW_SECONDS)
+
+
 async def prune_for_ever(database: Database, throttle: Throttle) -> None:
     """Keep the counters of wrong passwords few."""
     await wait_until_current(database, MIGRATIONS)
@@ -144,6 +173,17 @@ def _local_exchange(app: web.Application) -> Exchange:
         return Exchanged(found.access_token, found.expires_in)
 
     return exchange
+
+
+def read_seeds(settings: AuthSettings) -> Seeds:
+    """What seeds of authenticators are closed with. Raises ConfigurationError for an unreadable keyring."""
+    path = settings.auth_keyring_file
+    return Seeds(None if path is None else Keyring.load(path))
+
+
+def issuer_of(base_url: str) -> str:
+    """What authenticator apps call this system: people may have one of several."""
+    return f"DICOM {urlsplit(base_url).hostname}"
 
 
 def make_passwords(settings: AuthSettings) -> Passwords:

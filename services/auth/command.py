@@ -20,16 +20,20 @@ from libs.common.errors import ConfigurationError, DicomSystemError
 from libs.common.resources import service_database
 from libs.common.settings.loading import load_settings
 from services.auth import acts
-from services.auth.app import make_passwords
+from services.auth.app import issuer_of, make_passwords, read_seeds
 from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
 from services.auth.metrics import AuthMetrics
 from services.auth.schema import MIGRATIONS
+from services.auth.second_factor.checking import Codes
+from services.auth.second_factor.factors import Factors
 from services.auth.sessions.throttle import Throttle
 from services.auth.settings import AuthSettings
 from services.auth.users.users import Users
 
-COMMANDS = ("create-user", "user", "group", "permission")
+COMMANDS = ("create-user", "reset-second-factor", "user", "group", "permission")
+SHORT = {"create-user": "create", "reset-second-factor": "reset-second-factor"}
+"""`create-user NAME` is `user create NAME`, and so on."""
 
 
 def run(arguments: Sequence[str], settings: AuthSettings | None = None) -> int:
@@ -54,9 +58,8 @@ def run(arguments: Sequence[str], settings: AuthSettings | None = None) -> int:
 
 
 def _spelt_out(arguments: Sequence[str]) -> list[str]:
-    """`create-user NAME` is short for `user create NAME`."""
     first, *rest = arguments
-    return ["user", "create", *rest] if first == "create-user" else [first, *rest]
+    return ["user", SHORT[first], *rest] if first in SHORT else [first, *rest]
 
 
 async def _with_directory(settings: AuthSettings, options: argparse.Namespace) -> str:
@@ -68,7 +71,11 @@ async def _with_directory(settings: AuthSettings, options: argparse.Namespace) -
         command: acts.Command = options.command
         throttle = Throttle(database, settings, AuthMetrics(CollectorRegistry()))
         devices = Devices(database, throttle, idle_seconds=settings.session_idle_seconds)
-        known = acts.Commands(users, Groups(database), devices)
+        seeds = read_seeds(settings)
+        groups = Groups(database, second_factors=seeds.current is not None)
+        codes = Codes(database, passwords, seeds, issuer_of(settings.base_url))
+        factors = Factors(database, passwords, codes, throttle)
+        known = acts.Commands(users, groups, devices, factors)
         return await _recorded(
             database, typed("auth", "-".join(options.spelt[:2])), lambda: command(known, options)
         )
@@ -137,12 +144,25 @@ def _parser() -> argparse.ArgumentParser:
     password.add_argument("--must-change-password", action="store_true", help="at the next sign-in")
     _named(users.add_parser("unlock", help="forget an account's wrong passwords"), acts.user_unlock)
     _named(users.add_parser("sign-out", help="end every session of an account"), acts.user_sign_out)
+    _named(
+        users.add_parser(
+            "reset-second-factor",
+            help="take an account's second factor away, the last superuser's too",
+        ),
+        acts.user_reset_second_factor,
+    )
     groups = kinds.add_parser("group", help="groups").add_subparsers(required=True)
     _listing(groups.add_parser("list", help="list groups"), acts.group_list)
     for name, command in (("create", acts.group_create), ("change", acts.group_change)):
         one = _named(groups.add_parser(name, help=f"{name} a group"), command)
         one.add_argument("--mode", choices=("none", "view", "manage"), help="members in its collection")
         one.add_argument("--permission", action="append", metavar="CODENAME", help="may be repeated")
+        one.add_argument(
+            "--require-second-factor",
+            action=argparse.BooleanOptionalAction,
+            default=None,
+            help="members are let in with one only",
+        )
         if name == "change":
             one.add_argument("--rename", metavar="NAME")
     _named(groups.add_parser("delete", help="delete a group whose collection is empty"), acts.group_delete)

@@ -7,6 +7,8 @@ from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
 from services.auth.machines.api_keys import ApiKeys
 from services.auth.machines.clients import Clients
+from services.auth.second_factor.factors import Factors
+from services.auth.second_factor.second_step import SecondStep
 from services.auth.sessions.login import Sessions
 from services.auth.sessions.revocation_list import RevocationList
 from services.auth.sessions.signing_key import SigningKey
@@ -24,4 +26,6 @@ CLIENTS = web.AppKey("auth_clients", Clients)
 GROUPS = web.AppKey("auth_groups", Groups)
 DEVICES = web.AppKey("auth_devices", Devices)
 THROTTLE = web.AppKey("auth_throttle", Throttle)
+FACTORS = web.AppKey("auth_factors", Factors)
+SECOND_STEP = web.AppKey("auth_second_step", SecondStep)
 REVOCATION_LIST = web.AppKey("auth_revocation_list", RevocationList)

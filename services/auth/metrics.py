@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from libs.common.telemetry.metrics import preset
 
-SignIn = Literal["ok", "wrong_credentials", "inactive", "busy", "throttled"]
+SignIn = Literal["ok", "challenged", "wrong_credentials", "wrong_code", "inactive", "busy", "throttled"]
 Refresh = Literal["ok", "refused", "reused", "busy"]
 
 
@@ -19,8 +19,9 @@ class AuthMetrics:
         """Register on `registry`, once per process."""
         self._sign_ins = Counter(
             "auth_sign_ins_total",
-            "Attempts to sign in; inactive: the right password of a closed account, busy: answered with 503, "
-            "throttled: answered with 429 without a look at the password",
+            "Attempts to sign in; challenged: the right password, and a second factor is missing, inactive: "
+            "the right password of a closed account, busy: answered with 503, throttled: answered with 429 "
+            "without a look",
             ["outcome"],
             registry=registry,
         )
@@ -37,6 +38,14 @@ class AuthMetrics:
             "auth_throttle_counters",
             "Counters of wrong passwords; blocked: those that hold somebody up now",
             ["state"],
+            registry=registry,
+        )
+
+        self._factors = Gauge(
+            "auth_second_factors",
+            "Authenticators by the key that closes their seeds; former: one that the keyring has kept, "
+            "unreadable: one that it lacks, so that their owners cannot sign in",
+            ["key"],
             registry=registry,
         )
 
@@ -71,6 +80,12 @@ class AuthMetrics:
         """How many counters there are, and how many hold somebody up."""
         self._counters.labels("all").set(counters)
         self._counters.labels("blocked").set(blocked)
+
+    def show_factors(self, current: int, former: int, unreadable: int) -> None:
+        """How many authenticators there are, by the key that closes their seeds."""
+        self._factors.labels("current").set(current)
+        self._factors.labels("former").set(former)
+        self._factors.labels("unreadable").set(unreadable)
 
     def signed_in(self, outcome: SignIn) -> None:
         """Count one attempt."""

@@ -29,7 +29,8 @@ class AuthSettings(ServiceSettings, DatabaseSettings):
     auth_keyring_file: Path | None = Field(
         None,
         description="File with auth's own keys, a keyring like KEYRING_FILE but another: they sign the audit "
-        "log. `python -m services` makes DATA_DIR/auth-keyring.json; without it nothing is sealed.",
+        "log and encrypt the seeds of authenticators. `python -m services` makes "
+        "DATA_DIR/auth-keyring.json; without it nothing is sealed and nobody sets up a second factor.",
     )
     audit_anchor_file: Path | None = Field(
         None,

@@ -309,6 +309,7 @@ UNSEEN = {
     "GET /api/auth/revocations.json": "never",
     "POST /api/auth/refresh": "refusals",
     "GET /api/auth/me": "refusals",
+    "GET /api/auth/totp": "refusals",
     "GET /api/auth/directory": "refusals",
     "GET /api/results/summary": "refusals",
     "GET /api/studies/facets": "refusals",

@@ -95,6 +95,22 @@ async def test_every_verb_works_on_accounts(shell: Shell, client: Client, sql: C
     )
     assert row is not None
     assert tuple(row) == (True, True, True, "en", f"group:{heart}")
+    await sql.execute(
+        "INSERT INTO auth.totp (id, user_id, key_reference, seed, confirmed_at)"
+        " SELECT gen_random_uuid(), id, 'k', 's', now() FROM auth.auth_user WHERE username = 'ana'"
+    )
+    await shell.done("reset-second-factor", "ana")
+    assert await shell.refused("user", "reset-second-factor", "ana") == (
+        "This account has no second factor.\n"
+    )
+    assert await sql.fetchval("SELECT count(*) FROM auth.totp") == 0
+    assert (
+        await sql.fetchval(
+            """SELECT entry #>> '{details,fields}' FROM auth.audit_pending
+        WHERE entry ->> 'action' = 'command.user-reset-second-factor' AND entry ->> 'ending' = 'success'"""
+        )
+        == '["second_factor"]'
+    )
     await shell.done("user", "change", "ana", "--no-active")
     login = await client.post("/api/auth/login", json={"username": "ana", "password": OTHER})
     assert login.status == 401

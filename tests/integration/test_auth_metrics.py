@@ -57,7 +57,9 @@ async def test_sign_ins_and_refreshes_by_outcome(client: Client, database_url: s
         assert (await post(client, "login", username=username, password=password))[0] == 401
     assert await counted(client, "auth_sign_ins_total", "outcome") == {
         "ok": 1,
+        "challenged": 0,
         "wrong_credentials": 2,
+        "wrong_code": 0,
         "inactive": 0,
         "busy": 0,
         "throttled": 0,

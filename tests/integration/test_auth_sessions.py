@@ -44,7 +44,7 @@ async def token(database: Database, user: UserId) -> RefreshToken:
     """The current token of a session; the one that it replaced is `replaced`."""
     made = new_token(new_uuid())
     async with database.transaction() as connection:
-        await store.insert_session(connection, made.session_id, user, made.hash, 3600, CLIENT)
+        await store.insert_session(connection, made.session_id, user, made.hash, 3600, CLIENT, "password")
     return made
 
 
@@ -122,8 +122,8 @@ async def test_a_session_lasts_as_long_as_it_is_given(database: Database, token:
 async def test_only_sessions_whose_time_is_over_are_forgotten(database: Database, user: UserId) -> None:
     over, running = new_token(new_uuid()), new_token(new_uuid())
     async with database.transaction() as connection:
-        await store.insert_session(connection, over.session_id, user, over.hash, -1, CLIENT)
-        await store.insert_session(connection, running.session_id, user, running.hash, 60, CLIENT)
+        await store.insert_session(connection, over.session_id, user, over.hash, -1, CLIENT, "password")
+        await store.insert_session(connection, running.session_id, user, running.hash, 60, CLIENT, "password")
         await store.delete_expired_sessions(connection, 0.0)
         assert await store.lock_session(connection, over.session_id) is None
         assert await store.lock_session(connection, running.session_id) is not None

@@ -61,6 +61,8 @@ class Operation:
     response_type: str = "application/json"
     status: int = 200
     problems: tuple[type[DicomSystemError], ...] = field(default=())
+    also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
+    """Other answers that are no problem, by status."""
     refusals: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     """Refusals that are no problem documents, by status: what another standard prescribes."""
     public: bool = False
@@ -116,7 +118,10 @@ def add_operations(
 def describe(prefix: str, title: str, operations: Sequence[Operation]) -> dict[str, Any]:
     """The OpenAPI 3.1 document of `operations`."""
     models = {
-        m for o in operations for m in (o.body, o.response, *o.refusals.values()) if isinstance(m, type)
+        m
+        for o in operations
+        for m in (o.body, o.response, *o.also.values(), *o.refusals.values())
+        if isinstance(m, type)
     }
     _, schemas = models_json_schema(
         [(m, "validation") for m in sorted(models, key=lambda m: m.__name__)], ref_template=_REF
@@ -213,7 +218,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
             else error.title,
             "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},
         }
-    for status, model in operation.refusals.items():
+    for status, model in (*operation.also.items(), *operation.refusals.items()):
         described = responses.setdefault(
             str(status), {"description": HTTPStatus(status).phrase, "content": {}}
         )

@@ -25,9 +25,10 @@ MODES: tuple[GroupMode, ...] = ("none", "view", "manage")
 class Groups:
     """The use cases of groups; each is one transaction with its line in the log."""
 
-    def __init__(self, database: Database) -> None:
-        """`database` logs in as the auth role."""
+    def __init__(self, database: Database, *, second_factors: bool) -> None:
+        """`database` logs in as the auth role; `second_factors`: whether anybody can set one up."""
         self._database = database
+        self._second_factors = second_factors
 
     async def get(self, group_id: int) -> Group:
         """One group. Raises NotFound."""
@@ -47,8 +48,9 @@ class Groups:
     async def create(self, actor: Actor, wanted: GroupCreate) -> Group:
         """Make a group. Raises InvalidRequest, PermissionDenied or Conflict (the name is taken)."""
         require_has(actor, _known(wanted.permissions))
+        self._require_possible(wanted.requires_second_factor)
         async with self._database.transaction() as connection:
-            group_id = await store.insert_group(connection, wanted.name, wanted.mode)
+            group_id = await store.insert_group(connection, wanted)
             if group_id is None:
                 raise _taken(wanted.name)
             await store.set_permissions(connection, group_id, wanted.permissions)
@@ -61,6 +63,7 @@ class Groups:
         Raises NotFound, InvalidRequest, PermissionDenied or Conflict.
         """
         named = {name for name, value in change.model_dump().items() if value is not None}
+        self._require_possible(change.requires_second_factor)
         async with self._database.transaction() as connection:
             held = await _lock(connection, group_id)
             require_has(actor, permissions.known(held.permissions))
@@ -68,8 +71,10 @@ class Groups:
                 require_has(actor, _known(change.permissions) - permissions.known(held.permissions))
             if change.mode is not None and change.mode != held.mode:
                 await _require_no_gain(connection, actor, held, change.mode)
+            if change.requires_second_factor is False and held.requires_second_factor:
+                await _require_no_member(connection, actor, held)
             try:
-                await store.change_group(connection, group_id, change.name, change.mode)
+                await store.change_group(connection, group_id, change)
             except asyncpg.UniqueViolationError as error:
                 raise _taken(change.name or "") from error
             # The group that new accounts are in is open to whoever makes them.
@@ -95,6 +100,14 @@ class Groups:
             await store.delete_group(connection, group_id)
             await admin_log.note(connection, actor.user_id, GROUP, group_id, held.name, admin_log.DELETED)
 
+    def _require_possible(self, wanted: bool | None) -> None:
+        """Raises Conflict where all members would be locked out."""
+        if wanted and not self._second_factors:
+            raise Conflict(
+                "Nobody can set up a second factor: auth has no keyring (AUTH_KEYRING_FILE).",
+                code="no-second-factors",
+            )
+
 
 async def _require(connection: Connection, group_id: int) -> Group:
     group = await store.get_group(connection, group_id)
@@ -114,11 +127,15 @@ async def _require_no_gain(connection: Connection, actor: Actor, held: Group, mo
 
     Nor does, where files lie, whom they are closed to.
     """
-    if not actor.superuser and actor.user_id in await store.members(connection, held.id):
-        raise Conflict("Members do not change what members may do: ask another administrator.")
+    await _require_no_member(connection, actor, held)
     wider = MODES.index(mode) > MODES.index(held.mode)
     if wider and await users.collection_holds_files(connection, held.collection):
         require_reaches(actor, {held.collection: mode})
+
+
+async def _require_no_member(connection: Connection, actor: Actor, held: Group) -> None:
+    if not actor.superuser and actor.user_id in await store.members(connection, held.id):
+        raise Conflict("Members do not change what members may do: ask another administrator.")
 
 
 def _known(codenames: Sequence[str]) -> frozenset[Permission]:

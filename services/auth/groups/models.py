@@ -9,11 +9,15 @@ from services.auth.identity.policy import GroupMode
 
 
 class Group(BaseModel):
-    """A group; `collection` is where its files lie, `mode` what members may do there."""
+    """A group; `collection` is where its files lie, `mode` what members may do there.
+
+    Members of one that `requires_second_factor` are let in with one only.
+    """
 
     id: int
     name: str
     mode: GroupMode
+    requires_second_factor: bool
     collection: str
     members: int
     permissions: list[str]
@@ -31,6 +35,7 @@ class GroupCreate(ChangeBody):
 
     name: str = Field(min_length=1, max_length=150, pattern=PRINTABLE)
     mode: GroupMode = "none"
+    requires_second_factor: bool = False
     permissions: list[Codename] = Field(default=[], max_length=200)
 
 
@@ -39,6 +44,7 @@ class GroupChange(ChangeBody):
 
     name: str | None = Field(None, min_length=1, max_length=150, pattern=PRINTABLE)
     mode: GroupMode | None = None
+    requires_second_factor: bool | None = None
     permissions: list[Codename] | None = Field(None, max_length=200)
 
 

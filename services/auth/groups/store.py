@@ -8,10 +8,10 @@ import asyncpg
 
 from libs.common.access import group_collection
 from libs.common.database.postgres import Connection
-from services.auth.groups.models import Group, PermissionEntry
+from services.auth.groups.models import Group, GroupChange, GroupCreate, PermissionEntry
 
 _GROUP = """
-    SELECT one.id, one.name, one.mode,
+    SELECT one.id, one.name, one.mode, one.requires_second_factor,
         (SELECT count(*) FROM auth.auth_user_groups WHERE group_id = one.id)::integer AS members,
         ARRAY(SELECT p.codename FROM auth.auth_permission AS p
               JOIN auth.auth_group_permissions AS gp ON gp.permission_id = p.id
@@ -25,8 +25,15 @@ _LIST = f"""{_GROUP}
     ORDER BY one.name LIMIT $3
 """
 _LOCK = "SELECT id FROM auth.auth_group WHERE id = $1 FOR UPDATE"
-_INSERT = "INSERT INTO auth.auth_group (name, mode) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id"
-_CHANGE = "UPDATE auth.auth_group SET name = coalesce($2, name), mode = coalesce($3, mode) WHERE id = $1"
+_INSERT = """
+    INSERT INTO auth.auth_group (name, mode, requires_second_factor) VALUES ($1, $2, $3)
+    ON CONFLICT DO NOTHING RETURNING id
+"""
+_CHANGE = """
+    UPDATE auth.auth_group SET name = coalesce($2, name), mode = coalesce($3, mode),
+        requires_second_factor = coalesce($4, requires_second_factor)
+    WHERE id = $1
+"""
 _DELETE = "DELETE FROM auth.auth_group WHERE id = $1"
 _SET_PERMISSIONS = """
     WITH wanted AS (SELECT id FROM auth.auth_permission WHERE codename = ANY ($2::text[])), gone AS (
@@ -62,15 +69,17 @@ async def lock_group(connection: Connection, group_id: int) -> bool:
     return await connection.fetchval(_LOCK, group_id) is not None
 
 
-async def insert_group(connection: Connection, name: str, mode: str) -> int | None:
-    """Its id; None when the name is taken."""
-    found: int | None = await connection.fetchval(_INSERT, name, mode)
+async def insert_group(connection: Connection, wanted: GroupCreate) -> int | None:
+    """Its id; None when the name is taken. Permissions have a statement of their own."""
+    found: int | None = await connection.fetchval(
+        _INSERT, wanted.name, wanted.mode, wanted.requires_second_factor
+    )
     return found
 
 
-async def change_group(connection: Connection, group_id: int, name: str | None, mode: str | None) -> None:
-    """Set what is not None. Raises asyncpg.UniqueViolationError for a taken name."""
-    await connection.execute(_CHANGE, group_id, name, mode)
+async def change_group(connection: Connection, group_id: int, change: GroupChange) -> None:
+    """Set what `change` names, but permissions. Raises asyncpg.UniqueViolationError for a taken name."""
+    await connection.execute(_CHANGE, group_id, change.name, change.mode, change.requires_second_factor)
 
 
 async def delete_group(connection: Connection, group_id: int) -> None:

@@ -37,6 +37,7 @@ class Account:
     id: UserId
     password: str
     is_active: bool
+    password_changed_at: datetime | None
 
 
 @dataclass(frozen=True)

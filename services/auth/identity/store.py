@@ -13,8 +13,12 @@ from services.auth.identity.models import Account, Identity
 
 _LOCK_BOOTSTRAP = "SELECT pg_advisory_xact_lock(hashtext('auth.bootstrap'))"
 _FIND_ACCOUNT = """
-    SELECT id, password, is_active FROM auth.auth_user
+    SELECT id, password, is_active, password_changed_at FROM auth.auth_user
     WHERE lower(username) = lower($1) AND kind = 'person'
+"""
+_LOCK_UNCHANGED = """
+    SELECT true FROM auth.auth_user WHERE id = $1 AND password_changed_at IS NOT DISTINCT FROM $2
+    FOR NO KEY UPDATE
 """
 _IDENTITY = """
     SELECT u.id, u.username, u.is_staff OR u.is_superuser AS staff, u.is_superuser AS superuser,
@@ -58,6 +62,11 @@ async def find_account(connection: Connection, username: str) -> Account | None:
     """A person's, by name, whatever its case."""
     row = await connection.fetchrow(_FIND_ACCOUNT, username)
     return None if row is None else Account(**dict(row))
+
+
+async def lock_unchanged(connection: Connection, account: Account) -> bool:
+    """Hold the account's row; False when its password has been changed since it was looked at."""
+    return bool(await connection.fetchval(_LOCK_UNCHANGED, account.id, account.password_changed_at))
 
 
 async def get_identity(connection: Connection, user_id: UserId) -> Identity | None:

@@ -14,8 +14,10 @@ from libs.common.security.passwords import Passwords
 from services.auth.identity import store as accounts
 from services.auth.identity.models import Account, Identity, normal_username
 from services.auth.metrics import AuthMetrics
+from services.auth.second_factor import store as factors
+from services.auth.second_factor.models import Method
 from services.auth.sessions import rotation, store
-from services.auth.sessions.models import Client, Session
+from services.auth.sessions.models import Client, Session, SessionProof
 from services.auth.sessions.rotation import Decision, RefreshToken
 from services.auth.sessions.signing import TokenSigner
 from services.auth.sessions.signing_key import SigningKey
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 
 WRONG_CREDENTIALS = "Wrong user name or password."
 SESSION_OVER = "The session is over; sign in again."
+CHALLENGE_LIFE = timedelta(minutes=5)
+"""How long a sign-in may wait for its second factor."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,15 @@ class Grant:
     expires_in: int
     refresh_token: str
     session_expires_in: int
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What somebody gets who knows the password, and must prove more; lifetime in seconds."""
+
+    token: str
+    expires_in: int
+    methods: tuple[Method, ...]
 
 
 class Sessions:
@@ -61,8 +74,8 @@ class Sessions:
         self._idle = timedelta(seconds=settings.session_idle_seconds)
         self._grace = timedelta(seconds=settings.refresh_grace_seconds)
 
-    async def sign_in(self, username: str, password: str, client: Client) -> Grant:
-        """Begin a session.
+    async def sign_in(self, username: str, password: str, client: Client) -> Grant | Challenge:
+        """Begin a session, or ask for the second factor of an account that has, or must have, one.
 
         Raises WrongCredentials, which never tells what was wrong, TooManyRequests or Unavailable.
         """
@@ -74,12 +87,12 @@ class Sessions:
             except Unavailable:
                 await self._throttle.abandon(attempt)
                 raise
-            grant = await self._begin(signer, account, password, client, attempt)
+            begun = await self._begin(signer, account, password, client, attempt)
         except Unavailable:
             self._metrics.signed_in("busy")
             raise
-        self._metrics.signed_in("ok")
-        return grant
+        self._metrics.signed_in("ok" if isinstance(begun, Grant) else "challenged")
+        return begun
 
     async def _check(self, username: str, password: str, *, stranger: bool) -> Account:
         account = await self._find(username)
@@ -96,25 +109,47 @@ class Sessions:
 
     async def _begin(
         self, signer: TokenSigner, account: Account, password: str, client: Client, attempt: Attempt
-    ) -> Grant:
+    ) -> Grant | Challenge:
         renewed = None
         if self._passwords.outdated(account.password):
             renewed = await self._passwords.hash(password)
-        token = rotation.new_token(new_uuid())
         async with self._database.transaction() as connection:
-            identity = await accounts.get_identity(connection, account.id)
+            unchanged = await accounts.lock_unchanged(connection, account)
+            identity = await accounts.get_identity(connection, account.id) if unchanged else None
             if identity is None:
                 self._metrics.signed_in("inactive")
                 raise WrongCredentials(WRONG_CREDENTIALS)
             await self._throttle.succeeded(connection, attempt)
-            await accounts.note_login(connection, account.id)
             if renewed is not None:
                 await accounts.replace_hash(connection, account.id, account.password, renewed)
-            expires_at = await store.insert_session(
-                connection, token.session_id, account.id, token.hash, self._session_seconds, client
+            asked = await factors.asked(connection, account.id)
+            if not asked.any:
+                return await self.open(connection, signer, identity, client, "password")
+            challenge_id = new_uuid()
+            await factors.insert_challenge(
+                connection, challenge_id, account.id, CHALLENGE_LIFE.total_seconds()
             )
-            come_as(f"user:{account.id}", f"session:{token.session_id.hex}")
-            await note_done(connection, "session", token.session_id)
+            come_as(f"user:{account.id}", None)
+            await note_done(connection, "challenge", challenge_id)
+        token = signer.sign_challenge(challenge_id, datetime.now(UTC), CHALLENGE_LIFE)
+        return Challenge(token, int(CHALLENGE_LIFE.total_seconds()), asked.methods)
+
+    async def open(
+        self,
+        connection: Connection,
+        signer: TokenSigner,
+        identity: Identity,
+        client: Client,
+        proof: SessionProof,
+    ) -> Grant:
+        """Begin a session within the caller's transaction, once everything is proved that is asked for."""
+        token = rotation.new_token(new_uuid())
+        await accounts.note_login(connection, identity.id)
+        expires_at = await store.insert_session(
+            connection, token.session_id, identity.id, token.hash, self._session_seconds, client, proof
+        )
+        come_as(f"user:{identity.id}", f"session:{token.session_id.hex}")
+        await note_done(connection, "session", token.session_id, proof=proof)
         return self._grant(signer, identity, token, expires_at)
 
     async def refresh(self, presented: str, client: Client, *, former: bool = False) -> Grant:
@@ -141,7 +176,7 @@ class Sessions:
             identity = None if session is None else await accounts.get_identity(connection, session.user_id)
             # Any host of the domain can plant a cookie of the former name, with a session of its own.
             planted = former and session is not None and session.remote_address != ""
-            if session is None or identity is None or planted:
+            if session is None or identity is None or planted or await _lacks_proof(connection, session):
                 self._metrics.refreshed("refused")
                 raise NotAuthenticated(SESSION_OVER)
             following = await self._follow(connection, session, token)
@@ -211,3 +246,8 @@ class Sessions:
             refresh_token=token.encode(),
             session_expires_in=int(left.total_seconds()),
         )
+
+
+async def _lacks_proof(connection: Connection, session: Session) -> bool:
+    """Whether a group demands more by now than the session was begun with."""
+    return session.proof == "password" and await factors.is_required(connection, session.user_id)

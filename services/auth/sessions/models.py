@@ -13,6 +13,9 @@ from libs.common.ids import UserId
 from libs.common.security.passwords import MAX_PASSWORD_LENGTH
 from services.auth.identity.models import MAX_USERNAME_LENGTH
 
+SessionProof = Literal["password", "second-factor"]
+"""What a session was begun with."""
+
 
 @dataclass(frozen=True)
 class Session:
@@ -29,6 +32,7 @@ class Session:
     revoked_at: datetime | None
     remote_address: str
     """Empty for one that the release before began."""
+    proof: SessionProof
     now: datetime
 
 
@@ -67,6 +71,8 @@ class TokenResponse(BaseModel):
     token_type: Literal["Bearer", "Cookie"]
     expires_in: int
     refresh_token: str | None = None
+    recovery_codes: list[str] | None = None
+    """Of an authenticator that this sign-in has set up; shown this once."""
 
 
 class PublicKey(BaseModel):

@@ -21,7 +21,8 @@ from libs.common.http.openapi import Operation
 from libs.common.security.cookies import ACCESS_COOKIE, REFRESH_COOKIE, cookie_name
 from libs.common.security.revocations import RevocationDocument
 from services.auth.keys import REVOCATION_LIST, SESSIONS, SIGNING_KEY
-from services.auth.sessions.login import Grant
+from services.auth.second_factor.models import ChallengeResponse
+from services.auth.sessions.login import Challenge, Grant
 from services.auth.sessions.models import Client, KeySetResponse, LoginRequest, RefreshRequest, TokenResponse
 
 PREFIX = "/api/auth"
@@ -30,14 +31,19 @@ COOKIE_PATHS = ((ACCESS_COOKIE, "/"), (REFRESH_COOKIE, PREFIX))
 
 
 async def login(request: web.Request) -> web.Response:
-    """Exchange a name and a password for tokens or, if asked, cookies."""
+    """Exchange a name and a password for tokens or, if asked, cookies; or be asked for a second factor."""
     sessions = request.app[SESSIONS]
     body = await read_body(request, LoginRequest)
     if body.cookie:
         # Otherwise a foreign page could sign its reader in as somebody else.
         check_origin(request)
-    grant = await sessions.sign_in(body.username, body.password.get_secret_value(), client_of(request))
-    return _answer(request, grant, cookie=body.cookie)
+    begun = await sessions.sign_in(body.username, body.password.get_secret_value(), client_of(request))
+    if isinstance(begun, Challenge):
+        challenge = ChallengeResponse(
+            challenge_token=begun.token, expires_in=begun.expires_in, methods=begun.methods
+        )
+        return json_response(challenge, status=202)
+    return answer_grant(request, begun, cookie=body.cookie)
 
 
 async def refresh(request: web.Request) -> web.Response:
@@ -45,7 +51,7 @@ async def refresh(request: web.Request) -> web.Response:
     sessions = request.app[SESSIONS]
     found = await _refresh_token(request)
     grant = await sessions.refresh(found.token, client_of(request), former=found.former)
-    return _answer(request, grant, cookie=found.by_cookie)
+    return answer_grant(request, grant, cookie=found.by_cookie)
 
 
 async def logout(request: web.Request) -> web.Response:
@@ -84,6 +90,7 @@ OPERATIONS = (
         tag="session",
         body=LoginRequest,
         response=TokenResponse,
+        also={202: ChallengeResponse},
         problems=(NotAuthenticated, PermissionDenied, TooLarge, UnsupportedType, TooManyRequests),
         public=True,
     ),
@@ -166,16 +173,23 @@ async def _refresh_token(request: web.Request) -> Presented:
     return Presented(token, by_cookie=True, former=former)
 
 
-def _answer(request: web.Request, grant: Grant, *, cookie: bool) -> web.Response:
+def answer_grant(
+    request: web.Request, grant: Grant, *, cookie: bool, recovery_codes: list[str] | None = None
+) -> web.Response:
     """Tokens in the body, or in cookies which no script can read."""
     answer = (
-        TokenResponse(token_type="Cookie", expires_in=grant.expires_in)  # noqa: S106  a scheme, no secret
+        TokenResponse(
+            token_type="Cookie",  # noqa: S106  a scheme, no secret
+            expires_in=grant.expires_in,
+            recovery_codes=recovery_codes,
+        )
         if cookie
         else TokenResponse(
             access_token=grant.access_token,
             token_type="Bearer",  # noqa: S106
             expires_in=grant.expires_in,
             refresh_token=grant.refresh_token,
+            recovery_codes=recovery_codes,
         )
     )
     response = json_response(answer.model_dump(exclude_none=True))

@@ -6,9 +6,12 @@ import secrets
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
+from joserfc.jws import extract_compact, validate_compact
 from joserfc.util import urlsafe_b64encode
 
 from libs.common import permissions
@@ -23,6 +26,10 @@ from libs.common.security.tokens import (
 )
 from services.auth.identity.models import Identity
 from services.auth.sessions.models import KeySetResponse, PublicKey
+
+CHALLENGE = "challenge+jwt"
+"""The type of tokens that say that a password was right; no access token, nor the reverse."""
+CHALLENGE_AUDIENCE = f"{AUDIENCE}/second-factor"
 
 
 def generate_seed() -> bytes:
@@ -82,6 +89,33 @@ class TokenSigner:
             self._key,
             registry=self._registry,
         )
+
+    def sign_challenge(self, challenge_id: UUID, now: datetime, lifetime: timedelta) -> str:
+        """A token that names a sign-in which waits for its second factor, and nobody."""
+        claims = {
+            "iss": ISSUER,
+            "aud": CHALLENGE_AUDIENCE,
+            "jti": challenge_id.hex,
+            "iat": int(now.timestamp()),
+            "exp": int((now + lifetime).timestamp()),
+        }
+        headers = {"alg": ALGORITHM, "kid": self.kid, "typ": CHALLENGE}
+        return jwt.encode(headers, claims, self._key, registry=self._registry)
+
+    def read_challenge(self, token: str, now: datetime) -> UUID | None:
+        """Which sign-in it names; None for whatever `sign_challenge` did not make, or made too long ago."""
+        try:
+            signed = extract_compact(token.encode("ascii"), registry=self._registry)
+            if signed.headers() != {"alg": ALGORITHM, "kid": self.kid, "typ": CHALLENGE}:
+                return None
+            if not validate_compact(signed, self._key, registry=self._registry):
+                return None
+            claims = orjson.loads(signed.payload or b"")
+            good = claims["aud"] == CHALLENGE_AUDIENCE and claims["exp"] > now.timestamp()
+            return UUID(hex=claims["jti"]) if good else None
+        # A hostile header can be any JSON value, which joserfc meets with Python's own errors.
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            return None
 
     def key_set(self) -> KeySetResponse:
         """The public half, for verifiers."""

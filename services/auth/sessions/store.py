@@ -7,17 +7,17 @@ from uuid import UUID
 
 from libs.common.database.postgres import Connection
 from libs.common.ids import UserId
-from services.auth.sessions.models import Client, Session
+from services.auth.sessions.models import Client, Session, SessionProof
 
 _INSERT_SESSION = """
     INSERT INTO auth.auth_session
-        (id, user_id, token_hash, expires_at, user_agent, remote_address, last_used_at)
-    VALUES ($1, $2, $3, now() + $4 * interval '1 second', left($5, 512), left($6, 64), now())
+        (id, user_id, token_hash, expires_at, user_agent, remote_address, last_used_at, proof)
+    VALUES ($1, $2, $3, now() + $4 * interval '1 second', left($5, 512), left($6, 64), now(), $7)
     RETURNING expires_at
 """
 _LOCK_SESSION = """
     SELECT id, user_id, token_hash, previous_hash, rotation_salt, rotated_at, last_used_at, expires_at,
-        revoked_at, remote_address, clock_timestamp() AS now
+        revoked_at, remote_address, proof, clock_timestamp() AS now
     FROM auth.auth_session WHERE id = $1 FOR UPDATE
 """
 _ROTATE_SESSION = """
@@ -40,11 +40,14 @@ _REVOKE_ALL = """
     UPDATE auth.auth_session SET revoked_at = clock_timestamp()
     WHERE user_id = $1 AND revoked_at IS NULL AND id IS DISTINCT FROM $2
 """
+# Whoever has only given the password so far begins anew as well.
+_END_CHALLENGES = "DELETE FROM auth.sign_in_challenge WHERE user_id = $1"
 _BURY_USER = """
     INSERT INTO auth.buried_user (user_id, access_version, buried_at)
     SELECT id, access_version + 1, clock_timestamp() FROM auth.auth_user WHERE id = $1
 """
 _DELETE_EXPIRED = "DELETE FROM auth.auth_session WHERE expires_at < now() - $1 * interval '1 second'"
+_DELETE_CHALLENGES = "DELETE FROM auth.sign_in_challenge WHERE expires_at < now()"
 _DELETE_BURIED = "DELETE FROM auth.buried_user WHERE buried_at < now() - $1 * interval '1 second'"
 _REVOKED_SESSIONS = """
     SELECT id, ceil(extract(epoch FROM revoked_at) + $1)::bigint AS until FROM auth.auth_session
@@ -74,6 +77,7 @@ async def insert_session(
     token_hash: bytes,
     seconds: int,
     client: Client,
+    proof: SessionProof,
 ) -> datetime:
     """Begin a session; when it ends."""
     expires_at: datetime = await connection.fetchval(
@@ -84,6 +88,7 @@ async def insert_session(
         float(seconds),
         client.user_agent,
         client.address,
+        proof,
     )
     return expires_at
 
@@ -115,8 +120,9 @@ async def revoke_by_holder(connection: Connection, session_id: UUID, token_hash:
 
 
 async def revoke_sessions(connection: Connection, user_id: UserId, *, but: UUID | None = None) -> None:
-    """End every session of an account, or every other one."""
+    """End every session of an account, or every other one, and the sign-ins that wait for a second factor."""
     await connection.execute(_REVOKE_ALL, user_id, but)
+    await connection.execute(_END_CHALLENGES, user_id)
 
 
 async def bury_user(connection: Connection, user_id: UserId) -> None:
@@ -128,6 +134,7 @@ async def delete_expired_sessions(connection: Connection, token_life: float) -> 
     """Forget sessions and deleted accounts that no token speaks of any more; `token_life` in seconds."""
     await connection.execute(_DELETE_EXPIRED, token_life)
     await connection.execute(_DELETE_BURIED, token_life)
+    await connection.execute(_DELETE_CHALLENGES)
 
 
 async def revoked_sessions(connection: Connection, token_life: float) -> dict[str, int]:

@@ -27,6 +27,7 @@ from services.auth.sessions.failures import COUNTERS
 from services.auth.settings import AuthSettings
 
 TOO_MANY = "Too many wrong passwords: wait before the next attempt."
+TOO_MANY_CODES = "Too many wrong codes: wait before the next attempt."
 ACCOUNT_LONGEST = 60.0
 """Longest account-wide delay in seconds: it meets people on their way, whom only a stranger holds up."""
 FRESH_SPACING = 5.0
@@ -114,6 +115,27 @@ class Throttle:
             raise self._refusal(first)
         return Attempt(pair, counted, known, ticket if redeemed else None)
 
+    async def begin_code(self, username: str, address: str) -> Attempt:
+        """Count the code of a second factor as wrong before it is looked at.
+
+        Whoever gets here knows the password, and a code has six digits: one counter for all addresses from
+        which the account has not signed in lately, which grows as long as that of a pair, and no tickets.
+        Raises TooManyRequests or Unavailable.
+        """
+        settings, subscriber = self._settings, address_group(address)
+        # Begins like the account's pairs, so that `lift` takes it away.
+        everybody = f"{_pair_prefix(username)}code"
+        async with self._database.transaction() as connection:
+            known = await _is_known(connection, username, subscriber)
+            key = f"{everybody}:{_digest(subscriber)}" if known else everybody
+            wait = await COUNTERS.blocked_for(connection, [key])
+            first, forget = settings.sign_in_first_delay_seconds, settings.sign_in_forget_seconds
+            limit = Limit(key, settings.sign_in_free_failures, settings.sign_in_longest_delay_seconds)
+            counted = {} if wait else await COUNTERS.count(connection, [limit], first, forget)
+        if not counted:
+            raise self._refusal(wait or first, TOO_MANY_CODES)
+        return Attempt(key, counted, known)
+
     async def succeeded(self, connection: Connection, attempt: Attempt) -> None:
         """The password was right: the pair starts anew, and nothing was counted elsewhere."""
         await COUNTERS.take_back(connection, attempt.counted)
@@ -140,9 +162,9 @@ class Throttle:
         async with self._database.connection() as connection:
             self._metrics.show_throttle(*await COUNTERS.sizes(connection))
 
-    def _refusal(self, seconds: float) -> TooManyRequests:
+    def _refusal(self, seconds: float, detail: str = TOO_MANY) -> TooManyRequests:
         self._metrics.signed_in("throttled")
-        return TooManyRequests(TOO_MANY, retry_after=max(1, math.ceil(seconds)))
+        return TooManyRequests(detail, retry_after=max(1, math.ceil(seconds)))
 
 
 async def _is_known(connection: Connection, username: str, subscriber: str) -> bool:

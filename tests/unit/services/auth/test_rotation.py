@@ -30,6 +30,7 @@ def session_of(token: RefreshToken) -> Session:
         expires_at=START + timedelta(days=14),
         revoked_at=None,
         remote_address="",
+        proof="password",
         now=START,
     )
 
