@@ -32,6 +32,7 @@ from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.outbox import OutboxSettings
 from libs.common.settings.service import ServiceSettings
+from libs.common.settings.smtp import SmtpSettings
 from libs.common.settings.storage import StorageSettings
 from libs.common.settings.tokens import TokenSettings
 from services.auth import routes as auth_routes
@@ -63,6 +64,7 @@ SHARED: dict[str, type[Settings]] = {
     "Outbox": OutboxSettings,
     "Objects": StorageSettings,
     "Access tokens": TokenSettings,
+    "Mail": SmtpSettings,
 }
 """What several services compose, beyond what all of them do."""
 SERVICES: dict[str, type[ServiceSettings]] = {

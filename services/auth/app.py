@@ -18,6 +18,7 @@ from libs.common.errors import Unavailable
 from libs.common.http.application import create_app
 from libs.common.http.openapi import add_operations
 from libs.common.keys import KEY_EXCHANGE, READINESS, TELEMETRY
+from libs.common.mail import Mailer
 from libs.common.resources import add_audit_trail, add_verifier, service_database
 from libs.common.security.api_keys import Exchange, Exchanged, KeyExchange
 from libs.common.security.passwords import Passwords
@@ -29,6 +30,7 @@ from services.auth.audit.auditing import Auditing
 from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
 from services.auth.identity.bootstrap import Bootstrap
+from services.auth.identity.own_password import OwnPassword
 from services.auth.keys import (
     API_KEYS,
     CLIENTS,
@@ -36,6 +38,8 @@ from services.auth.keys import (
     DEVICES,
     FACTORS,
     GROUPS,
+    OWN_PASSWORD,
+    RESETS,
     REVOCATION_LIST,
     SECOND_STEP,
     SESSIONS,
@@ -48,6 +52,8 @@ from services.auth.machines.api_keys import ApiKeys
 from services.auth.machines.clients import Clients
 from services.auth.machines.tokens import Tokens
 from services.auth.metrics import AuthMetrics
+from services.auth.password_reset.mailing import Mailing
+from services.auth.password_reset.resets import Resets
 from services.auth.schema import MIGRATIONS
 from services.auth.second_factor.checking import Codes
 from services.auth.second_factor.factors import Factors
@@ -79,7 +85,8 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     sessions = app[SESSIONS] = Sessions(database, passwords, key, settings, auth_metrics, throttle)
     seeds = read_seeds(settings)
     codes = Codes(database, passwords, seeds, issuer_of(settings.base_url))
-    app[FACTORS] = Factors(database, passwords, codes, throttle)
+    own_password = app[OWN_PASSWORD] = OwnPassword(database, passwords, throttle)
+    app[FACTORS] = Factors(database, own_password, codes, throttle)
     app[SECOND_STEP] = SecondStep(database, key, sessions, codes, throttle, auth_metrics)
     app[REVOCATION_LIST] = RevocationList(database)
     app[READINESS]["auth"] = bootstrap.ready
@@ -94,6 +101,8 @@ def install(app: web.Application, settings: AuthSettings) -> None:
         app, prefix=routes.PREFIX, title="Authentication", service="auth", operations=routes.OPERATIONS
     )
 
+    mailing = make_mailing(database, settings, auth_metrics)
+    app[RESETS] = Resets(database, passwords, throttle, settings, None if mailing is None else mailing.wake)
     auditing = Auditing.of(database, settings, auth_metrics)
 
     async def audit() -> None:
@@ -108,6 +117,7 @@ def install(app: web.Application, settings: AuthSettings) -> None:
                 supervise(app, "auth throttle", prune_for_ever(database, throttle)),
                 supervise(app, "second factors", renew_for_ever(database, codes, seeds, auth_metrics)),
                 supervise(app, "audit log", audit()),
+                supervise(app, "mails", send_for_ever(database, mailing)),
             ):
                 yield
         finally:
@@ -135,6 +145,15 @@ def verify_locally(app: web.Application) -> None:
 
     add_verifier(app, keys, app[REVOCATION_LIST].body)
     app[KEY_EXCHANGE] = KeyExchange(_local_exchange(app))
+
+
+async def send_for_ever(database: Database, mailing: Mailing | None) -> None:
+    """Send the mails that wait; without a mail server there are none."""
+    if mailing is None:
+        await asyncio.Event().wait()
+        return
+    await wait_until_current(database, MIGRATIONS)
+    await mailing.run()
 
 
 async def renew_for_ever(database: Database, codes: Codes, seeds: Seeds, metrics: AuthMetrics) -> None:
@@ -173,6 +192,14 @@ def _local_exchange(app: web.Application) -> Exchange:
         return Exchanged(found.access_token, found.expires_in)
 
     return exchange
+
+
+def make_mailing(database: Database, settings: AuthSettings, metrics: AuthMetrics) -> Mailing | None:
+    """Who sends mails; None without a mail server."""
+    mailer = Mailer.of(settings)
+    if mailer is None:
+        return None
+    return Mailing(database, mailer, settings.base_url, settings.password_reset_seconds, metrics)
 
 
 def read_seeds(settings: AuthSettings) -> Seeds:

@@ -23,6 +23,7 @@ from services.auth import acts
 from services.auth.app import issuer_of, make_passwords, read_seeds
 from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
+from services.auth.identity.own_password import OwnPassword
 from services.auth.metrics import AuthMetrics
 from services.auth.schema import MIGRATIONS
 from services.auth.second_factor.checking import Codes
@@ -74,7 +75,7 @@ async def _with_directory(settings: AuthSettings, options: argparse.Namespace) -
         seeds = read_seeds(settings)
         groups = Groups(database, second_factors=seeds.current is not None)
         codes = Codes(database, passwords, seeds, issuer_of(settings.base_url))
-        factors = Factors(database, passwords, codes, throttle)
+        factors = Factors(database, OwnPassword(database, passwords, throttle), codes, throttle)
         known = acts.Commands(users, groups, devices, factors)
         return await _recorded(
             database, typed("auth", "-".join(options.spelt[:2])), lambda: command(known, options)

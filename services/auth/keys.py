@@ -5,8 +5,10 @@ from aiohttp import web
 from libs.common.database.postgres import Database
 from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
+from services.auth.identity.own_password import OwnPassword
 from services.auth.machines.api_keys import ApiKeys
 from services.auth.machines.clients import Clients
+from services.auth.password_reset.resets import Resets
 from services.auth.second_factor.factors import Factors
 from services.auth.second_factor.second_step import SecondStep
 from services.auth.sessions.login import Sessions
@@ -26,6 +28,8 @@ CLIENTS = web.AppKey("auth_clients", Clients)
 GROUPS = web.AppKey("auth_groups", Groups)
 DEVICES = web.AppKey("auth_devices", Devices)
 THROTTLE = web.AppKey("auth_throttle", Throttle)
+OWN_PASSWORD = web.AppKey("auth_own_password", OwnPassword)
+RESETS = web.AppKey("auth_resets", Resets)
 FACTORS = web.AppKey("auth_factors", Factors)
 SECOND_STEP = web.AppKey("auth_second_step", SecondStep)
 REVOCATION_LIST = web.AppKey("auth_revocation_list", RevocationList)

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from libs.common.telemetry.metrics import preset
 
 SignIn = Literal["ok", "challenged", "wrong_credentials", "wrong_code", "inactive", "busy", "throttled"]
+Mail = Literal["sent", "refused", "delayed", "given_up"]
 Refresh = Literal["ok", "refused", "reused", "busy"]
 
 
@@ -39,6 +40,19 @@ class AuthMetrics:
             "Counters of wrong passwords; blocked: those that hold somebody up now",
             ["state"],
             registry=registry,
+        )
+
+        self._mails = Counter(
+            "auth_mails_total",
+            "Mails with a link for another password; refused: by the mail server, for good, delayed: it is "
+            "tried again, given_up: the link's time has passed meanwhile",
+            ["outcome"],
+            registry=registry,
+        )
+        preset(self._mails, get_args(Mail))
+        self._mails_waiting = Gauge("auth_mails_waiting", "Mails that are to be sent", registry=registry)
+        self._mails_oldest = Gauge(
+            "auth_mails_oldest_seconds", "Since when the oldest of them waits", registry=registry
         )
 
         self._factors = Gauge(
@@ -86,6 +100,15 @@ class AuthMetrics:
         self._factors.labels("current").set(current)
         self._factors.labels("former").set(former)
         self._factors.labels("unreadable").set(unreadable)
+
+    def mailed(self, outcome: Mail) -> None:
+        """Count one mail, or one attempt at it."""
+        self._mails.labels(outcome).inc()
+
+    def show_mails(self, waiting: int, oldest_seconds: float) -> None:
+        """How many mails wait, and how long the oldest has."""
+        self._mails_waiting.set(waiting)
+        self._mails_oldest.set(oldest_seconds)
 
     def signed_in(self, outcome: SignIn) -> None:
         """Count one attempt."""

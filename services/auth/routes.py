@@ -7,6 +7,7 @@ from services.auth.devices import routes as devices
 from services.auth.groups import routes as groups
 from services.auth.identity import routes as identity
 from services.auth.machines import routes as machines
+from services.auth.password_reset import routes as password_reset
 from services.auth.second_factor import routes as second_factor
 from services.auth.sessions import routes as sessions
 from services.auth.users import routes as users
@@ -15,6 +16,7 @@ PREFIX = sessions.PREFIX
 OPERATIONS = (
     *sessions.OPERATIONS,
     *second_factor.OPERATIONS,
+    *password_reset.OPERATIONS,
     *identity.OPERATIONS,
     *users.OPERATIONS,
     *devices.OPERATIONS,

@@ -11,11 +11,12 @@ from libs.common.security.passwords import MAX_PASSWORD_LENGTH
 from libs.common.security.tokens import MAX_LIFE_SECONDS
 from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.service import ServiceSettings
+from libs.common.settings.smtp import SmtpSettings
 from services.auth.identity.models import normal_username
 from services.auth.identity.password_policy import LEAST_LENGTH
 
 
-class AuthSettings(ServiceSettings, DatabaseSettings):
+class AuthSettings(ServiceSettings, DatabaseSettings, SmtpSettings):
     """Accounts, sessions and tokens."""
 
     admin_username: Annotated[str, AfterValidator(normal_username)] = Field(
@@ -91,6 +92,15 @@ class AuthSettings(ServiceSettings, DatabaseSettings):
         ge=LEAST_LENGTH,
         le=64,
         description="Least length of a new password; the most common ones are refused whatever their length.",
+    )
+    password_reset_seconds: int = Field(
+        1800,
+        ge=60,
+        le=86_400,
+        description="Seconds that a mailed link for another password is good; takes SMTP_HOST.",
+    )
+    password_link_seconds: int = Field(
+        86_400, ge=60, le=7 * 86_400, description="The same of a link that an administrator gives out."
     )
     password_time_cost: int = Field(3, ge=1, le=100, description="argon2id passes (RFC 9106: t).")
     password_memory_kib: int = Field(

@@ -26,6 +26,7 @@ COMBINATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "prod": ("prod", ()),
     "prod with gridfs": ("prod", ("gridfs",)),
     "prod with tracing": ("prod", ("tracing",)),
+    "prod with mail": ("prod", ("mail",)),
 }
 """Overlays and the components added to them; prod has most of them built in."""
 

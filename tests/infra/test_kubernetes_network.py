@@ -119,6 +119,7 @@ def test_the_holes_of_a_cluster(rendered: dict[str, Manifests]) -> None:
             {"auth", "ingest", "processor", "results", "portal", "restore", "operator"},
             TRACES,
         ),
+        ("prod", "prod with mail", {"auth", "restore", "operator"}, "*:587"),
     ],
 )
 def test_a_component_opens_its_hole_only(

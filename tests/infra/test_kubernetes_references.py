@@ -18,6 +18,7 @@ from libs.common.settings.loading import load_settings
 from libs.common.settings.tls import TlsSettings
 from services.auth.settings import AuthSettings
 from services.ingest.settings import IngestSettings
+from services.operator.doctor.settings import DoctorSettings
 from services.operator.settings import OperatorSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
@@ -34,7 +35,8 @@ SETTINGS: dict[str, type[TlsSettings]] = {
     "migrate": OperatorSettings,
     "backup": OperatorSettings,
     "restore": OperatorSettings,
-    "operator": OperatorSettings,
+    # The doctor's are the most.
+    "operator": DoctorSettings,
 }
 EXTERNAL = {("ConfigMap", "dicom-ca"): {"ca.crt"}, ("ConfigMap", "vault-ca"): {"ca.crt"}}
 """Made by the operator of the cluster: docs/operations.md says how."""

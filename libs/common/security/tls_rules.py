@@ -106,6 +106,10 @@ def _storage(url: str) -> str | None:
     return f"must not have {' or '.join(lax)}" if lax else None
 
 
+def _smtp(security: str) -> str | None:
+    return "must be starttls or tls" if security == "none" else None
+
+
 _LAX_MONGODB = ("tlsInsecure", "tlsAllowInvalidCertificates", "tlsAllowInvalidHostnames")
 _RULES: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
     {
@@ -116,5 +120,6 @@ _RULES: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
         "amqp_url": _amqp,
         "storage_url": _storage,
         "otel_exporter_otlp_endpoint": _http,
+        "smtp_security": _smtp,
     }
 )

@@ -179,13 +179,17 @@ class PasswordChange(ChangeBody):
 
 
 class ProfileChange(ChangeBody):
-    """What people change of their own account."""
+    """What people change of their own account.
+
+    Another `email` takes the `current_password`: links for another password are sent there.
+    """
 
     first_name: Name | None = None
     last_name: Name | None = None
     email: Email | None = None
     language: Language | None = None
     default_collection: Collection | None = None
+    current_password: SecretStr | None = Field(None, min_length=1, max_length=MAX_PASSWORD_LENGTH)
 
 
 class DirectoryEntry(BaseModel):

@@ -31,7 +31,7 @@ from services.auth.identity.models import (
     PasswordChange,
     ProfileChange,
 )
-from services.auth.keys import DATABASE, SESSIONS, THROTTLE, USERS
+from services.auth.keys import DATABASE, OWN_PASSWORD, SESSIONS, THROTTLE, USERS
 
 BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
@@ -45,6 +45,12 @@ async def change_me(request: web.Request) -> web.Response:
     """Change one's own profile, language or default collection."""
     require_person(request)
     change = await read_body(request, ProfileChange)
+    if change.email is not None and change.email != (await _identity(request)).email:
+        if change.current_password is None:
+            raise WrongCredentials("Another mail address takes your password (current_password).")
+        await request.app[OWN_PASSWORD].require(
+            principal(request), address_of(request), change.current_password.get_secret_value()
+        )
     await request.app[USERS].change_profile(principal(request).user_id, change)
     return json_response(_me(await _identity(request)))
 
@@ -129,7 +135,7 @@ OPERATIONS = (
         tag="account",
         body=ProfileChange,
         response=MeResponse,
-        problems=BODY_PROBLEMS,
+        problems=(*BODY_PROBLEMS, WrongCredentials, TooManyRequests),
     ),
     Operation(
         "PUT",

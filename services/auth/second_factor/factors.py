@@ -6,11 +6,11 @@ from uuid import UUID
 
 from libs.common.audit.acts import note_done
 from libs.common.database.postgres import Connection, Database
-from libs.common.errors import Conflict, NotFound, PermissionDenied, Unavailable, WrongCredentials
+from libs.common.errors import Conflict, NotFound, PermissionDenied, Unavailable
 from libs.common.ids import UserId
-from libs.common.security.passwords import Passwords
 from libs.common.security.principal import Principal
 from services.auth import admin_log
+from services.auth.identity.own_password import OwnPassword
 from services.auth.identity.policy import Actor, require_not_self
 from services.auth.second_factor import store
 from services.auth.second_factor.checking import Codes, RightCode, wrong_code
@@ -26,10 +26,12 @@ NONE = "This account has no second factor."
 class Factors:
     """The use cases of a second factor; no connection is held while a password is hashed."""
 
-    def __init__(self, database: Database, passwords: Passwords, codes: Codes, throttle: Throttle) -> None:
+    def __init__(
+        self, database: Database, own_password: OwnPassword, codes: Codes, throttle: Throttle
+    ) -> None:
         """All of them are shared with the rest of the service."""
         self._database = database
-        self._passwords = passwords
+        self._own_password = own_password
         self._codes = codes
         self._throttle = throttle
 
@@ -46,9 +48,8 @@ class Factors:
 
     async def begin(self, caller: Principal, address: str, password: str) -> NewAuthenticator:
         """A new authenticator, to be confirmed. Raises Conflict where there is one, or WrongCredentials."""
-        attempt = await self._prove_password(caller, address, password)
+        await self._own_password.require(caller, address, password)
         async with self._database.transaction() as connection:
-            await self._throttle.succeeded(connection, attempt)
             made = await self._codes.begin(connection, caller.user_id, caller.username)
             if made is not None:
                 await note_done(connection, "user", caller.user_id, second_factor="begun")
@@ -135,9 +136,7 @@ class Factors:
         async with self._database.connection() as connection:
             if (await store.asked(connection, caller.user_id)).confirmed_at is None:
                 raise NotFound(NONE)
-        proved = await self._prove_password(caller, address, password)
-        async with self._database.transaction() as connection:
-            await self._throttle.succeeded(connection, proved)
+        await self._own_password.require(caller, address, password)
         attempt = await self._throttle.begin_code(caller.username, address)
         try:
             right = await self._codes.look(caller.user_id, code)
@@ -154,20 +153,6 @@ class Factors:
         await store.lock_user(connection, caller.user_id)
         await self._codes.use(connection, caller.user_id, right)
         await self._throttle.succeeded(connection, attempt)
-
-    async def _prove_password(self, caller: Principal, address: str, password: str) -> Attempt:
-        """Whoever found somebody's screen open must not guess faster than at the sign-in."""
-        attempt = await self._throttle.begin(caller.username, address)
-        try:
-            async with self._database.connection() as connection:
-                found = await users.lock_target(connection, caller.user_id)
-            right = found is not None and await self._passwords.verify(found[2], password)
-        except Unavailable:
-            await self._throttle.abandon(attempt)
-            raise
-        if not right:
-            raise WrongCredentials("The present password is another one.")
-        return attempt
 
 
 async def _require_optional(connection: Connection, user_id: int) -> None:

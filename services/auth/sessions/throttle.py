@@ -27,6 +27,10 @@ from services.auth.sessions.failures import COUNTERS
 from services.auth.settings import AuthSettings
 
 TOO_MANY = "Too many wrong passwords: wait before the next attempt."
+TOO_MANY_MAILS = "Too many links were asked for: wait before the next attempt."
+MAILS_FREE = 3
+MAIL_FIRST, MAIL_LONGEST = 60.0, 3600.0
+"""Links to one name until the next waits, and for how many seconds: a mailbox is quickly full."""
 TOO_MANY_CODES = "Too many wrong codes: wait before the next attempt."
 ACCOUNT_LONGEST = 60.0
 """Longest account-wide delay in seconds: it meets people on their way, whom only a stranger holds up."""
@@ -135,6 +139,29 @@ class Throttle:
         if not counted:
             raise self._refusal(wait or first, TOO_MANY_CODES)
         return Attempt(key, counted, known)
+
+    async def begin_mail(self, name: str, address: str) -> bool:
+        """Count that somebody asks for a link by mail; False: too many went to that name, which is not told.
+
+        Names that nobody has are counted like those that somebody has. Raises TooManyRequests for an address
+        that asks too often, whomever for, or Unavailable.
+        """
+        settings, subscriber = self._settings, address_group(address)
+        forget = settings.sign_in_forget_seconds
+        whence = Limit(
+            f"mail-from:{_digest(subscriber)}",
+            settings.sign_in_free_failures_many,
+            settings.sign_in_longest_delay_seconds,
+        )
+        who = Limit(f"mail-to:{_digest(_spelling(name))}", MAILS_FREE, MAIL_LONGEST)
+        async with self._database.transaction() as connection:
+            wait = await COUNTERS.blocked_for(connection, [whence.key])
+            first = settings.sign_in_first_delay_seconds
+            asked = {} if wait else await COUNTERS.count(connection, [whence], first, forget)
+            allowed = bool(asked and await COUNTERS.count(connection, [who], MAIL_FIRST, forget))
+        if not asked:
+            raise TooManyRequests(TOO_MANY_MAILS, retry_after=max(1, math.ceil(wait or first)))
+        return allowed
 
     async def succeeded(self, connection: Connection, attempt: Attempt) -> None:
         """The password was right: the pair starts anew, and nothing was counted elsewhere."""

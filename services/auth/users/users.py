@@ -37,6 +37,7 @@ from services.auth.identity.policy import (
     require_superuser_left,
 )
 from services.auth.machines import store as machines
+from services.auth.password_reset import store as resets
 from services.auth.sessions import store as sessions
 from services.auth.users import store
 
@@ -104,6 +105,11 @@ class Users:
             require_above(actor, target)
             if access:
                 require_not_self(actor, target)
+            if change.email not in (None, await resets.email_of(connection, user_id)):
+                # Links for another password are sent there: it takes what giving a password takes.
+                require_not_self(actor, target)
+                await require_above_in_groups(connection, actor, target)
+                await resets.end_links(connection, user_id)
             require_rank(actor, staff=bool(change.is_staff), superuser=bool(change.is_superuser))
             if change.is_superuser is False or change.is_active is False:
                 require_superuser_left(target, len(superusers - {user_id}))
@@ -201,10 +207,15 @@ class Users:
     async def change_profile(self, user_id: int, change: ProfileChange) -> None:
         """Change what people say of themselves. Raises InvalidRequest."""
         async with self._database.transaction() as connection:
-            await store.change_user(connection, user_id, UserChange.model_validate(change.model_dump()))
+            former = await resets.email_of(connection, user_id)
+            told = change.model_dump(exclude={"current_password"})
+            await store.change_user(connection, user_id, UserChange.model_validate(told))
+            if change.email not in (None, former):
+                # With the account's row held: no link goes to the former address any more.
+                await resets.end_links(connection, user_id)
             if change.default_collection is not None:
                 await _set_default_collection(connection, user_id, change.default_collection)
-            fields = sorted(change.model_dump(exclude_none=True))
+            fields = sorted(name for name, value in told.items() if value is not None)
             await note_done(connection, "user", user_id, fields=fields)
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from services.operator.doctor import certificates, configuration, database, http, places, queues
+from services.operator.doctor import certificates, configuration, database, http, mail, places, queues
 from services.operator.doctor.checks import Check, examine
 from services.operator.doctor.report import Finding, as_json, as_text, exit_code
 from services.operator.doctor.settings import DoctorSettings
@@ -67,6 +67,7 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
         Check(places.DISK, partial(asyncio.to_thread, places.check_disks, settings)),
         Check(http.KEYS, partial(http.check_keys, settings)),
         Check(http.REVOKED, partial(http.check_revocations, settings)),
+        Check(mail.NAME, partial(mail.check, settings)),
         Check(http.TRACES, partial(http.check_traces, settings)),
         Check(certificates.NAME, partial(asyncio.to_thread, certificates.check_files, settings)),
         *(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pydantic import Field
 
 from libs.common.settings.database import PostgresUrl
+from libs.common.settings.smtp import SmtpSettings
 from services.ingest.settings import IngestSettings
 from services.operator.settings import OperatorSettings
 
 
-class DoctorSettings(OperatorSettings):
+class DoctorSettings(OperatorSettings, SmtpSettings):
     """The login of each service, where they are not all reached through one DATABASE_URL."""
 
     auth_database_url: PostgresUrl | None = Field(
