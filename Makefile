@@ -101,12 +101,12 @@ test-deploy: .venv/.ready-test ## build the images, run compose.yml and the mani
 
 .PHONY: lint
 lint: .venv/.ready-test ## ruff, mypy --strict, import-linter, and tsc over the portal's modules
-	@infra/machine/typescript.sh
+	@infra/machine/portal-tools.sh
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
-	.tools/typescript/node_modules/.bin/tsc --project services/portal
+	.tools/portal-tools/node_modules/.bin/tsc --project services/portal
 
 .PHONY: format
 format: .venv/.ready-test ## format and sort imports
@@ -119,7 +119,7 @@ docs: .venv/.ready-test ## write the generated documents (settings, AsyncAPI, da
 
 .PHONY: vendor
 vendor: .venv/.ready-test ## copy the portal's foreign modules out of the npm packages that vendor.json pins
-	@infra/machine/typescript.sh
+	@infra/machine/portal-tools.sh
 	$(python) -m infra.vendor
 
 .PHONY: bench

@@ -21,3 +21,4 @@ command -v npm >/dev/null || missing="$missing npm"
 [ -z "$missing" ] || infra/machine/packages.sh $missing
 infra/machine/kubectl.sh
 infra/machine/crd-schemas.sh
+infra/machine/portal-tools.sh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -18,7 +19,7 @@ STATIC = Path(__file__).parent / "static"
 
 def install(app: web.Application, settings: PortalSettings) -> None:
     """Put the portal onto `app`; every path that no service claims becomes the page."""
-    app[ASSETS] = load_assets(STATIC)
+    app[ASSETS] = load_assets(STATIC, urlsplit(settings.base_url).path)
     routes.add_routes(app)
 
 

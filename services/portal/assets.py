@@ -6,6 +6,7 @@ import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 
 CONTENT_TYPES = {
@@ -20,6 +21,7 @@ CONTENT_TYPES = {
 TYPES = (".ts", ".mts")
 """For the type checker; no browser asks for them."""
 VERSION_MARK = b"@version@"
+BASE_MARK = b"@base@"
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,9 @@ def _asset(body: bytes, suffix: str) -> Asset:
     )
 
 
-def load_assets(folder: Path) -> Assets:
-    """Read every file below `folder`. `index.html` gets the version put in where it says `@version@`.
+def load_assets(folder: Path, base: str = "") -> Assets:
+    """Read every file below `folder`. `index.html` gets the version put in where it says `@version@`, and
+    `base`, the path that PUBLIC_URL may have (`/dicom`), where it says `@base@`.
 
     The version is part of every asset's address, so that a browser may keep assets for ever and never
     mixes modules of two releases. Raises KeyError for a kind of file that `CONTENT_TYPES` does not list.
@@ -60,5 +63,6 @@ def load_assets(folder: Path) -> Assets:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in TYPES)
     files = {path.relative_to(folder).as_posix(): _asset(path.read_bytes(), path.suffix) for path in paths}
     version = sha256("".join(f"{name}\0{asset.etag}\n" for name, asset in files.items()).encode()).hexdigest()
-    index = _asset(files["index.html"].body.replace(VERSION_MARK, version[:12].encode()), ".html")
+    page = files["index.html"].body.replace(VERSION_MARK, version[:12].encode())
+    index = _asset(page.replace(BASE_MARK, escape(base).encode()), ".html")
     return Assets(version=version[:12], files=files, index=index, favicon=files["favicon.svg"])

@@ -68,8 +68,10 @@ async def add_security_headers(request: web.Request, response: web.StreamRespons
 
 def add_routes(app: web.Application) -> None:
     """Register the portal's routes: public, and the page behind everything that nobody else claims."""
-    app.router.add_get("/static/{version}/{path:.+}", static)
-    app.router.add_get("/favicon.svg", favicon)
+    # A proxy in front may pass the prefix of PUBLIC_URL on, or take it away.
+    for base in sorted({"", urlsplit(app[BASE_URL]).path}):
+        app.router.add_get(f"{base}/static/{{version}}/{{path:.+}}", static)
+        app.router.add_get(f"{base}/favicon.svg", favicon)
     app.router.add_get(f"/{{path:(?!{NO_PAGE}|static/).*}}", page)
     declare(app, "anyone", page, favicon, static)
     app.on_response_prepare.append(add_security_headers)

@@ -39,6 +39,17 @@ class Portal:
         self.page.keyboard.type(PASSWORD)
         self.page.keyboard.press("Enter")
 
+    def speak(self, language: str) -> None:
+        """Choose a language in the account's menu."""
+        self.page.locator(".account .menu-button").click()
+        self.page.get_by_role("menuitemradio", name={"es": "Español", "en": "English"}[language]).click()
+        expect(self.page.locator("html")).to_have_attribute("lang", language)
+
+    def sign_out(self) -> None:
+        """By the account's menu."""
+        self.page.locator(".account .menu-button").click()
+        self.page.get_by_role("menuitem").last.click()
+
     def upload(self, *files: Path) -> None:
         """Choose files in the file picker."""
         self.page.locator("#choose-files").set_input_files([str(file) for file in files])

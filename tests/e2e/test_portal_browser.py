@@ -42,7 +42,7 @@ def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]
         context = browser.new_context(locale=language)
         contexts.append(context)
         portal = Portal(context.new_page(), embedded_system.urls["portal"], name)
-        portal.open()
+        portal.open("/upload")
         portal.enter(name)
         expect(portal.page.locator(".drop-zone")).to_be_visible()
         return portal
@@ -93,7 +93,7 @@ def test_two_uploads_become_results_without_a_reload(new_reader: NewReader) -> N
     assert download.value.suggested_filename == "CT_small.dcm"
     assert download.value.path().read_bytes() == sample("CT_small.dcm").read_bytes()
 
-    page.get_by_role("button", name="EN", exact=True).click()
+    reader.speak("en")
     expect(page.get_by_role("heading", name="Measures")).to_be_visible()
     expect(page.locator('[data-average="before"] .average-value')).to_have_text("904.9261")
     page.reload()
@@ -115,9 +115,9 @@ def test_what_cannot_be_used_says_why(new_reader: NewReader, tmp_path: Path) -> 
     expect(reader.expect_upload("empty", "refused")).to_contain_text("El archivo está vacío")
     cut = reader.expect_upload("cut.dcm", "refused")
     expect(cut.locator(".upload-detail")).to_be_hidden()  # the server's sentence is English
-    reader.page.get_by_role("button", name="EN", exact=True).click()
+    reader.speak("en")
     expect(cut.locator(".upload-detail")).not_to_be_empty()
-    reader.page.get_by_role("button", name="ES", exact=True).click()
+    reader.speak("es")
     expect(cut.locator(".upload-detail")).to_be_hidden()
     expect(reader.page.locator("#announcements")).to_contain_text("con problemas: 3")
     expect(reader.page.locator(".results-list .empty")).to_contain_text("Todavía no hay archivos")
@@ -142,7 +142,7 @@ def test_a_failure_is_said_once(new_reader: NewReader, tmp_path: Path) -> None:
     notice = page.locator(".notice.bad")
     expect(notice.locator("p")).to_have_text(["Los datos de píxel no se pueden descomprimir. decode-failed"])
     expect(page.locator(".average")).to_have_count(0)
-    page.get_by_role("button", name="EN", exact=True).click()
+    reader.speak("en")
     expect(notice.locator("p")).to_have_text(["The pixel data cannot be decoded. decode-failed"])
 
 
@@ -199,7 +199,7 @@ def test_an_unnamed_device_is_called_unknown_in_the_language_of_the_page(
     expect(reader.result_row("nameless.dcm")).to_contain_text("desconocido")
     reader.open_result("nameless.dcm")
     expect(reader.measure("device")).to_have_text("desconocido")
-    reader.page.get_by_role("button", name="EN", exact=True).click()
+    reader.speak("en")
     expect(reader.measure("device")).to_have_text("unknown")
 
 
@@ -301,7 +301,7 @@ def test_a_given_password_is_changed_before_anything_is_shown(
             page.locator(f'[name="{field}"]').fill("entirely other words")
         page.get_by_role("button", name="Change password").click()
         expect(page.get_by_role("heading", level=1)).not_to_have_text("Choose a new password")
-        reader.open()
+        reader.open("/upload")
         expect(page.locator(".drop-zone")).to_be_visible()
     finally:
         context.close()
@@ -309,7 +309,7 @@ def test_a_given_password_is_changed_before_anything_is_shown(
 
 def test_a_signed_out_reader_asks_the_server_nothing(new_reader: NewReader) -> None:
     reader = new_reader()
-    reader.page.get_by_role("button", name="Cerrar sesión").click()
+    reader.sign_out()
     expect(reader.page.get_by_role("heading", name="Iniciar sesión")).to_be_visible()
     reader.troubles.clear()  # what was under way when the session ended may have been refused
     asked: list[str] = []

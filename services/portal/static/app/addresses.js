@@ -1,6 +1,12 @@
 // Addresses of this application's own views.
 
 import { base, byLink } from './link-mode.js';
+import { root } from './root.js';
+
+/** A page of this portal by its path, e.g. `/studies`. */
+export function pageAddress(path) {
+  return `${root}${path}`;
+}
 
 /** The view of one result. */
 export function resultAddress(fileId) {
@@ -9,13 +15,12 @@ export function resultAddress(fileId) {
 
 const LAST_LIST = byLink ? 'dicom.link' : 'dicom.list';
 
-/** Remember the list's filters for the way back from a result (this tab only). */
-export function rememberList(query) {
-  sessionStorage.setItem(LAST_LIST, query);
+/** Remember the list in the address bar, with its filters, for the way back from a result (this tab only). */
+export function rememberList() {
+  sessionStorage.setItem(LAST_LIST, window.location.pathname + window.location.search);
 }
 
 /** The list, filtered as the reader left it. */
 export function listAddress() {
-  const query = sessionStorage.getItem(LAST_LIST);
-  return query ? `${base}/?${query}` : `${base}/`;
+  return sessionStorage.getItem(LAST_LIST) ?? (byLink ? `${base}/` : `${base}/files`);
 }

@@ -44,3 +44,11 @@ export function formatTime(iso, { seconds = false } = {}) {
     timeStyle: seconds ? 'medium' : 'short',
   }).format(new Date(iso));
 }
+
+/** A day of a header ("2026-01-31"), which has no time zone. */
+export function formatDay(text) {
+  const [year, month, day] = text.split('-').map(Number);
+  return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: 'medium', timeZone: 'UTC' }).format(
+    new Date(Date.UTC(year, month - 1, day)),
+  );
+}

@@ -1,9 +1,9 @@
 // Spanish and English. Nodes remember their key, so that a switch of language rewrites the page in place.
 
 export const LANGUAGES = ['es', 'en'];
-const AREAS = ['core', 'account', 'upload', 'results', 'shares'];
 const STORED = 'dicom.language';
 
+const areas = new Set(['core']); // of the texts: each page's are loaded with it
 let language = LANGUAGES[0];
 let dictionary = {};
 let plurals = new Intl.PluralRules(language);
@@ -27,9 +27,28 @@ async function texts(code, area) {
   return response.json();
 }
 
-/** Load the dictionaries, rewrite the page and tell everybody (`languagechange` on `document`). */
-export async function useLanguage(code, { remember = false } = {}) {
-  dictionary = Object.assign({}, ...(await Promise.all(AREAS.map((area) => texts(code, area)))));
+/** Have the sentences of these areas, e.g. `upload`, in the language in use and in every later one. */
+export async function loadAreas(names) {
+  const missing = names.filter((name) => !areas.has(name));
+  if (missing.length === 0) return;
+  const code = language;
+  const loaded = await Promise.all(missing.map((area) => texts(code, area)));
+  if (code !== language) {
+    await loadAreas(names); // the reader chose another one meanwhile
+    return;
+  }
+  for (const name of missing) areas.add(name);
+  Object.assign(dictionary, ...loaded);
+}
+
+/**
+ * Load the dictionaries, rewrite the page and tell everybody (`languagechange` on `document`).
+ * `more`: areas to load with those that are there already.
+ */
+export async function useLanguage(code, { remember = false, more = [] } = {}) {
+  for (const name of more) areas.add(name);
+  const loaded = await Promise.all([...areas].map((area) => texts(code, area)));
+  dictionary = Object.assign({}, ...loaded);
   language = code;
   plurals = new Intl.PluralRules(code);
   if (remember) localStorage.setItem(STORED, code);

@@ -1,5 +1,7 @@
 // Renewing the session's cookie: once at a time in this tab, and one tab at a time.
 
+import { root } from './root.js';
+
 const LOCK = 'dicom.renewal';
 const STAMP = 'dicom.renewed';
 
@@ -29,7 +31,7 @@ async function refresh(asked) {
   if (Number(localStorage.getItem(STAMP)) > asked) return true; // another tab did it while this one waited
   let response;
   try {
-    response = await fetch('/api/auth/refresh', { method: 'POST' });
+    response = await fetch(`${root}/api/auth/refresh`, { method: 'POST' });
   } catch (error) {
     throw new NetworkError('refresh', { cause: error });
   }

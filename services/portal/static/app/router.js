@@ -1,74 +1,81 @@
-// The address bar decides the view. Each view gets an AbortSignal that fires when it is left.
+// The address bar decides the page. What a page keeps for the way back to it hangs on its entry of the history.
 
-import { t, translate } from './i18n.js';
+import { root } from './root.js';
 
-/**
- * Shows views in `outlet`; `routes` are [pattern, view function(parameters, signal)].
- * `gate()` may give a view function to show in place of whatever the address names.
- */
-export class Router {
-  #outlet;
-  #routes;
-  #fallback;
-  #gate;
-  #leaving = new AbortController();
-  #view = null;
+const KEPT = 20; // entries of the history whose pages are remembered
 
-  constructor(outlet, routes, fallback, gate) {
-    this.#outlet = outlet;
-    this.#routes = routes;
-    this.#fallback = fallback;
-    this.#gate = gate;
-    window.addEventListener('popstate', () => this.show());
-    document.addEventListener('click', (event) => this.#onClick(event));
-    document.addEventListener('languagechange', () => this.#retitle());
-  }
+/** @typedef {{path: string, query: string, key: string, back: boolean}} Place */
 
-  #onClick(event) {
-    const link = event.target.closest?.('a[data-route]');
-    const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
-    if (!link || !plain || event.defaultPrevented) return;
-    event.preventDefault();
-    this.go(link.pathname + link.search);
-  }
+/** @type {Map<string, Record<string, any>>} */
+const kept = new Map();
+const listeners = new Set();
+/** @type {Place} */
+let place = read(false);
 
-  /** Go to an address of this application. */
-  go(address) {
-    window.history.pushState({ inside: true }, '', address);
-    this.show();
-  }
+function read(back) {
+  const { pathname, search } = window.location;
+  const key = window.history.state?.key ?? 'first';
+  return { path: pathname.slice(root.length) || '/', query: search, key, back };
+}
 
-  /** Show the view that the address bar names, with the focus on its heading. */
-  show() {
-    const barred = this.#gate();
-    if (barred) return this.present(barred);
-    const path = window.location.pathname;
-    for (const [pattern, view] of this.#routes) {
-      const match = pattern.exec(path);
-      if (match) return this.present((signal) => view(match.slice(1).map(decodeURIComponent), signal));
-    }
-    return this.present(this.#fallback);
-  }
+function arrive(back) {
+  place = read(back);
+  for (const listener of listeners) listener(place);
+}
 
-  /** Replace the view without touching the address (sign-in keeps the reader's place). */
-  present(build) {
-    this.#leaving.abort();
-    this.#leaving = new AbortController();
-    this.#view = build(this.#leaving.signal);
-    this.#outlet.replaceChildren(this.#view.element);
-    translate(this.#outlet);
-    this.#retitle();
-    window.scrollTo(0, 0);
-    (this.#view.focus ?? this.#outlet.querySelector('h1'))?.focus();
-  }
+function leave() {
+  keep(place.key).scroll = window.scrollY;
+}
 
-  #retitle() {
-    const name = this.#view?.title?.();
-    document.title = name ? `${name} · ${t('app.name')}` : t('app.name');
-  }
+/** Where the reader is. `back`: by the browser's own buttons, so that the page should look as it was left. */
+export function currentPlace() {
+  return place;
+}
 
-  /** A view whose name became known after it was shown. */
-  renamed() {
-    this.#retitle();
-  }
+/** Call `listener(place)` after each change; returns how to stop it. */
+export function onPlace(listener) {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** What the page of one entry of the history keeps for those who come back to it. */
+export function keep(key = place.key) {
+  const found = kept.get(key) ?? {};
+  kept.delete(key);
+  kept.set(key, found);
+  if (kept.size > KEPT) kept.delete(kept.keys().next().value);
+  return found;
+}
+
+/** Go to an address of this portal (with its root). `replace`: in place of where the reader is. */
+export function go(address, { replace = false } = {}) {
+  leave();
+  const state = { key: replace ? place.key : `${Date.now()}.${Math.random()}` };
+  if (replace) window.history.replaceState(state, '', address);
+  else window.history.pushState(state, '', address);
+  arrive(false);
+}
+
+/** Name another address for the page that is shown: it stays as it is. */
+export function rename(address) {
+  window.history.replaceState({ key: place.key }, '', address);
+  place = { ...place, query: window.location.search, path: window.location.pathname.slice(root.length) };
+}
+
+function onClick(event) {
+  const link = event.target.closest?.('a[data-route]');
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!link || !plain || event.defaultPrevented) return;
+  event.preventDefault();
+  go(link.pathname + link.search);
+}
+
+/** Follow links with `data-route` and the browser's buttons. */
+export function startRouter() {
+  window.history.scrollRestoration = 'manual';
+  document.addEventListener('click', onClick);
+  window.addEventListener('popstate', () => {
+    leave();
+    arrive(true);
+  });
 }

@@ -32,6 +32,7 @@ export class Counters {
       'button',
       { type: 'button', class: `counter tone-${tone}`, data: { counter: name }, on: { click: onClick } },
       this.#numbers[name],
+      ' ',
       el('span', { class: 'counter-name', i18n: `counters.${name}` }),
     );
     return this.#buttons[name];

@@ -3,7 +3,7 @@
 import { withQuery } from '../app/api.js';
 import { button, el, icon } from '../ui/dom.js';
 import { setText } from '../app/i18n.js';
-import { base } from '../app/link-mode.js';
+import { rename } from '../app/router.js';
 
 const NARROW = '(max-width: 40rem)'; // as in filters.css: the form folds away
 const TEXT_DELAY = 350;
@@ -140,7 +140,7 @@ export class ResultsFilters extends EventTarget {
 
   #changed() {
     this.#apply();
-    window.history.replaceState(window.history.state, '', withQuery(`${base}/`, this.values));
+    rename(withQuery(window.location.pathname, this.values));
     this.dispatchEvent(new CustomEvent('change'));
   }
 

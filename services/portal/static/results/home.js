@@ -1,20 +1,18 @@
-// The home view: upload, counters, and the list that follows what happens.
+// Counters and the list that follows what happens, below what the page has on top: uploads, or a link's notice.
 
 import { rememberList } from '../app/addresses.js';
 import { ApiError, NetworkError } from '../app/api.js';
 import { Counters } from './counters.js';
 import { el } from '../ui/dom.js';
 import { setText, t } from '../app/i18n.js';
-import { byLink } from '../app/link-mode.js';
 import { ResultsFilters } from './filters.js';
 import { ResultsList } from './list.js';
 
-const HEADING = byLink ? 'link.heading' : 'home.heading';
 const GATHER = 300; // changes within this time are answered by one reload
 const PAUSE = 1000; // between two reloads
 
-/** `uploads` ({queue, panel}) and `live` belong to the session and outlive this view. */
-export function homeView({ user, uploads, live }, signal) {
+/** `uploads` ({queue}) and `live` belong to the session and outlive this view; `panel`: what stands on top. */
+export function homeView({ user, uploads, live }, signal, { panel = null, heading }) {
   const filters = new ResultsFilters(window.location.search, signal);
   const list = new ResultsList(filters, user, (results) => {
     for (const result of results) uploads.queue.learn(result.file_id, result.state);
@@ -27,7 +25,7 @@ export function homeView({ user, uploads, live }, signal) {
     setText(liveMark, `live.${live.status}`);
   };
   const onFilters = () => {
-    rememberList(window.location.search.slice(1));
+    rememberList();
     counters.mark(filters.values.state);
     list.load();
   };
@@ -43,26 +41,26 @@ export function homeView({ user, uploads, live }, signal) {
     signal,
   });
   signal.addEventListener('abort', () => list.stop());
-  uploads.panel.acceptDrops(signal);
+  panel?.acceptDrops(signal);
 
-  rememberList(window.location.search.slice(1));
+  rememberList();
   counters.mark(filters.values.state);
   showLive();
   list.load();
   quietly(counters.load(signal));
   live.start();
   return {
-    element: layout(uploads.panel, counters, filters, list, liveMark),
-    title: () => t(HEADING),
+    element: layout(heading, panel, counters, filters, list, liveMark),
+    title: () => t(heading),
   };
 }
 
-function layout(panel, counters, filters, list, liveMark) {
+function layout(heading, panel, counters, filters, list, liveMark) {
   return el(
     'div',
     { class: 'home' },
-    el('h1', { class: 'visually-hidden', tabindex: -1, i18n: HEADING }),
-    panel.element,
+    el('h1', { class: 'visually-hidden', tabindex: -1, i18n: heading }),
+    panel?.element,
     el(
       'section',
       { class: 'card', 'aria-labelledby': 'results-heading' },

@@ -1,85 +1,110 @@
 // The page of a link, for people without an account: opened once by its token, then by this browser's cookie.
 
+import { LanguageSwitch } from '../app/account-menu.js';
+import { pageAddress } from '../app/addresses.js';
 import { ApiError, NetworkError, request, sessionEvents } from '../app/api.js';
-import { watchConnection } from '../app/connection.js';
-import { errorView, notFoundView } from '../ui/error-view.js';
-import { homeView } from '../results/home.js';
-import { preferredLanguage, useLanguage } from '../app/i18n.js';
+import { Frame } from '../app/frame.js';
+import { usePlace, useTexts } from '../app/hooks.js';
 import { tokenInAddress, whoAddress } from '../app/link-mode.js';
-import { linkNotice, linkOverView, linkPasswordView } from './link-views.js';
 import { LiveChanges } from '../app/live.js';
-import { PageHeader } from '../app/page-header.js';
+import { routeOf } from '../app/page.js';
+import { go } from '../app/router.js';
+import { retitle } from '../app/title.js';
+import { homeView } from '../results/home.js';
 import { resultView } from '../results/result.js';
-import { Router } from '../app/router.js';
+import { errorView, notFoundView } from '../ui/error-view.js';
+import { html } from '../ui/html.js';
+import { Mounted } from '../ui/mounted.js';
+import { useEffect, useState } from '../vendor/hooks.mjs';
+import { linkNotice, linkOverView, linkPasswordView } from './link-views.js';
 
 // Nothing is sent from here.
 const NO_UPLOADS = { busy: false, learn() {} };
 
-let work = null;
-let router = null; // made when this page is the one that starts: it listens to the whole document
+/** What is shown: a page of what the link opens (`work`), or a view in its place (`build`). */
+const NOTHING = { work: null, build: null };
 
-function show(opened) {
-  const live = new LiveChanges(() => true);
+function opening(opened, close) {
   const permissions = opened.download ? ['view_dicomfile'] : [];
   const panel = { element: linkNotice(opened, close), acceptDrops() {} };
-  work = { user: { permissions }, live, uploads: { queue: NO_UPLOADS, panel } };
-  router.show();
+  return { user: { permissions }, live: new LiveChanges(() => true), uploads: { queue: NO_UPLOADS, panel } };
 }
 
 /** Exchange the token: afterwards it is neither in the address bar nor in the history. */
-async function open(token, password) {
+async function exchange(token, password) {
   const json = password === undefined ? { token } : { token, password };
   const opened = await request(whoAddress, { method: 'POST', json, announcing: false });
-  window.history.replaceState(null, '', '/s/');
-  show(opened);
+  go(pageAddress('/s/'), { replace: true });
+  return opened;
 }
 
-async function begin() {
-  const token = tokenInAddress();
-  try {
-    if (token === null) show(await request(whoAddress, { announcing: false }));
-    else await open(token);
-  } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
-    if (error instanceof ApiError && error.code === 'link-password-required') {
-      router.present(() => linkPasswordView((password) => open(token, password)));
-    } else router.present(() => linkOverView(error, begin));
+function known(error) {
+  if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+  return error;
+}
+
+const ROUTES = [
+  { pattern: /^\/s\/$/, view: (work) => (signal) => homeView(work, signal, { panel: work.uploads.panel, heading: 'link.heading' }) },
+  { pattern: /^\/s\/results\/([^/]+)$/, view: (work, id) => (signal) => resultView(work, id, signal, retitle) },
+];
+
+export function LinkApp() {
+  useTexts();
+  const place = usePlace();
+  const [shown, setShown] = useState(NOTHING);
+
+  function end(error) {
+    setShown((before) => {
+      before.work?.live.stop();
+      return { work: null, build: () => linkOverView(error) };
+    });
   }
-}
 
-function end(error) {
-  work?.live.stop();
-  work = null;
-  router.present(() => linkOverView(error));
-}
-
-async function close() {
-  try {
-    await request(whoAddress, { method: 'DELETE', announcing: false });
-  } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
-    router.present(() => errorView(error, close));
-    return;
+  async function close() {
+    try {
+      await request(whoAddress, { method: 'DELETE', announcing: false });
+    } catch (error) {
+      known(error);
+      setShown((before) => ({ ...before, build: () => errorView(error, close) }));
+      return;
+    }
+    end(new ApiError(401, { code: 'link-session-over' }));
   }
-  end(new ApiError(401, { code: 'link-session-over' }));
+
+  async function begin() {
+    const token = tokenInAddress();
+    const show = (opened) => setShown({ work: opening(opened, close), build: null });
+    try {
+      show(token === null ? await request(whoAddress, { announcing: false }) : await exchange(token));
+    } catch (error) {
+      const asked = known(error) instanceof ApiError && error.code === 'link-password-required';
+      const build = asked
+        ? () => linkPasswordView(async (password) => show(await exchange(token, password)))
+        : () => linkOverView(error, begin);
+      setShown({ work: null, build });
+    }
+  }
+
+  useEffect(() => {
+    begin();
+    const ended = (/** @type {CustomEventInit} */ { detail }) => end(detail);
+    sessionEvents.addEventListener('ended', ended);
+    return () => sessionEvents.removeEventListener('ended', ended);
+  }, []);
+
+  // The brand leads out of here, to another page.
+  return html`<${Frame} brand=${pageAddress('/')} local=${false} tools=${html`<${LanguageSwitch} />`}>
+    <${Shown} shown=${shown} place=${place} />
+  <//>`;
 }
 
-/** Start this page, in place of the portal of those who have an account. */
-export async function startLink() {
-  new PageHeader({ onSignOut: close });
-  router = new Router(
-    document.getElementById('main'),
-    [
-      [/^\/s\/$/, (_, signal) => homeView(work, signal)],
-      [/^\/s\/results\/([^/]+)$/, ([id], signal) => resultView(work, id, signal, () => router.renamed())],
-    ],
-    () => notFoundView(),
-    () => false,
-  );
-  await useLanguage(preferredLanguage());
-  watchConnection();
-  // It leads out of here, to another page.
-  document.querySelector('.brand').removeAttribute('data-route');
-  sessionEvents.addEventListener('ended', (/** @type {CustomEventInit} */ { detail }) => work !== null && end(detail));
-  await begin();
+function Shown({ shown: { work, build }, place }) {
+  useEffect(() => {
+    if (!place.back) window.scrollTo(0, 0);
+  }, [place.key]);
+  if (build !== null) return html`<${Mounted} key="instead" of=${build} build=${build} />`;
+  if (work === null) return null;
+  const found = routeOf(ROUTES, place.path);
+  const view = found === null ? notFoundView : /** @type {any} */ (found.route).view(work, ...found.parameters);
+  return html`<${Mounted} key=${place.path} of=${place.key} build=${view} />`;
 }

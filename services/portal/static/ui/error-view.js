@@ -17,7 +17,7 @@ export function notFoundView() {
   return messageView(
     'notFound.heading',
     el('p', { i18n: 'notFound.text' }),
-    el('a', { class: 'button primary', href: listAddress(), 'data-route': true, i18n: 'result.back' }),
+    el('a', { class: 'button primary', href: listAddress(), 'data-route': true, i18n: 'notFound.back' }),
   );
 }
 

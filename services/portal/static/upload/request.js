@@ -1,6 +1,7 @@
 // One file in one request. XMLHttpRequest, because fetch cannot tell how much of a body has been sent.
 
 import { ApiError, NetworkError, problemFrom, renewOrEnd } from '../app/api.js';
+import { addressed } from '../app/link-mode.js';
 
 /**
  * Send `file`. Resolves to its entry {id, file_name, state, duplicate?} of the answer.
@@ -28,7 +29,7 @@ function post(file, onProgress, signal) {
     xhr.addEventListener('error', () => reject(new NetworkError(file.name)));
     xhr.addEventListener('abort', () => reject(aborted()));
     xhr.addEventListener('loadend', () => signal.removeEventListener('abort', stop));
-    xhr.open('POST', '/api/files');
+    xhr.open('POST', addressed('/api/files'));
     xhr.setRequestHeader('Accept', 'application/json');
     const form = new FormData();
     form.append('file', file, file.name);

@@ -59,7 +59,10 @@ def test_no_text_is_empty_and_parameters_agree(language: str) -> None:
 
 def test_every_key_that_a_script_or_the_page_names_exists() -> None:
     texts = dictionary("es")
-    stored = {"dicom.language", "dicom.user", "dicom.list", "dicom.link", "dicom.renewal", "dicom.renewed"}
+    stored = {
+        f"dicom.{name}"
+        for name in ("language", "user", "list", "link", "renewal", "renewed", "theme", "shortcuts")
+    }
     missing = {
         key
         for key in used_keys(set(texts)) - stored

@@ -118,6 +118,11 @@ async def test_the_same_holds_below_the_path_of_public_url(path: str, status: in
         for address in (f"/dicom{path}", path):
             assert (await client.get(address)).status == status, address
         assert (await client.get("/dicom")).status == 200
+        page = await (await client.get("/dicom/")).text()
+        assert 'data-base="/dicom"' in page
+        addresses = re.findall(r'(?:src|href)="(/[^"]+)"', page)
+        assert {(await client.get(address)).status for address in addresses} == {200}
+        assert {address.startswith("/dicom/") for address in addresses} == {True}
 
 
 async def test_routes_of_other_services_still_ask_who_calls(client: Client) -> None:

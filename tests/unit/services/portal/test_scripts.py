@@ -162,9 +162,10 @@ def test_numbers_and_sizes_follow_the_language(page: Page) -> None:
     shown = run(
         page,
         """
-        const { useLanguage, t } = await import('/app/i18n.js');
+        const { loadAreas, useLanguage, t } = await import('/app/i18n.js');
         const { formatNumber, formatBytes } = await import('/app/format.js');
         const shown = {};
+        await loadAreas(['results']);
         for (const language of ['es', 'en']) {
             await useLanguage(language);
             shown[language] = [

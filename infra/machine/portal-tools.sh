@@ -1,10 +1,10 @@
 #!/bin/sh
-# Puts the type checker of the portal's modules, pinned by infra/machine/typescript/package-lock.json, into .tools/, and
+# Puts what checks the portal, pinned by infra/machine/portal-tools/package-lock.json, into .tools/, and
 # node where the machine lacks it. Nothing is asked of the network once both are there.
 set -eu
 cd "$(dirname "$0")/../.."
-source=infra/machine/typescript
-target=.tools/typescript
+source=infra/machine/portal-tools
+target=.tools/portal-tools
 missing=
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
@@ -12,7 +12,7 @@ command -v npm >/dev/null || missing="$missing npm"
 [ -z "$missing" ] || infra/machine/packages.sh $missing
 cmp -s "$source/package-lock.json" "$target/package-lock.json" && exit 0
 
-echo "Fetching the type checker …" >&2
+echo "Fetching what checks the portal …" >&2
 rm -rf "$target" "$target.new"
 mkdir -p "$target.new"
 cp "$source/package.json" "$source/package-lock.json" "$target.new"

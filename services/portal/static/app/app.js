@@ -1,0 +1,89 @@
+// The portal of those who have an account: who is signed in decides what is shown, then the address does.
+
+import { useEffect, useState } from '../vendor/hooks.mjs';
+import { html } from '../ui/html.js';
+import { notFoundView } from '../ui/error-view.js';
+import { Mounted } from '../ui/mounted.js';
+import { Empty, ErrorState } from '../ui/states.js';
+import { AccountMenu, LanguageSwitch } from './account-menu.js';
+import { pageAddress } from './addresses.js';
+import { Frame } from './frame.js';
+import { useEvent, usePlace, useTexts } from './hooks.js';
+import { t } from './i18n.js';
+import { KeyHelp } from './key-help.js';
+import { listenToKeys } from './keys.js';
+import { Page, routeOf } from './page.js';
+import { go } from './router.js';
+import { entriesOf, ROUTES } from './routes.js';
+
+/** @param {{state: import('./state.js').AppState, views: any}} properties */
+export function App({ state, views }) {
+  useTexts();
+  useEvent(state, 'change');
+  const [helping, setHelping] = useState(false);
+  const [leaving, setLeaving] = useState(false);
+  const { user, work } = state;
+  const open = user !== null && work !== null;
+  const entries = open ? entriesOf(user) : [];
+  useEffect(() => {
+    const pages = Object.fromEntries(entries.map((entry) => [entry.key, entry.path]));
+    return listenToKeys({ pages, help: () => setHelping(true) });
+  }, [user]);
+
+  const leave = () => (state.uploading > 0 ? setLeaving(true) : state.leave());
+  const tools = open
+    ? html`<${views.UploadTray} queue=${work.uploads.queue} />
+        <${AccountMenu} user=${user} onHelp=${() => setHelping(true)} onLeave=${leave} />`
+    : html`<${LanguageSwitch} />`;
+  const links = entries.map(({ path, name, icon }) => ({ path, href: pageAddress(path), label: t(name), icon }));
+  return html`<${Frame} brand=${pageAddress('/')} entries=${links} tools=${tools}>
+    <${Content} state=${state} views=${views} />
+    ${helping && html`<${KeyHelp} keys=${keysOf(entries)} onClose=${() => setHelping(false)} />`}
+    ${leaving && html`<${views.LeaveDialog} state=${state} onClose=${() => setLeaving(false)} />`}
+  <//>`;
+}
+
+function keysOf(entries) {
+  return [
+    ...entries.map((entry) => [['g', entry.key], t(entry.name)]),
+    [['?'], t('keys.help')],
+    [['F6'], t('keys.regions')],
+    [['Esc'], t('keys.escape')],
+  ];
+}
+
+// Sign-in takes the place of every page and leaves the address alone; so does a password that must change.
+function Content({ state, views }) {
+  const { user, work, error } = state;
+  const place = usePlace();
+  if (error) return html`<section class="card"><${ErrorState} error=${error} retry=${() => state.open()} /></section>`;
+  if (user === null) {
+    const build = () => views.signInView({ ended: state.ended, onSignedIn: () => state.enter() });
+    return html`<${Mounted} key="sign-in" of=${state.ended} build=${build} />`;
+  }
+  if (work === null) {
+    const build = () => views.changePasswordView({ username: user.username, onChanged: () => state.enter() });
+    return html`<${Mounted} key="password" of=${user.user_id} build=${build} />`;
+  }
+  return html`<${Routed} state=${state} place=${place} />`;
+}
+
+function Routed({ state, place }) {
+  const { user, work } = state;
+  const entries = entriesOf(user);
+  useEffect(() => {
+    if (place.path === '/' && entries.length > 0) {
+      go(pageAddress(entries[0].path) + place.query, { replace: true });
+    } else if (!place.back) window.scrollTo(0, 0);
+  }, [place.key, place.path]);
+  if (entries.length === 0) return html`<section class="card"><${Empty} text=${t('app.nothingOpen')} /></section>`;
+  if (place.path === '/') return null;
+  const found = routeOf(ROUTES, place.path);
+  if (found === null) return html`<${Mounted} key="none" of=${place.path} build=${notFoundView} />`;
+  const { route, parameters } = found;
+  if (!user.permissions.includes(route.permission))
+    return html`<section class="card">
+      <${Empty} icon="alert" text=${t('app.forbidden', { permission: route.permission })} />
+    </section>`;
+  return html`<${Page} key=${route.pattern.source} route=${route} work=${work} parameters=${parameters} place=${place} />`;
+}

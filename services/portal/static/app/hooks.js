@@ -1,0 +1,36 @@
+// What components listen to.
+
+import { useEffect, useState } from '../vendor/hooks.mjs';
+import { currentPlace, onPlace } from './router.js';
+
+/** Render anew when `target` dispatches `type`. */
+export function useEvent(target, type) {
+  const [, render] = useState(0);
+  useEffect(() => {
+    const listen = () => render((count) => count + 1);
+    target.addEventListener(type, listen);
+    return () => target.removeEventListener(type, listen);
+  }, [target, type]);
+}
+
+/** Where the reader is, by the address bar. */
+export function usePlace() {
+  const [place, setPlace] = useState(currentPlace);
+  useEffect(() => {
+    setPlace(currentPlace());
+    return onPlace(setPlace);
+  }, []);
+  return place;
+}
+
+/** Render anew in another language, with everything below. */
+export function useTexts() {
+  useEvent(document, 'languagechange');
+}
+
+/** Whether the browser has a network. */
+export function useOnline() {
+  useEvent(window, 'online');
+  useEvent(window, 'offline');
+  return navigator.onLine;
+}

@@ -1,0 +1,34 @@
+// Which page is at which address, and who is led there.
+
+/** @type {import('./page.js').Route[]} */
+export const ROUTES = [
+  {
+    pattern: /^\/files$/,
+    areas: ['results'],
+    permission: 'view_dicomresult',
+    load: () => import('../results/files.js'),
+  },
+  {
+    pattern: /^\/upload$/,
+    areas: ['upload', 'results'],
+    permission: 'add_dicomfile',
+    load: () => import('../upload/page.js'),
+  },
+  {
+    pattern: /^\/results\/([^/]+)$/,
+    areas: ['results'],
+    permission: 'view_dicomresult',
+    load: () => import('../results/result-page.js'),
+  },
+];
+
+/** The ways through the portal: [path, sentence, icon, permission, letter after `g`]. */
+export const ENTRIES = [
+  { path: '/files', name: 'nav.files', icon: 'file', permission: 'view_dicomresult', key: 'f' },
+  { path: '/upload', name: 'nav.upload', icon: 'upload', permission: 'add_dicomfile', key: 'u' },
+];
+
+/** Those that `user` may take. */
+export function entriesOf(user) {
+  return ENTRIES.filter((entry) => user.permissions.includes(entry.permission));
+}

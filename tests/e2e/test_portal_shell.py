@@ -1,0 +1,155 @@
+"""The frame around the portal's pages in Chromium: ways, keys, language, theme, and how accessible it is."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from pydicom.data import get_testdata_file
+
+from tests.chromium import chromium
+from tests.e2e.axe import violations
+from tests.e2e.conftest import System
+from tests.e2e.portal_page import Portal
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+Reader = Callable[..., Portal]
+WIDTHS = {"phone": (390, 844), "desktop": (1280, 850)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def new_reader(browser: Browser, embedded_system: System) -> Iterator[Reader]:
+    """A new account, signed in at `path`."""
+    contexts = []
+
+    def make(
+        path: str = "/", *, locale: str = "es-ES", scheme: str = "light", width: str = "desktop"
+    ) -> Portal:
+        name = f"reader-{secrets.token_hex(4)}"
+        embedded_system.create_user(name)
+        wide, high = WIDTHS[width]
+        context = browser.new_context(
+            locale=locale,
+            color_scheme="dark" if scheme == "dark" else "light",
+            viewport={"width": wide, "height": high},
+        )
+        contexts.append(context)
+        portal = Portal(context.new_page(), embedded_system.urls["portal"], name)
+        portal.open(path)
+        portal.enter(name)
+        expect(portal.page.locator(".menu-button").last).to_be_visible()
+        return portal
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def sample(name: str) -> Path:
+    found = get_testdata_file(name, download=False)
+    assert isinstance(found, str)
+    return Path(found)
+
+
+def seen(page: Page, name: str) -> None:
+    """Nothing that axe finds, nothing that has to be scrolled sideways; a picture where SCREENSHOTS says."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+    assert violations(page) == [], name
+    wide = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide[0] <= wide[1], name
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("locale", "scheme"), [("es-ES", "light"), ("en-US", "dark")])
+def test_every_page_is_accessible(new_reader: Reader, width: str, locale: str, scheme: str) -> None:
+    reader = new_reader("/upload", locale=locale, scheme=scheme, width=width)
+    page, name = reader.page, f"{width}-{locale[:2]}-{scheme}"
+    reader.upload(sample("CT_small.dcm"))
+    reader.expect_upload("CT_small.dcm", "processed")
+    seen(page, f"upload-{name}")
+    page.locator('.site-nav a[href="/files"]').click()
+    expect(reader.result_row("CT_small.dcm")).to_be_visible()
+    seen(page, f"files-{name}")
+    reader.open_result("CT_small.dcm")
+    expect(page.locator("img.preview")).not_to_have_js_property("naturalWidth", 0)
+    seen(page, f"result-{name}")
+    page.locator(".account .menu-button").click()
+    seen(page, f"menu-{name}")
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    seen(page, f"keys-{name}")
+    page.keyboard.press("Escape")
+    reader.open("/no/such/page")
+    expect(page.get_by_role("heading", level=1)).to_be_focused()
+    seen(page, f"none-{name}")
+    reader.sign_out()
+    expect(page.locator('[name="username"]')).to_be_focused()
+    seen(page, f"sign-in-{name}")
+    assert reader.troubles == []
+
+
+def test_keys_lead_to_pages_and_regions_and_stay_out_of_fields(new_reader: Reader) -> None:
+    reader = new_reader("/files")
+    page = reader.page
+    expect(page.locator(".live-mark")).to_be_visible()
+    page.keyboard.press("g")
+    page.keyboard.press("u")
+    expect(page).to_have_url(f"{reader.url}/upload")
+    page.get_by_label("Equipo").fill("g f ?")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    for region in ("header", ".site-nav", "main", "header"):
+        page.keyboard.press("F6")
+        expect(page.locator(f"{region}:focus, {region} :focus").first).to_be_attached()
+    page.locator(".account .menu-button").click()
+    page.get_by_role("menuitemcheckbox").click()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert reader.troubles == []
+
+
+def test_a_menu_is_walked_by_arrows_and_gives_the_focus_back(new_reader: Reader) -> None:
+    reader = new_reader("/files")
+    page = reader.page
+    button = page.locator(".account .menu-button")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitemradio", name="Español")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_role("menuitem", name="Cerrar sesión")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+    button.click()
+    page.get_by_role("menuitemradio", name="Oscuro").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert reader.troubles == []
+
+
+def test_signing_out_asks_while_files_are_on_their_way(new_reader: Reader) -> None:
+    reader = new_reader("/upload")
+    page = reader.page
+    page.route("**/api/files", lambda _: None)  # never answered
+    reader.upload(sample("CT_small.dcm"), sample("MR_small.dcm"))
+    expect(page.locator(".upload-tray")).to_contain_text("0/2")
+    page.locator('.site-nav a[href="/files"]').click()
+    reader.sign_out()
+    expect(page.get_by_role("dialog")).to_contain_text("Quedan 2 archivos por subir")
+    page.keyboard.press("Enter")  # keeps on, unless somebody chooses otherwise
+    expect(page.locator(".upload-tray")).to_contain_text("0/2")
+    reader.sign_out()
+    page.get_by_role("button", name="Salir y descartar").click()
+    expect(page.locator('[name="username"]')).to_be_focused()
+    assert reader.troubles == []
