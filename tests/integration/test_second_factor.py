@@ -341,13 +341,14 @@ async def _is_refused(client: Client, token: str) -> bool:
 async def test_members_do_not_loosen_what_is_demanded_of_them(admin: Person, client: Client) -> None:
     token = await admin.signed_in()
     _, group = await admin.post("/groups", {"name": "heart"}, token)
-    await make(client, token, "ana", groups=[group["id"]], permissions=["change_group"])
+    await make(client, token, "ana", groups=[group["id"]], permissions=["change_group", "delete_group"])
     mine = (await sign_in(client, username="ana", password=PASSWORD))["access_token"]
     path, demand = f"/groups/{group['id']}", {"requires_second_factor": True}
     assert (await admin.post(path, demand, token, "PATCH"))[1]["requires_second_factor"] is True
     assert (await admin.post(path, {"name": "heart 2"}, token, "PATCH"))[1]["requires_second_factor"] is True
     loosen = {"requires_second_factor": False}
     assert await Person(client).post(path, loosen, mine, "PATCH") == (409, _problem("conflict"))
+    assert await Person(client).post(path, None, mine, "DELETE") == (409, _problem("conflict"))
     assert (await admin.post(path, loosen, token, "PATCH"))[1]["requires_second_factor"] is False
 
 
@@ -377,32 +378,38 @@ async def test_cookies_come_with_the_second_step(admin: Person) -> None:
 
 
 async def test_seeds_outlive_a_rotation_of_keys(
-    admin: Person, start_auth: Start, keyring_file: Path, tmp_path: Path, sql: Connection
+    admin: Person, client: Client, start_auth: Start, keyring_file: Path, tmp_path: Path, sql: Connection
 ) -> None:
     former = Keyring.load(keyring_file)
-    sealed = await sql.fetchrow("SELECT key_reference, seed FROM auth.totp")
+    user_id = await make(client, await admin.signed_in(), "ana")
+    ana = Person(client, "ana", PASSWORD)
+    await ana.set_up()
+    sealed = await sql.fetchrow("SELECT key_reference, seed FROM auth.totp WHERE user_id = $1", user_id)
     assert sealed is not None
     assert sealed["key_reference"] == former.current
-    assert admin.secret.encode() not in sealed["seed"]
+    assert ana.secret.encode() not in sealed["seed"]
     other = tmp_path / "other.json"
     Keyring.create(other)
-    lacking = Person(await start_auth(auth_keyring_file=other), secret=admin.secret)
+    lacking = Person(await start_auth(auth_keyring_file=other), "ana", PASSWORD)
     # Without the key nobody gets in, rather than by the password alone.
-    assert (await lacking.complete(await lacking.challenge(), admin.code()))[0] == 503
+    assert (await lacking.complete(await lacking.challenge(), ana.code()))[0] == 503
+    # One that was altered keeps no other from being renewed.
+    await sql.execute("UPDATE auth.totp SET seed = decode(repeat('00', 60), 'hex') WHERE user_id = 1")
     rotated = tmp_path / "rotated.json"
     rotated.write_bytes(_joined(other, keyring_file))
     rotated.chmod(0o600)
     current = Keyring.load(other).current
-    after = Person(await start_auth(auth_keyring_file=rotated), secret=admin.secret)
+    after = Person(await start_auth(auth_keyring_file=rotated), "ana", PASSWORD)
 
     async def renewed() -> bool:
-        return bool(await sql.fetchval("SELECT key_reference = $1 FROM auth.totp", current))
+        found = "SELECT key_reference = $1 FROM auth.totp WHERE user_id = $2"
+        return bool(await sql.fetchval(found, current, user_id))
 
     await eventually(renewed)
-    assert (await after.complete(await after.challenge(), admin.code()))[0] == 200
+    assert (await after.complete(await after.challenge(), ana.code()))[0] == 200
     # Only the new key is needed from now on.
     await sql.execute("UPDATE auth.totp SET last_step = 0")
-    assert (await lacking.complete(await lacking.challenge(), admin.code()))[0] == 200
+    assert (await lacking.complete(await lacking.challenge(), ana.code()))[0] == 200
 
 
 def _joined(current: Path, former: Path) -> bytes:

@@ -94,6 +94,8 @@ class Groups:
         async with self._database.transaction() as connection:
             held = await _lock(connection, group_id)
             require_has(actor, permissions.known(held.permissions))
+            if held.requires_second_factor:
+                await _require_no_member(connection, actor, held)
             if await users.collection_holds_files(connection, held.collection):
                 raise Conflict("Files lie in this group's collection: move them first.", code="holds-files")
             await users.bump_access(connection, await store.members(connection, group_id))

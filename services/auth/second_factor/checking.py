@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from libs.common.database.postgres import Connection, Database
-from libs.common.errors import NotAuthenticated
+from libs.common.errors import NotAuthenticated, ObjectCorrupt
 from libs.common.ids import new_uuid
 from libs.common.security.passwords import Passwords
 from services.auth.second_factor import codes, qr, store
 from services.auth.second_factor.models import Authenticator, NewAuthenticator, QrDrawing
 from services.auth.second_factor.seeds import Seeds
+
+log = logging.getLogger(__name__)
 
 WRONG_CODE = "wrong-code"
 
@@ -133,9 +136,16 @@ class Codes:
             return await store.count_by_key(connection)
 
     async def _reseal(self, connection: Connection, current: str) -> None:
-        while found := await store.sealed_otherwise(connection, current, self._seeds.known):
+        after = 0
+        while found := await store.sealed_otherwise(connection, current, self._seeds.known, after):
             for authenticator_id, user_id, sealed in found:
-                seed = self._seeds.seal(user_id, self._seeds.open(user_id, sealed))
+                after = user_id
+                try:
+                    seed = self._seeds.seal(user_id, self._seeds.open(user_id, sealed))
+                except ObjectCorrupt:
+                    # Its owner is refused; nobody else is to be.
+                    log.error("the seed of the authenticator of user %s was altered", user_id)
+                    continue
                 await store.reseal(connection, authenticator_id, sealed.reference, seed)
 
     def _step(

@@ -61,7 +61,8 @@ _RESEAL = """
 """
 _SEALED_OTHERWISE = """
     SELECT id, user_id, key_reference, seed FROM auth.totp
-    WHERE key_reference <> $1 AND key_reference = ANY ($2::text[]) ORDER BY user_id LIMIT 500
+    WHERE key_reference <> $1 AND key_reference = ANY ($2::text[]) AND user_id > $3
+    ORDER BY user_id LIMIT 500
 """
 _BY_KEY = "SELECT key_reference, count(*) AS number FROM auth.totp GROUP BY 1"
 _INSERT_CHALLENGE = """
@@ -152,10 +153,13 @@ async def reseal(connection: Connection, authenticator_id: UUID, former: str, se
 
 
 async def sealed_otherwise(
-    connection: Connection, current: str, known: frozenset[str]
+    connection: Connection, current: str, known: frozenset[str], after: int
 ) -> list[tuple[UUID, int, SealedSeed]]:
-    """Some of the seeds that other keys than the current one closed, of those that are `known`."""
-    rows = await connection.fetch(_SEALED_OTHERWISE, current, sorted(known))
+    """Some of the seeds that other keys than the current one closed, of those that are `known`.
+
+    By account, those after `after`.
+    """
+    rows = await connection.fetch(_SEALED_OTHERWISE, current, sorted(known), after)
     return [(row["id"], row["user_id"], SealedSeed(row["key_reference"], row["seed"])) for row in rows]
 
 
