@@ -130,6 +130,10 @@ bench: .venv/.ready-test test-tools ## measure files per second, latency, CPU an
 bench-sign-in: .venv/.ready-test test-tools ## measure sign-ins under load, how soon access ends, and lists among 500,000 files
 	$(python) -m bench.sign_in $(ARGS)
 
+.PHONY: bench-audit
+bench-audit: .venv/.ready-test ## measure sealing, proving and searching an audit log of a million entries (ARGS="--entries 100000")
+	$(python) -m bench.audit $(ARGS)
+
 .PHONY: autoscale
 autoscale: .venv/.ready-test ## simulate the autoscaler on traces of uploads; draws into bench/out (needs `make bench` first)
 	$(python) -m bench.autoscale $(ARGS)

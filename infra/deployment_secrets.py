@@ -20,6 +20,8 @@ from libs.common.errors import ConfigurationError
 FOLDER = Path("var/deploy/secrets")
 DEFINITIONS = Path(__file__).parent / "rabbitmq" / "definitions.json"
 RENDERED = "rabbitmq_definitions.json"
+AUTH_KEYRING_MADE = "auth_keyring_made"
+"""Where it is, auth's keyring was made once: deployments of earlier releases have neither."""
 ROLES = ("auth", "ingest", "results")
 DATABASE = "bddicomimage"
 FILE_STORAGE = "file:///var/lib/dicom/dicom_file"
@@ -51,10 +53,19 @@ def make(folder: Path, *, mongodb: bool = False) -> list[str]:
         recipes[f"{role}_database_url"] = partial(database_url, role, f"{role}_password")
     recipes["amqp_url"] = lambda: f"amqps://dicom:{read('amqp_password')}@rabbitmq:5671/dicom"
     recipes["storage_url"] = lambda: _mongodb_url(read("mongodb_password")) if mongodb else FILE_STORAGE
+    # What signs what the audit log tells a SIEM.
+    recipes["audit_sink_secret"] = lambda: base64.b64encode(secrets.token_bytes(32)).decode()
     made = [
-        *_make_keyring(folder),
+        *_make_keyring(folder, "keyring.json", RENDERED, "what is stored cannot be read without it"),
+        *_make_keyring(
+            folder,
+            "auth_keyring.json",
+            AUTH_KEYRING_MADE,
+            "without it the audit log cannot be proved, nor second factors be read",
+        ),
         *(name for name, recipe in recipes.items() if _make_once(folder / name, recipe)),
     ]
+    _make_once(folder / AUTH_KEYRING_MADE, lambda: "auth_keyring.json is there, or was.\n")
     # The only one that follows the release: its policies may have changed.
     rendered = folder / RENDERED
     text = definitions(read("amqp_password"), read("monitoring_password"))
@@ -64,16 +75,18 @@ def make(folder: Path, *, mongodb: bool = False) -> list[str]:
     return made
 
 
-def _make_keyring(folder: Path) -> list[str]:
-    """The keyring, at the first run only. Raises ConfigurationError where it is lost."""
-    keyring = folder / "keyring.json"
+def _make_keyring(folder: Path, name: str, marker: str, loss: str) -> list[str]:
+    """A keyring, at the first run only. Raises ConfigurationError where it is lost.
+
+    `marker` is written after it: where that is, there was a keyring once, and something may need it.
+    """
+    keyring = folder / name
     if keyring.exists():
         return []
-    # Written last, at each run: where it is, there was a keyring once, and objects may need it.
-    if (folder / RENDERED).exists():
+    if (folder / marker).exists():
         raise ConfigurationError(
-            f"Put {keyring} back from its copy: what is stored cannot be read without it. Only if nothing "
-            f"was ever stored, run `make down ARGS=--volumes` and delete {folder} instead."
+            f"Put {keyring} back from its copy: {loss}. Only if nothing was ever stored, run "
+            f"`make down ARGS=--volumes` and delete {folder} instead."
         )
     Keyring.create(keyring)
     keyring.chmod(FILE_MODE)

@@ -175,7 +175,8 @@ def tell(engine: Engine, values: Mapping[str, str]) -> None:
   trust     {certificates.FOLDER}/ca/ca.crt (import it into the browser; curl --cacert)
   sign in   {values.get("ADMIN_USERNAME", "admin")}, with the password in {secrets}/admin_password
   Grafana   https://{host}:{port}/grafana/ as admin, with the password in {secrets}/grafana_admin_password
-  keep      a copy of {secrets}/keyring.json in another place: without it no stored file can be read
+  keep      a copy of {secrets}/keyring.json and auth_keyring.json in another place: without the first no
+            stored file can be read, without the second the audit log cannot be proved
   more      {engine.shown} up --detach --scale processor=4
             make down
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -124,12 +125,15 @@ def accounts(settings: OperatorSettings, arguments: Sequence[str]) -> int:
     from services.auth.settings import AuthSettings
 
     run = audit_command.run if arguments[0] in audit_command.COMMANDS else command.run
-    keyring = {} if settings.auth_keyring_file is None else {"auth_keyring_file": settings.auth_keyring_file}
-    if settings.database_url is not None:
-        return run(arguments, load_settings(AuthSettings).model_copy(update=keyring))
+    known: dict[str, Any] = {"auth_keyring_file": settings.auth_keyring_file}
+    if run is audit_command.run and settings.migration_url is not None:
+        # Who may read every schema may prove one: an operator's container has no other login.
+        known["database_url"] = SecretStr(settings.migration_url)
+    if settings.database_url is not None or "database_url" in known:
+        return run(arguments, load_settings(AuthSettings).model_copy(update=known))
     prepare_data_dir(settings.data_dir)
     with embedded_url(settings.data_dir, "auth") as url:
-        known = {"database_url": SecretStr(url), "auth_keyring_file": settings.auth_keyring_path}
+        known |= {"database_url": SecretStr(url), "auth_keyring_file": settings.auth_keyring_path}
         return run(arguments, load_settings(AuthSettings).model_copy(update=known))
 
 

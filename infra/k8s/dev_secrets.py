@@ -30,7 +30,11 @@ CERTIFICATES = (
     "gateway",
 )
 SECRETS = {
-    "auth-secrets": {"database_url": "auth_database_url", "admin_password": "admin_password"},
+    "auth-secrets": {
+        "database_url": "auth_database_url",
+        "admin_password": "admin_password",
+        "audit_sink_secret": "audit_sink_secret",
+    },
     "ingest-secrets": {
         "database_url": "ingest_database_url",
         "amqp_url": "amqp_url",
@@ -54,6 +58,7 @@ SECRETS = {
         )
     },
     "keyring": {"keyring.json": "keyring.json"},
+    "auth-keyring": {"keyring.json": "auth_keyring.json"},
     "monitoring-secrets": {"password": "monitoring_password"},
     "postgres-secrets": {"postgres_password": "postgres_password"},
     "mongodb-secrets": {"mongodb_password": "mongodb_password"},

@@ -70,8 +70,11 @@ class AuthMetrics:
             "audit_pending_oldest_seconds", "Age of the oldest of them", registry=registry
         )
         self._audit_head = Gauge(
-            "audit_head_seq", "Number of the newest entry of the audit log", registry=registry
+            "audit_head_seq",
+            "Number of the newest entry of the audit log; -1 as long as it is not known",
+            registry=registry,
         )
+        self._audit_head.set(-1)
         self.audit_broken = Gauge(
             "audit_chain_broken",
             "1 when the last look at the whole audit log found an entry that does not fit",
@@ -82,6 +85,35 @@ class AuthMetrics:
             "When the whole audit log was last looked at",
             registry=registry,
         )
+
+        self._sink_seq = Gauge(
+            "audit_sink_seq",
+            "Number of the last entry of the audit log that a sink has taken",
+            ["sink"],
+            registry=registry,
+        )
+        self._sink_lag = Gauge(
+            "audit_sink_lag_seconds",
+            "Since when the oldest sealed entry waits that a sink has not taken",
+            ["sink"],
+            registry=registry,
+        )
+        self._sink_failures = Counter(
+            "audit_sink_failures_total",
+            "Attempts to hand entries of the audit log on that came to nothing",
+            ["sink"],
+            registry=registry,
+        )
+
+    def show_sink(self, sink: str, seq: int, lag_seconds: float) -> None:
+        """How far a sink has been told."""
+        self._sink_seq.labels(sink).set(seq)
+        self._sink_lag.labels(sink).set(lag_seconds)
+        self._sink_failures.labels(sink)
+
+    def count_sink_failure(self, sink: str) -> None:
+        """One attempt that came to nothing."""
+        self._sink_failures.labels(sink).inc()
 
     def show_audit(self, waiting: int, oldest_seconds: float, head: int | None) -> None:
         """What waits to be chained, and how far the log goes."""

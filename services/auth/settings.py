@@ -12,11 +12,12 @@ from libs.common.security.tokens import MAX_LIFE_SECONDS
 from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.service import ServiceSettings
 from libs.common.settings.smtp import SmtpSettings
+from services.auth.audit.settings import AuditSettings
 from services.auth.identity.models import normal_username
 from services.auth.identity.password_policy import LEAST_LENGTH
 
 
-class AuthSettings(ServiceSettings, DatabaseSettings, SmtpSettings):
+class AuthSettings(ServiceSettings, DatabaseSettings, SmtpSettings, AuditSettings):
     """Accounts, sessions and tokens."""
 
     admin_username: Annotated[str, AfterValidator(normal_username)] = Field(
@@ -32,11 +33,6 @@ class AuthSettings(ServiceSettings, DatabaseSettings, SmtpSettings):
         description="File with auth's own keys, a keyring like KEYRING_FILE but another: they sign the audit "
         "log and encrypt the seeds of authenticators. `python -m services` makes "
         "DATA_DIR/auth-keyring.json; without it nothing is sealed and nobody sets up a second factor.",
-    )
-    audit_anchor_file: Path | None = Field(
-        None,
-        description="File to which each head of the audit log is appended, best on another machine's disk: "
-        "by it a log whose end was cut off is told from a whole one.",
     )
     access_token_seconds: int = Field(
         MAX_LIFE_SECONDS,

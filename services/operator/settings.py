@@ -20,6 +20,9 @@ class OperatorSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenS
     auth_keyring_file: Path | None = Field(
         None, description="Auth's own keys, see there; unset: DATA_DIR/auth-keyring.json."
     )
+    audit_anchor_file: Path | None = Field(
+        None, description="Heads of the audit log that auth notes, see there: for verify-audit and restore."
+    )
     database_admin_url: PostgresUrl | None = Field(
         None,
         description="postgresql:// URL of a superuser, or of the database's owner with CREATEROLE, for "

@@ -126,7 +126,7 @@ def test_the_next_backup_links_what_is_unchanged_and_old_ones_go(source: Source,
     folder = tmp_path / "backups"
     first = command("backup", str(folder), **source.environment)
     assert first.returncode == 0
-    assert "The keyring is not in it" in first.stdout
+    assert "The keyrings are not in it" in first.stdout
     before = {path.name: path.stat().st_ino for path in folder.rglob("objects/??/*")}
     # A backup is named by its second.
     first_folder = next(folder.iterdir())

@@ -27,6 +27,7 @@ COMBINATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "prod with gridfs": ("prod", ("gridfs",)),
     "prod with tracing": ("prod", ("tracing",)),
     "prod with mail": ("prod", ("mail",)),
+    "prod with outward": ("prod", ("outward",)),
 }
 """Overlays and the components added to them; prod has most of them built in."""
 

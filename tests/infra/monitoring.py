@@ -64,8 +64,6 @@ EXTERNAL: dict[str, frozenset[str]] = {
     "kubelet_volume_stats_available_bytes": frozenset({"namespace", "persistentvolumeclaim"}),
     "kubelet_volume_stats_capacity_bytes": frozenset({"namespace", "persistentvolumeclaim"}),
     "certmanager_certificate_expiration_timestamp_seconds": frozenset({"namespace", "name"}),
-    # Reserved: exported by the audit log once there is one.
-    "audit_chain_broken": frozenset(),
 }
 
 

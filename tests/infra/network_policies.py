@@ -34,6 +34,9 @@ def _policies(manifests: Manifests, workload: str) -> Iterator[Manifest]:
 
 
 def _names(manifests: Manifests, peer: Mapping[str, Any]) -> list[str]:
+    if "ipBlock" in peer:
+        assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(peer["ipBlock"]["except"]), "the cluster itself"
+        return [peer["ipBlock"]["cidr"]]
     pods, namespaces = peer.get("podSelector"), peer.get("namespaceSelector")
     if namespaces is None:
         assert pods, "a peer that is every pod"

@@ -39,11 +39,13 @@ WITHOUT_HEALTHCHECK = {
     "otel-collector": "its image holds nothing that could ask",
     "jaeger": "its image holds nothing that could ask",
 }
+KEYRINGS = {"keyring.json", "auth_keyring.json"}
 ENDS_BY_ITSELF = {"migrate"}
 USERS = {"postgres": 999, "rabbitmq": 999, "mongodb": 999, "grafana": 472, "gateway": 101}
 USERS |= dict.fromkeys(("prometheus", "alertmanager"), 65534)
 WITH_A_WAY_OUT = {
     "gateway": "people reach it",
+    "auth": "who collects the audit log is outside",
     "alertmanager": "those who are told of alerts are outside",
 }
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
@@ -245,7 +247,7 @@ def test_every_setting_that_is_given_exists(services: dict[str, dict[str, Any]])
     for name, model in SETTINGS.items():
         known = {field.upper() for field in model.model_fields}
         assert services[name]["environment"].keys() <= known, name
-        given = {s["target"] for s in services[name].get("secrets", ()) if s["target"] != "keyring.json"}
+        given = {s["target"] for s in services[name].get("secrets", ()) if s["target"] not in KEYRINGS}
         assert given <= model.model_fields.keys(), name
 
 
@@ -303,6 +305,8 @@ def test_secrets_reach_only_those_who_need_them(services: dict[str, dict[str, An
         for secret in service.get("secrets", ()):
             holders.setdefault(secret if isinstance(secret, str) else secret["source"], set()).add(name)
     assert holders["keyring.json"] == {"ingest", "processor", "results", "migrate"}
+    assert holders["auth_keyring.json"] == {"auth", "migrate"}
+    assert holders["audit_sink_secret"] == {"auth"}
     assert holders["postgres_password"] == {"postgres"}
     assert holders["database_admin_url"] == {"migrate"}
     for role in deployment_secrets.ROLES:

@@ -15,7 +15,7 @@ from infra.grafana.build import COLUMNS, FOLDER, documents
 from tests.infra.monitoring import Json, known, promtool, recorded
 from tests.infra.promql import SCRAPED, selectors
 
-NAMES = ("overview", "pipeline", "workers", "storage", "security", "rabbitmq")
+NAMES = ("overview", "pipeline", "workers", "storage", "security", "audit", "rabbitmq")
 SCREEN_HEIGHT = 24
 """Grid lines that fit a screen of 1080 pixels below the browser's and Grafana's bars."""
 

@@ -38,7 +38,7 @@ def test_secrets_are_made_once_and_for_the_group_only(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     made = deployment_secrets.make(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert set(made) | {"rabbitmq_definitions.json"} == before.keys()
+    assert set(made) | {"rabbitmq_definitions.json", "auth_keyring_made"} == before.keys()
     assert len(set(before.values())) == len(before)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o750
     for path in folder.iterdir():
@@ -56,16 +56,25 @@ def test_a_missing_secret_is_made_again_and_the_others_are_kept(tmp_path: Path) 
     assert (url.username, url.password, url.query) == ("auth", kept, "sslmode=verify-full")
 
 
-def test_a_lost_keyring_is_asked_for_and_never_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["keyring.json", "auth_keyring.json"])
+def test_a_lost_keyring_is_asked_for_and_never_replaced(tmp_path: Path, name: str) -> None:
     (tmp_path / "admin_password").write_text("chosen")
     deployment_secrets.make(tmp_path)
-    keyring = tmp_path / "keyring.json"
+    keyring = tmp_path / name
     kept = keyring.rename(tmp_path / "elsewhere")
-    with pytest.raises(ConfigurationError, match=r"Put .*keyring\.json back from its copy"):
+    with pytest.raises(ConfigurationError, match=rf"Put .*/{name} back from its copy"):
         deployment_secrets.make(tmp_path)
     assert not keyring.exists()
     kept.rename(keyring)
     assert deployment_secrets.make(tmp_path) == []
+
+
+def test_a_deployment_of_an_earlier_release_gets_a_keyring_for_auth(tmp_path: Path) -> None:
+    deployment_secrets.make(tmp_path)
+    for name in ("auth_keyring.json", deployment_secrets.AUTH_KEYRING_MADE, "audit_sink_secret"):
+        (tmp_path / name).unlink()
+    assert deployment_secrets.make(tmp_path) == ["auth_keyring.json", "audit_sink_secret"]
+    assert Keyring.load(tmp_path / "auth_keyring.json").current
 
 
 def test_what_the_services_get_is_protected_and_fits(tmp_path: Path) -> None:

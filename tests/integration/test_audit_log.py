@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -15,8 +17,9 @@ from libs.common.database.postgres import Connection, Database
 from libs.common.encryption.keyring import Keyring
 from services.auth.audit.anchor import Anchor, read_anchors
 from services.auth.audit.chain import signers_of
+from services.auth.audit.noted import UNREADABLE
 from services.auth.audit.proof import Proof, prove
-from services.auth.audit.sealing import BATCH, UNREADABLE, LogSealer
+from services.auth.audit.sealing import BATCH, LogSealer
 from services.auth.metrics import AuthMetrics
 
 KEYRING = Keyring("k", {"k": b"k" * 32})
@@ -79,7 +82,8 @@ async def test_what_was_noted_is_chained_in_its_order_and_once(
     assert await sealer.seal() == 0
     rows = await sql.fetch("SELECT seq, objects, action, actor FROM auth.audit_log ORDER BY seq")
     assert [(row["seq"], row["objects"]) for row in rows] == [(n + 1, [str(n)]) for n in range(5)]
-    assert await look(sql, anchor_file) == Proof(5, 5, None)
+    found = await look(sql, anchor_file)
+    assert (found.entries, found.last_seq, found.broken) == (5, 5, None)
     assert [root.last_seq for root in read_anchors(anchor_file)] == [3, 5]
 
 
@@ -88,7 +92,8 @@ async def test_two_sealers_make_one_chain(sql: Connection, database: Database, s
     await note(sql, *entries(BATCH + 20))
     for _ in range(3):
         await asyncio.gather(*(one.seal() for one in (sealer, other, sealer)))
-    assert await look(sql) == Proof(BATCH + 20, BATCH + 20, None)
+    found = await look(sql)
+    assert (found.entries, found.last_seq, found.broken) == (BATCH + 20, BATCH + 20, None)
 
 
 async def test_an_act_that_is_undone_leaves_nothing(sql: Connection, sealer: LogSealer) -> None:
@@ -218,3 +223,40 @@ async def test_a_key_that_was_replaced_still_proves(
     await sealed(sql, LogSealer(database, signer, None, AuthMetrics(CollectorRegistry())), 1)
     assert (await prove(sql, keys)).broken is None
     assert await broken(sql) == ("forged", 3)
+
+
+HOSTILE: dict[str, dict[str, Any]] = {
+    "status": {"status": 2**40},
+    "actor": {"actor": "x" * 100_000},
+    "objects": {"objects": [f"{n:0>3000}" for n in range(20)]},
+    "studies": {"studies": [str(n) for n in range(5000)]},
+    "at": {"at": "0001-01-01T00:00:00+14:00"},
+    "numbers": {"details": {"huge": 10**400, "small": 1e-320, "whole": 1e22, "minus": -0.0}},
+    "depth": {"details": {"deep": "DEPTH"}},
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+async def test_no_entry_stops_the_sealer(
+    sql: Connection, sealer: LogSealer, role_url: Callable[[str], str], what: str
+) -> None:
+    """A service that was taken over may add entries, and must not keep others from being sealed by one."""
+    facts = {"at": "2026-05-01T00:00:00Z", "service": "results", "action": "x", "ending": "success",
+             "actor": "user:7", **HOSTILE[what]}  # fmt: skip
+    hostile = json.dumps(facts).replace('"DEPTH"', "[" * 900 + "]" * 900)
+    connection = await asyncpg.connect(role_url("results"))
+    try:
+        await connection.execute("INSERT INTO auth.audit_pending (entry) VALUES ($1::text::jsonb)", hostile)
+    finally:
+        await connection.close()
+    await note(sql, *entries(2))
+    assert await sealer.seal() == 3
+    found = await look(sql)
+    assert (found.broken, found.entries) == (None, 3)
+
+
+async def test_a_guard_of_one_month_that_was_taken_away_is_missed(sql: Connection, sealer: LogSealer) -> None:
+    await sealed(sql, sealer, 1)
+    partition = await sql.fetchval("SELECT DISTINCT tableoid::regclass::text FROM auth.audit_log")
+    await sql.execute(f"ALTER TABLE {partition} DISABLE TRIGGER audit_log_append_only")
+    assert (await broken(sql))[0] == "changed"

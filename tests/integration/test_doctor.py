@@ -135,7 +135,8 @@ async def test_a_healthy_system(
     # How full this machine's disk is, is its own affair.
     assert set(found.problems) <= {"disk", "object store"}, found.all
     assert found.of("object store", "ok")[0] == "Objects can be written."
-    for check in ("configuration", "outbox", "rabbitmq", "keyring", "token keys", "traces", "clock"):
+    well = ("configuration", "outbox", "audit log", "rabbitmq", "keyring", "token keys", "traces", "clock")
+    for check in well:
         assert found.of(check, "ok"), check
     for role in ROLES:
         assert found.of(f"postgresql {role}", "ok") == [f"{role} logs in; its schema is at {version(role)}."]
@@ -240,6 +241,41 @@ async def test_an_outbox_that_nobody_empties(
     found = await examined(**database_urls)
     assert found.of("outbox")[0] == "1 events of ingest were given up."
     assert found.of("outbox")[1].startswith("1 events of ingest wait, the oldest for 36")
+
+
+async def test_an_audit_log_that_nobody_seals_or_that_lies_open(
+    examined: Examine, keyring: Path, tmp_path: Path, database_url: str, database_urls: dict[str, str]
+) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            "INSERT INTO auth.audit_pending (entry, noted_at) VALUES ('{}', now() - interval '1 hour')"
+        )
+        await connection.execute("DROP TRIGGER audit_log_append_only ON auth.audit_log")
+        await connection.execute(
+            "INSERT INTO auth.audit_batch VALUES (0, 1, 1, '', '', now(), 'of another keyring', '')"
+        )
+    finally:
+        await connection.close()
+    path = tmp_path / "auth-keyring.json"
+    Keyring.create(path)
+    found = await examined(AUTH_KEYRING_FILE=str(path), **database_urls)
+    guard, waiting, key = found.of("audit log")
+    assert "audit_log_append_only on" in guard
+    assert waiting.startswith("1 entries wait to be sealed, the oldest for 36")
+    assert key == f"The log is signed with a key that is not in {path}."
+    assert found.of("auth keyring", "ok")
+
+
+async def test_one_keyring_for_everything_is_a_problem(
+    examined: Examine, keyring: Path, tmp_path: Path, database_urls: dict[str, str]
+) -> None:
+    path = tmp_path / "the-same.json"
+    shutil.copy(keyring, path)
+    found = await examined(AUTH_KEYRING_FILE=str(path), **database_urls)
+    assert found.of("auth keyring") == [f"{path} is the keyring of the objects as well."]
+    found = await examined(**database_urls)
+    assert found.of("auth keyring", "warning")[0].startswith("AUTH_KEYRING_FILE is not set")
 
 
 async def test_results_of_an_earlier_release(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
@@ -74,6 +74,28 @@ class Root(NamedTuple):
         )
 
 
+class RetiredMonth(NamedTuple):
+    """A month that was dropped, as it is signed: the chain goes on after `last_seq`, whose hash is `root`."""
+
+    month: date
+    last_batch: int
+    last_seq: int
+    root: bytes
+    retired_at: datetime
+
+    def message(self) -> bytes:
+        """What the signature is over; never what one over a root is."""
+        return b"audit-retired-v1\0" + orjson.dumps(
+            [
+                self.month.isoformat(),
+                self.last_batch,
+                self.last_seq,
+                self.root.hex(),
+                moment(self.retired_at),
+            ]
+        )
+
+
 def moment(when: datetime) -> int:
     """Microseconds since 1970: what PostgreSQL keeps of a time."""
     return (when - _EPOCH) // _MICROSECOND
@@ -103,9 +125,9 @@ class RootSigner:
         self.public = self._key.public_key().public_bytes_raw()
         self.key_id = key_id(self.public)
 
-    def sign(self, root: Root) -> bytes:
+    def sign(self, said: Root | RetiredMonth) -> bytes:
         """64 bytes."""
-        return self._key.sign(root.message())
+        return self._key.sign(said.message())
 
 
 def signers_of(keyring: Keyring) -> tuple[RootSigner, dict[str, bytes]]:
@@ -120,10 +142,10 @@ def key_id(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()[:32]
 
 
-def is_signed(root: Root, signature: bytes, public: bytes) -> bool:
-    """Whether the holder of the key that belongs to `public` has signed `root`."""
+def is_signed(said: Root | RetiredMonth, signature: bytes, public: bytes) -> bool:
+    """Whether the holder of the key that belongs to `public` has signed what is said."""
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, root.message())
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, said.message())
     except (InvalidSignature, ValueError):
         return False
     return True

@@ -16,6 +16,8 @@ COLUMNS = tuple(AuditLogEntry.model_fields)
 _OUTCOMES = {"success": "0", "refused": "4", "error": "8"}
 """http://hl7.org/fhir/R4/valueset-audit-event-outcome.html"""
 _ACTIONS = {"POST": "C", "PUT": "U", "PATCH": "U", "DELETE": "D", "GET": "R", "HEAD": "R"}
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""How cells begin that spreadsheets calculate (owasp.org, CSV Injection)."""
 _REST = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 _OBJECT_TYPES = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
 
@@ -50,46 +52,46 @@ def _cell(value: Any) -> str:
         else str(value)
     )
     # A spreadsheet would run what looks like a formula.
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def fhir(entry: AuditLogEntry) -> dict[str, Any]:
     """One AuditEvent (http://hl7.org/fhir/R4/auditevent.html)."""
     agent: dict[str, Any] = {
-        "who": {"identifier": {"value": entry.actor}},
+        "who": {"identifier": {"value": _word(entry.actor)}},
         "requestor": entry.actor not in ("system", "operator"),
     }
     if entry.address is not None:
-        agent["network"] = {"address": entry.address, "type": "2"}
+        agent["network"] = {"address": _word(entry.address), "type": "2"}
     if entry.acting_as is not None:
-        agent["altId"] = entry.acting_as
-    entities = [
-        {
-            "what": {"identifier": {"value": one}},
-            "type": {"system": _OBJECT_TYPES, "code": "2", "display": "System Object"},
-            **({} if entry.object_type is None else {"name": entry.object_type}),
-        }
-        for one in entry.objects
-    ]
+        agent["altId"] = _word(entry.acting_as)
+    kind = None if entry.object_type is None else _word(entry.object_type)
+    entities = [_entity({"value": _word(one)}, kind) for one in entry.objects]
     entities += [
-        {
-            "what": {"identifier": {"system": "urn:dicom:uid", "value": f"urn:oid:{study}"}},
-            "type": {"system": _OBJECT_TYPES, "code": "2", "display": "System Object"},
-            "name": "study",
-        }
+        _entity({"system": "urn:dicom:uid", "value": f"urn:oid:{_word(study)}"}, "study")
         for study in entry.studies
     ]
     event: dict[str, Any] = {
         "resourceType": "AuditEvent",
         "id": str(entry.seq),
         "type": {"system": _REST, "code": "rest", "display": "RESTful Operation"},
-        "subtype": [{"code": entry.action}],
+        "subtype": [{"code": _word(entry.action)}],
         "action": _ACTIONS.get((entry.route or "").partition(" ")[0], "E"),
         "recorded": entry.at.isoformat(),
         "outcome": _OUTCOMES.get(entry.ending, "8"),
         "agent": [agent],
-        "source": {"observer": {"identifier": {"value": entry.service}}},
+        "source": {"observer": {"identifier": {"value": _word(entry.service)}}},
     }
     if entities:
         event["entity"] = entities
     return event
+
+
+def _entity(identifier: dict[str, str], name: str | None) -> dict[str, Any]:
+    kind = {"system": _OBJECT_TYPES, "code": "2", "display": "System Object"}
+    return {"what": {"identifier": identifier}, "type": kind, **({} if name is None else {"name": name})}
+
+
+def _word(text: str) -> str:
+    """As FHIR's codes and strings may be: not empty, no control characters, single spaces."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split()) or "unknown"

@@ -28,7 +28,7 @@ class AuditQuery(AuditFilter):
     """Filters and paging, newest first."""
 
     limit: int = Field(100, ge=1, le=1000)
-    cursor: int | None = Field(None, ge=1, le=2**63 - 1)
+    cursor: str | None = Field(None, max_length=64)
 
 
 class AuditExportQuery(AuditFilter):

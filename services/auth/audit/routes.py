@@ -7,18 +7,21 @@ from aiohttp import web
 from libs.common.http.json import NO_STORE, json_response, parse_query
 from libs.common.http.openapi import Operation
 from services.auth.audit import export, reading
-from services.auth.audit.models import AuditExportQuery, AuditPage, AuditQuery
+from services.auth.audit.models import AuditExportQuery, AuditLogEntry, AuditPage, AuditQuery
 from services.auth.keys import DATABASE
 
 
 async def list_audit(request: web.Request) -> web.Response:
     """Who did what, newest first."""
     query = parse_query(request, AuditQuery)
+    before = reading.decode_place(query.cursor)
     async with request.app[DATABASE].connection() as connection:
-        found = await reading.find(connection, query, query.cursor, query.limit + 1)
+        found = await reading.find(connection, query, before, query.limit + 1)
     page = found[: query.limit]
     more = len(found) > query.limit
-    return json_response(AuditPage(entries=page, next_cursor=str(page[-1].seq) if more else None))
+    return json_response(
+        AuditPage(entries=page, next_cursor=reading.encode_place(page[-1]) if more else None)
+    )
 
 
 async def export_audit(request: web.Request) -> web.StreamResponse:
@@ -26,11 +29,13 @@ async def export_audit(request: web.Request) -> web.StreamResponse:
     query = parse_query(request, AuditExportQuery)
     response = web.StreamResponse(headers=NO_STORE)
     response.content_type = export.MEDIA_TYPES[query.format]
-    async with request.app[DATABASE].connection() as connection:
-        await response.prepare(request)
-        await response.write(export.heading(query.format))
-        async for page in reading.walk(connection, query):
-            await response.write(export.lines(query.format, page))
+    pages = reading.walk(request.app[DATABASE], query)
+    # A database that is away is told by the status; after that only by an answer that is cut off.
+    first: list[AuditLogEntry] = await anext(pages, [])
+    await response.prepare(request)
+    await response.write(export.heading(query.format) + export.lines(query.format, first))
+    async for page in pages:
+        await response.write(export.lines(query.format, page))
     await response.write_eof()
     return response
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
-
-import orjson
+from datetime import UTC, date, datetime, timedelta
 
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
 from services.auth.audit import store
 from services.auth.audit.anchor import Anchor
-from services.auth.audit.chain import GENESIS, Link, Root, RootSigner, SealedEntry, chained
+from services.auth.audit.chain import GENESIS, Link, Root, RootSigner, chained
+from services.auth.audit.noted import read_entry
 from services.auth.audit.verification import SignedRoot
 from services.auth.metrics import AuthMetrics
 
@@ -22,7 +21,6 @@ SEAL_SECONDS = 1.0
 """Between looks for new entries."""
 BATCH = 5000
 """Entries sealed in one transaction."""
-UNREADABLE = "audit.unreadable"
 
 
 class LogSealer:
@@ -36,7 +34,7 @@ class LogSealer:
         self._signer = signer
         self._anchor = anchor
         self._metrics = metrics
-        self._months: set[datetime] = set()
+        self._months: set[date] = set()
 
     async def run(self) -> None:
         """Seal every SEAL_SECONDS, and at once while more waits; for ever."""
@@ -51,25 +49,29 @@ class LogSealer:
 
     async def seal(self) -> int:
         """Seal one batch of what waits; returns how many entries. Raises Unavailable."""
+        await self._prepare()
         async with self._database.transaction() as connection:
-            if not await store.try_lock(connection):
+            now = await store.try_lock(connection)
+            if now is None:
                 return 0
-            head = await self._seal_batch(connection)
+            head = await self._seal_batch(connection, now)
+            newest = head or await store.head(connection)
             waiting = await store.backlog(connection)
-        self._metrics.show_audit(*waiting, None if head is None else head.root.last_seq)
+        self._metrics.show_audit(*waiting, 0 if newest is None else newest.root.last_seq)
         if head is None:
             return 0
         if self._anchor is not None:
             await asyncio.to_thread(self._anchor.note, head)
         return head.root.last_seq - head.root.first_seq + 1
 
-    async def _seal_batch(self, connection: Connection) -> SignedRoot | None:
+    async def _seal_batch(self, connection: Connection, now: datetime) -> SignedRoot | None:
         pending = await store.take_pending(connection, BATCH)
         if not pending:
             return None
         before = await store.head(connection)
-        now = datetime.now(UTC)
-        await self._prepare(connection, now)
+        if before is not None:
+            # Months are cut where batches end: none is older than the one before it, whatever clocks do.
+            now = max(now, before.root.sealed_at)
         last = Link(0, GENESIS) if before is None else Link(before.root.last_seq, before.root.root)
         entries = [read_entry(written, now) for written in pending]
         links = chained(last, entries)
@@ -88,52 +90,11 @@ class LogSealer:
         await store.append_root(connection, signed)
         return signed
 
-    async def _prepare(self, connection: Connection, now: datetime) -> None:
-        """Make the partitions of this month and of the next, once each."""
-        for when in (now, now + timedelta(days=28)):
-            month = datetime(when.year, when.month, 1, tzinfo=UTC)
+    async def _prepare(self) -> None:
+        """Make the partitions of this month and of the next, once each. Raises Unavailable."""
+        this = datetime.now(UTC).date().replace(day=1)
+        for month in (this, (this + timedelta(days=31)).replace(day=1)):
             if month not in self._months:
-                await store.prepare_month(connection, month.date())
+                async with self._database.connection() as connection:
+                    await store.prepare_month(connection, month)
                 self._months.add(month)
-
-
-def read_entry(written: str, now: datetime) -> SealedEntry:
-    """An entry as it was noted; what cannot be read is kept as it is, for nothing noted is lost."""
-    try:
-        facts = orjson.loads(written)
-        return SealedEntry(
-            at=datetime.fromisoformat(facts["at"]).astimezone(UTC),
-            service=str(facts["service"]),
-            action=str(facts["action"]),
-            ending=str(facts["ending"]),
-            actor=str(facts["actor"]),
-            acting_as=_text(facts, "acting_as"),
-            object_type=_text(facts, "object_type"),
-            objects=[str(one) for one in facts.get("objects", [])],
-            collection=_text(facts, "collection"),
-            studies=[str(one) for one in facts.get("studies", [])],
-            address=_text(facts, "address"),
-            route=_text(facts, "route"),
-            status=_number(facts, "status"),
-            trace_id=_text(facts, "trace_id"),
-            details=dict(facts.get("details", {})),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        log.error("an audit entry has another form than ours: it is kept as it came")
-        return SealedEntry(
-            at=now, service="auth", action=UNREADABLE, ending="error", actor="system", acting_as=None,
-            object_type=None, objects=[], collection=None, studies=[], address=None, route=None,
-            status=None, trace_id=None, details={"entry": written},
-        )  # fmt: skip
-
-
-def _text(facts: dict[str, object], name: str) -> str | None:
-    value = facts.get(name)
-    return None if value is None else str(value)
-
-
-def _number(facts: dict[str, object], name: str) -> int | None:
-    value = facts.get(name)
-    if value is None or isinstance(value, int):
-        return value
-    raise TypeError(name)

@@ -25,7 +25,7 @@ from libs.common.ids import ObjectKey, new_uuid
 from libs.common.resources import open_storage
 from libs.common.settings.loading import load_settings
 from libs.common.storage import FileStorage, Storage
-from services.operator.backup import database, dump, manifest, objects
+from services.operator.backup import audit, database, dump, manifest, objects
 from services.operator.backup.manifest import Manifest
 from services.operator.embedded_access import administrator_url
 from services.operator.preflight import Server, explaining_failures
@@ -44,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("folder", type=Path, help="each backup becomes a folder of its own in it")
     parser.add_argument(
-        "--keyring-folder", type=Path, help="copy the keyring here; keep this folder apart from the backups"
+        "--keyring-folder", type=Path, help="copy the keyrings here; keep this folder apart from the backups"
     )
     parser.add_argument("--keep", type=_positive, metavar="N", help="afterwards remove all but the newest N")
     given = parser.parse_args(arguments)
@@ -98,7 +98,7 @@ async def _back_up(settings: OperatorSettings, url: str, keyring: Keyring, given
     finally:
         await storage.close()
     growing.rename(target)
-    kept = "" if given.keyring_folder is None else f", keyring {_keep(settings.keyring_path, given)}"
+    kept = "" if given.keyring_folder is None else f", keyring {_keep_all(settings, given)}"
     for old in manifest.finished(given.folder)[: -given.keep] if given.keep else ():
         shutil.rmtree(old)
     sys.stdout.write(
@@ -107,8 +107,8 @@ async def _back_up(settings: OperatorSettings, url: str, keyring: Keyring, given
     )
     if given.keyring_folder is None:
         sys.stdout.write(
-            f"The keyring is not in it. Without {settings.keyring_path} nothing of it can be read: keep a "
-            "copy in another place.\n"
+            f"The keyrings are not in it. Without {settings.keyring_path} nothing of it can be read, without "
+            f"{settings.auth_keyring_path} its audit log cannot be proved: keep copies in another place.\n"
         )
     return 0
 
@@ -152,6 +152,8 @@ async def _dump(growing: Path, url: str, keyring: Keyring, key: ObjectKey) -> di
                     raise ConfigurationError(
                         f"The dump cannot be written to {growing}: {error.detail}"
                     ) from error
+                with _writing(growing):
+                    await audit.note_head(connection, growing)
                 return {
                     "migrations": await database.migrations(connection),
                     "files": await database.files(connection),
@@ -161,10 +163,18 @@ async def _dump(growing: Path, url: str, keyring: Keyring, key: ObjectKey) -> di
             await connection.close()
 
 
-def _keep(keyring: Path, given: argparse.Namespace) -> Path:
-    """Copy the keyring under the name of its content; the same one is kept once."""
+def _keep_all(settings: OperatorSettings, given: argparse.Namespace) -> str:
+    """Copy the keyring of the objects, and auth's own where there is one; the copies' paths."""
+    copies = [_keep(settings.keyring_path, "keyring", given)]
+    if settings.auth_keyring_path.exists():
+        copies.append(_keep(settings.auth_keyring_path, "auth-keyring", given))
+    return " and ".join(map(str, copies))
+
+
+def _keep(keyring: Path, name: str, given: argparse.Namespace) -> Path:
+    """Copy a keyring under the name of its content; the same one is kept once."""
     content = keyring.read_bytes()
-    copy: Path = given.keyring_folder / f"keyring-{hashlib.sha256(content).hexdigest()[:16]}.json"
+    copy: Path = given.keyring_folder / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}.json"
     with _writing(copy):
         if not (copy.is_file() and copy.read_bytes() == content):
             keep_copy(content, copy)

@@ -4,6 +4,7 @@
 <folder>/<time>/objects.tsv       key and ciphertext bytes of every object
 <folder>/<time>/objects/…         the encrypted objects, as the `file:` store keeps them
 <folder>/<time>/database/…        the dump, encrypted as one object by the same keyring
+<folder>/<time>/audit-head.jsonl  the last signed root of the audit log
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from libs.common.ids import ObjectKey
 from libs.common.resources import open_storage
 from libs.common.settings.loading import load_settings
 from libs.common.storage import FileStorage, Storage
-from services.operator.backup import database, dump, manifest, objects
+from services.operator.backup import audit, database, dump, manifest, objects
 from services.operator.backup.manifest import Manifest
 from services.operator.embedded_access import administrator_url
 from services.operator.migrations import bring_up_to_date, create_database
@@ -40,6 +40,9 @@ def run(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("backup", type=Path, help="a folder that `backup` has made")
     parser.add_argument("--keyring", type=Path, help="the keyring of the backup, if not KEYRING_FILE")
+    parser.add_argument(
+        "--auth-keyring", type=Path, help="auth's own keyring of that time, if not AUTH_KEYRING_FILE"
+    )
     parser.add_argument(
         "--replace", action="store_true", help="even where there are files or accounts: they are lost"
     )
@@ -62,8 +65,11 @@ def _restore(settings: OperatorSettings, url: str, found: Manifest, given: argpa
         raise ConfigurationError("Name the keyring of the backup: --keyring FILE.")
     keyring = Keyring.load(given.keyring or settings.keyring_path)
     own = _own_keyring(settings.keyring_path, given.keyring)
+    audit.bring_keyring(settings, given.auth_keyring)
     with explaining_failures(Server.of(url), SETTING):
         size = asyncio.run(_bring_back(settings, url, found, keys, keyring, own, given))
+        audit.put_heads_aside(settings)
+        asyncio.run(audit.prove_restored(url, settings, given.backup))
     sys.stdout.write(
         f"{found.files} files and {len(keys)} objects of {size / 2**20:.1f} MiB restored as of "
         f"{found.created_at:%Y-%m-%d %H:%M:%S} UTC, in {time.monotonic() - began:.1f} s\n"

@@ -62,6 +62,8 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
         Check(database.OUTBOX, partial(database.check_outbox, settings)),
         Check(queues.NAME, partial(queues.check, settings)),
         Check(places.KEYRING, partial(asyncio.to_thread, places.check_keyring, settings)),
+        Check(places.AUTH_KEYRING, partial(asyncio.to_thread, places.check_auth_keyring, settings)),
+        Check(database.AUDIT, partial(database.check_audit, settings)),
         Check(places.STORE, partial(places.check_store, settings)),
         Check(places.SPOOL, partial(asyncio.to_thread, places.check_spool, settings)),
         Check(places.DISK, partial(asyncio.to_thread, places.check_disks, settings)),

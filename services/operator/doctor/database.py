@@ -13,9 +13,12 @@ from pydantic import SecretStr
 
 from libs.common.database.migrations import Migrations, read_migrations
 from libs.common.database.postgres import Connection
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
 from libs.common.outbox.store import OutboxStore
 from libs.postgresql import folder as postgres_folder
+from services.auth.audit import store as audit
+from services.auth.audit.chain import signers_of
 from services.operator.doctor import clock
 from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
@@ -28,10 +31,12 @@ from services.results.write.fill_store import count_unfilled
 
 NAME = "postgresql"
 OUTBOX = "outbox"
+AUTH = "auth"
 INGEST = "ingest"
 RESULTS = "results"
 FILLED = "results filled"
 WORKERS = "workers"
+AUDIT = "audit log"
 MOST = 100_000
 """Counting stops here."""
 OLD_SECONDS = 60.0
@@ -197,6 +202,35 @@ async def _outbox(schema: str, url: str, setting: str) -> list[Finding]:
         )
     else:
         findings.append(Finding(OUTBOX, "ok", f"{backlog.pending} events of {schema} wait."))
+    return findings
+
+
+async def check_audit(settings: DoctorSettings) -> list[Finding]:
+    """Whether what is noted is sealed, and by a key that is in auth's keyring."""
+    found = login(settings, AUTH)
+    if found is None:
+        return [_not_running()]
+    try:
+        async with _connected(*found, AUTH) as connection:
+            waiting, oldest = await audit.backlog(connection)
+            head = await audit.head(connection)
+            loose = await audit.missing_guards(connection)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        return [Finding(AUDIT, "problem", "There is no auth.audit_log yet.", MIGRATE)]
+    wrong = []
+    if loose is not None:
+        wrong.append((f"{loose}.", "Tell who answers for data protection: docs/audit.md says what to do."))
+    if waiting and oldest > OLD_SECONDS:
+        what = f"{waiting} entries wait to be sealed, the oldest for {oldest:.0f} s."
+        wrong.append((what, "See that auth runs and has its AUTH_KEYRING_FILE."))
+    path = settings.auth_keyring_path
+    if head is not None and path.exists() and head.key_id not in signers_of(Keyring.load(path))[1]:
+        what = f"The log is signed with a key that is not in {path}."
+        wrong.append((what, "Put the keyring back that auth had: see its copies."))
+    findings = [Finding(AUDIT, "problem", *one) for one in wrong]
+    if not findings:
+        reached = 0 if head is None else head.root.last_seq
+        findings.append(Finding(AUDIT, "ok", f"Sealed up to entry {reached}; {waiting} entries wait."))
     return findings
 
 

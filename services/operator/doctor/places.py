@@ -11,10 +11,11 @@ from pathlib import Path
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
 from libs.common.resources import service_storage
-from services.operator.doctor.report import Finding
+from services.operator.doctor.report import Finding, Level
 from services.operator.doctor.settings import DoctorSettings
 
 KEYRING = "keyring"
+AUTH_KEYRING = "auth keyring"
 STORE = "object store"
 SPOOL = "spool"
 DISK = "disk"
@@ -35,6 +36,28 @@ def check_keyring(settings: DoctorSettings) -> list[Finding]:
     if mode & stat.S_IWGRP:
         findings.append(Finding(KEYRING, "warning", f"A group may write {path}.", f"Run chmod g-w {path}"))
     return findings
+
+
+def check_auth_keyring(settings: DoctorSettings) -> list[Finding]:
+    """Read auth's own as it does. Raises ConfigurationError."""
+
+    def found(level: Level, what: str, advice: str | None = None) -> list[Finding]:
+        return [Finding(AUTH_KEYRING, level, what, advice)]
+
+    path = settings.auth_keyring_path
+    if settings.auth_keyring_file is None and not path.exists():
+        if settings.database_url is None and settings.database_admin_url is None:
+            return found("note", f"There is no {path} yet.", "The first `make run` makes it.")
+        return found(
+            "warning",
+            "AUTH_KEYRING_FILE is not set: the audit log is neither sealed nor proved.",
+            "Let it name a keyring of auth's own, another than KEYRING_FILE.",
+        )
+    ring = Keyring.load(path)
+    if settings.keyring_path.exists() and path.read_bytes() == settings.keyring_path.read_bytes():
+        what = f"{path} is the keyring of the objects as well."
+        return found("problem", what, "Give auth a keyring of its own: it is to open no object.")
+    return found("ok", f"{path} is readable; current key {ring.current}.")
 
 
 async def check_store(settings: DoctorSettings) -> list[Finding]:

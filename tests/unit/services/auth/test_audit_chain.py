@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.auth.audit.chain import GENESIS, Link, Root, RootSigner, SealedEntry, chained
-from services.auth.audit.verification import Break, Row, SignedRoot, Verification
+from services.auth.audit.chain import GENESIS, Link, RetiredMonth, Root, RootSigner, SealedEntry, chained
+from services.auth.audit.verification import Break, Row, SignedRetired, SignedRoot, Verification
 
 BEGIN = datetime(2026, 5, 1, tzinfo=UTC)
 SIGNER = RootSigner(b"s" * 32)
@@ -55,7 +55,16 @@ class Log:
     def check(self, *anchors: Root) -> Break | None:
         return self.run(Verification(KEYS, anchors))
 
+    def retired(self, batch: int, signer: RootSigner = SIGNER, **changed: Any) -> SignedRetired:
+        """The statement that all up to the end of a batch was dropped."""
+        root = self.roots[batch].root
+        said = RetiredMonth(date(2026, 1 + batch, 1), root.batch, root.last_seq, root.root, BEGIN)
+        said = said._replace(**changed)
+        return SignedRetired(said, signer.key_id, signer.sign(said))
+
     def run(self, verification: Verification) -> Break | None:
+        if (wrong := verification.begin()) is not None:
+            return wrong
         rows = list(self.rows)
         for signed in self.roots:
             count = sum(row.link.seq <= signed.root.last_seq for row in rows)
@@ -102,8 +111,7 @@ def test_a_changed_fact_is_found_where_it_is(wanted: list[int], data: st.DataObj
 @given(sizes, st.data())
 def test_a_removed_row_is_found(wanted: list[int], data: st.DataObject) -> None:
     log = Log(*wanted, 2)
-    # The first batch as a whole may have been retired with its month.
-    place = data.draw(st.integers(wanted[0], len(log.rows) - 1))
+    place = data.draw(st.integers(0, len(log.rows) - 1))
     del log.rows[place]
     found = log.check()
     assert found is not None
@@ -179,14 +187,106 @@ def test_a_log_written_anew_is_another_than_was_noted() -> None:
     assert found.kind == "forged"
 
 
-@pytest.mark.parametrize("kept", [1, 2])
-def test_retired_batches_leave_their_roots(kept: int) -> None:
+@pytest.mark.parametrize("kept", [[1], [0, 1]])
+def test_retired_batches_leave_a_signed_statement_and_their_last_root(kept: list[int]) -> None:
     log = Log(2, 2, 2, 2)
+    said = [log.retired(batch) for batch in kept]
+    log.roots = [log.roots[batch] for batch in (*kept, 2, 3)]
     del log.rows[:4]
-    del log.roots[: 2 - kept]
-    found = Verification(KEYS, [Log(2).roots[0].root])
+    found = Verification(KEYS, [Log(2).roots[0].root, Log(2, 2).roots[1].root], said)
     assert log.run(found) is None
-    assert found.entries == 4
+    assert (found.entries, found.last.seq) == (4, 8)
+
+
+def without_its_begin() -> Log:
+    log = Log(2, 2, 2)
+    del log.rows[:4], log.roots[0]
+    return log
+
+
+def test_a_begin_that_is_gone_without_a_statement_is_missing() -> None:
+    log = without_its_begin()
+    assert _kind(log) == "missing"
+    del log.roots[0]
+    assert log.check() == Break("missing", 1, "the log begins with batch 2 and not with entry 1")
+
+
+@pytest.mark.parametrize(
+    ("changed", "signer"),
+    [({}, RootSigner(b"f" * 32)), ({"root": b"0" * 32}, SIGNER), ({"last_seq": 3}, SIGNER)],
+)
+def test_a_statement_that_is_not_ours_or_not_of_this_log_is_forged(
+    changed: dict[str, Any], signer: RootSigner
+) -> None:
+    log = without_its_begin()
+    said = [Log(2, 2, 2).retired(1, signer, **changed)]
+    found = log.run(Verification(KEYS, (), said))
+    assert found is not None
+    assert found.kind == "forged"
+
+
+def test_a_signature_of_a_root_is_none_of_a_statement() -> None:
+    log = Log(2, 2)
+    root = log.roots[0]
+    said = SignedRetired(log.retired(0).retired, root.key_id, root.signature)
+    found = log.run(Verification(KEYS, (), [said]))
+    assert found is not None
+    assert found.kind == "forged"
+
+
+def test_what_is_left_of_a_retired_month_was_put_there() -> None:
+    log = Log(2, 2, 2)
+    said = [log.retired(1)]
+    del log.rows[:3], log.roots[0]
+    found = log.run(Verification(KEYS, (), said))
+    assert found == Break("added", 4, "entry 4 is there, though its month was retired")
+
+
+def test_the_last_root_of_a_retired_month_is_missed() -> None:
+    log = Log(2, 2, 2)
+    said = [log.retired(1)]
+    del log.rows[:4], log.roots[:2]
+    found = log.run(Verification(KEYS, (), said))
+    assert found is not None
+    assert (found.kind, found.seq) == ("missing", 4)
+
+
+@given(sizes, sizes, st.data())
+def test_looking_on_from_a_root_finds_what_came_after_it(
+    before: list[int], after: list[int], data: st.DataObject
+) -> None:
+    log = Log(*before, *after)
+    since = log.roots[len(before) - 1].root
+    log.roots = log.roots[len(before) - 1 :]
+    log.rows = log.rows[sum(before) :]
+    found = Verification(KEYS, (), (), since)
+    assert log.run(found) is None
+    assert found.entries == sum(after)
+    place = data.draw(st.integers(0, sum(after) - 1))
+    log.rows[place] = log.rows[place]._replace(entry=entry(1000))
+    broken = log.run(Verification(KEYS, (), (), since))
+    assert broken is not None
+    assert (broken.kind, broken.seq) == ("changed", sum(before) + place + 1)
+
+
+def test_looking_on_from_a_root_that_is_gone_or_another_finds_that() -> None:
+    log = Log(2, 2, 2)
+    since = log.roots[1].root
+    rest = log.roots[2]
+    del log.rows[:4]
+    log.roots = [rest]
+    assert _kind_since(log, since) == "missing"
+    log.roots, log.rows = [], []
+    assert _kind_since(log, since) == "cut"
+    log = Log(2, 2, 2)
+    del log.rows[:4], log.roots[0]
+    log.reseal(0, root=b"0" * 32)
+    assert _kind_since(log, since) == "forged"
+
+
+def _kind_since(log: Log, since: Root) -> str | None:
+    found = log.run(Verification(KEYS, (), (), since))
+    return None if found is None else found.kind
 
 
 def _kind(log: Log) -> str | None:
