@@ -8,8 +8,8 @@ from aiohttp import web
 
 from libs.common.errors import NotFound
 from libs.common.http.authenticate import BASE_URL, declare
-from libs.common.http.prefixes import LINK_PAGES, NO_PAGES
-from services.portal.addresses import is_page
+from libs.common.http.prefixes import NO_PAGES
+from services.portal.addresses import is_page, opens_something
 from services.portal.assets import Asset
 from services.portal.content_security_policy import SECURITY_HEADERS
 from services.portal.keys import ASSETS
@@ -37,7 +37,7 @@ async def page(request: web.Request) -> web.Response:
     """The one HTML page; its script reads the address and shows the view."""
     if not is_page(request.path, urlsplit(request.app[BASE_URL]).path):
         raise NotFound("No such file in the portal.")
-    if LINK_PAGES not in request.path:
+    if not opens_something(request.path):
         return _send(request, request.app[ASSETS].index, REVALIDATE)
     response = _send(request, request.app[ASSETS].index, NOWHERE)
     # Of a link that got into the open: what it shows shall not be found by searching.

@@ -291,7 +291,7 @@ def test_a_given_password_is_changed_before_anything_is_shown(
         for current, chosen, again, said in (
             ("wrong", "entirely other words", "entirely other words", "The present password is another one."),
             (PASSWORD, "entirely other words", "something else", "The two new passwords differ."),
-            (PASSWORD, "short", "short", "Choose another password"),
+            (PASSWORD, "short", "short", "Choose a longer password"),
         ):
             for field, text in (("current", current), ("chosen", chosen), ("again", again)):
                 page.locator(f'[name="{field}"]').fill(text)

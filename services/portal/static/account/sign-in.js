@@ -1,14 +1,54 @@
-// The sign-in view. It takes the place of any view without changing the address.
+// The sign-in view: password, second step. It takes the place of any view without changing the address.
 
-import { ApiError, NetworkError } from '../app/api.js';
-import { el, fill, icon } from '../ui/dom.js';
-import { setText, t } from '../app/i18n.js';
-import { errorText } from '../app/problems.js';
+import { pageAddress } from '../app/addresses.js';
+import { ApiError } from '../app/api.js';
+import { t } from '../app/i18n.js';
+import { problemText } from '../app/problems.js';
 import { signIn } from '../app/session.js';
+import { el, fill } from '../ui/dom.js';
+import { actionForm, labelled, passwordInput } from './forms.js';
+import { recoveryCodesForm } from './recovery-codes.js';
+import { codeStep, enrolStep, firstCodeStep } from './second-step.js';
 
-/** `onSignedIn()` follows a success; `ended` says why the reader is asked again. */
-export function signInView({ ended = false, onSignedIn }) {
-  const error = el('p', { class: 'notice bad', role: 'alert', hidden: true });
+/** `onSignedIn()` follows a success; `ended` and `reset` say why the reader is asked again. */
+export function signInView({ ended = false, reset = false, onSignedIn }) {
+  const why = (reset && 'reset.done') || (ended && 'signIn.ended');
+  const place = el('div');
+  let timer = 0;
+
+  function show(step) {
+    fill(place, step.element);
+    step.focus.focus();
+  }
+
+  function begin(problem) {
+    clearTimeout(timer);
+    const step = passwordStep({ why: !problem && why, onSignedIn: done, onChallenge: ask });
+    show(step);
+    if (problem) step.say(problem);
+    return step;
+  }
+
+  function done(recoveryCodes = []) {
+    clearTimeout(timer);
+    if (recoveryCodes.length === 0) onSignedIn();
+    else show(recoveryCodesForm(recoveryCodes, { onKept: onSignedIn }));
+  }
+
+  function ask(answer) {
+    const challenge = { ...answer, until: Date.now() + answer.expires_in * 1000 };
+    const onOver = (problem) => begin(problem && (() => problemText('challenge-over')));
+    const steps = { onDone: done, onOver };
+    timer = setTimeout(() => place.isConnected && onOver(true), answer.expires_in * 1000);
+    if (!challenge.methods.includes('enrol')) show(codeStep(challenge, steps));
+    else show(enrolStep(challenge, { onOver, onMade: (made) => show(firstCodeStep(challenge, made, steps)) }));
+  }
+
+  const first = begin(null);
+  return { element: place, title: () => t('signIn.heading'), focus: first.focus };
+}
+
+function passwordStep({ why, onSignedIn, onChallenge }) {
   const username = el('input', {
     name: 'username',
     autocomplete: 'username',
@@ -17,49 +57,38 @@ export function signInView({ ended = false, onSignedIn }) {
     autocapitalize: 'none',
     spellcheck: 'false',
   });
-  const password = el('input', {
-    name: 'password',
-    type: 'password',
-    autocomplete: 'current-password',
-    required: true,
+  const password = passwordInput('password', 'current-password');
+  return actionForm({
+    submit: 'signIn.submit',
+    working: 'signIn.working',
+    before: [
+      el('h1', { tabindex: -1, i18n: 'signIn.heading' }),
+      why && el('p', { class: 'notice', role: 'status', i18n: why }),
+    ].filter(Boolean),
+    fields: [
+      el(
+        'div',
+        { class: 'sign-in-password' },
+        labelled('signIn.username', username),
+        labelled('signIn.password', password),
+      ),
+    ],
+    after: [
+      el('a', {
+        class: 'sign-in-forgotten',
+        href: pageAddress('/forgotten-password'),
+        'data-route': true,
+        i18n: 'signIn.forgotten',
+      }),
+    ],
+    act: async () => {
+      const challenge = await signIn(username.value.trim(), password.value);
+      if (challenge) onChallenge(challenge);
+      else onSignedIn();
+    },
+    explain: (problem) => {
+      const wrong = problem instanceof ApiError && [400, 401].includes(problem.status);
+      return wrong ? [() => t('signIn.wrong'), password] : undefined;
+    },
   });
-  const submit = el('button', { type: 'submit', class: 'button primary wide', i18n: 'signIn.submit' });
-
-  async function onSubmit(event) {
-    event.preventDefault();
-    error.hidden = true;
-    submit.disabled = true;
-    setText(submit, 'signIn.working');
-    try {
-      await signIn(username.value.trim(), password.value);
-      onSignedIn();
-    } catch (problem) {
-      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
-      showProblem(problem);
-    } finally {
-      submit.disabled = false;
-      setText(submit, 'signIn.submit');
-    }
-  }
-
-  function showProblem(problem) {
-    const wrong = problem instanceof ApiError && [400, 401].includes(problem.status);
-    error.hidden = false;
-    fill(error, icon('alert'), el('span', {}, wrong ? t('signIn.wrong') : errorText(problem)));
-    password.select();
-    password.focus();
-  }
-
-  const form = el(
-    'form',
-    // Only without script would the browser itself send this, and then not in an address.
-    { class: 'card sign-in', method: 'post', on: { submit: onSubmit } },
-    el('h1', { tabindex: -1, i18n: 'signIn.heading' }),
-    ended && el('p', { class: 'notice', i18n: 'signIn.ended' }),
-    error,
-    el('label', { class: 'field' }, el('span', { i18n: 'signIn.username' }), username),
-    el('label', { class: 'field' }, el('span', { i18n: 'signIn.password' }), password),
-    submit,
-  );
-  return { element: form, title: () => t('signIn.heading'), focus: username };
 }

@@ -3,9 +3,11 @@
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { Menu } from '../ui/menu.js';
+import { pageAddress } from './addresses.js';
 import { announce } from './announce.js';
 import { currentLanguage, LANGUAGES, t, useLanguage } from './i18n.js';
 import { setShortcuts, shortcutsOn } from './keys.js';
+import { go } from './router.js';
 import { currentTheme, THEMES, useTheme } from './theme.js';
 
 const NAMES = { es: 'Español', en: 'English' };
@@ -56,6 +58,12 @@ export function AccountMenu({ user, onHelp, onLeave }) {
       onSelect: () => setShortcuts(!shortcutsOn()),
     },
     { label: t('keys.show'), group: t('keys.heading'), icon: 'keyboard', onSelect: onHelp },
+    {
+      label: t('account.open'),
+      group: '',
+      icon: 'person',
+      onSelect: () => go(pageAddress('/account')),
+    },
     { label: t('account.signOut'), group: '', icon: 'leave', onSelect: onLeave },
   ];
   const button = html`

@@ -16,6 +16,8 @@ import { Page, routeOf } from './page.js';
 import { go } from './router.js';
 import { entriesOf, ROUTES } from './routes.js';
 
+const FIRST = ['/', '/sign-in']; // they lead on to the first page that the reader may see
+
 /** @param {{state: import('./state.js').AppState, views: any}} properties */
 export function App({ state, views }) {
   useTexts();
@@ -57,9 +59,16 @@ function Content({ state, views }) {
   const { user, work, error } = state;
   const place = usePlace();
   if (error) return html`<section class="card"><${ErrorState} error=${error} retry=${() => state.open()} /></section>`;
+  if (place.path === '/forgotten-password')
+    return html`<${Mounted} key="forgotten" of=${place.key} build=${views.forgottenPasswordView} />`;
+  if (place.path === '/reset-password') {
+    const build = () => views.resetPasswordView({ onReset: () => state.enterAnew() });
+    return html`<${Mounted} key="reset" of=${place.key} build=${build} />`;
+  }
   if (user === null) {
-    const build = () => views.signInView({ ended: state.ended, onSignedIn: () => state.enter() });
-    return html`<${Mounted} key="sign-in" of=${state.ended} build=${build} />`;
+    const { ended, reset } = state;
+    const build = () => views.signInView({ ended, reset, onSignedIn: () => state.enter() });
+    return html`<${Mounted} key="sign-in" of=${`${ended} ${reset}`} build=${build} />`;
   }
   if (work === null) {
     const build = () => views.changePasswordView({ username: user.username, onChanged: () => state.enter() });
@@ -72,16 +81,17 @@ function Routed({ state, place }) {
   const { user, work } = state;
   const entries = entriesOf(user);
   useEffect(() => {
-    if (place.path === '/' && entries.length > 0) {
+    if (FIRST.includes(place.path) && entries.length > 0) {
       go(pageAddress(entries[0].path) + place.query, { replace: true });
     } else if (!place.back) window.scrollTo(0, 0);
   }, [place.key, place.path]);
-  if (entries.length === 0) return html`<section class="card"><${Empty} text=${t('app.nothingOpen')} /></section>`;
-  if (place.path === '/') return null;
   const found = routeOf(ROUTES, place.path);
+  if (entries.length === 0 && found?.route.permission !== null)
+    return html`<section class="card"><${Empty} text=${t('app.nothingOpen')} /></section>`;
+  if (FIRST.includes(place.path)) return null;
   if (found === null) return html`<${Mounted} key="none" of=${place.path} build=${notFoundView} />`;
   const { route, parameters } = found;
-  if (!user.permissions.includes(route.permission))
+  if (route.permission !== null && !user.permissions.includes(route.permission))
     return html`<section class="card">
       <${Empty} icon="alert" text=${t('app.forbidden', { permission: route.permission })} />
     </section>`;

@@ -3,6 +3,8 @@
 import { render } from '../vendor/preact.mjs';
 import { html } from '../ui/html.js';
 import { changePasswordView } from '../account/change-password.js';
+import { forgottenPasswordView } from '../account/forgotten-password.js';
+import { resetPasswordView, takeResetToken } from '../account/reset-password.js';
 import { signInView } from '../account/sign-in.js';
 import { LeaveDialog } from '../upload/leave-dialog.js';
 import { UploadPanel } from '../upload/panel.js';
@@ -22,6 +24,7 @@ function makeUploads() {
 }
 
 async function start() {
+  takeResetToken();
   useTheme();
   startRouter();
   const place = document.getElementById('app');
@@ -37,6 +40,13 @@ async function start() {
   render(html`<${App} state=${state} views=${VIEWS} />`, place);
 }
 
-const VIEWS = { signInView, changePasswordView, UploadTray, LeaveDialog };
+const VIEWS = {
+  signInView,
+  forgottenPasswordView,
+  resetPasswordView,
+  changePasswordView,
+  UploadTray,
+  LeaveDialog,
+};
 
 start();

@@ -6,7 +6,7 @@ import { ErrorState, Skeleton } from '../ui/states.js';
 import { NetworkError } from './api.js';
 import { loadAreas } from './i18n.js';
 
-/** @typedef {{pattern: RegExp, areas: string[], load: () => Promise<{View: any}>, permission?: string}} Route */
+/** @typedef {{pattern: RegExp, areas: string[], load: () => Promise<{View: any}>, permission: string | null}} Route */
 
 /** The route of a path with what its pattern found; null for none. */
 export function routeOf(routes, path) {

@@ -20,6 +20,12 @@ export const ROUTES = [
     permission: 'view_dicomresult',
     load: () => import('../results/result-page.js'),
   },
+  {
+    pattern: /^\/account$/,
+    areas: ['account'],
+    permission: null,
+    load: () => import('../account/page.js'),
+  },
 ];
 
 /** The ways through the portal: [path, sentence, icon, permission, letter after `g`]. */

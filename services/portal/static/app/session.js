@@ -16,7 +16,7 @@ export function currentUser() {
 export async function resume() {
   if (localStorage.getItem(HINT) === null) return null;
   try {
-    user = await request('/api/auth/me');
+    await learn();
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
     forget();
@@ -24,16 +24,41 @@ export async function resume() {
   return user;
 }
 
-/** Sign in. Throws ApiError (401: wrong name or password) or NetworkError. */
+async function learn(options = {}) {
+  user = await request('/api/auth/me', options);
+  localStorage.setItem(HINT, String(user.user_id));
+}
+
+/**
+ * Sign in. Returns null, or the challenge of an account that is asked for more: {challenge_token, expires_in, methods}.
+ * Throws ApiError (401: wrong name or password) or NetworkError.
+ */
 export async function signIn(username, password) {
-  await request('/api/auth/login', {
+  const answer = await request('/api/auth/login', {
     method: 'POST',
     json: { username, password, cookie: true },
     renewing: false,
   });
-  user = await request('/api/auth/me', { renewing: false });
-  localStorage.setItem(HINT, String(user.user_id));
-  return user;
+  if (answer.challenge_token) return answer;
+  await learn({ renewing: false });
+  return null;
+}
+
+/** The second step: returns the recovery codes of an authenticator that it has set up. */
+export async function completeSignIn(challengeToken, code) {
+  const answer = await request('/api/auth/login/second-factor', {
+    method: 'POST',
+    json: { challenge_token: challengeToken, code, cookie: true },
+    renewing: false,
+  });
+  await learn({ renewing: false });
+  return answer.recovery_codes ?? [];
+}
+
+/** The authenticator that a group demands: {secret, otpauth_uri, qr}. */
+export function enrol(challengeToken) {
+  const json = { challenge_token: challengeToken };
+  return request('/api/auth/login/enrol', { method: 'POST', json, renewing: false });
 }
 
 /** Change one's own password; what it opens is known afterwards. Throws ApiError or NetworkError. */

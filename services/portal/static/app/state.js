@@ -17,6 +17,7 @@ export class AppState extends EventTarget {
     super();
     this.#makeUploads = makeUploads;
     this.ended = false; // whether the reader had a session before being asked to sign in
+    this.reset = false; // whether the reader has just chosen a password by a link
     this.work = null;
     this.user = null;
     this.error = null;
@@ -51,7 +52,16 @@ export class AppState extends EventTarget {
     if (this.work !== null && this.work.user.user_id !== user.user_id) this.#end();
     if (this.work === null && !user.must_change_password) this.#begin(user);
     this.user = user;
+    this.reset = false;
     this.#tell();
+  }
+
+  /** Somebody chose a password by a link, and signs in with it. */
+  enterAnew() {
+    this.reset = true;
+    this.#end();
+    this.#askWho(false);
+    go(pageAddress('/'), { replace: true });
   }
 
   #begin(user) {

@@ -42,7 +42,7 @@ export function linkPasswordView(open) {
     el('h1', { tabindex: -1, i18n: 'link.passwordHeading' }),
     el('p', { i18n: 'link.passwordText' }),
     error,
-    el('label', { class: 'field' }, el('span', { i18n: 'signIn.password' }), password),
+    el('label', { class: 'field' }, el('span', { i18n: 'link.password' }), password),
     submit,
   );
   return { element: form, title: () => t('link.passwordHeading'), focus: password };

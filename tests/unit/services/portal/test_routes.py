@@ -47,6 +47,10 @@ async def client() -> AsyncIterator[Client]:
         "/s/kQ2-x_9",
         "/s/",
         "/s/results/0190-anything",
+        "/sign-in?problem=not-admitted",
+        "/forgotten-password",
+        "/reset-password",
+        "/account",
     ],
 )
 async def test_every_other_address_is_the_page(client: Client, path: str) -> None:
@@ -54,8 +58,9 @@ async def test_every_other_address_is_the_page(client: Client, path: str) -> Non
     assert answer.status == 200
     assert answer.content_type == "text/html"
     assert "Sistema de procesamiento DICOM" in await answer.text()
-    assert answer.headers["Cache-Control"] == ("no-store" if path.startswith("/s/") else "no-cache")
-    assert answer.headers.get("X-Robots-Tag") == ("noindex" if path.startswith("/s/") else None)
+    opens = path.startswith(("/s/", "/reset-password"))
+    assert answer.headers["Cache-Control"] == ("no-store" if opens else "no-cache")
+    assert answer.headers.get("X-Robots-Tag") == ("noindex" if opens else None)
     assert answer.headers["Referrer-Policy"] == "no-referrer"
 
 

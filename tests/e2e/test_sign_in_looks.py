@@ -1,0 +1,103 @@
+"""Sign-in and account in both languages, all widths and colour schemes: axe, sideways scrolling, pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.e2e.axe import violations
+from tests.e2e.portal_page import Portal
+from tests.e2e.sign_in_page import (
+    NewPortal,
+    browser,
+    code_of,
+    codes_on,
+    expected,
+    here,
+    is_in,
+    new_portal,
+    secret_on,
+    shown,
+)
+from tests.e2e.sign_in_system import GROUP, WaysIn
+
+__all__ = ["browser", "here", "new_portal"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.browser_matrix, pytest.mark.timeout(300)]
+
+LOOKS: dict[str, dict[str, Any]] = {
+    "light-1280": {"viewport": {"width": 1280, "height": 850}},
+    "light-320": {"viewport": {"width": 320, "height": 640}},
+    "dark-390": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
+    "forced-390": {"viewport": {"width": 390, "height": 844}, "forced_colors": "active"},
+}
+
+
+def looks_right(page: Page, name: str) -> None:
+    """No rule of axe broken, nothing to be scrolled sideways, every target large enough."""
+    shown(page, name)
+    assert violations(page) == [], name
+    wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide <= window, name
+    small = page.evaluate(
+        """() => [...document.querySelectorAll('main button, main input, main a')]
+            .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 18)
+            .map((one) => one.outerHTML)"""
+    )
+    assert small == [], name
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("locale", ["es-ES", "en-US"])
+def test_every_step(here: WaysIn, new_portal: NewPortal, locale: str, look: str) -> None:
+    portal = new_portal(locale, **LOOKS[look])
+    page, suffix = portal.page, f"{locale[:2]}-{look}"
+    name = here.person("--group", GROUP)
+    portal.open("/forgotten-password")
+    looks_right(page, f"1-forgotten-{suffix}")
+    page.locator('[name="username"]').fill("nobody")
+    page.keyboard.press("Enter")
+    expect(page.locator('[role="status"]').first).to_be_visible()
+    looks_right(page, f"2-sent-{suffix}")
+    portal.open("/reset-password#some-token")
+    page.locator('[name="chosen"]').fill("one")
+    page.keyboard.press("Enter")
+    page.locator('[name="again"]').fill("two")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+    looks_right(page, f"3-reset-{suffix}")
+    portal.open("/sign-in")
+    expect(page.locator('[name="username"]')).to_be_focused()
+    looks_right(page, f"4-sign-in-{suffix}")
+    portal.enter(name)
+    expect(page.locator('[name="username"]')).to_have_count(0)
+    looks_right(page, f"5-enrol-{suffix}")
+    page.locator('[type="submit"]').click()
+    secret = secret_on(page)
+    page.locator('[name="code"]').fill("000000")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_be_visible()
+    looks_right(page, f"6-qr-{suffix}")
+    page.locator('[name="code"]').fill(code_of(secret))
+    page.keyboard.press("Enter")
+    codes_on(page)
+    looks_right(page, f"7-codes-{suffix}")
+    page.locator('[name="kept"]').check()
+    page.locator('[type="submit"]').click()
+    is_in(portal)
+    account(portal, suffix)
+    portal.sign_out()
+    portal.enter(name)
+    expect(page.locator('[name="code"]')).to_be_focused()
+    looks_right(page, f"9-code-{suffix}")
+    expected(portal, 401)
+
+
+def account(portal: Portal, suffix: str) -> None:
+    """The account's page."""
+    page = portal.page
+    portal.open("/account")
+    expect(page.locator("#second-factor .button").first).to_be_visible()
+    looks_right(page, f"8-account-{suffix}")
