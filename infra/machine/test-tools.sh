@@ -13,12 +13,13 @@ command -v dcmdump >/dev/null || missing="$missing dcmtk"
 command -v nginx >/dev/null || missing="$missing nginx-light"
 # promtool, which runs the rules, and Prometheus itself.
 command -v promtool >/dev/null || missing="$missing prometheus"
-# Node runs the validators of custom resources.
+# Node runs the validators of custom resources, and an OpenID provider.
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 
 # shellcheck disable=SC2086 # a list of words
 [ -z "$missing" ] || infra/machine/packages.sh $missing
 infra/machine/kubectl.sh
-infra/machine/crd-schemas.sh
+infra/machine/node-packages.sh crd-schemas
+infra/machine/node-packages.sh openid-provider
 infra/machine/portal-tools.sh

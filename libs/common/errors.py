@@ -8,6 +8,7 @@ DicomSystemError
 │   │   ├── TokenExpired             401 token-expired
 │   │   └── TokenInvalid             401 token-invalid
 │   ├── PermissionDenied             403 permission-denied
+│   ├── SignInRefused                403 sign-in-refused (a code of its own per reason, e.g. sign-in-expired)
 │   ├── NotFound                     404 not-found
 │   ├── RequestTimeout               408 request-timeout
 │   ├── Conflict                     409 conflict
@@ -100,6 +101,14 @@ class PermissionDenied(RequestError):
     status = 403
     code = "permission-denied"
     title = "Not allowed"
+
+
+class SignInRefused(RequestError):
+    """Somebody comes back from an identity provider, and is not let in; `code` names the reason."""
+
+    status = 403
+    code = "sign-in-refused"
+    title = "Sign-in refused"
 
 
 class NotFound(RequestError):

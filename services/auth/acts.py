@@ -146,6 +146,13 @@ async def user_password(directory: Commands, options: argparse.Namespace) -> str
     return f"User {user.username} has another password; every session of the account has ended."
 
 
+async def user_let_in(directory: Commands, options: argparse.Namespace) -> str:
+    """Let an account sign in by password where that is turned off."""
+    user = await directory.user(options.name)
+    until = await directory.users.let_in(OPERATOR, user.id, options.minutes)
+    return f"User {user.username} may sign in by password until {until:%Y-%m-%d %H:%M} UTC."
+
+
 async def user_unlock(directory: Commands, options: argparse.Namespace) -> str:
     """Forget an account's wrong passwords."""
     user = await directory.user(options.name)

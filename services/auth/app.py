@@ -14,7 +14,7 @@ from libs.common.audit.acts import Act, acting
 from libs.common.database.migrations import wait_until_current
 from libs.common.database.postgres import Database
 from libs.common.encryption.keyring import Keyring
-from libs.common.errors import Unavailable
+from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.http.application import create_app
 from libs.common.http.openapi import add_operations
 from libs.common.keys import KEY_EXCHANGE, READINESS, TELEMETRY
@@ -33,12 +33,15 @@ from services.auth.identity.bootstrap import Bootstrap
 from services.auth.identity.own_password import OwnPassword
 from services.auth.keys import (
     API_KEYS,
+    AUTH_METRICS,
     CLIENTS,
     DATABASE,
     DEVICES,
     FACTORS,
     GROUPS,
+    IDENTITIES,
     OWN_PASSWORD,
+    PROVIDER_SIGN_IN,
     RESETS,
     REVOCATION_LIST,
     SECOND_STEP,
@@ -52,6 +55,9 @@ from services.auth.machines.api_keys import ApiKeys
 from services.auth.machines.clients import Clients
 from services.auth.machines.tokens import Tokens
 from services.auth.metrics import AuthMetrics
+from services.auth.oidc.linking import Identities
+from services.auth.oidc.providers import load_providers
+from services.auth.oidc.signing_in import ProviderSignIn
 from services.auth.password_reset.mailing import Mailing
 from services.auth.password_reset.resets import Resets
 from services.auth.schema import MIGRATIONS
@@ -88,6 +94,19 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     own_password = app[OWN_PASSWORD] = OwnPassword(database, passwords, throttle)
     app[FACTORS] = Factors(database, own_password, codes, throttle)
     app[SECOND_STEP] = SecondStep(database, key, sessions, codes, throttle, auth_metrics)
+    app[AUTH_METRICS] = auth_metrics
+    sign_in = app[PROVIDER_SIGN_IN] = ProviderSignIn(
+        database,
+        key,
+        sessions,
+        throttle,
+        load_providers(settings.oidc_providers_file, require_tls=settings.require_tls),
+        settings.base_url,
+        auth_metrics,
+    )
+    if not (settings.password_sign_in or sign_in.providers):
+        raise ConfigurationError("Set OIDC_PROVIDERS_FILE, or PASSWORD_SIGN_IN=true: nobody could sign in.")
+    app[IDENTITIES] = Identities(database)
     app[REVOCATION_LIST] = RevocationList(database)
     app[READINESS]["auth"] = bootstrap.ready
     app[DATABASE] = database
@@ -121,6 +140,7 @@ def install(app: web.Application, settings: AuthSettings) -> None:
             ):
                 yield
         finally:
+            await sign_in.close()
             passwords.close()
             await database.close()
 

@@ -143,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
         users.add_parser("password", help="give an account another password"), acts.user_password
     )
     password.add_argument("--must-change-password", action="store_true", help="at the next sign-in")
+    let_in = users.add_parser("let-in", help="let an account use its password where PASSWORD_SIGN_IN is off")
+    _named(let_in, acts.user_let_in).add_argument("--minutes", type=_minutes, default=60)
     _named(users.add_parser("unlock", help="forget an account's wrong passwords"), acts.user_unlock)
     _named(users.add_parser("sign-out", help="end every session of an account"), acts.user_sign_out)
     _named(
@@ -172,6 +174,14 @@ def _parser() -> argparse.ArgumentParser:
         command=acts.permission_list, asks_password=False
     )
     return parser
+
+
+def _minutes(text: str) -> int:
+    """A day at most: it is a way in for an emergency. Raises ValueError."""
+    minutes = int(text)
+    if not 0 <= minutes <= 1440:
+        raise ValueError(text)
+    return minutes
 
 
 def _named(parser: argparse.ArgumentParser, command: acts.Command) -> argparse.ArgumentParser:

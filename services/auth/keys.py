@@ -8,6 +8,9 @@ from services.auth.groups.groups import Groups
 from services.auth.identity.own_password import OwnPassword
 from services.auth.machines.api_keys import ApiKeys
 from services.auth.machines.clients import Clients
+from services.auth.metrics import AuthMetrics
+from services.auth.oidc.linking import Identities
+from services.auth.oidc.signing_in import ProviderSignIn
 from services.auth.password_reset.resets import Resets
 from services.auth.second_factor.factors import Factors
 from services.auth.second_factor.second_step import SecondStep
@@ -33,3 +36,6 @@ RESETS = web.AppKey("auth_resets", Resets)
 FACTORS = web.AppKey("auth_factors", Factors)
 SECOND_STEP = web.AppKey("auth_second_step", SecondStep)
 REVOCATION_LIST = web.AppKey("auth_revocation_list", RevocationList)
+PROVIDER_SIGN_IN = web.AppKey("auth_provider_sign_in", ProviderSignIn)
+IDENTITIES = web.AppKey("auth_identities", Identities)
+AUTH_METRICS = web.AppKey("auth_metrics", AuthMetrics)

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from libs.common.telemetry.metrics import preset
 
-SignIn = Literal["ok", "challenged", "wrong_credentials", "wrong_code", "inactive", "busy", "throttled"]
+SignIn = Literal[
+    "ok", "challenged", "wrong_credentials", "wrong_code", "inactive", "busy", "throttled", "turned_off"
+]
 Mail = Literal["sent", "refused", "delayed", "given_up"]
+Return = Literal[
+    "ok",
+    "challenged",
+    "linked",
+    "provider-refused",
+    "provider-unavailable",
+    "sign-in-expired",
+    "sign-in-mismatch",
+    "sign-in-unproved",
+    "not-admitted",
+    "account-unknown",
+    "account-closed",
+    "identity-taken",
+    "too-many-requests",
+]
+"""How a way back from a provider ends: with a session, a second step, a link, or the code of a problem."""
 Refresh = Literal["ok", "refused", "reused", "busy"]
 
 
@@ -22,7 +41,7 @@ class AuthMetrics:
             "auth_sign_ins_total",
             "Attempts to sign in; challenged: the right password, and a second factor is missing, inactive: "
             "the right password of a closed account, busy: answered with 503, throttled: answered with 429 "
-            "without a look",
+            "without a look, turned_off: PASSWORD_SIGN_IN",
             ["outcome"],
             registry=registry,
         )
@@ -34,6 +53,19 @@ class AuthMetrics:
             registry=registry,
         )
         preset(self._refreshes, get_args(Refresh))
+
+        self._provider_sign_ins = Counter(
+            "auth_provider_sign_ins_total",
+            "Ways back from an OpenID provider; outcome: ok, linked, or the code of the problem",
+            ["provider", "outcome"],
+            registry=registry,
+        )
+        self._made_accounts = Counter(
+            "auth_provider_accounts_total",
+            "Accounts made for people who came from an OpenID provider",
+            ["provider"],
+            registry=registry,
+        )
 
         self._counters = Gauge(
             "auth_throttle_counters",
@@ -145,6 +177,21 @@ class AuthMetrics:
     def signed_in(self, outcome: SignIn) -> None:
         """Count one attempt."""
         self._sign_ins.labels(outcome).inc()
+
+    def know_providers(self, names: Iterable[str]) -> None:
+        """Begin at nought, so that the first of each counts as an increase."""
+        for name in names:
+            self._made_accounts.labels(name)
+            for outcome in get_args(Return):
+                self._provider_sign_ins.labels(name, outcome)
+
+    def came_back(self, provider: str, outcome: str) -> None:
+        """Count one way back; both are words of ours."""
+        self._provider_sign_ins.labels(provider, outcome).inc()
+
+    def made_account(self, provider: str) -> None:
+        """Count one account."""
+        self._made_accounts.labels(provider).inc()
 
     def refreshed(self, outcome: Refresh) -> None:
         """Count one token."""

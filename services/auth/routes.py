@@ -7,6 +7,7 @@ from services.auth.devices import routes as devices
 from services.auth.groups import routes as groups
 from services.auth.identity import routes as identity
 from services.auth.machines import routes as machines
+from services.auth.oidc import routes as oidc
 from services.auth.password_reset import routes as password_reset
 from services.auth.second_factor import routes as second_factor
 from services.auth.sessions import routes as sessions
@@ -23,4 +24,5 @@ OPERATIONS = (
     *groups.OPERATIONS,
     *machines.OPERATIONS,
     *audit.OPERATIONS,
+    *oidc.OPERATIONS,
 )

@@ -34,6 +34,16 @@ class AuthSettings(ServiceSettings, DatabaseSettings, SmtpSettings, AuditSetting
         "log and encrypt the seeds of authenticators. `python -m services` makes "
         "DATA_DIR/auth-keyring.json; without it nothing is sealed and nobody sets up a second factor.",
     )
+    oidc_providers_file: Path | None = Field(
+        None,
+        description="JSON file with the OpenID providers that people sign in with (docs/operations.md); "
+        "unset: none.",
+    )
+    password_sign_in: bool = Field(
+        True,
+        description="Whether people sign in with name and password. Off: with a provider only, but for "
+        "accounts that the operator lets in for a while (`user let-in NAME`).",
+    )
     access_token_seconds: int = Field(
         MAX_LIFE_SECONDS,
         ge=1,

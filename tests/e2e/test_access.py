@@ -248,7 +248,7 @@ async def body_of(session: ClientSession, url: str, route: str, caller: Caller) 
     match route:
         case "POST /api/auth/login":
             return {"json": caller.credentials()}
-        case "POST /api/auth/refresh" | "POST /api/auth/logout":
+        case "POST /api/auth/refresh" | "POST /api/auth/logout" | "POST /api/auth/oidc/sign-out":
             if caller.username is None:
                 return {"json": {}}
             async with session.post(f"{url}/api/auth/login", json=caller.credentials()) as answer:
@@ -307,6 +307,9 @@ UNSEEN = {
     "GET /{path}": "no rule",
     "GET /api/auth/jwks.json": "never",
     "GET /api/auth/revocations.json": "never",
+    "GET /api/auth/oidc": "never",
+    "GET /api/auth/oidc/{provider}/sign-in": "refusals",
+    "GET /api/auth/me/identities": "refusals",
     "POST /api/auth/refresh": "refusals",
     "GET /api/auth/me": "refusals",
     "GET /api/auth/totp": "refusals",

@@ -28,6 +28,10 @@ ELSEWHERE = {
     "cancel_job": "tests/integration/test_jobs.py",
     "resume_job": "tests/integration/test_jobs.py",
     "raise_job": "tests/integration/test_jobs.py",
+    **dict.fromkeys(
+        ("link_own_identity", "unlink_own_identity", "link_identity", "unlink_identity"),
+        "tests/integration/test_oidc_accounts.py",
+    ),
 }
 """Acts that take a state which does not last here, and where their entries are shown."""
 
@@ -132,6 +136,14 @@ async def self_service(acts: Acts, name: str) -> None:
     await acts.act("end_own_session", "DELETE", f"{auth}/me/sessions/{other}", headers=mine)
     await acts.act(
         "logout", "POST", f"{auth}/logout", json={"refresh_token": second["refresh_token"]}, headers={}
+    )
+    third = await acts.act("login", "POST", f"{auth}/login", json=credentials, headers={})
+    await acts.act(
+        "sign_out_everywhere",
+        "POST",
+        f"{auth}/oidc/sign-out",
+        json={"refresh_token": third["refresh_token"]},
+        headers={},
     )
     change = {"current_password": PASSWORD, "new_password": OTHER}
     await acts.act("change_password", "PUT", f"{auth}/me/password", json=change, headers=mine)

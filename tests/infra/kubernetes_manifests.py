@@ -28,6 +28,7 @@ COMBINATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "prod with tracing": ("prod", ("tracing",)),
     "prod with mail": ("prod", ("mail",)),
     "prod with outward": ("prod", ("outward",)),
+    "prod with oidc": ("prod", ("oidc",)),
 }
 """Overlays and the components added to them; prod has most of them built in."""
 

@@ -156,6 +156,18 @@ def test_only_who_sends_mails_opens_a_way_out_for_auth(services: dict[str, dict[
     assert not set(added["environment"]) & set(services["auth"]["environment"])
 
 
+def test_only_who_asks_providers_opens_a_way_out_for_auth(services: dict[str, dict[str, Any]]) -> None:
+    """infra/compose.oidc.yml, copied to compose.override.yml, adds to what auth has."""
+    text = filled_in(Path("infra/compose.oidc.yml").read_text())
+    assert set(PyCompose.from_yaml(text).service_names()) == {"auth"}
+    (added,) = yaml.safe_load(text)["services"].values()
+    assert added.keys() == {"environment", "volumes", "networks"}
+    assert added["networks"] == ["edge"]
+    assert {name.lower() for name in added["environment"]} <= AuthSettings.model_fields.keys()
+    assert added["volumes"][0].endswith(":ro")
+    assert not set(added["environment"]) & set(services["auth"]["environment"])
+
+
 def test_every_container_is_locked_down(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         assert service["read_only"] is True, name

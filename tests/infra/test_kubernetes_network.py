@@ -121,6 +121,7 @@ def test_the_holes_of_a_cluster(rendered: dict[str, Manifests]) -> None:
         ),
         ("prod", "prod with mail", {"auth", "restore", "operator"}, "*:587"),
         ("prod", "prod with outward", {"auth"}, "0.0.0.0/0:443"),
+        ("prod", "prod with oidc", {"auth", "restore", "operator"}, "*:443"),
     ],
 )
 def test_a_component_opens_its_hole_only(

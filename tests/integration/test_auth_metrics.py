@@ -63,6 +63,7 @@ async def test_sign_ins_and_refreshes_by_outcome(client: Client, database_url: s
         "inactive": 0,
         "busy": 0,
         "throttled": 0,
+        "turned_off": 0,
     }
     first = tokens["refresh_token"]
     assert (await post(client, "refresh", refresh_token=first))[0] == 200

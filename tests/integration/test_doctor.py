@@ -31,6 +31,7 @@ from services.operator.doctor.checks import Check, examine
 from services.operator.doctor.command import doctor
 from services.operator.doctor.report import Finding
 from tests.certificates import Certificates
+from tests.oidc_support import LyingProvider, providers_file
 from tests.postgres_tls import TlsPostgres
 from tests.results_support import SIGNER
 
@@ -341,6 +342,21 @@ async def test_exposed_and_missing_keyrings(examined: Examine, keyring: Path, tm
     assert (await examined()).of("keyring", "note") == [f"There is no {keyring} yet."]
     (tmp_path / "dicom_file" / "00").mkdir(parents=True)
     assert "There is no keyring at" in (await examined()).of("keyring")[0]
+
+
+async def test_providers_that_do_not_answer_as_themselves(
+    examined: Examine, keyring: Path, tmp_path: Path
+) -> None:
+    async with LyingProvider().served() as one, LyingProvider().served() as two:
+        path = providers_file(tmp_path, one={"issuer": one.url}, two={"issuer": two.url})
+        found = await examined(KEYRING_FILE=str(keyring), OIDC_PROVIDERS_FILE=str(path))
+        assert len(found.of("providers", "ok")) == 2
+        one.metadata["issuer"], two.away = two.url, True
+        found = await examined(KEYRING_FILE=str(keyring), OIDC_PROVIDERS_FILE=str(path))
+        assert len(found.of("providers")) == 2
+        path.write_text('{"providers": [{"name": "' + SECRET + '"}]}')
+        found = await examined(KEYRING_FILE=str(keyring), OIDC_PROVIDERS_FILE=str(path))
+        assert len(found.of("providers")) == 1
 
 
 async def test_a_clock_that_differs(examined: Examine, keyring: Path) -> None:

@@ -17,7 +17,7 @@ from aiohttp import web
 from libs.common.audit.acts import Act, acting, entry_of
 from libs.common.audit.entries import Ending
 from libs.common.audit.trail import AuditTrail
-from libs.common.errors import Unavailable
+from libs.common.errors import DicomSystemError, Unavailable
 from libs.common.http.client import address_of
 from libs.common.http.cross_origin import SAFE_METHODS
 from libs.common.http.problems import RequestHandler, problem_of
@@ -80,6 +80,16 @@ async def note_ahead(request: web.Request, object_type: str, *objects: object, *
     if trail is not None:
         await trail.add(entry_of(act, "success"), at_once=True)
         act.noted = True
+
+
+async def note_refusal(request: web.Request, error: DicomSystemError) -> None:
+    """Note a request that is refused by leading the browser elsewhere. Raises Unavailable."""
+    act = request[ACT]
+    act.answered = True
+    trail = request.app[AUDIT_TRAILS].get(act.service)
+    if trail is not None:
+        details = {**act.details, "problem": error.code}
+        await trail.add(replace(entry_of(act, ending_of(error.status), error.status), details=details))
 
 
 def ending_of(status: int) -> Ending:

@@ -6,7 +6,14 @@ ACCESS_COOKIE = "dicom_access"
 REFRESH_COOKIE = "dicom_refresh"
 LINK_COOKIE = "dicom_link"
 """Of who opened a link, and has no account."""
-_PREFIXES = {ACCESS_COOKIE: "__Host-", REFRESH_COOKIE: "__Secure-", LINK_COOKIE: "__Host-"}
+ROUND_TRIP_COOKIE = "dicom_round_trip"
+"""Of who is at an OpenID provider. `Lax`, since the way back begins at another site."""
+_PREFIXES = {
+    ACCESS_COOKIE: "__Host-",
+    REFRESH_COOKIE: "__Secure-",
+    LINK_COOKIE: "__Host-",
+    ROUND_TRIP_COOKIE: "__Host-",
+}
 
 
 def cookie_name(name: str, *, secure: bool) -> str:

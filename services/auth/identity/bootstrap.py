@@ -13,6 +13,7 @@ from libs.common.errors import ConfigurationError, InvalidRequest, Unavailable
 from libs.common.security.passwords import Passwords, generate_password
 from services.auth.identity import store
 from services.auth.identity.password_policy import require_good
+from services.auth.oidc import store as oidc
 from services.auth.password_reset import store as resets
 from services.auth.schema import MIGRATIONS
 from services.auth.sessions import store as sessions
@@ -93,6 +94,7 @@ class Bootstrap:
                 async with self._database.transaction() as connection:
                     await sessions.delete_expired_sessions(connection, TOKEN_LIFE_SECONDS)
                     await resets.delete_expired(connection)
+                    await oidc.forget_round_trips(connection)
             except Unavailable as error:
                 log.warning("expired sessions are kept for now: %s", error.detail)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)

@@ -50,6 +50,7 @@ _INSERT_USER = """
     )
     SELECT id FROM made
 """
+_LET_IN = "SELECT let_in_until > now() FROM auth.auth_user WHERE id = $1"
 _HAS_SUPERUSER = "SELECT EXISTS (SELECT FROM auth.auth_user WHERE is_superuser)"
 
 
@@ -67,6 +68,11 @@ async def find_account(connection: Connection, username: str) -> Account | None:
 async def lock_unchanged(connection: Connection, account: Account) -> bool:
     """Hold the account's row; False when its password has been changed since it was looked at."""
     return bool(await connection.fetchval(_LOCK_UNCHANGED, account.id, account.password_changed_at))
+
+
+async def is_let_in(connection: Connection, user_id: UserId) -> bool:
+    """Whether the operator lets this account sign in by password where that is turned off."""
+    return bool(await connection.fetchval(_LET_IN, user_id))
 
 
 async def get_identity(connection: Connection, user_id: UserId) -> Identity | None:

@@ -56,6 +56,8 @@ class Challenged:
     id: UUID
     user_id: UserId
     username: str
+    identity_id: UUID | None
+    """Of who was let in by a provider."""
 
 
 class ChallengeRequest(BaseModel):

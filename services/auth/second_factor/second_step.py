@@ -136,7 +136,9 @@ class SecondStep:
             else:
                 await self._codes.use(connection, challenged.user_id, right)
             await self._throttle.succeeded(connection, attempt)
-            grant = await self._sessions.open(connection, signer, identity, client, "second-factor")
+            grant = await self._sessions.open(
+                connection, signer, identity, client, "second-factor", challenged.identity_id
+            )
         return SignedIn(grant, right.new.shown if isinstance(right, FirstCode) else None)
 
 

@@ -66,15 +66,16 @@ _SEALED_OTHERWISE = """
 """
 _BY_KEY = "SELECT key_reference, count(*) AS number FROM auth.totp GROUP BY 1"
 _INSERT_CHALLENGE = """
-    INSERT INTO auth.sign_in_challenge (id, user_id, password_changed_at, expires_at)
-    SELECT $1, id, password_changed_at, now() + $3 * interval '1 second' FROM auth.auth_user WHERE id = $2
+    INSERT INTO auth.sign_in_challenge (id, user_id, password_changed_at, expires_at, identity_id)
+    SELECT $1, id, password_changed_at, now() + $3 * interval '1 second', $4
+    FROM auth.auth_user WHERE id = $2
 """
 _LIVING = """
     challenge.id = $1 AND u.id = challenge.user_id AND u.is_active AND challenge.expires_at > now()
     AND u.password_changed_at IS NOT DISTINCT FROM challenge.password_changed_at
 """
 _FIND_CHALLENGE = f"""
-    SELECT challenge.id, u.id AS user_id, u.username
+    SELECT challenge.id, u.id AS user_id, u.username, challenge.identity_id
     FROM auth.sign_in_challenge AS challenge, auth.auth_user AS u WHERE {_LIVING}
 """
 _USE_CHALLENGE = f"""
@@ -169,10 +170,10 @@ async def count_by_key(connection: Connection) -> dict[str, int]:
 
 
 async def insert_challenge(
-    connection: Connection, challenge_id: UUID, user_id: UserId, seconds: float
+    connection: Connection, challenge_id: UUID, user_id: UserId, seconds: float, identity_id: UUID | None
 ) -> None:
-    """Note that the account's password was right."""
-    await connection.execute(_INSERT_CHALLENGE, challenge_id, user_id, seconds)
+    """Note that the account's password was right, or that a provider has said who it is."""
+    await connection.execute(_INSERT_CHALLENGE, challenge_id, user_id, seconds, identity_id)
 
 
 async def find_challenge(connection: Connection, challenge_id: UUID) -> Challenged | None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from libs.common.audit.acts import about, come_as, note_done
 from libs.common.database.postgres import Connection, Database
-from libs.common.errors import NotAuthenticated, Unavailable, WrongCredentials
+from libs.common.errors import NotAuthenticated, PermissionDenied, Unavailable, WrongCredentials
 from libs.common.ids import UserId, new_uuid
 from libs.common.security.passwords import Passwords
 from services.auth.identity import store as accounts
 from services.auth.identity.models import Account, Identity, normal_username
 from services.auth.metrics import AuthMetrics
 from services.auth.second_factor import store as factors
-from services.auth.second_factor.models import Method
+from services.auth.second_factor.models import Method, Standing
 from services.auth.sessions import rotation, store
 from services.auth.sessions.models import Client, Session, SessionProof
 from services.auth.sessions.rotation import Decision, RefreshToken
@@ -69,6 +70,7 @@ class Sessions:
         self._key = key
         self._metrics = metrics
         self._throttle = throttle
+        self._by_password = settings.password_sign_in
         self._lifetime = timedelta(seconds=settings.access_token_seconds)
         self._session_seconds = settings.session_seconds
         self._idle = timedelta(seconds=settings.session_idle_seconds)
@@ -77,9 +79,11 @@ class Sessions:
     async def sign_in(self, username: str, password: str, client: Client) -> Grant | Challenge:
         """Begin a session, or ask for the second factor of an account that has, or must have, one.
 
-        Raises WrongCredentials, which never tells what was wrong, TooManyRequests or Unavailable.
+        Raises WrongCredentials, which never tells what was wrong, PermissionDenied where passwords are turned
+        off, TooManyRequests or Unavailable.
         """
         try:
+            await self._require_by_password(username)
             signer = await self._key.signer()
             attempt = await self._throttle.begin(username, client.address)
             try:
@@ -93,6 +97,19 @@ class Sessions:
             raise
         self._metrics.signed_in("ok" if isinstance(begun, Grant) else "challenged")
         return begun
+
+    async def _require_by_password(self, username: str) -> None:
+        if self._by_password:
+            return
+        account = await self._find(username)
+        if account is not None:
+            async with self._database.connection() as connection:
+                if await accounts.is_let_in(connection, account.id):
+                    return
+        self._metrics.signed_in("turned_off")
+        raise PermissionDenied(
+            "Passwords are turned off: sign in with a provider.", code="password-sign-in-off"
+        )
 
     async def _check(self, username: str, password: str, *, stranger: bool) -> Account:
         account = await self._find(username)
@@ -125,14 +142,26 @@ class Sessions:
             asked = await factors.asked(connection, account.id)
             if not asked.any:
                 return await self.open(connection, signer, identity, client, "password")
-            challenge_id = new_uuid()
-            await factors.insert_challenge(
-                connection, challenge_id, account.id, CHALLENGE_LIFE.total_seconds()
-            )
-            come_as(f"user:{account.id}", None)
-            await note_done(connection, "challenge", challenge_id)
+            return await self.challenge(connection, signer, account.id, asked)
+
+    async def challenge(
+        self,
+        connection: Connection,
+        signer: TokenSigner,
+        user_id: UserId,
+        asked: Standing,
+        identity_id: UUID | None = None,
+    ) -> Challenge:
+        """Ask for the second factor within the caller's transaction.
+
+        `identity_id`: of who was let in by a provider.
+        """
+        challenge_id, seconds = new_uuid(), CHALLENGE_LIFE.total_seconds()
+        await factors.insert_challenge(connection, challenge_id, user_id, seconds, identity_id)
+        come_as(f"user:{user_id}", None)
+        await note_done(connection, "challenge", challenge_id)
         token = signer.sign_challenge(challenge_id, datetime.now(UTC), CHALLENGE_LIFE)
-        return Challenge(token, int(CHALLENGE_LIFE.total_seconds()), asked.methods)
+        return Challenge(token, int(seconds), asked.methods)
 
     async def open(
         self,
@@ -141,12 +170,23 @@ class Sessions:
         identity: Identity,
         client: Client,
         proof: SessionProof,
+        identity_id: UUID | None = None,
     ) -> Grant:
-        """Begin a session within the caller's transaction, once everything is proved that is asked for."""
+        """Begin a session within the caller's transaction, once everything is proved that is asked for.
+
+        `identity_id`: of who was let in by a provider.
+        """
         token = rotation.new_token(new_uuid())
         await accounts.note_login(connection, identity.id)
         expires_at = await store.insert_session(
-            connection, token.session_id, identity.id, token.hash, self._session_seconds, client, proof
+            connection,
+            token.session_id,
+            identity.id,
+            token.hash,
+            self._session_seconds,
+            client,
+            proof,
+            identity_id,
         )
         come_as(f"user:{identity.id}", f"session:{token.session_id.hex}")
         await note_done(connection, "session", token.session_id, proof=proof)
@@ -250,4 +290,4 @@ class Sessions:
 
 async def _lacks_proof(connection: Connection, session: Session) -> bool:
     """Whether a group demands more by now than the session was begun with."""
-    return session.proof == "password" and await factors.is_required(connection, session.user_id)
+    return session.proof != "second-factor" and await factors.is_required(connection, session.user_id)

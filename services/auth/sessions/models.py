@@ -13,8 +13,8 @@ from libs.common.ids import UserId
 from libs.common.security.passwords import MAX_PASSWORD_LENGTH
 from services.auth.identity.models import MAX_USERNAME_LENGTH
 
-SessionProof = Literal["password", "second-factor"]
-"""What a session was begun with."""
+SessionProof = Literal["password", "provider", "second-factor"]
+"""What a session was begun with; `second-factor` also where a provider is trusted to have asked for one."""
 
 
 @dataclass(frozen=True)

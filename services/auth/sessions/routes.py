@@ -49,7 +49,7 @@ async def login(request: web.Request) -> web.Response:
 async def refresh(request: web.Request) -> web.Response:
     """Exchange a refresh token for new tokens; the cookie for new cookies."""
     sessions = request.app[SESSIONS]
-    found = await _refresh_token(request)
+    found = await read_refresh_token(request)
     grant = await sessions.refresh(found.token, client_of(request), former=found.former)
     return answer_grant(request, grant, cookie=found.by_cookie)
 
@@ -57,12 +57,9 @@ async def refresh(request: web.Request) -> web.Response:
 async def logout(request: web.Request) -> web.Response:
     """End the session and clear the cookies."""
     sessions = request.app[SESSIONS]
-    await sessions.sign_out((await _refresh_token(request)).token)
+    await sessions.sign_out((await read_refresh_token(request)).token)
     response = web.Response(status=204, headers={"Cache-Control": "no-store"})
-    secure = over_https(request)
-    _drop_cookies(response, secure=secure)
-    if secure:
-        _drop_former_cookies(response)
+    drop_session_cookies(request, response)
     return response
 
 
@@ -157,7 +154,7 @@ class Presented:
     former: bool = False
 
 
-async def _refresh_token(request: web.Request) -> Presented:
+async def read_refresh_token(request: web.Request) -> Presented:
     """The refresh token; a body goes before the cookie. Raises InvalidRequest or PermissionDenied."""
     if request.can_read_body:
         body = await read_body(request, RefreshRequest)
@@ -194,30 +191,39 @@ def answer_grant(
     )
     response = json_response(answer.model_dump(exclude_none=True))
     if cookie:
-        secure = over_https(request)
-        for name, value, path, seconds in (
-            (ACCESS_COOKIE, grant.access_token, "/", grant.expires_in),
-            (REFRESH_COOKIE, grant.refresh_token, PREFIX, grant.session_expires_in),
-        ):
-            response.set_cookie(
-                cookie_name(name, secure=secure),
-                value,
-                path=path,
-                max_age=seconds,
-                secure=secure,
-                httponly=True,
-                samesite="Strict",
-            )
-        if secure:
-            _drop_former_cookies(response)
+        set_session_cookies(request, response, grant)
     return response
 
 
-def _drop_cookies(response: web.Response, *, secure: bool) -> None:
+def set_session_cookies(request: web.Request, response: web.Response, grant: Grant) -> None:
+    """Sign the browser in."""
+    secure = over_https(request)
+    for name, value, path, seconds in (
+        (ACCESS_COOKIE, grant.access_token, "/", grant.expires_in),
+        (REFRESH_COOKIE, grant.refresh_token, PREFIX, grant.session_expires_in),
+    ):
+        response.set_cookie(
+            cookie_name(name, secure=secure),
+            value,
+            path=path,
+            max_age=seconds,
+            secure=secure,
+            httponly=True,
+            samesite="Strict",
+        )
+    if secure:
+        _drop_former_cookies(response)
+
+
+def drop_session_cookies(request: web.Request, response: web.Response) -> None:
+    """Sign the browser out."""
+    secure = over_https(request)
     for name, path in COOKIE_PATHS:
         response.del_cookie(
             cookie_name(name, secure=secure), path=path, secure=secure, httponly=True, samesite="Strict"
         )
+    if secure:
+        _drop_former_cookies(response)
 
 
 def _drop_former_cookies(response: web.Response) -> None:

@@ -8,6 +8,8 @@ from uuid import UUID
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -48,6 +50,7 @@ class TokenSigner:
             {"use": "sig", "alg": ALGORITHM},
         )
         self.kid = self._key.thumbprint()
+        self._seed = seed
         self._registry = token_registry()
 
     def sign(
@@ -116,6 +119,10 @@ class TokenSigner:
         # A hostile header can be any JSON value, which joserfc meets with Python's own errors.
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
             return None
+
+    def derived(self, purpose: str) -> bytes:
+        """32 bytes that all replicas have, and which tell nothing of the key (RFC 5869)."""
+        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(self._seed)
 
     def key_set(self) -> KeySetResponse:
         """The public half, for verifiers."""

@@ -11,8 +11,9 @@ from services.auth.sessions.models import Client, Session, SessionProof
 
 _INSERT_SESSION = """
     INSERT INTO auth.auth_session
-        (id, user_id, token_hash, expires_at, user_agent, remote_address, last_used_at, proof)
-    VALUES ($1, $2, $3, now() + $4 * interval '1 second', left($5, 512), left($6, 64), now(), $7)
+        (id, user_id, token_hash, expires_at, user_agent, remote_address, last_used_at, proof,
+        identity_id)
+    VALUES ($1, $2, $3, now() + $4 * interval '1 second', left($5, 512), left($6, 64), now(), $7, $8)
     RETURNING expires_at
 """
 _LOCK_SESSION = """
@@ -78,8 +79,9 @@ async def insert_session(
     seconds: int,
     client: Client,
     proof: SessionProof,
+    identity_id: UUID | None = None,
 ) -> datetime:
-    """Begin a session; when it ends."""
+    """Begin a session, of an identity at a provider if one is named; when it ends."""
     expires_at: datetime = await connection.fetchval(
         _INSERT_SESSION,
         session_id,
@@ -89,6 +91,7 @@ async def insert_session(
         client.user_agent,
         client.address,
         proof,
+        identity_id,
     )
     return expires_at
 

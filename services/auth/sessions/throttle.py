@@ -163,6 +163,21 @@ class Throttle:
             raise TooManyRequests(TOO_MANY_MAILS, retry_after=max(1, math.ceil(wait or first)))
         return allowed
 
+    async def begin_elsewhere(self, address: str) -> Attempt:
+        """Count an attempt at a provider, of whose account nothing is known yet; `abandon` takes it back.
+
+        Raises TooManyRequests or Unavailable.
+        """
+        settings, key = self._settings, f"provider:{_digest(address_group(address))}"
+        limit = Limit(key, settings.sign_in_free_failures_many, settings.sign_in_longest_delay_seconds)
+        first, forget = settings.sign_in_first_delay_seconds, settings.sign_in_forget_seconds
+        async with self._database.transaction() as connection:
+            wait = await COUNTERS.blocked_for(connection, [key])
+            counted = {} if wait else await COUNTERS.count(connection, [limit], first, forget)
+        if not counted:
+            raise self._refusal(wait or first)
+        return Attempt(key, counted, known=False)
+
     async def succeeded(self, connection: Connection, attempt: Attempt) -> None:
         """The password was right: the pair starts anew, and nothing was counted elsewhere."""
         await COUNTERS.take_back(connection, attempt.counted)

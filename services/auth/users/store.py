@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -85,6 +86,10 @@ _BUMP_ACCESS = """
 _STORE_HASH = """
     UPDATE auth.auth_user SET password = $2, must_change_password = $3, password_changed_at = now()
     WHERE id = $1
+"""
+_LET_IN = """
+    UPDATE auth.auth_user SET let_in_until = now() + $2 * interval '1 minute' WHERE id = $1
+    RETURNING let_in_until
 """
 _SET_DEFAULT_COLLECTION = "UPDATE auth.auth_user SET default_collection = $2 WHERE id = $1"
 _WHAT_GROUPS_GIVE = """
@@ -179,6 +184,12 @@ async def bump_access(connection: Connection, user_ids: Sequence[int]) -> None:
 async def set_password(connection: Connection, user_id: int, encoded: str, *, must_change: bool) -> None:
     """Store a new hash."""
     await connection.execute(_STORE_HASH, user_id, encoded, must_change)
+
+
+async def let_in(connection: Connection, user_id: int, minutes: int) -> datetime:
+    """Let an account sign in by password for a while; until when."""
+    until: datetime = await connection.fetchval(_LET_IN, user_id, float(minutes))
+    return until
 
 
 async def set_default_collection(connection: Connection, user_id: int, collection: str) -> None:

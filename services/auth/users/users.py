@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from libs.common import permissions
@@ -179,6 +180,19 @@ class Users:
             await admin_log.note(
                 connection, actor.user_id, USER, user_id, username, admin_log.CHANGED, ["password"]
             )
+
+    async def let_in(self, actor: Actor, user_id: int, minutes: int) -> datetime:
+        """Let an account sign in by password for a while, where that is turned off; until when.
+
+        Raises NotFound.
+        """
+        async with self._database.transaction() as connection:
+            _, username, _ = await _lock(connection, user_id)
+            until = await store.let_in(connection, user_id, minutes)
+            await admin_log.note(
+                connection, actor.user_id, USER, user_id, username, admin_log.CHANGED, ["password_sign_in"]
+            )
+            return until
 
     async def change_own_password(
         self, user_id: int, session_id: UUID | None, change: PasswordChange

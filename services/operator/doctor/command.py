@@ -9,7 +9,16 @@ import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from services.operator.doctor import certificates, configuration, database, http, mail, places, queues
+from services.operator.doctor import (
+    certificates,
+    configuration,
+    database,
+    http,
+    mail,
+    places,
+    providers,
+    queues,
+)
 from services.operator.doctor.checks import Check, examine
 from services.operator.doctor.report import Finding, as_json, as_text, exit_code
 from services.operator.doctor.settings import DoctorSettings
@@ -71,6 +80,7 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
         Check(http.REVOKED, partial(http.check_revocations, settings)),
         Check(mail.NAME, partial(mail.check, settings)),
         Check(http.TRACES, partial(http.check_traces, settings)),
+        Check(providers.NAME, partial(providers.check, settings)),
         Check(certificates.NAME, partial(asyncio.to_thread, certificates.check_files, settings)),
         *(
             Check(f"certificate {peer.host}:{peer.port}", partial(certificates.check_peer, peer))

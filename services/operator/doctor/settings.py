@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from libs.common.settings.database import PostgresUrl
@@ -23,6 +25,9 @@ class DoctorSettings(OperatorSettings, SmtpSettings):
         IngestSettings.model_fields["max_file_bytes"].default,
         ge=1,
         description="As ingest has it: what the spool must have room for.",
+    )
+    oidc_providers_file: Path | None = Field(
+        None, description="As auth has it: `doctor` asks each provider who it is."
     )
     results_database_url: PostgresUrl | None = Field(
         None, description="DATABASE_URL of results, tried by `doctor`; unset: DATABASE_URL."
