@@ -148,6 +148,7 @@ TABLE = {
     "GET /api/results/openapi.json": everybody(200),
     "GET /api/results": only(200, *SENDERS, *LINKS),
     "GET /api/results/summary": only(200, *SENDERS, *LINKS),
+    "GET /api/results/facets": only(200, *SENDERS, *LINKS),
     "GET /api/results/{file_id}": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
     "GET /api/results/{file_id}/log": of_file(200, *SHOWN, hidden=SENDERS),
     "GET /api/results/{file_id}/thumbnail": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),

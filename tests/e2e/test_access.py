@@ -112,6 +112,7 @@ async def test_links_open_results_and_nothing_else(settings: dict[str, Any]) -> 
     assert opened == {
         "GET /api/results",
         "GET /api/results/summary",
+        "GET /api/results/facets",
         "GET /api/results/{file_id}",
         "GET /api/results/{file_id}/thumbnail",
         "GET /api/results/{file_id}/frame-means",
@@ -315,6 +316,7 @@ UNSEEN = {
     "GET /api/auth/totp": "refusals",
     "GET /api/auth/directory": "refusals",
     "GET /api/results/summary": "refusals",
+    "GET /api/results/facets": "refusals",
     "GET /api/studies/facets": "refusals",
     "GET /api/changes": "refusals",
     "GET /api/links/session": "refusals",

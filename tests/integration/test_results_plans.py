@@ -194,6 +194,10 @@ QUERIES: dict[str, dict[str, Any]] = {
     "absent word": {"q": "toaster"},
     "uid": {"q": "2.25.7777"},
     "beginning of a uid": {"q": "1.2.1077"},
+    "rare owner": {"owner": 7},
+    "absent owner": {"owner": 12345},
+    "oldest first": {"sort": "received"},
+    "oldest first of a rare state": {"sort": "received", "state": "failed"},
     "file id": {"q": "019b7ff0-ce34-7000-8000-000000000000"},
 }
 
@@ -289,7 +293,15 @@ async def test_counting_touches_no_file(sql: Connection, seen: str) -> None:
     assert sum(counts.values()) == {"little": 20, "much": 16_660, "everything": MANY}[seen]
 
 
-FREQUENT = {"everything", "frequent state", "frequent modality", "frequent device", "frequent word", "a day"}
+FREQUENT = {
+    "oldest first",
+    "everything",
+    "frequent state",
+    "frequent modality",
+    "frequent device",
+    "frequent word",
+    "a day",
+}
 
 
 @pytest.mark.parametrize("asked", QUERIES)

@@ -172,3 +172,50 @@ async def test_the_ends_in_time_are_exact(results: Results) -> None:
     assert str(file_id) in await found(results, f"to={inside}")
     assert await found(results, f"to={received_at}") == []
     assert str(file_id) in await found(results, f"from={received_at}")
+
+
+async def test_lists_go_either_way_and_by_sender(results: Results) -> None:
+    sent = [str(await results.upload(file_name=f"{number}.dcm")) for number in range(5)]
+    await results.upload(received(owner_id=STRANGER, collection=f"user:{OWNER}"), file_name="other.dcm")
+    page = await results.json(f"/api/results?owner={OWNER}&sort=received&limit=3")
+    assert [row["file_id"] for row in page["results"]] == sent[:3]
+    page = await results.json(
+        f"/api/results?owner={OWNER}&sort=received&limit=3&cursor={page['next_cursor']}"
+    )
+    assert [row["file_id"] for row in page["results"]] == sent[3:]
+    assert page["next_cursor"] is None
+    assert len((await results.json(f"/api/results?owner={STRANGER}"))["results"]) == 1
+    await results.json("/api/results?sort=size", status=400)
+
+
+async def test_facets_count_with_the_other_filters_as_they_are(results: Results) -> None:
+    one = await results.upload(received(modality="CT"), file_name="a.dcm")
+    await results.publish(processed(one, device_name="ACME"))
+    two = await results.upload(received(modality="MR"), file_name="b.dcm")
+    await results.publish(failed(two))
+    await results.upload(received(modality="MR"), file_name="c.dcm")
+    await results.upload(received(owner_id=STRANGER), file_name="d.dcm")
+
+    async def facets(query: str) -> dict[str, Any]:
+        answer = await results.json(f"/api/results/facets?{query}")
+        assert answer["complete"]
+        return {
+            "total": answer["total"],
+            **{
+                name: {of["value"]: of["count"] for of in values} for name, values in answer["facets"].items()
+            },
+        }
+
+    assert await facets("") == {
+        "total": 3,
+        "state": {"processed": 1, "failed": 1, "received": 1},
+        "modality": {"CT": 1, "MR": 2},
+        "device": {"ACME": 1},
+        "owner": {str(OWNER): 3},
+        "collection": {f"user:{OWNER}": 3},
+    }
+    found = await facets("modality=MR&state=failed")
+    assert (found["total"], found["state"]) == (1, {"failed": 1, "received": 1})
+    assert found["modality"] == {"MR": 1}
+    assert (await facets("q=c.dcm"))["total"] == 1
+    await results.json("/api/results/facets?limit=5", status=400)

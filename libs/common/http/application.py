@@ -11,6 +11,7 @@ from libs.common import keys
 from libs.common.http.audited import AUDIT_RULES, AUDIT_TRAILS, audited, note_streamed
 from libs.common.http.authenticate import BASE_URL, BY_LINK, GATES, authenticate, declare, require_declared
 from libs.common.http.client import TRUSTED_PROXIES
+from libs.common.http.compression import compress_json
 from libs.common.http.cross_origin import CORS_ORIGINS, allow_origin, answer_preflight
 from libs.common.http.health import livez, metrics, readyz
 from libs.common.http.observe import observe
@@ -32,7 +33,9 @@ async def _telemetry(app: web.Application) -> AsyncIterator[None]:
 
 def create_app(settings: HttpSettings, telemetry: Telemetry) -> web.Application:
     """An application with everything that all services share, and no route of its own but health."""
-    app = web.Application(middlewares=[observe, audited, problems, answer_preflight, authenticate])
+    app = web.Application(
+        middlewares=[observe, compress_json, audited, problems, answer_preflight, authenticate]
+    )
     app[keys.TELEMETRY] = telemetry
     app[keys.READINESS] = {}
     app[keys.DEAD_LETTERS] = []

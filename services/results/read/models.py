@@ -65,7 +65,7 @@ class ResultSummary(BaseModel):
 
 
 class ResultList(BaseModel):
-    """One page of results, newest uploads first."""
+    """One page of results, newest uploads first unless asked otherwise."""
 
     results: list[ResultSummary]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
@@ -158,6 +158,35 @@ class Summary(BaseModel):
         return counted.model_copy(update={"total": counted.received + counted.processed + counted.failed})
 
 
+class FacetValue(BaseModel):
+    """A value and what has it."""
+
+    value: str
+    count: int
+
+
+class Facets(BaseModel):
+    """How much each value of a filter would find, with the other filters as they are."""
+
+    total: int = Field(description="What all filters together find")
+    complete: bool = Field(description="false: only the newest of what there is were looked at")
+    facets: dict[str, list[FacetValue]] = Field(
+        description="By filter, the most frequent values first; so many of each at most"
+    )
+
+    @classmethod
+    def of(cls, rows: list[tuple[str, str, int]], names: tuple[str, ...], *, complete: bool) -> Facets:
+        """From rows of a filter's name, a value and a count; the name `total` has one row."""
+        found: dict[str, list[FacetValue]] = {name: [] for name in names}
+        total = 0
+        for name, value, count in rows:
+            if name == "total":
+                total = count
+            else:
+                found[name].append(FacetValue(value=value, count=count))
+        return cls(total=total, complete=complete, facets=found)
+
+
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 _NO_MOMENT = "must be a date (2026-01-31) or a time with its offset (2026-01-31T08:00:00Z)"
@@ -194,8 +223,8 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ResultQuery(Query):
-    """Filters and paging of GET /api/results; all filters must hold."""
+class ResultFilter(Query):
+    """Which results; all filters must hold."""
 
     state: State | None = Field(None, description="Without it all but `superseded` are shown")
     modality: Text | None = Field(None, description="Exact, e.g. CT")
@@ -212,5 +241,12 @@ class ResultQuery(Query):
         "the patient's name or id, the accession number, a description, the device or the file name. Or the "
         "beginning of a UID, or a file id",
     )
+    owner: int | None = Field(None, ge=1, le=2**63 - 1, description="Who sent it")
+
+
+class ResultQuery(ResultFilter):
+    """Filters, order and paging of GET /api/results."""
+
+    sort: Literal["-received", "received"] = Field("-received", description="The newest first, or the oldest")
     limit: int = Field(50, ge=1, le=500)
     cursor: Text | None = Field(None, description="`next_cursor` of the page before")

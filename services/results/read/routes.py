@@ -18,10 +18,12 @@ from services.results.keys import DATABASE
 from services.results.read import store as queries
 from services.results.read.downloads import get_file, get_frame_means, get_thumbnail, head_file
 from services.results.read.models import (
+    Facets,
     FrameMeans,
     ProcessingLog,
     Result,
     ResultFacts,
+    ResultFilter,
     ResultList,
     ResultQuery,
     ResultSummary,
@@ -31,12 +33,12 @@ from services.results.read.visibility import parse_file_id, unknown
 
 
 async def list_results(request: web.Request) -> web.Response:
-    """Results that the caller may see, newest uploads first."""
+    """Results that the caller may see, by their upload."""
     caller, query = viewer(request), parse_query(request, ResultQuery)
-    before = None if query.cursor is None else decode_page(query.cursor)
+    after = None if query.cursor is None else decode_page(query.cursor)
     async with request.app[DATABASE].connection() as connection:
         # One row more than asked for says whether there is a next page.
-        rows = await queries.list_results(connection, caller, query, before, query.limit + 1)
+        rows = await queries.list_results(connection, caller, query, after, query.limit + 1)
     page = rows[: query.limit]
     more = len(rows) > query.limit
     speak_of(
@@ -51,6 +53,14 @@ async def list_results(request: web.Request) -> web.Response:
             next_cursor=encode_page(page[-1]["file_id"]) if more else None,
         ),
     )
+
+
+async def count_result_facets(request: web.Request) -> web.Response:
+    """What each value of a filter would find."""
+    caller, query = viewer(request), parse_query(request, ResultFilter)
+    async with request.app[DATABASE].connection() as connection:
+        rows, complete = await queries.count_facets(connection, caller, query)
+    return json_response(Facets.of(rows, queries.FACETS, complete=complete))
 
 
 async def get_summary(request: web.Request) -> web.Response:
@@ -106,6 +116,18 @@ OPERATIONS = (
         audited="refusals",
         tag="results",
         response=Summary,
+        permission="view_dicomresult",
+        by_link=True,
+    ),
+    Operation(
+        "GET",
+        "/results/facets",
+        count_result_facets,
+        "Count results by the values of each filter, with the other filters as they are",
+        audited="refusals",
+        tag="results",
+        query=ResultFilter,
+        response=Facets,
         permission="view_dicomresult",
         by_link=True,
     ),

@@ -87,35 +87,35 @@ async def read_items(connection: Connection, grantees: Sequence[str]) -> dict[st
 
 
 def shared_rows(
-    kinds: Iterable[ShareKind], viewer: Viewer, rows: Rows, below: Sequence[str], parameters: Parameters
+    kinds: Iterable[ShareKind], viewer: Viewer, rows: Rows, bounds: Sequence[str], parameters: Parameters
 ) -> list[str]:
-    """Queries for the first of `rows`, newest first, that shares of `kinds` open to `viewer`, a query each.
+    """Queries for the first of `rows`, by file id, that shares of `kinds` open to `viewer`, a query each.
 
-    `below` are parameters that file ids must lie below. Each share looks at what it is of, in the order of
-    the list, and at nothing else: OFFSET 0 keeps the planner from beginning with a filter. Several shares
-    may find the same row.
+    `bounds` of file ids are comparisons with parameters, e.g. `< $3`. Each share looks at what it is of, in
+    the order of the list, and at nothing else: OFFSET 0 keeps the planner from beginning with a filter.
+    Several shares may find the same row.
     """
     if viewer.visible is None:
         return []
     grantees, own = parameters.add(viewer.grantees), parameters.add(viewer.visible)
-    return [_branch(kind, rows, below, grantees, own) for kind in sorted(kinds)]
+    return [_branch(kind, rows, bounds, grantees, own) for kind in sorted(kinds)]
 
 
-def _branch(kind: ShareKind, rows: Rows, below: Sequence[str], grantees: str, own: str) -> str:
+def _branch(kind: ShareKind, rows: Rows, bounds: Sequence[str], grantees: str, own: str) -> str:
     """Files are walked in the order of their shares, up to the limit; each study or series gives as many."""
-    span = "".join(f" AND file.file_id < {bound}" for bound in below)
+    span = "".join(f" AND file.file_id {bound}" for bound in bounds)
     inner = f"""SELECT {rows.columns} FROM (
             SELECT * FROM {rows.table} AS file
             WHERE {_WHICH[kind]} AND file.collection = share.collection AND file.state <> 'erased'{span}
-            ORDER BY file.file_id DESC OFFSET 0
+            ORDER BY file.{rows.order} OFFSET 0
         ) AS file WHERE {" AND ".join(rows.conditions) or "true"} ORDER BY {rows.order} LIMIT {rows.limit}"""
     held = f"share.kind = '{kind}' AND share.collection <> ALL ({own}::text[]) AND {LIVE}"
     if kind != "file":
         return f"""SELECT file.* FROM results.share AS share CROSS JOIN LATERAL ({inner}) AS file
             WHERE share.grantee = ANY ({grantees}::text[]) AND {held}"""
-    span = "".join(f" AND share.file_id < {bound}" for bound in below)
+    span = "".join(f" AND share.file_id {bound}" for bound in bounds)
     return f"""SELECT file.* FROM unnest({grantees}::text[]) AS held (grantee) CROSS JOIN LATERAL (
             SELECT file.* FROM results.share AS share CROSS JOIN LATERAL ({inner}) AS file
             WHERE share.grantee = held.grantee AND {held}{span}
-            ORDER BY share.file_id DESC LIMIT {rows.limit}
+            ORDER BY share.{rows.order} LIMIT {rows.limit}
         ) AS file"""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -12,7 +12,7 @@ from libs.common.access import Viewer
 from libs.common.database.bounded import Parameters, Rows, fetch_planned
 from libs.common.database.postgres import Connection
 from libs.common.ids import lowest_id
-from services.results.read.models import ResultQuery
+from services.results.read.models import ResultFilter, ResultQuery
 from services.results.read.search import contains, parse_search
 from services.results.read.shared_store import ShareKind, held_kinds, shared_rows
 from services.results.read.visibility import LIVE, first_visible, seen
@@ -104,12 +104,13 @@ _COUNT_SHARED = f"""
 """
 
 # One literal condition per filter; those that are not set are left out, so that each plan fits its filters.
-_BEFORE = "file_id < {}"
+_BOUND = "file_id {}"
 _STATE = "state = {}"
 _NOT_SUPERSEDED = "state <> 'superseded'"
 _MODALITY = "modality = {}"
 _STUDY = "study_instance_uid = {}"
 _SERIES = "series_instance_uid = {}"
+_OWNER = "owner_id = {}"
 _DEVICE = "lower(device_name) LIKE lower({})"
 _FROM = "received_at >= {}"
 _TO = "received_at < {}"
@@ -126,63 +127,83 @@ _UID_BEGINS = "{0} ~>=~ {1} AND {0} ~<~ {2}"
 def list_statement(
     viewer: Viewer,
     query: ResultQuery,
-    before: UUID | None,
+    after: UUID | None,
     limit: int,
     kinds: Collection[ShareKind] = (),
 ) -> tuple[str, list[Any]]:
-    """The statement that lists results, and its values; `kinds` of things are shared with the viewer.
+    """The statement that lists results, and its values; `kinds` of things are shared with the viewer."""
+    parameters = Parameters()
+    standing = [_NOT_SUPERSEDED] if query.state is None else []
+    oldest = query.sort == "received"
+    begin = [] if after is None else [f"{'>' if oldest else '<'} {parameters.add(after)}"]
+    order = "file_id ASC" if oldest else "file_id DESC"
+    text = _list(viewer, query, parameters, Slice(_LIST_COLUMNS, order, limit, begin, standing), kinds)
+    return text, parameters.values
+
+
+class Slice(NamedTuple):
+    """Which part of a list, and what of it."""
+
+    columns: str
+    order: str
+    limit: int
+    begin: Sequence[str] = ()
+    """Comparisons that file ids must stand."""
+    conditions: Sequence[str] = ()
+
+
+def _list(
+    viewer: Viewer,
+    query: ResultFilter,
+    parameters: Parameters,
+    part: Slice,
+    kinds: Collection[ShareKind],
+) -> str:
+    """The query of results that stand a filter.
 
     What `q` may mean is asked for by one bounded branch each, and what is shared by one for each kind; a
     result that several of them find counts once.
     """
-    parameters = Parameters()
-    most = parameters.add(limit)
-    below = _below(parameters, query, before)
-    filters = _filters(parameters, query)
+    most, order = parameters.add(part.limit), part.order
+    bounds = [*part.begin, *_below(parameters, query)]
+    filters = [*part.conditions, *_filters(parameters, query)]
     meanings = meanings_of(parameters, query.q)
-    order = "file_id DESC"
-    bounds = [_BEFORE.format(bound) for bound in below]
+    within = [_BOUND.format(bound) for bound in bounds]
     branches = [
         first_visible(
-            viewer, Rows(_TABLE, _LIST_COLUMNS, (*bounds, *filters, *meaning), order, most), parameters
+            viewer, Rows(_TABLE, part.columns, (*within, *filters, *meaning), order, most), parameters
         )
         for meaning in meanings
     ]
     if kinds:
         any_meaning = " OR ".join(" AND ".join(meaning) or "true" for meaning in meanings)
-        wanted = Rows(_TABLE, _LIST_COLUMNS, (*filters, f"({any_meaning})"), order, most)
-        branches += shared_rows(kinds, viewer, wanted, below, parameters)
+        wanted = Rows(_TABLE, part.columns, (*filters, f"({any_meaning})"), order, most)
+        branches += shared_rows(kinds, viewer, wanted, bounds, parameters)
     found = " UNION ALL ".join(f"({branch})" for branch in branches)
-    return (
-        f"SELECT DISTINCT ON (file_id) * FROM ({found}) AS found ORDER BY {order} LIMIT {most}",
-        parameters.values,
-    )
+    return f"SELECT DISTINCT ON (file_id) * FROM ({found}) AS found ORDER BY {order} LIMIT {most}"
 
 
-def _below(parameters: Parameters, query: ResultQuery, before: UUID | None) -> list[str]:
-    """Parameters that the ids of all files of the list lie below."""
-    bounds = [] if before is None else [before]
-    if query.to is not None:
-        # An id is drawn before its file is received: a walk begins near `to`, not with the newest of all.
-        bounds.append(lowest_id(query.to.timestamp() + CLOCK_MARGIN))
-    return [parameters.add(bound) for bound in bounds]
+def _below(parameters: Parameters, query: ResultFilter) -> list[str]:
+    """What the ids of all files of the list stand."""
+    if query.to is None:
+        return []
+    # An id is drawn before its file is received: a walk begins near `to`, not with the newest of all.
+    return [f"< {parameters.add(lowest_id(query.to.timestamp() + CLOCK_MARGIN))}"]
 
 
-def _filters(parameters: Parameters, query: ResultQuery) -> list[str]:
+def _filters(parameters: Parameters, query: ResultFilter) -> list[str]:
     """Conditions that hold for every row of the list."""
     given = {
         _STATE: query.state,
         _MODALITY: query.modality,
         _STUDY: query.study,
         _SERIES: query.series,
+        _OWNER: query.owner,
         _DEVICE: None if query.device is None else contains(query.device),
         _FROM: query.from_,
         _TO: query.to,
     }
-    conditions = [form.format(parameters.add(value)) for form, value in given.items() if value is not None]
-    if query.state is None:
-        conditions.append(_NOT_SUPERSEDED)
-    return conditions
+    return [form.format(parameters.add(value)) for form, value in given.items() if value is not None]
 
 
 def meanings_of(parameters: Parameters, q: str | None) -> list[list[str]]:
@@ -203,11 +224,71 @@ def meanings_of(parameters: Parameters, q: str | None) -> list[list[str]]:
 
 
 async def list_results(
-    connection: Connection, viewer: Viewer, query: ResultQuery, before: UUID | None, limit: int
+    connection: Connection, viewer: Viewer, query: ResultQuery, after: UUID | None, limit: int
 ) -> list[asyncpg.Record]:
-    """Newest uploads first, below `before`."""
+    """In the order of `query`, behind `after`."""
     kinds = await held_kinds(connection, viewer)
-    return await fetch_planned(connection, *list_statement(viewer, query, before, limit, kinds))
+    return await fetch_planned(connection, *list_statement(viewer, query, after, limit, kinds))
+
+
+COUNTED_MOST = 20_000
+"""Results that are looked at to count the values of filters."""
+VALUES_MOST = 100
+"""Values of one filter that are told."""
+FACETS = ("state", "modality", "device", "owner", "collection")
+"""Filters whose values are counted."""
+_FACET_VALUES = {
+    "state": "state",
+    "modality": "modality",
+    "device": "device_name",
+    "owner": "owner_id::text",
+    "collection": "collection",
+}
+
+
+def facets_statement(
+    viewer: Viewer, query: ResultFilter, kinds: Collection[ShareKind] = ()
+) -> tuple[str, list[Any]]:
+    """The statement that counts the values of filters, each with the others as they are."""
+    parameters = Parameters()
+    others = query.model_copy(update={"state": None, "modality": None, "device": None, "owner": None})
+    columns = "file_id, state, modality, device_name, owner_id, collection"
+    text = _list(viewer, others, parameters, Slice(columns, "file_id DESC", COUNTED_MOST + 1), kinds)
+    asked: dict[str, str] = {}
+    if query.modality is not None:
+        asked["modality"] = _MODALITY.format(parameters.add(query.modality))
+    if query.device is not None:
+        asked["device"] = _DEVICE.format(parameters.add(contains(query.device)))
+    if query.owner is not None:
+        asked["owner"] = _OWNER.format(parameters.add(query.owner))
+    state = _NOT_SUPERSEDED if query.state is None else _STATE.format(parameters.add(query.state))
+
+    def where(but: str = "") -> str:
+        found = [condition for name, condition in asked.items() if name != but]
+        return " AND ".join([*found, *([state] if but != "state" else [])]) or "true"
+
+    counts = [
+        f"""(SELECT '{name}' AS facet, {value} AS value, count(*) AS files FROM seen
+            WHERE {value} IS NOT NULL AND {where(name)}
+            GROUP BY {value} ORDER BY files DESC, value LIMIT {VALUES_MOST})"""
+        for name, value in _FACET_VALUES.items()
+    ]
+    counts += [
+        f"SELECT 'total', '', count(*) FROM seen WHERE {where()}",
+        "SELECT 'looked', '', count(*) FROM seen",
+    ]
+    return f"WITH seen AS MATERIALIZED ({text}) {' UNION ALL '.join(counts)}", parameters.values
+
+
+async def count_facets(
+    connection: Connection, viewer: Viewer, query: ResultFilter
+) -> tuple[list[tuple[str, str, int]], bool]:
+    """Rows of filter, value and count, and whether all there is was looked at."""
+    kinds = await held_kinds(connection, viewer)
+    rows = await fetch_planned(connection, *facets_statement(viewer, query, kinds))
+    counts = [(row[0], row[1], row[2]) for row in rows]
+    looked = sum(count for name, _, count in counts if name == "looked")
+    return [of for of in counts if of[0] != "looked"], looked <= COUNTED_MOST
 
 
 async def get_result(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:

@@ -180,35 +180,6 @@ class Study(StudySummary):
     )
 
 
-class FacetValue(BaseModel):
-    """A value and what has it."""
-
-    value: str
-    count: int
-
-
-class Facets(BaseModel):
-    """How much each value of a filter would find, with the other filters as they are."""
-
-    total: int = Field(description="What all filters together find")
-    complete: bool = Field(description="false: only the newest of what there is were looked at")
-    facets: dict[str, list[FacetValue]] = Field(
-        description="By filter, the most frequent values first; so many of each at most"
-    )
-
-    @classmethod
-    def of(cls, rows: list[tuple[str, str, int]], names: tuple[str, ...], *, complete: bool) -> Facets:
-        """From rows of a filter's name, a value and a count; the name `total` has one row."""
-        found: dict[str, list[FacetValue]] = {name: [] for name in names}
-        total = 0
-        for name, value, count in rows:
-            if name == "total":
-                total = count
-            else:
-                found[name].append(FacetValue(value=value, count=count))
-        return cls(total=total, complete=complete, facets=found)
-
-
 def study_values(row: dict[str, Any]) -> dict[str, Any]:
     """The columns of a row by the names of StudySummary."""
     return {name: row[name] for name in StudySummary.model_fields}

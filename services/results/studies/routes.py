@@ -11,13 +11,13 @@ from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
 from services.results.cursors import StudyPlace, decode_study, encode_study
 from services.results.keys import DATABASE
+from services.results.read.models import Facets
 from services.results.studies import store
 from services.results.studies.conditions import FACETS, Order
 from services.results.studies.download import get_zip
 from services.results.studies.finding import find
 from services.results.studies.models import (
     CollectionQuery,
-    Facets,
     Study,
     StudyFilter,
     StudyList,
