@@ -34,6 +34,7 @@ from services.results.dead import routes as dead_routes
 from services.results.feed import routes as feed_routes
 from services.results.feed import store as changes
 from services.results.feed.reader import Feed
+from services.results.jobs import actions as action_routes
 from services.results.jobs import routes as job_routes
 from services.results.jobs.running import Jobs
 from services.results.keys import DATABASE, FEED, JOBS, LINKS, METRICS, REQUESTS, SETTINGS, STORAGE
@@ -119,6 +120,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             *processing_routes.OPERATIONS,
             *worker_routes.OPERATIONS,
             *job_routes.OPERATIONS,
+            *action_routes.OPERATIONS,
             *queue_routes.OPERATIONS,
         ),
         document_path="/api/results/openapi.json",

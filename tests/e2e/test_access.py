@@ -317,6 +317,7 @@ UNSEEN = {
     "GET /api/auth/directory": "refusals",
     "GET /api/results/summary": "refusals",
     "GET /api/results/facets": "refusals",
+    "GET /api/results/actions/{job_id}": "refusals",
     "GET /api/studies/facets": "refusals",
     "GET /api/changes": "refusals",
     "GET /api/links/session": "refusals",

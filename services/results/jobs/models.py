@@ -48,6 +48,75 @@ class JobFilter(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+class ActionFilter(JobFilter):
+    """What an action of somebody is about, as its job keeps it: files that they may change."""
+
+    action: Literal["retry"]
+    files: int | None = Field(None, description="So many were named; all are asked for already")
+    collections: tuple[str, ...] | None = Field(None, description="None: all there are")
+    owner: int | None = None
+    part_of_device: Text | None = None
+    q: Text | None = None
+
+
+class ActionQuery(BaseModel):
+    """Which files, as GET /api/results finds them, of collections that the caller manages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: Literal["failed"] = "failed"
+    collection: str | None = Field(None, pattern=COLLECTION_PATTERN)
+    modality: Text | None = None
+    study: Text | None = Field(None, description="Study Instance UID")
+    series: Text | None = Field(None, description="Series Instance UID")
+    device: Text | None = Field(None, description="Part of the device name, in any case")
+    owner: int | None = Field(None, ge=1, le=2**63 - 1, description="Who sent it")
+    from_: Since | None = Field(None, alias="from", description="Received at or after: date or RFC 3339")
+    to: Until | None = Field(None, description="Received before, or up to the end of this date (UTC)")
+    q: Text | None = Field(None, description="Words, or the beginning of a UID, as in lists")
+
+
+class ActionRequest(BaseModel):
+    """Something to be done with many files: those named by `ids`, or those that `where` finds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["retry"] = Field(description="Have failed files measured again")
+    ids: tuple[UUID, ...] | None = Field(None, min_length=1, max_length=300)
+    where: ActionQuery | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.ids is None) == (self.where is None):
+            raise ValueError("name either `ids` or `where`")
+        return self
+
+
+class LeftOut(BaseModel):
+    """How many of the named files nothing is done with, and why."""
+
+    unknown: int = Field(0, description="There are none such, or the caller does not see them")
+    not_managed: int = Field(0, description="The caller may see them, and not change them")
+    not_failed: int = Field(0, description="They are measured, wait, or were asked for already")
+
+
+class Action(BaseModel):
+    """How far something that is done with many files has come."""
+
+    id: UUID
+    action: Literal["retry"]
+    state: JobState
+    total: int | None = Field(description="Files that it is about; null until they are counted")
+    requested: int = Field(description="Files asked for so far")
+    processed: int
+    failed: int
+    under_way: int
+    left_out: LeftOut | None = Field(None, description="When it is begun with `ids`")
+    created_at: datetime
+    changed_at: datetime
+    finished_at: datetime | None
+
+
 class JobRequest(BaseModel):
     """A job to be made: the files of `where` are measured again, as much as their turn allows.
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
 from services.results.jobs import store
-from services.results.jobs.models import JobFilter
+from services.results.jobs.models import ActionFilter, JobFilter
 from services.results.jobs.pacing import Paced, allot
 from services.results.metrics import ResultsMetrics
 from services.results.processing.requests import Asker, ask
@@ -157,7 +157,8 @@ def _paced(row: asyncpg.Record) -> Paced:
 def _filter(row: asyncpg.Record) -> JobFilter | None:
     """Which files; None for what a newer release has written and this one does not know."""
     try:
-        return JobFilter.model_validate(orjson.loads(row["wanted"]))
+        wanted = orjson.loads(row["wanted"])
+        return (ActionFilter if "action" in wanted else JobFilter).model_validate(wanted)
     except ValidationError:
         log.warning("job %s waits for the release that made it: its filter is not known here", row["id"])
         return None

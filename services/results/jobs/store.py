@@ -10,7 +10,9 @@ import orjson
 
 from libs.common.database.bounded import Parameters, fetch_planned
 from libs.common.database.postgres import Connection
-from services.results.jobs.models import Job, JobFilter, JobState
+from services.results.jobs.models import ActionFilter, Job, JobFilter, JobState
+from services.results.read.search import contains
+from services.results.read.store import meanings_of
 
 _COLUMNS = """id, kind, state, wanted::text AS wanted, counted, total, requested, processed, failed,
     created_by, created_at, raised_at, changed_at, finished_at"""
@@ -26,7 +28,16 @@ _LIST = f"""
     SELECT {_COLUMNS} FROM results.job
     WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL OR state = $2) ORDER BY id DESC LIMIT $3
 """
-_COUNT_RUNNING = "SELECT count(*) FROM results.job WHERE state = 'running'"
+_COUNT_RUNNING = "SELECT count(*) FROM results.job WHERE state = 'running' AND NOT wanted ? 'action'"
+_COUNT_ACTIONS = """
+    SELECT count(*) FROM results.job WHERE state = 'running' AND created_by = $1 AND wanted ? 'action'
+"""
+_LOCK_MAKER = "SELECT pg_advisory_xact_lock(hashtextextended('results.actions ' || $1::bigint, 0))"
+_GET_ACTION = f"SELECT {_COLUMNS} FROM results.job WHERE id = $1 AND created_by = $2 AND wanted ? 'action'"
+_ALL_ASKED = f"""
+    UPDATE results.job SET counted = true, walked = true, total = $2, requested = $2 WHERE id = $1
+    RETURNING {_COLUMNS}
+"""
 _CANCEL = f"""
     UPDATE results.job SET state = 'cancelled', changed_at = now(), finished_at = now()
     WHERE id = $1 AND state = 'running' RETURNING {_COLUMNS}
@@ -113,6 +124,25 @@ async def count_running(connection: Connection) -> int:
     return int(await connection.fetchval(_COUNT_RUNNING))
 
 
+async def count_actions(connection: Connection, user_id: int) -> int:
+    """Running actions of one account, of which nobody begins another until the transaction ends."""
+    await connection.execute(_LOCK_MAKER, user_id)
+    return int(await connection.fetchval(_COUNT_ACTIONS, user_id))
+
+
+async def get_action(connection: Connection, job_id: UUID, user_id: int) -> Job | None:
+    """An action that this account has begun."""
+    row = await connection.fetchrow(_GET_ACTION, job_id, user_id)
+    return None if row is None else job_of(row)
+
+
+async def note_all_asked(connection: Connection, job_id: UUID, files: int) -> Job:
+    """There is no more to ask for."""
+    row = await connection.fetchrow(_ALL_ASKED, job_id, files)
+    assert row is not None  # noqa: S101  it was made in this transaction
+    return job_of(row)
+
+
 async def change(connection: Connection, job_id: UUID, how: str) -> Job | None:
     """`cancel`, `resume` or `raise` a job; None where its state does not allow it."""
     statement = {"cancel": _CANCEL, "resume": _RESUME, "raise": _RAISE}[how]
@@ -170,7 +200,10 @@ def job_of(row: asyncpg.Record) -> Job:
     """A row as it is answered."""
     values: dict[str, Any] = dict(row)
     under_way = values["requested"] - values["processed"] - values["failed"]
-    values |= {"where": orjson.loads(values["wanted"]), "under_way": max(under_way, 0)}
+    where = orjson.loads(values["wanted"])
+    # What somebody looked for may be a patient's name: that is shown to nobody who looks after jobs.
+    where.pop("q", None)
+    values |= {"where": where, "under_way": max(under_way, 0)}
     if not values["counted"]:
         values["total"] = None
     return Job.model_validate(values)
@@ -196,4 +229,17 @@ def _conditions(where: JobFilter, parameters: Parameters) -> list[str]:
         found.append(f"received_at >= {parameters.add(where.from_)}")
     if where.to is not None:
         found.append(f"received_at < {parameters.add(where.to)}")
-    return found
+    return found + (_of_action(where, parameters) if isinstance(where, ActionFilter) else [])
+
+
+def _of_action(where: ActionFilter, parameters: Parameters) -> list[str]:
+    """Only what its maker may change, whatever else is asked for."""
+    found = []
+    if where.collections is not None:
+        found.append(f"collection = ANY ({parameters.add(where.collections)}::text[])")
+    if where.owner is not None:
+        found.append(f"owner_id = {parameters.add(where.owner)}")
+    if where.part_of_device is not None:
+        found.append(f"lower(device_name) LIKE lower({parameters.add(contains(where.part_of_device))})")
+    meanings = [" AND ".join(meaning) for meaning in meanings_of(parameters, where.q) if meaning]
+    return [*found, f"({' OR '.join(f'({meaning})' for meaning in meanings)})"] if meanings else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -15,6 +16,11 @@ _FIND = f"""
     FROM results.upload_dicomresult AS file
     WHERE file_id = $1 AND state <> 'erased' AND {seen("$2", "$3")}
 """
+
+
+_FIND_MANY = _FIND.replace("SELECT ", "SELECT file_id, ", 1).replace(
+    "file_id = $1", "file_id = ANY ($1::uuid[])"
+)
 
 
 class SeenFile(NamedTuple):
@@ -31,3 +37,16 @@ async def find_seen(connection: Connection, file_id: UUID, viewer: Viewer) -> Se
     if row is None:
         return None
     return SeenFile(row["state"], row["shared"] or viewer.may_manage(row["collection"]))
+
+
+async def find_all_seen(
+    connection: Connection, file_ids: Sequence[UUID], viewer: Viewer
+) -> dict[UUID, SeenFile]:
+    """Those of the files that `viewer` sees."""
+    rows = await connection.fetch(_FIND_MANY, file_ids, viewer.visible, viewer.grantees)
+    return {
+        UUID(bytes=row["file_id"].bytes): SeenFile(
+            row["state"], row["shared"] or viewer.may_manage(row["collection"])
+        )
+        for row in rows
+    }

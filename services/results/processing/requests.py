@@ -78,6 +78,10 @@ class Requests:
         self._metrics = metrics
         self._wake = wake
 
+    def wake(self) -> None:
+        """Events of requests wait in the outbox."""
+        self._wake()
+
     async def retry(self, file_id: UUID, viewer: Viewer) -> FileRequested:
         """Have a failed file tried again: it is `received` once more.
 
