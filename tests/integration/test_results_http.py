@@ -396,6 +396,8 @@ async def test_openapi_lists_every_route(results: Results) -> None:
         document: dict[str, Any] = await response.json()
     read = {path.replace("{}", "{file_id}") for path in PATHS}
     others = {"/api/results/{file_id}/retry", "/api/results/{file_id}/log"}
+    others |= {"/api/results/facets", "/api/results/actions", "/api/results/actions/{job_id}"}
+    others |= {f"/api/studies{more}" for more in ("", "/facets", "/{study_uid}", "/{study_uid}/zip")}
     others |= {path for path in document["paths"] if path.startswith("/api/processing/")}
     assert set(document["paths"]) - others == read | {"/api/shares/{share_id}", *LINKS}
     assert set(document["paths"]["/api/results/{file_id}/file"]) == {"get", "head"}

@@ -16,9 +16,9 @@ from libs.dicom.measure.measures import Measures
 from libs.dicom.pixels.image import Image, Layout, Words
 from libs.dicom.pixels.native import Block
 from libs.dicom.render.palette import apply_palette
+from libs.dicom.render.sizes import LARGEST, SMALLER, join
 from libs.dicom.render.transform import FunctionalGroups, Lut, Window, lut, rescale, window
 
-LONGEST_SIDE = 256
 _QUALITY = 85
 
 Gray = NDArray[np.uint8]
@@ -31,7 +31,7 @@ class Sampler:
         self.frame = image.frames // 2
         self.ybr = image.photometric.startswith("YBR") and image.photometric not in ("YBR_RCT", "YBR_ICT")
         self._columns = image.columns
-        self._step = max(1, max(image.rows, image.columns) // LONGEST_SIDE)
+        self._step = max(1, max(image.rows, image.columns) // LARGEST)
         self._planes: dict[int, list[Words]] = {}
 
     def see(self, block: Block) -> None:
@@ -61,7 +61,7 @@ class Sampler:
 
 
 def thumbnail(sampler: Sampler, image: Image, layout: Layout, measures: Measures) -> tuple[bytes | None, str]:
-    """Give the JPEG, or None and the reason why there is none."""
+    """Give the JPEG and its smaller sizes, or None and the reason why there is none."""
     try:
         cells = sampler.picture()
         if cells.shape[2] == 1 and image.photometric != "PALETTE COLOR":
@@ -70,14 +70,27 @@ def thumbnail(sampler: Sampler, image: Image, layout: Layout, measures: Measures
             picture = _color(cells, image, layout, ybr=sampler.ybr)
         else:
             return None, "no rendering for this number of samples per pixel"
-        picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Pillow.Resampling.BILINEAR)
-        out = io.BytesIO()
-        picture.save(out, "JPEG", quality=_QUALITY)
-        return out.getvalue(), ""
+        picture.thumbnail((LARGEST, LARGEST), Pillow.Resampling.BILINEAR)
+        return join(_jpeg(picture), [_smaller(picture, side) for side in SMALLER]), ""
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - an edge: lookup tables may be broken in any way
         return None, f"cannot be rendered ({type(error).__name__})"
+
+
+def _jpeg(picture: Pillow.Image) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=_QUALITY)
+    return out.getvalue()
+
+
+def _smaller(picture: Pillow.Image, side: int) -> bytes:
+    """It with a longest side of `side`; nothing where it is no larger."""
+    if max(picture.size) <= side:
+        return b""
+    small = picture.copy()
+    small.thumbnail((side, side), Pillow.Resampling.BILINEAR)
+    return _jpeg(small)
 
 
 def _gray(cells: Words, frame: int, image: Image, layout: Layout, measures: Measures) -> Gray:

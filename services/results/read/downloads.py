@@ -12,12 +12,14 @@ from aiohttp import hdrs, web
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, RangeNotSatisfiable, ThumbnailMissing
 from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
-from libs.common.http.json import NO_STORE, json_response
+from libs.common.http.json import NO_STORE, json_response, parse_query
 from libs.common.http.problems import problem_of
 from libs.common.ids import analysis_key, file_key, thumbnail_key
 from libs.common.storage import ObjectReader
+from libs.dicom.render.sizes import pick
 from services.results.keys import DATABASE, METRICS, STORAGE
 from services.results.read import store as queries
+from services.results.read.models import ThumbnailQuery
 from services.results.read.ranges import content_disposition, etag_matches, parse_range
 from services.results.read.visibility import parse_file_id, unknown
 
@@ -83,16 +85,17 @@ def _range_header(request: web.Request, etag: str) -> str | None:
 
 async def get_thumbnail(request: web.Request) -> web.StreamResponse:
     """A small JPEG of the middle frame."""
+    side = int(parse_query(request, ThumbnailQuery).size)
     file_id = parse_file_id(request.match_info["file_id"])
     row = await _visible(request, file_id)
     if not row["thumbnail"]:
         raise ObjectNotFound("This result has no thumbnail.")
     body, digest = await _read_thumbnail(request, file_id)
-    etag = f'"{digest}"'
+    etag = f'"{digest}-{side}"'
     headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: CACHE_CONTROL, "X-Content-Type-Options": "nosniff"}
     if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag):
         return web.Response(status=304, headers=headers)
-    return web.Response(body=body, headers=headers, content_type="image/jpeg")
+    return web.Response(body=pick(body, side), headers=headers, content_type="image/jpeg")
 
 
 async def _read_thumbnail(request: web.Request, file_id: UUID) -> tuple[bytes, str]:

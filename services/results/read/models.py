@@ -223,6 +223,14 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class ThumbnailQuery(Query):
+    """How large a thumbnail is wanted."""
+
+    size: Literal["64", "128", "256"] = Field(
+        "256", description="Longest side in pixels; files measured before there were sizes have the largest"
+    )
+
+
 class ResultFilter(Query):
     """Which results; all filters must hold."""
 

@@ -28,6 +28,7 @@ from services.results.read.models import (
     ResultQuery,
     ResultSummary,
     Summary,
+    ThumbnailQuery,
 )
 from services.results.read.visibility import parse_file_id, unknown
 
@@ -159,6 +160,7 @@ OPERATIONS = (
         "Small picture of the middle frame",
         audited="together",
         tag="results",
+        query=ThumbnailQuery,
         response_type="image/jpeg",
         problems=(NotFound, ObjectNotFound, ThumbnailMissing),
         permission="view_dicomresult",
