@@ -162,8 +162,8 @@ TABLE = {
     "POST /api/results/{file_id}/retry": of_file(
         409, *MANAGING, "managing", hidden=("stranger", "member-none")
     ),
-    "POST /api/results/actions": only(415, *UPLOADERS, "administrator"),
-    "GET /api/results/actions/{job_id}": only(404, *UPLOADERS, "administrator"),
+    "POST /api/results/actions": only(415, *SHARERS),
+    "GET /api/results/actions/{job_id}": only(404, *SHARERS),
     "GET /api/studies": only(200, *SENDERS, *LINKS),
     "GET /api/studies/facets": only(200, *SENDERS, *LINKS),
     "GET /api/studies/{study_uid}": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
