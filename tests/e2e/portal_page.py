@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
+from tests.e2e.axe import violations
+from tests.e2e.conftest import System
 from tests.e2e.processes import PASSWORD
+
+WIDTHS = {"phone": (390, 844), "desktop": (1280, 850)}
 
 
 @dataclass
@@ -76,3 +83,42 @@ class Portal:
     def measure(self, name: str) -> Locator:
         """The value of a measure on a result's page."""
         return self.page.locator(f'[data-measure="{name}"]')
+
+
+NewReader = Callable[..., Portal]
+
+
+def readers(browser: Browser, system: System) -> Iterator[NewReader]:
+    """For a fixture: makes accounts, each signed in at a path in a profile of its own, and closes them."""
+    contexts = []
+
+    def make(
+        path: str = "/", *, locale: str = "es-ES", scheme: str = "light", width: str = "desktop"
+    ) -> Portal:
+        name = f"reader-{secrets.token_hex(4)}"
+        system.create_user(name)
+        wide, high = WIDTHS[width]
+        context = browser.new_context(
+            locale=locale,
+            color_scheme="dark" if scheme == "dark" else "light",
+            viewport={"width": wide, "height": high},
+        )
+        contexts.append(context)
+        portal = Portal(context.new_page(), system.urls["portal"], name)
+        portal.open(path)
+        portal.enter(name)
+        expect(portal.page.locator(".account .menu-button")).to_be_visible()
+        return portal
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def seen(page: Page, name: str) -> None:
+    """Nothing that axe finds, nothing to scroll sideways for; a picture where SCREENSHOTS says."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png")
+    assert violations(page) == [], name
+    wide = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide[0] <= wide[1], name

@@ -180,7 +180,7 @@ def test_whoever_is_signed_in_sees_on_the_links_page_what_it_opens(
     name = f"reader-{secrets.token_hex(4)}"
     embedded_system.create_user(name, staff=True)
     reader = Portal(context.new_page(), maker.portal.url, name)
-    reader.open()
+    reader.open("/files")
     reader.enter(name)
     expect(reader.result_row("CT_small.dcm").first).to_be_visible()
     page = reader.page
@@ -199,5 +199,5 @@ def test_whoever_is_signed_in_sees_on_the_links_page_what_it_opens(
     page.get_by_role("button", name="Close the link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("The link is not open")
     page.locator(".brand").click()
-    expect(page.locator(".site-nav")).to_be_visible()
+    page.locator('.site-nav a[href="/files"]').click()
     expect(reader.result_row("CT_small.dcm").first).to_be_visible()

@@ -210,7 +210,7 @@ def test_a_phone_shows_whole_values_and_results_before_filters(new_reader: NewRe
     reader.upload(sample("CT_small.dcm"), sample("rtplan.dcm"))
     for name in ("CT_small.dcm", "rtplan.dcm"):
         reader.expect_upload(name, "processed")
-    search = page.get_by_label("Buscar")
+    search = page.get_by_label("Buscar", exact=True)
     expect(search).to_be_hidden()
     page.locator(".filters-box > summary").focus()
     page.keyboard.press("Enter")

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from pydicom.data import get_testdata_file
 
 from tests.chromium import chromium
-from tests.e2e.axe import violations
 from tests.e2e.conftest import System
-from tests.e2e.portal_page import Portal
+from tests.e2e.portal_page import WIDTHS, NewReader, readers, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-Reader = Callable[..., Portal]
-WIDTHS = {"phone": (390, 844), "desktop": (1280, 850)}
 
 
 @pytest.fixture(scope="module")
@@ -28,31 +23,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[Reader]:
-    """A new account, signed in at `path`."""
-    contexts = []
-
-    def make(
-        path: str = "/", *, locale: str = "es-ES", scheme: str = "light", width: str = "desktop"
-    ) -> Portal:
-        name = f"reader-{secrets.token_hex(4)}"
-        embedded_system.create_user(name)
-        wide, high = WIDTHS[width]
-        context = browser.new_context(
-            locale=locale,
-            color_scheme="dark" if scheme == "dark" else "light",
-            viewport={"width": wide, "height": high},
-        )
-        contexts.append(context)
-        portal = Portal(context.new_page(), embedded_system.urls["portal"], name)
-        portal.open(path)
-        portal.enter(name)
-        expect(portal.page.locator(".menu-button").last).to_be_visible()
-        return portal
-
-    yield make
-    for context in contexts:
-        context.close()
+def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
+    yield from readers(browser, embedded_system)
 
 
 def sample(name: str) -> Path:
@@ -61,18 +33,9 @@ def sample(name: str) -> Path:
     return Path(found)
 
 
-def seen(page: Page, name: str) -> None:
-    """Nothing that axe finds, nothing that has to be scrolled sideways; a picture where SCREENSHOTS says."""
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png")
-    assert violations(page) == [], name
-    wide = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-    assert wide[0] <= wide[1], name
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(("locale", "scheme"), [("es-ES", "light"), ("en-US", "dark")])
-def test_every_page_is_accessible(new_reader: Reader, width: str, locale: str, scheme: str) -> None:
+def test_every_page_is_accessible(new_reader: NewReader, width: str, locale: str, scheme: str) -> None:
     reader = new_reader("/upload", locale=locale, scheme=scheme, width=width)
     page, name = reader.page, f"{width}-{locale[:2]}-{scheme}"
     reader.upload(sample("CT_small.dcm"))
@@ -100,7 +63,7 @@ def test_every_page_is_accessible(new_reader: Reader, width: str, locale: str, s
     assert reader.troubles == []
 
 
-def test_keys_lead_to_pages_and_regions_and_stay_out_of_fields(new_reader: Reader) -> None:
+def test_keys_lead_to_pages_and_regions_and_stay_out_of_fields(new_reader: NewReader) -> None:
     reader = new_reader("/files")
     page = reader.page
     expect(page.locator(".live-mark")).to_be_visible()
@@ -119,7 +82,7 @@ def test_keys_lead_to_pages_and_regions_and_stay_out_of_fields(new_reader: Reade
     assert reader.troubles == []
 
 
-def test_a_menu_is_walked_by_arrows_and_gives_the_focus_back(new_reader: Reader) -> None:
+def test_a_menu_is_walked_by_arrows_and_gives_the_focus_back(new_reader: NewReader) -> None:
     reader = new_reader("/files")
     page = reader.page
     button = page.locator(".account .menu-button")
@@ -138,7 +101,7 @@ def test_a_menu_is_walked_by_arrows_and_gives_the_focus_back(new_reader: Reader)
     assert reader.troubles == []
 
 
-def test_signing_out_asks_while_files_are_on_their_way(new_reader: Reader) -> None:
+def test_signing_out_asks_while_files_are_on_their_way(new_reader: NewReader) -> None:
     reader = new_reader("/upload")
     page = reader.page
     page.route("**/api/files", lambda _: None)  # never answered

@@ -37,8 +37,9 @@ export function App({ state, views }) {
     ? html`<${views.UploadTray} queue=${work.uploads.queue} />
         <${AccountMenu} user=${user} onHelp=${() => setHelping(true)} onLeave=${leave} />`
     : html`<${LanguageSwitch} />`;
+  const search = user?.permissions.includes('view_dicomresult') && open && html`<${views.SearchBox} />`;
   const links = entries.map(({ path, name, icon }) => ({ path, href: pageAddress(path), label: t(name), icon }));
-  return html`<${Frame} brand=${pageAddress('/')} entries=${links} tools=${tools}>
+  return html`<${Frame} brand=${pageAddress('/')} entries=${links} search=${search} tools=${tools}>
     <${Content} state=${state} views=${views} />
     ${helping && html`<${KeyHelp} keys=${keysOf(entries)} onClose=${() => setHelping(false)} />`}
     ${leaving && html`<${views.LeaveDialog} state=${state} onClose=${() => setLeaving(false)} />`}
@@ -48,6 +49,7 @@ export function App({ state, views }) {
 function keysOf(entries) {
   return [
     ...entries.map((entry) => [['g', entry.key], t(entry.name)]),
+    [['/'], t('keys.search')],
     [['?'], t('keys.help')],
     [['F6'], t('keys.regions')],
     [['Esc'], t('keys.escape')],
@@ -58,7 +60,7 @@ function keysOf(entries) {
 function Content({ state, views }) {
   const { user, work, error } = state;
   const place = usePlace();
-  if (error) return html`<section class="card"><${ErrorState} error=${error} retry=${() => state.open()} /></section>`;
+  if (error) return html`<section class="card"><${ErrorState} error=${error} heading=${t('error.heading')} retry=${() => state.open()} /></section>`;
   if (place.path === '/forgotten-password')
     return html`<${Mounted} key="forgotten" of=${place.key} build=${views.forgottenPasswordView} />`;
   if (place.path === '/reset-password') {
@@ -87,13 +89,17 @@ function Routed({ state, place }) {
   }, [place.key, place.path]);
   const found = routeOf(ROUTES, place.path);
   if (entries.length === 0 && found?.route.permission !== null)
-    return html`<section class="card"><${Empty} text=${t('app.nothingOpen')} /></section>`;
+    return html`<section class="card"><${Empty} heading=${t('app.nothingOpenHeading')} text=${t('app.nothingOpen')} /></section>`;
   if (FIRST.includes(place.path)) return null;
   if (found === null) return html`<${Mounted} key="none" of=${place.path} build=${notFoundView} />`;
   const { route, parameters } = found;
   if (route.permission !== null && !user.permissions.includes(route.permission))
     return html`<section class="card">
-      <${Empty} icon="alert" text=${t('app.forbidden', { permission: route.permission })} />
+      <${Empty}
+        icon="alert"
+        heading=${t('app.forbiddenHeading')}
+        text=${t('app.forbidden', { permission: route.permission })}
+      />
     </section>`;
   return html`<${Page} key=${route.pattern.source} route=${route} work=${work} parameters=${parameters} place=${place} />`;
 }

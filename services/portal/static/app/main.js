@@ -6,6 +6,7 @@ import { changePasswordView } from '../account/change-password.js';
 import { forgottenPasswordView } from '../account/forgotten-password.js';
 import { resetPasswordView, takeResetToken } from '../account/reset-password.js';
 import { signInView } from '../account/sign-in.js';
+import { SearchBox } from '../studies/search-box.js';
 import { LeaveDialog } from '../upload/leave-dialog.js';
 import { UploadPanel } from '../upload/panel.js';
 import { UploadQueue } from '../upload/queue.js';
@@ -41,6 +42,7 @@ async function start() {
 }
 
 const VIEWS = {
+  SearchBox,
   signInView,
   forgottenPasswordView,
   resetPasswordView,

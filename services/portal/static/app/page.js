@@ -4,7 +4,7 @@ import { useEffect, useState } from '../vendor/hooks.mjs';
 import { html } from '../ui/html.js';
 import { ErrorState, Skeleton } from '../ui/states.js';
 import { NetworkError } from './api.js';
-import { loadAreas } from './i18n.js';
+import { loadAreas, t } from './i18n.js';
 
 /** @typedef {{pattern: RegExp, areas: string[], load: () => Promise<{View: any}>, permission: string | null}} Route */
 
@@ -43,7 +43,7 @@ export function Page({ route, ...properties }) {
   if (shown?.route !== route) return html`<${Skeleton} />`;
   if (shown.error)
     return html`<section class="card">
-      <${ErrorState} error=${shown.error} retry=${() => setAgain(again + 1)} />
+      <${ErrorState} error=${shown.error} heading=${t('error.heading')} retry=${() => setAgain(again + 1)} />
     </section>`;
   return html`<${shown.View} ...${properties} />`;
 }

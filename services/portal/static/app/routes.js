@@ -3,6 +3,18 @@
 /** @type {import('./page.js').Route[]} */
 export const ROUTES = [
   {
+    pattern: /^\/studies\/?$/,
+    areas: ['studies'],
+    permission: 'view_dicomresult',
+    load: () => import('../studies/list-page.js'),
+  },
+  {
+    pattern: /^\/studies\/([0-9.]+)\/?$/,
+    areas: ['studies'],
+    permission: 'view_dicomresult',
+    load: () => import('../studies/study-page.js'),
+  },
+  {
     pattern: /^\/files$/,
     areas: ['results'],
     permission: 'view_dicomresult',
@@ -30,6 +42,7 @@ export const ROUTES = [
 
 /** The ways through the portal: [path, sentence, icon, permission, letter after `g`]. */
 export const ENTRIES = [
+  { path: '/studies', name: 'nav.studies', icon: 'studies', permission: 'view_dicomresult', key: 's' },
   { path: '/files', name: 'nav.files', icon: 'file', permission: 'view_dicomresult', key: 'f' },
   { path: '/upload', name: 'nav.upload', icon: 'upload', permission: 'add_dicomfile', key: 'u' },
 ];

@@ -23,8 +23,13 @@ export function Skeleton({ lines = 6 }) {
 }
 
 /** Nothing here: why, and what to do. */
-export function Empty({ icon = 'info', text, children = null }) {
-  return html`<div class="empty-state"><${Icon} name=${icon} large /><p>${text}</p>${children}</div>`;
+export function Empty({ icon = 'info', text, heading = '', children = null }) {
+  return html`<div class="empty-state">
+    <${Icon} name=${icon} large />
+    ${heading && html`<h1 tabindex="-1">${heading}</h1>`}
+    <p>${text}</p>
+    ${children}
+  </div>`;
 }
 
 /** What is wrong, in the place of the data; the code and the trace can be copied for who looks after the system. */

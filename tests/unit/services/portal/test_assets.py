@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.portal.assets import Assets, load_assets
+from services.portal.assets import Assets, load_assets, modules_from
 
 
 def make(folder: Path, script: str) -> Assets:
@@ -36,3 +36,16 @@ def test_a_kind_of_file_without_a_content_type_stops_the_start(tmp_path: Path) -
     (tmp_path / "font.woff2").write_bytes(b"")
     with pytest.raises(KeyError, match="woff2"):
         make(tmp_path, "a")
+
+
+def test_the_page_names_the_modules_of_the_start(tmp_path: Path) -> None:
+    (tmp_path / "ui").mkdir()
+    (tmp_path / "ui" / "a.js").write_text("import '../app/main.js'; import { b } from './b.mjs';")
+    (tmp_path / "ui" / "b.mjs").write_text("export const b = () => import('./later.js');")
+    (tmp_path / "ui" / "later.js").write_text("")
+    assets = make(tmp_path, "import { a } from '../ui/a.js';")
+    assert modules_from("app/main.js", assets.files) == ["app/main.js", "ui/a.js", "ui/b.mjs"]
+    (tmp_path / "index.html").write_text("<!-- @modules@ -->")
+    page = load_assets(tmp_path, "/dicom").index.body.decode()
+    assert page.count("modulepreload") == 3
+    assert '<link rel="modulepreload" href="/dicom/static/' in page

@@ -203,3 +203,77 @@ def test_the_local_day_is_asked_for_as_instants(page: Page) -> None:
         """,
     )
     assert parameters == ["CT", 1, 0, 1, "Z"]
+
+
+def test_names_and_ages_are_read_as_headers_write_them(page: Page) -> None:
+    names, ages = run(
+        page,
+        """
+        const { personName } = await import('/dicom/person-name.js');
+        const { ageAt } = await import('/dicom/dates.js');
+        const written = ['García^María^^Dra.', 'ONE', '^Ana', '=山田^太郎', '', null, 'A^B^C^D^E'];
+        const days = [['1970-05-02', '2026-05-01'], ['2026-01-31', '2026-03-30'],
+            ['2026-03-01', '2026-03-20'], ['2026-03-01', '2026-02-01'], [null, '2026-02-01']];
+        return [written.map(personName), days.map(([birth, at]) => ageAt(birth, at))];
+        """,
+    )
+    assert names == ["García, Dra. María", "ONE", "Ana", "山田, 太郎", "", "", "A, D B C, E"]
+    assert ages == [
+        {"value": 55, "unit": "year"},
+        {"value": 1, "unit": "month"},
+        {"value": 19, "unit": "day"},
+        None,
+        None,
+    ]
+
+
+def test_what_is_typed_becomes_filters_where_it_says_so(page: Page) -> None:
+    typed = run(
+        page,
+        """
+        const { typed, queryOf, filterOf, sortOf, toggled } = await import('/studies/filter.js');
+        const all = ['mod:ct  garcía', 'estado:error', 'estado:otro', 'paciente:ana tac',
+            'http://x', 'a:b', ''];
+        return {
+            typed: all.map(typed),
+            back: [filterOf('?q=a&state=none&x=1'), sortOf('?sort=evil'), sortOf('?sort=patient')],
+            query: [queryOf({}), queryOf({ q: 'a b', modality: 'CT,MR' }, 'patient')],
+            toggled: [toggled({}, 'modality', 'CT'), toggled({ modality: 'CT' }, 'modality', 'CT')],
+        };
+        """,
+    )
+    assert typed["typed"] == [
+        {"modality": "CT", "q": "garcía"},
+        {"state": "failed"},
+        {"q": "estado:otro"},
+        {"patient": "ana", "q": "tac"},
+        {"q": "http://x"},
+        {"q": "a:b"},
+        {},
+    ]
+    assert typed["back"] == [{"q": "a"}, "-received", "patient"]
+    assert typed["query"] == ["", "?q=a+b&modality=CT%2CMR&sort=patient"]
+    assert typed["toggled"] == [{"modality": "CT"}, {}]
+
+
+def test_of_a_long_list_the_rows_in_view_are_drawn(page: Page) -> None:
+    drawn, moved = run(
+        page,
+        """
+        const { drawnRows, movedBy } = await import('/ui/window.js');
+        const rows = (count, top) => drawnRows({ count, rowHeight: 50, top, viewHeight: 500 });
+        const keys = ['ArrowDown', 'ArrowUp', 'PageDown', 'PageUp', 'Home', 'End', 'x'];
+        return [
+            [rows(0, 0), rows(3, 0), rows(10000, 0), rows(10000, 5000), rows(10000, 9e9)],
+            keys.map((key) => movedBy(key, { at: 1, count: 4, page: 10 })),
+        ];
+        """,
+    )
+    assert drawn == [
+        {"first": 0, "end": 0},
+        {"first": 0, "end": 3},
+        {"first": 0, "end": 18},
+        {"first": 92, "end": 118},
+        {"first": 9999, "end": 10000},
+    ]
+    assert moved == [2, 0, 3, 0, 0, 3, None]

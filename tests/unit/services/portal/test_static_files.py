@@ -19,6 +19,7 @@ LAYERS = {
     "account": {"app", "ui"},
     "results": {"app", "dicom", "ui"},
     "shares": {"app", "dicom", "ui"},
+    "studies": {"app", "dicom", "ui"},
     "upload": {"app", "dicom", "ui"},
 }
 ROUTES = {"app/main.js", "app/routes.js"}
@@ -82,7 +83,12 @@ def test_every_folder_has_its_layer() -> None:
 
 def test_every_sheet_is_linked_and_every_link_leads_somewhere() -> None:
     linked = re.findall(r'href="@base@/static/@version@/([^"]+\.css)"', PAGE)
-    assert sorted(linked) == [name_of(path) for path in SHEETS]
+    loaded = [
+        (path.parent / target).relative_to(STATIC).as_posix()
+        for path in SCRIPTS
+        for target in re.findall(r"linkSheet\(new URL\('\./([^']+)'", path.read_text())
+    ]
+    assert sorted({*linked, *loaded}) == [name_of(path) for path in SHEETS]
 
 
 def test_every_icon_that_a_script_names_is_in_the_sprite() -> None:

@@ -1,0 +1,42 @@
+// The series of a study, side by side. Choosing one shows its files alone.
+
+import { resultPaths } from '../app/api.js';
+import { t } from '../app/i18n.js';
+import { html } from '../ui/html.js';
+import { Thumbnail } from '../ui/thumbnail.js';
+import { StudyState } from './row.js';
+
+/** @param {{series: any[], chosen: string, onChoose: (uid: string) => void}} properties */
+export function SeriesCards({ series, chosen, onChoose }) {
+  return html`<section aria-labelledby="series-heading">
+    <h2 id="series-heading">${t('study.series')}</h2>
+    <ul class="series-cards">
+      ${series.map(
+        (one) => html`<li key=${one.series_instance_uid}><${Card} one=${one} chosen=${chosen} onChoose=${onChoose} /></li>`,
+      )}
+    </ul>
+  </section>`;
+}
+
+function Card({ one, chosen, onChoose }) {
+  const uid = one.series_instance_uid;
+  const number = one.series_number === null ? '' : t('series.number', { number: String(one.series_number) });
+  const device = one.device === 'unknown' ? t('study.unknownDevice') : one.device;
+  return html`<button
+    type="button"
+    class="card series-card"
+    aria-pressed=${String(uid === chosen)}
+    onClick=${() => onChoose(uid)}
+  >
+    <${Thumbnail} size="large" source=${one.cover_file_id && resultPaths(one.cover_file_id).thumbnail} />
+    <span class="series-text">
+      <strong class="clip"><bdi>${one.series_description || number || t('series.unnamed')}</bdi></strong>
+      <span class="quiet">
+        ${one.modality && html`<span class="modality">${one.modality}</span> `}
+        ${[number, t('studies.images', { count: one.instances }), one.body_part_examined].filter(Boolean).join(' · ')}
+      </span>
+      ${device && html`<span class="quiet clip"><bdi>${device}</bdi></span>`}
+      <${StudyState} study=${one} />
+    </span>
+  </button>`;
+}

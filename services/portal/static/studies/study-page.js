@@ -1,0 +1,128 @@
+// One study: who and what, its series, its files.
+
+import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { addressed } from '../app/link-mode.js';
+import { pageAddress } from '../app/addresses.js';
+import { formatDay } from '../app/format.js';
+import { useTexts } from '../app/hooks.js';
+import { t } from '../app/i18n.js';
+import { setTitle } from '../app/title.js';
+import { personName } from '../dicom/person-name.js';
+import { html } from '../ui/html.js';
+import { Icon } from '../ui/icon.js';
+import { linkSheet } from '../ui/sheet.js';
+import { Empty, ErrorState, Skeleton } from '../ui/states.js';
+import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { StudyFiles } from './files.js';
+import { patientFacts, patientName, StudyState } from './row.js';
+import { SeriesCards } from './series-cards.js';
+
+linkSheet(new URL('./studies.css', import.meta.url));
+
+const GATHER = 1000;
+
+export function View({ work, parameters: [uid], place }) {
+  useTexts();
+  const collection = new URLSearchParams(place.query).get('collection') ?? '';
+  const path = `/api/studies/${encodeURIComponent(uid)}`;
+  const [{ study, error }, setShown] = useState(/** @type {{study: any, error: any}} */ ({ study: null, error: null }));
+  const [again, setAgain] = useState(0);
+  const [series, setSeries] = useState('');
+  const heading = useRef(/** @type {HTMLHeadingElement} */ (null));
+
+  useEffect(() => {
+    const leaving = new AbortController();
+    request(withQuery(path, { collection }), { signal: leaving.signal }).then(
+      (found) => setShown({ study: found, error: null }),
+      (problem) => {
+        if (problem instanceof ApiError || problem instanceof NetworkError)
+          // What is shown stays when it cannot be asked for anew, unless it is not the reader's any more.
+          setShown((before) => (before.study === null || (problem instanceof ApiError && problem.status === 404) ? { study: null, error: problem } : before));
+        else if (problem.name !== 'AbortError') throw problem;
+      },
+    );
+    return () => leaving.abort();
+  }, [path, collection, again]);
+  useEffect(() => {
+    let timer = 0;
+    const soon = () => {
+      timer ||= setTimeout(() => {
+        timer = 0;
+        setAgain((count) => count + 1);
+      }, GATHER);
+    };
+    work.live.start();
+    work.live.addEventListener('change', soon);
+    return () => {
+      clearTimeout(timer);
+      work.live.removeEventListener('change', soon);
+    };
+  }, [work.live]);
+  useLayoutEffect(() => {
+    if (study === null) setTitle(() => t('study.heading'));
+    else setTitle(() => patientName(study));
+    (heading.current ?? /** @type {HTMLElement} */ (document.querySelector('main h1')))?.focus();
+  }, [study === null, error === null]);
+
+  if (error !== null)
+    return html`<section class="card">
+      ${error.status === 404
+        ? html`<${Empty} icon="studies" heading=${t('study.unknownHeading')} text=${t('study.unknown')}><${Back} /><//>`
+        : html`<${ErrorState} error=${error} heading=${t('error.heading')} retry=${() => setAgain(again + 1)} />`}
+    </section>`;
+  if (study === null) return html`<section class="card"><${Skeleton} /></section>`;
+  const mayLoad = work.user.permissions.includes('view_dicomfile');
+  const zip = addressed(withQuery(`${path}/zip`, { collection: study.collection }));
+  return html`<div class="study">
+    <${Back} />
+    <div class="page-head">
+      <h1 tabindex="-1" ref=${heading}><bdi>${patientName(study)}</bdi></h1>
+      <${StudyState} study=${study} />
+      <div class="page-actions">
+        ${mayLoad &&
+        html`<a class="button" href=${zip} download><${Icon} name="download" /><span>${t('study.zip')}</span></a>`}
+      </div>
+    </div>
+    ${!study.whole && html`<p class="notice">${t('study.part')}</p>`}
+    <${Facts} study=${study} />
+    <${SeriesCards} series=${study.series} chosen=${series} onChoose=${(next) => setSeries(next === series ? '' : next)} />
+    <${StudyFiles} study=${study} series=${series} changed=${again} />
+    ${study.collections.length > 0 && html`<${Others} study=${study} />`}
+  </div>`;
+}
+
+function Back() {
+  return html`<a class="back" href=${pageAddress('/studies')} data-route>
+    <${Icon} name="back" /><span>${t('study.back')}</span>
+  </a>`;
+}
+
+function Facts({ study }) {
+  const facts = [
+    ['study.patient', patientFacts(study).join(' · ')],
+    ['study.description', study.study_description],
+    ['study.date', study.study_date && [formatDay(study.study_date), study.study_time?.slice(0, 5)].filter(Boolean).join(', ')],
+    ['study.accession', study.accession_number],
+    ['study.referring', personName(study.referring_physician_name)],
+    ['study.modalities', study.modalities.join(', ')],
+    ['study.devices', study.devices.map((name) => (name === 'unknown' ? t('study.unknownDevice') : name)).join(', ')],
+    ['study.content', `${t('studies.series', { count: study.series_count })} · ${t('studies.images', { count: study.instances })}`],
+    ['study.uid', study.study_instance_uid],
+  ].filter(([, value]) => value);
+  return html`<section class="card" aria-label=${t('study.facts')}>
+    <dl class="study-facts">
+      ${facts.map(([key, value]) => html`<div key=${key}><dt>${t(key)}</dt><dd><bdi>${value}</bdi></dd></div>`)}
+    </dl>
+  </section>`;
+}
+
+function Others({ study }) {
+  const address = (collection) =>
+    pageAddress(withQuery(`/studies/${encodeURIComponent(study.study_instance_uid)}`, { collection }));
+  return html`<section class="card">
+    <h2>${t('study.others')}</h2>
+    <ul>
+      ${study.collections.map((name) => html`<li><a href=${address(name)} data-route>${name}</a></li>`)}
+    </ul>
+  </section>`;
+}
