@@ -134,13 +134,9 @@ class Verification:
             return Break(
                 "missing", self.last.seq, f"batch {self._batch}, from which the log goes on, is gone"
             )
-        if (
-            root.previous == self.last.hash
-            and root.first_seq == self.last.seq + 1
-            and root.batch == before + 1
-        ):
-            return None
         seq = self.last.seq + 1
+        if (root.batch, root.first_seq, root.previous) == (before + 1, seq, self.last.hash):
+            return None
         if self._before is None:
             return Break("missing", seq, f"the log begins with batch {root.batch} and not with entry {seq}")
         return Break("missing", seq, f"between batches {before} and {root.batch} one is missing")
