@@ -17,6 +17,7 @@ from typing import Any
 
 import aiohttp
 
+from libs.common.encryption.keyring import Keyring
 from libs.common.http.prefixes import service_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,6 +208,9 @@ def separate(
     folder: Path, database_urls: Mapping[str, str], amqp_url: str, **environment: str
 ) -> dict[str, Process]:
     """auth, ingest, processor and results as processes of their own; `database_urls` has one per role."""
+    auth_keyring = folder / "auth-keyring.json"
+    if not auth_keyring.exists():
+        Keyring.create(auth_keyring)
     auth_port = free_port()
     scheme = "https" if "TLS_CERT_FILE" in environment else "http"
     common = {
@@ -216,6 +220,7 @@ def separate(
         "AUTH_JWKS_URL": f"{scheme}://127.0.0.1:{auth_port}/api/auth/jwks.json",
         "ADMIN_USERNAME": ADMIN,
         "ADMIN_PASSWORD": PASSWORD,
+        "AUTH_KEYRING_FILE": str(auth_keyring),
         **environment,
     }
     made = {}

@@ -224,7 +224,6 @@ async def test_every_act_that_succeeds_leaves_exactly_its_entry(
         assert await found() == {trace: [entry] for trace, entry in acts.expected.items()}
 
 
-@pytest.mark.parametrize("system", ["embedded"], indirect=True)
 async def test_no_entry_carries_text_of_a_header_or_a_file_name(system: System, new_user: NewUser) -> None:
     client = await new_user()
     contents = [

@@ -276,6 +276,28 @@ async def test_lists_and_limits(results: Results) -> None:
         await ask(results, "POST", status=400, json=wrong)
 
 
+async def test_each_act_on_a_job_leaves_its_entry(results: Results, sql: Connection) -> None:
+    await files(results, 2 * AT_ONCE)
+    job_id = await start(results, state="processed")
+    for act, status in (("raise", 200), ("cancel", 200), ("resume", 200), ("resume", 409)):
+        await ask(results, "POST", f"/{job_id}/{act}", status)
+
+    async def noted() -> list[tuple[str, str]]:
+        rows = await sql.fetch(
+            "SELECT entry->>'action' AS action, entry->>'ending' AS ending FROM auth.audit_pending WHERE "
+            "entry->>'object_type' = 'job' AND entry->'objects' = to_jsonb(ARRAY[$1::text]) ORDER BY id",
+            job_id,
+        )
+        return [(row["action"], row["ending"]) for row in rows]
+
+    done = [(f"{act}_job", "success") for act in ("create", "raise", "cancel", "resume")]
+
+    async def all_noted() -> bool:
+        return await noted() == [*done, ("resume_job", "refused")]
+
+    await eventually(all_noted)
+
+
 async def test_permissions(results: Results) -> None:
     body: dict[str, Any] = {"json": {"where": {"state": "failed"}}}
     problem = await ask(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ MOST_BUFFERED = 500_000
 """Entries and their ids, about 100 MB; with more nothing is read any longer."""
 AT_ONCE = 1000
 """Entries written in one statement."""
+MOST_ALIKE = 20
+"""Refusals alike of a stranger in one moment that are entries of their own; more are counted in the last."""
 
 
 class AuditTrail:
@@ -84,14 +87,21 @@ def _weight(entry: AuditEntry) -> int:
 
 
 def merged(entries: Iterable[AuditEntry]) -> list[AuditEntry]:
-    """One entry for what somebody looked at together in one moment: the thumbnails of a list."""
+    """One entry for what somebody looked at together in one moment: the thumbnails of a list.
+
+    A flood of refusals of strangers is one as well, beyond the first MOST_ALIKE, so that it does not fill
+    the log.
+    """
     found: list[AuditEntry] = []
     place: dict[tuple[object, ...], int] = {}
+    alike: Counter[tuple[object, ...]] = Counter()
     for entry in entries:
         kind = _kind(entry)
-        at = place.get(kind) if entry.joins else None
+        floods = entry.ending == "refused" and entry.actor == "anonymous" and alike[kind] >= MOST_ALIKE
+        at = place.get(kind) if entry.joins or floods else None
         if at is None or len(found[at].objects) + len(entry.objects) > MOST_OBJECTS:
             place[kind] = len(found)
+            alike[kind] += 1
             found.append(entry)
         else:
             first = found[at]
@@ -112,6 +122,7 @@ def _requests(entry: AuditEntry) -> int:
 def _kind(entry: AuditEntry) -> tuple[object, ...]:
     return (
         entry.action,
+        entry.ending,
         entry.actor,
         entry.acting_as,
         entry.object_type,

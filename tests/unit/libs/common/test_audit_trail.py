@@ -7,7 +7,7 @@ from dataclasses import replace
 import orjson
 
 from libs.common.audit.entries import MOST_OBJECTS, AuditEntry
-from libs.common.audit.trail import merged
+from libs.common.audit.trail import MOST_ALIKE, merged
 
 PICTURE = AuditEntry(
     "results",
@@ -52,6 +52,14 @@ def test_one_entry_does_not_grow_beyond_what_an_entry_holds() -> None:
     many = [replace(PICTURE, objects=[str(n)]) for n in range(MOST_OBJECTS + 1)]
     first, second = merged(many)
     assert (len(first.objects), second.objects) == (MOST_OBJECTS, [str(MOST_OBJECTS)])
+
+
+def test_a_flood_of_strangers_does_not_fill_the_log() -> None:
+    refused = AuditEntry("auth", "login", "refused", "anonymous", address="192.0.2.1", status=401)
+    found = merged([refused] * 500 + [replace(refused, address="192.0.2.2")])
+    assert len(found) == MOST_ALIKE + 1
+    assert found[MOST_ALIKE - 1].details == {"requests": 500 - MOST_ALIKE + 1}
+    assert len(merged([replace(refused, actor="user:7")] * 50)) == 50, "whoever is known is told of each time"
 
 
 def test_what_is_written_is_bounded_and_can_be_stored() -> None:
