@@ -200,7 +200,7 @@ def _file_id(request: web.Request) -> UUID:
         file_id = UUID(request.match_info["id"])
     except ValueError as error:
         raise unknown_file() from error
-    speak_of(request, "file", file_id)
+    speak_of(request, "file")
     return file_id
 
 

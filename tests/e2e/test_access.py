@@ -343,23 +343,31 @@ def noted(rule: AuditRule | None, status: int) -> list[tuple[str, str]]:
     return [(rule.action, ending)]
 
 
+def about(route: str, caller: Caller, status: int) -> tuple[set[str], set[str]]:
+    """The objects, and the studies that an entry of this request names, at least."""
+    reads = route.startswith(("GET", "HEAD")) and status < 400
+    files = {caller.file_id} if "{file_id}" in route or "/files/{id}" in route else set()
+    return files, {caller.study_uid} if "{study_uid}" in route or (files and reads) else set()
+
+
 async def entries_by_trace(
     system: System, traces: Collection[str], count: int
-) -> dict[str, list[tuple[str, str]]]:
+) -> dict[str, list[asyncpg.Record]]:
     """What the audit log has of these requests, once it has `count` entries of them."""
-    found: dict[str, list[tuple[str, str]]] = {trace: [] for trace in traces}
+    found: dict[str, list[asyncpg.Record]] = {trace: [] for trace in traces}
     connection = await asyncpg.connect(system.database_url("auth"))
     try:
 
         async def all_sealed() -> bool:
             rows = await connection.fetch(
-                "SELECT trace_id, action, ending FROM auth.audit_log WHERE trace_id = ANY ($1) ORDER BY seq",
+                "SELECT trace_id, action, ending, objects, studies FROM auth.audit_log "
+                "WHERE trace_id = ANY ($1) ORDER BY seq",
                 list(traces),
             )
             for entries in found.values():
                 entries.clear()
             for row in rows:
-                found[row["trace_id"]].append((row["action"], row["ending"]))
+                found[row["trace_id"]].append(row)
             return len(rows) >= count
 
         with suppress(AssertionError):
@@ -375,6 +383,7 @@ async def test_every_route_answers_everybody_as_the_table_says(
     system: System, rules: dict[str, AuditRule]
 ) -> None:
     expected: dict[str, list[tuple[str, str]]] = {}
+    subjects: dict[str, tuple[set[str], set[str]]] = {}
     async with client_of(system.urls) as client:
         session, url = client.session, system.urls["portal"]
         await client.login()
@@ -391,6 +400,7 @@ async def test_every_route_answers_everybody_as_the_table_says(
             headers = {**caller.headers, "traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"}
             async with session.request(method, target, headers=headers, **sent) as answer:
                 expected[trace] = noted(rules.get(route), answer.status)
+                subjects[trace] = about(route, caller, answer.status)
                 shown = answer.content_type != "text/event-stream" and await answer.text(errors="replace")
                 if shown and name in sees_nothing and (name, route) not in AUDITED:
                     assert caller.file_id not in shown, route
@@ -403,4 +413,14 @@ async def test_every_route_answers_everybody_as_the_table_says(
             assert found == {name: rule.of(name) for name in CALLERS}, route
     # Nothing is done unseen: each of these requests has left exactly its entry in the audit log.
     count = sum(map(len, expected.values()))
-    assert await entries_by_trace(system, expected, count) == expected
+    entries = await entries_by_trace(system, expected, count)
+    told = {trace: [(one["action"], one["ending"]) for one in found] for trace, found in entries.items()}
+    assert told == expected
+    # It names what was asked for: who saw a study, and who tried to, is one query.
+    missing = [
+        (one["action"], one["ending"], subjects[trace])
+        for trace, found in entries.items()
+        for one in found
+        if not (subjects[trace][0] <= {*one["objects"]} and subjects[trace][1] <= {*one["studies"]})
+    ]
+    assert missing == []

@@ -168,6 +168,24 @@ async def test_one_entry_however_it_ends(client: Client, sql: Connection) -> Non
     assert (read_entry["objects"], read_entry["studies"]) == (["8", "7"], ["1.2"])
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "01a225da-5786-765b-993c-73d43c1ba83e",
+        "01A225DA-5786-765B-993C-73D43C1BA83E",
+        "01a225da5786765b993c73d43c1ba83e",
+    ],
+)
+async def test_nobody_hides_what_they_asked_for_in_another_spelling(
+    client: Client, sql: Connection, spelt: str
+) -> None:
+    async with client.get(f"/api/test/not_found/{spelt}") as answer:
+        assert answer.status == 404
+    await client.close()
+    entry = await sql.fetchval("SELECT entry::text FROM auth.audit_pending")
+    assert orjson.loads(entry)["objects"] == ["01a225da-5786-765b-993c-73d43c1ba83e"]
+
+
 async def test_a_path_says_no_name(client: Client, sql: Connection) -> None:
     names = ("GARCIA^MARIA", "garcia", "12x", "0" * 33, "%F0%9F%92%89", "1;DROP")
     for name in names:

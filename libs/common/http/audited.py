@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
+from uuid import UUID
 
 from aiohttp import web
 
@@ -39,8 +40,9 @@ class AuditRule(NamedTuple):
 
 
 ACT = web.RequestKey("act", Act)
-_ID = re.compile(r"[0-9]{1,19}|[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
-"""A number or a UUID."""
+_NUMBER = re.compile(r"[0-9]{1,19}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 def speak_of(
@@ -114,10 +116,10 @@ async def audited(request: web.Request, handler: RequestHandler) -> web.StreamRe
         service=rule.service, action=rule.action, address=address_of(request), route=route_of(request)
     )
     for name, value in request.match_info.items():
-        if name.endswith("_id"):
-            act.object_type = name.removesuffix("_id")
-            # Whoever asks writes into the path what they like: a name, for one.
-            act.objects += [value] if _ID.fullmatch(value) else []
+        if name == "study_uid":
+            act.object_type, act.studies = "study", [value] if _UID.fullmatch(value) else []
+        elif name == "id" or name.endswith("_id"):
+            act.object_type, act.objects = name.removesuffix("_id"), written_id(value)
     redirection: web.HTTPException | None = None
     with acting(act):
         try:
@@ -159,6 +161,16 @@ def identify(request: web.Request, actor: str, acting_as: str | None) -> None:
     """Say who a request comes from."""
     if ACT in request:
         request[ACT].actor, request[ACT].acting_as = actor, acting_as
+
+
+def written_id(text: str) -> list[str]:
+    """A number or a UUID of a path in the one form that the log is searched by; nothing for anything else.
+
+    Whoever asks writes into the path what they like: a name, for one.
+    """
+    if _NUMBER.fullmatch(text):
+        return [str(int(text))]
+    return [str(UUID(text))] if _UUID.fullmatch(text) else []
 
 
 def route_of(request: web.Request) -> str:

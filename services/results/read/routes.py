@@ -94,6 +94,7 @@ async def get_log(request: web.Request) -> web.Response:
         rows = await queries.get_attempts(connection, file_id, viewer(request))
     if rows is None:
         raise unknown()
+    speak_of(request, "file", studies=[row["study_instance_uid"] for row in rows[:1]])
     return json_response(ProcessingLog.model_validate({"attempts": [dict(row) for row in rows]}))
 
 

@@ -40,7 +40,7 @@ _GET = f"""
 MOST_ATTEMPTS = 256
 """Of one file, that are shown: it may have been tried again any number of times."""
 _GET_ATTEMPTS = f"""
-    SELECT log.* FROM {_TABLE} AS file LEFT JOIN LATERAL (
+    SELECT file.collection, file.study_instance_uid, log.* FROM {_TABLE} AS file LEFT JOIN LATERAL (
         SELECT attempt, outcome, reason, worker, lane, started_at, finished_at, recorded_at, waited_seconds,
             fetch_seconds, decode_seconds, measure_seconds, store_seconds, cpu_seconds, peak_memory_bytes
         FROM results.processing_log AS log WHERE log.file_id = file.file_id AND outcome <> 'received'

@@ -10,6 +10,7 @@ import asyncpg
 from aiohttp import web
 
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
+from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import NO_STORE, parse_query
 from libs.common.ids import file_key
@@ -37,6 +38,7 @@ async def get_zip(request: web.Request) -> web.StreamResponse:
         (study, *_) = await find(connection, caller, request.match_info["study_uid"], query.collection)
         place = files_store.StudyKey(study["collection"], study["study_instance_uid"])
         files, size = await files_store.measure(connection, caller, place)
+    speak_of(request, "study", collection=place.collection, studies=[place.study_instance_uid])
     response = web.StreamResponse(
         headers={**NO_STORE, "X-Total-Files": str(files), "X-Total-Bytes": str(size)}
     )
