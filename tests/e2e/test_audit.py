@@ -21,6 +21,7 @@ from tests.builders import UID_ROOT, ct_instance, encapsulated_instance
 from tests.e2e.conftest import NewUser, System
 from tests.e2e.processes import PASSWORD, Client, client_of, embedded
 from tests.e2e.test_no_patient_data_in_events import MEASURED, marked, marked_where_it_is_measured, singing
+from tests.second_factor_support import code_of
 from tests.waiting import eventually
 
 OTHER = "another phrase of some words"
@@ -32,8 +33,9 @@ ELSEWHERE = {
         ("link_own_identity", "unlink_own_identity", "link_identity", "unlink_identity"),
         "tests/integration/test_oidc_accounts.py",
     ),
+    "ask_for_password_link": "tests/integration/test_password_reset.py",
 }
-"""Acts that take a state which does not last here, and where their entries are shown."""
+"""Acts that take what is not here or does not last, and where their entries are shown."""
 
 
 class Acts:
@@ -149,6 +151,53 @@ async def self_service(acts: Acts, name: str) -> None:
     await acts.act("change_password", "PUT", f"{auth}/me/password", json=change, headers=mine)
 
 
+async def second_factor(acts: Acts) -> None:
+    """What people do with their second factor, at the sign-in and beside it, and administrators with it."""
+    auth, name = "/api/auth", f"two-{secrets.token_hex(4)}"
+    credentials = {"username": name, "password": PASSWORD}
+    wanted = {**credentials, "must_change_password": False}
+    user_id = (await acts.act("create_user", "POST", f"{auth}/users", json=wanted))["id"]
+
+    async def proved() -> tuple[dict[str, str], list[str]]:
+        tokens = await acts.act("login", "POST", f"{auth}/login", json=credentials, headers={})
+        mine = {"Authorization": f"Bearer {tokens['access_token']}"}
+        password = {"password": PASSWORD}
+        begun = await acts.act("begin_second_factor", "POST", f"{auth}/totp", json=password, headers=mine)
+        code = {"code": code_of(begun["secret"])}
+        path = f"{auth}/totp/confirm"
+        found = await acts.act("confirm_second_factor", "POST", path, json=code, headers=mine)
+        return mine, found["recovery_codes"]
+
+    mine, codes = await proved()
+    proof = {"password": PASSWORD, "code": codes[0]}
+    path = f"{auth}/totp/recovery-codes"
+    codes = (await acts.act("renew_recovery_codes", "POST", path, json=proof, headers=mine))["recovery_codes"]
+    challenge = await acts.act("login", "POST", f"{auth}/login", json=credentials, headers={})
+    answer = {"challenge_token": challenge["challenge_token"], "code": codes[0]}
+    await acts.act("second_factor", "POST", f"{auth}/login/second-factor", json=answer, headers={})
+    proof = {"password": PASSWORD, "code": codes[1]}
+    await acts.act("remove_second_factor", "DELETE", f"{auth}/totp", json=proof, headers=mine)
+    await proved()
+    await acts.act("reset_second_factor", "DELETE", f"{auth}/users/{user_id}/totp")
+    group = {"name": secrets.token_hex(6), "requires_second_factor": True}
+    group_id = (await acts.act("create_group", "POST", f"{auth}/groups", json=group))["id"]
+    member = {"groups": [group_id]}
+    await acts.act("change_user", "PATCH", f"{auth}/users/{user_id}", json=member)
+    challenge = await acts.act("login", "POST", f"{auth}/login", json=credentials, headers={})
+    enrolled = {"challenge_token": challenge["challenge_token"]}
+    await acts.act("enrol_at_sign_in", "POST", f"{auth}/login/enrol", json=enrolled, headers={})
+
+
+async def forgotten_password(acts: Acts) -> None:
+    """How somebody comes by another password."""
+    auth, name = "/api/auth", f"lost-{secrets.token_hex(4)}"
+    wanted = {"username": name, "password": PASSWORD}
+    user_id = (await acts.act("create_user", "POST", f"{auth}/users", json=wanted))["id"]
+    link = await acts.act("make_password_link", "POST", f"{auth}/users/{user_id}/password-link")
+    reset = {"token": link["url"].partition("#")[2], "password": OTHER}
+    await acts.act("reset_password", "POST", f"{auth}/password/reset", json=reset, headers={})
+
+
 async def files(acts: Acts, sender: Client) -> None:
     """What happens to files, their shares and links."""
 
@@ -204,6 +253,8 @@ async def test_every_act_that_succeeds_leaves_exactly_its_entry(
         await asyncio.to_thread(system.create_user, name)
         await administration(acts)
         await self_service(acts, name)
+        await second_factor(acts)
+        await forgotten_password(acts)
         await files(acts, sender)
         await processing(acts)
         # Without an entry for its success, which `refresh` does not leave.
