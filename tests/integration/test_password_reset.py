@@ -150,6 +150,11 @@ async def test_a_link_sets_the_password_once_and_ends_what_was(
         "auto-generated",
     )
     assert server.encrypted == [True]
+    noted = await sql.fetch(
+        "SELECT ending FROM (SELECT action, ending FROM auth.audit_log UNION ALL SELECT entry->>'action', "
+        "entry->>'ending' FROM auth.audit_pending) AS told WHERE action = 'ask_for_password_link'"
+    )
+    assert [row["ending"] for row in noted] == ["success"]
     assert "30 minut" in text_of(mail)
     # Not good enough: the link stays good.
     weak = await code_of(post(client, "/password/reset", {"token": token, "password": "password"}))
