@@ -230,6 +230,8 @@ async def files(acts: Acts, sender: Client) -> None:
     uid = f"{UID_ROOT}.35.{seed}"
     broken = await send(encapsulated_instance([b"", secrets.token_bytes(600)], SOPInstanceUID=uid))
     await acts.act("retry_result", "POST", f"/api/results/{broken}/retry", **mine)
+    again = {"action": "retry", "where": {"modality": "XX"}}
+    await acts.act("begin_action", "POST", "/api/results/actions", json=again, **mine)
 
 
 async def processing(acts: Acts) -> None:

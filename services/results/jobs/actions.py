@@ -48,7 +48,7 @@ async def begin_action(request: web.Request) -> web.Response:
         else:
             where = _filter_of(caller, body.where or ActionQuery())
             job = await store.insert(connection, new_uuid(), where, caller.user_id)
-        await note_done(connection, "job", job.id)
+        await note_done(connection, "job", job.id, *(body.ids or ()))
     if job.requested:
         request.app[METRICS].requests.labels("retry").inc(job.requested)
         request.app[REQUESTS].wake()
