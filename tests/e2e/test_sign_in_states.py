@@ -92,7 +92,7 @@ def test_a_sign_in_that_is_over_begins_anew_and_who_guesses_waits(
         page.unroute("**/api/auth/login/second-factor")
     heading(portal, "Sign in")
     expect(page.locator('[name="username"]')).to_be_focused()
-    page.get_by_role("button", name="Español").click()
+    page.get_by_role("button", name="ES", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("Este inicio de sesión ha tardado demasiado")
     expected(portal, 401, 429)
 
