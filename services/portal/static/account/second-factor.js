@@ -77,7 +77,7 @@ export function secondFactorSection(user, signal) {
   function enrol(made) {
     const act = async (code) => {
       const json = { code };
-      kept((await request(`${FACTOR}/confirm`, { method: 'POST', json, renewing: false })).recovery_codes);
+      kept((await request(`${FACTOR}/confirm`, { method: 'POST', json })).recovery_codes);
     };
     show(firstCodeForm(made, { ...INSIDE, act, after: [back()] }));
   }
@@ -111,7 +111,7 @@ export function secondFactorSection(user, signal) {
       submit: 'factor.renew',
       text: 'factor.renewText',
       act: async (json) =>
-        kept((await request(`${FACTOR}/recovery-codes`, { method: 'POST', json, renewing: false })).recovery_codes),
+        kept((await request(`${FACTOR}/recovery-codes`, { method: 'POST', json })).recovery_codes),
     });
   }
 
@@ -120,7 +120,7 @@ export function secondFactorSection(user, signal) {
       submit: 'factor.remove',
       text: 'factor.removeText',
       act: async (json) => {
-        await request(FACTOR, { method: 'DELETE', json, renewing: false });
+        await request(FACTOR, { method: 'DELETE', json });
         await load({ focus: true });
       },
     });

@@ -5,6 +5,8 @@ import { NetworkError, renew } from './renewal.js';
 
 export { NetworkError };
 
+const PROOFS = ['wrong-credentials', 'wrong-code'];
+
 /** Events: `ended` when the session is over: the reader must sign in again, or the link is over (detail: ApiError). */
 export const sessionEvents = new EventTarget();
 
@@ -43,6 +45,11 @@ async function send(path, options) {
   }
 }
 
+// A wrong password or code is told by a 401 too; sent again with another token, it would count twice.
+async function ofSession(response) {
+  return !PROOFS.includes(problemFrom(await response.clone().text()).code);
+}
+
 /** Renew the session, or announce its end. */
 export async function renewOrEnd() {
   if (await renew()) return true;
@@ -69,7 +76,8 @@ export async function request(
     options.body = JSON.stringify(json);
   }
   let response = await send(path, options);
-  if (response.status === 401 && renewing && (await renewOrEnd())) response = await send(path, options);
+  if (response.status === 401 && renewing && (await ofSession(response)) && (await renewOrEnd()))
+    response = await send(path, options);
   const text = await response.text();
   if (!response.ok) {
     const error = new ApiError(response.status, problemFrom(text));

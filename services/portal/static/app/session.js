@@ -66,7 +66,6 @@ export async function changePassword(current, chosen) {
   await request('/api/auth/me/password', {
     method: 'PUT',
     json: { current_password: current, new_password: chosen },
-    renewing: false,
   });
   await renew(); // the token of before opens nothing but this
   user = await request('/api/auth/me');
