@@ -42,6 +42,8 @@ def new_portal(browser: Browser, here: WaysIn) -> Iterator[NewPortal]:
     def make(language: str = "es-ES", **more: Any) -> Portal:
         context = browser.new_context(locale=language, **more)
         contexts.append(context)
+        # The provider's page asks a distant host for its style.
+        context.route(re.compile("^https://"), lambda route: route.fulfill(body="", content_type="text/css"))
         return Portal(context.new_page(), here.url, "")
 
     yield make
@@ -86,7 +88,7 @@ def expected(portal: Portal, *statuses: int) -> None:
     """Nothing was wrong but what the browser says of answers with these statuses."""
     said = [f"Failed to load resource: the server responded with a status of {status}" for status in statuses]
     others = [one for one in portal.troubles if not any(one.startswith(each) for each in said)]
-    assert others == []
+    assert others == [], others
 
 
 def set_up_at_sign_in(portal: Portal, name: str) -> tuple[str, list[str]]:
@@ -123,3 +125,18 @@ def link_of(here: WaysIn, portal: Portal, address: str) -> str:
                 return found[0]
         portal.page.wait_for_timeout(50)
     raise AssertionError(f"no mail to {address}")
+
+
+def at_the_provider(portal: Portal, subject: str = "", *, deny: bool = False) -> None:
+    """Sign in there as `subject`, or do not; what its page prints in the console is its own business."""
+    page = portal.page
+    before = len(portal.troubles)
+    page.wait_for_url(lambda url: not url.startswith(portal.url))
+    if deny:
+        page.get_by_role("button", name=re.compile("deny", re.IGNORECASE)).click()
+    else:
+        page.locator('input[name="sub"]').fill(subject)
+        page.keyboard.press("Enter")
+    page.wait_for_url(f"{portal.url}/**", wait_until="commit")
+    theirs = "Failed to load resource: the server responded with a status of 404"
+    portal.troubles[before:] = [one for one in portal.troubles[before:] if not one.startswith(theirs)]

@@ -1,14 +1,19 @@
-"""A system with all ways in: passwords, second factors, mail."""
+"""A system with all ways in: passwords, second factors, an OpenID provider, mail."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import secrets
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from libs.postgresql import folder as postgres_folder
 from tests.commands import run_command
@@ -16,8 +21,10 @@ from tests.e2e.conftest import System
 from tests.e2e.processes import embedded, one_url, start_all, stop_all
 from tests.fixtures_postgres import run_apart
 from tests.mail_server import MailServer
+from tests.oidc_support import providers_file
 
 GROUP = "careful"
+PROVIDER = "Hospital"
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class WaysIn:
 
     system: System
     mail: MailServer
+    issuer: str
 
     @property
     def url(self) -> str:
@@ -66,12 +74,39 @@ def mail_server() -> Iterator[MailServer]:
 
 
 @contextmanager
+def provider() -> Iterator[str]:
+    """oidc-provider-mock; its issuer."""
+    claims: dict[str, Any] = {"sub": "bea", "preferred_username": "bea", "given_name": "Bea"}
+    command = (sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "--port", "0")
+    with subprocess.Popen(
+        [*command, "--user-claims", json.dumps(claims)], stderr=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stderr is not None
+        said, found = "", None
+        while found is None:
+            line = started.stderr.readline()
+            assert line, said
+            said += line
+            found = re.search(r"http://127\.0\.0\.1:\d+", said)
+        reading = threading.Thread(target=started.stderr.read)
+        reading.start()
+        try:
+            yield found[0]
+        finally:
+            started.terminate()
+            reading.join()
+
+
+@contextmanager
 def ways_in(folder: Path, **environment: str) -> Iterator[WaysIn]:
     """Start all of it."""
     with ExitStack() as stack:
         mail = stack.enter_context(mail_server())
+        issuer = stack.enter_context(provider())
+        given = {"issuer": issuer, "create_accounts": True, "userinfo": True, "title": PROVIDER}
         process = embedded(
             folder / "var",
+            OIDC_PROVIDERS_FILE=str(providers_file(folder, one=given)),
             SMTP_HOST="127.0.0.1",
             SMTP_PORT=str(mail.port),
             SMTP_SECURITY="none",
@@ -99,4 +134,4 @@ def ways_in(folder: Path, **environment: str) -> Iterator[WaysIn]:
             },
         )
         assert made.returncode == 0, made.stderr
-        yield WaysIn(system, mail)
+        yield WaysIn(system, mail, issuer)

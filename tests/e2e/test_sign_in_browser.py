@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from tests.e2e.sign_in_page import (
     OTHER_PASSWORD,
     NewPortal,
+    at_the_provider,
     browser,
     code_of,
     codes_on,
@@ -23,7 +24,7 @@ from tests.e2e.sign_in_page import (
     shown,
     sign_out,
 )
-from tests.e2e.sign_in_system import WaysIn
+from tests.e2e.sign_in_system import PROVIDER, WaysIn
 
 __all__ = ["browser", "here", "new_portal"]
 
@@ -151,3 +152,25 @@ def test_a_forgotten_password_is_replaced_by_the_link_of_a_mail(here: WaysIn, ne
     page.reload()
     expect(page.get_by_role("alert")).to_contain_text("This link is over")
     expected(portal, 400, 404)
+
+
+def test_a_provider_signs_in_and_leads_back(here: WaysIn, new_portal: NewPortal) -> None:
+    portal = new_portal()
+    page = portal.page
+    portal.open("/upload")
+    page.get_by_role("link", name=f"Entrar con {PROVIDER}").click()
+    at_the_provider(portal, "bea")
+    is_in(portal)
+    assert page.url == f"{here.url}/upload"
+    expect(page.locator(".account-name")).to_have_text("Bea")
+    page.reload()
+    is_in(portal)
+
+    portal.sign_out()
+    page.get_by_role("link", name=f"Entrar con {PROVIDER}").click()
+    at_the_provider(portal, deny=True)
+    expect(page.get_by_role("alert")).to_be_visible()
+    heading(portal, "Iniciar sesión")
+    assert page.url == f"{here.url}/sign-in"
+    shown(page, "provider-refused-es")
+    expected(portal)

@@ -33,6 +33,17 @@ LOOKS: dict[str, dict[str, Any]] = {
     "dark-390": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
     "forced-390": {"viewport": {"width": 390, "height": 844}, "forced_colors": "active"},
 }
+OFFERED = {
+    "providers": [
+        {"name": "one", "title": "Hospital", "sign_in_path": "/api/auth/oidc/one/sign-in"},
+        {
+            "name": "two",
+            "title": "Universidad Politécnica de las Cuencas del Norte",
+            "sign_in_path": "/api/auth/oidc/two/sign-in",
+        },
+    ],
+    "password_sign_in": True,
+}
 
 
 def looks_right(page: Page, name: str) -> None:
@@ -54,6 +65,7 @@ def looks_right(page: Page, name: str) -> None:
 def test_every_step(here: WaysIn, new_portal: NewPortal, locale: str, look: str) -> None:
     portal = new_portal(locale, **LOOKS[look])
     page, suffix = portal.page, f"{locale[:2]}-{look}"
+    page.route("**/api/auth/oidc", lambda route: route.fulfill(json=OFFERED))
     name = here.person("--group", GROUP)
     portal.open("/forgotten-password")
     looks_right(page, f"1-forgotten-{suffix}")
@@ -68,8 +80,8 @@ def test_every_step(here: WaysIn, new_portal: NewPortal, locale: str, look: str)
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_be_visible()
     looks_right(page, f"3-reset-{suffix}")
-    portal.open("/sign-in")
-    expect(page.locator('[name="username"]')).to_be_focused()
+    portal.open("/sign-in?problem=not-admitted")
+    expect(page.get_by_role("link", name="Hospital")).to_be_visible()
     looks_right(page, f"4-sign-in-{suffix}")
     portal.enter(name)
     expect(page.locator('[name="username"]')).to_have_count(0)
@@ -96,8 +108,17 @@ def test_every_step(here: WaysIn, new_portal: NewPortal, locale: str, look: str)
 
 
 def account(portal: Portal, suffix: str) -> None:
-    """The account's page."""
+    """The account's page, with a provider linked."""
     page = portal.page
+    linked = {
+        "id": "0190f3a4-0000-7000-8000-000000000000",
+        "issuer": "https://sign-in.hospital.test/realms/long-name-of-a-realm",
+        "subject": "f8b1c6d0-3a2e-4f5b-9c7d-1e2f3a4b5c6d",
+        "created_at": "2026-01-02T03:04:05Z",
+        "last_used_at": "2026-01-02T03:04:05Z",
+    }
+    page.route("**/api/auth/me/identities", lambda route: route.fulfill(json={"identities": [linked]}))
     portal.open("/account")
+    expect(page.locator("#identities li")).to_be_visible()
     expect(page.locator("#second-factor .button").first).to_be_visible()
     looks_right(page, f"8-account-{suffix}")

@@ -12,6 +12,7 @@ from tests.e2e.processes import PASSWORD
 from tests.e2e.sign_in_page import (
     OTHER_PASSWORD,
     NewPortal,
+    at_the_provider,
     browser,
     code_of,
     codes_on,
@@ -25,7 +26,7 @@ from tests.e2e.sign_in_page import (
     shown,
     sign_out,
 )
-from tests.e2e.sign_in_system import WaysIn
+from tests.e2e.sign_in_system import PROVIDER, WaysIn
 
 __all__ = ["browser", "here", "new_portal"]
 
@@ -108,6 +109,31 @@ def test_the_time_of_a_challenge_passes(here: WaysIn, new_portal: NewPortal) -> 
     expect(portal.page.locator('[name="username"]')).to_be_focused()
 
 
+def test_what_the_address_says_of_a_sign_in_is_said_once_and_in_the_portals_words_only(
+    new_portal: NewPortal,
+) -> None:
+    portal = new_portal()
+    page = portal.page
+    portal.open("/sign-in?problem=not-admitted")
+    expect(page.get_by_role("alert")).to_contain_text("no tiene acceso aquí")
+    expect(page.locator('[name="username"]')).to_be_focused()
+    assert page.url.endswith("/sign-in")
+    page.reload()
+    expect(page.locator('[name="username"]')).to_be_focused()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    for written in (
+        "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E",
+        "call-555-0100",
+        "Call+this+number",
+        "unknown",
+    ):
+        portal.open(f"/sign-in?problem={written}")
+        expect(page.get_by_role("alert")).to_have_text("No se inició la sesión.")
+    portal.open("/account?problem=identity-taken")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expected(portal)
+
+
 def test_without_mail_an_administrator_is_asked(new_portal: NewPortal) -> None:
     portal = new_portal()
     page = portal.page
@@ -130,6 +156,25 @@ def test_nobody_learns_who_has_an_account(new_portal: NewPortal) -> None:
     portal.page.keyboard.type("nobody-of-this-name")
     portal.page.keyboard.press("Enter")
     heading(portal, "Mire su correo")
+    expected(portal)
+
+
+def test_where_passwords_are_off_only_providers_are_offered(new_portal: NewPortal) -> None:
+    portal = new_portal()
+    page = portal.page
+    offered = {
+        "providers": [{"name": "one", "title": "Hospital", "sign_in_path": "/api/auth/oidc/one/sign-in"}],
+        "password_sign_in": False,
+    }
+    page.route("**/api/auth/oidc", lambda route: route.fulfill(json=offered))
+    portal.open("/?modality=CT")
+    link = page.get_by_role("link", name="Entrar con Hospital")
+    expect(link).to_be_focused()
+    expect(link).to_have_attribute("href", "/api/auth/oidc/one/sign-in?next=%2F%3Fmodality%3DCT")
+    for field in ("username", "password"):
+        expect(page.locator(f'[name="{field}"]')).to_be_hidden()
+    expect(page.get_by_role("link", name="¿Ha olvidado la contraseña?")).to_be_hidden()
+    shown(page, "providers-only-es")
     expected(portal)
 
 
@@ -217,3 +262,36 @@ def test_ones_password_is_changed_in_the_account(here: WaysIn, new_portal: NewPo
     portal.open("/files")
     is_in(portal)
     expected(portal, 400, 401, 403)
+
+
+def test_a_provider_is_linked_to_ones_account_and_unlinked(here: WaysIn, new_portal: NewPortal) -> None:
+    portal, name = new_portal("en-US"), here.person()
+    page = portal.page
+    portal.open("/account")
+    portal.enter(name)
+    identities = page.locator("#identities")
+    expect(identities).to_contain_text("No provider opens your account yet.")
+    identities.get_by_role("button", name=f"Link {PROVIDER}").click()
+    for password, said in (("another one", "The present password is another one."), (PASSWORD, None)):
+        expect(identities.locator('[name="password"]')).to_be_focused()
+        page.keyboard.type(password)
+        page.keyboard.press("Enter")
+        if said is not None:
+            expect(identities.get_by_role("alert")).to_have_text(said)
+    at_the_provider(portal, "cleo")
+    heading(portal, "My account")
+    expect(identities.locator("li")).to_contain_text("cleo")
+    shown(page, "account-linked-en")
+    portal.sign_out()
+    page.get_by_role("link", name=f"Sign in with {PROVIDER}").click()
+    at_the_provider(portal, "cleo")
+    is_in(portal)
+    expect(page.locator(".account-name")).to_have_text(name)
+
+    portal.open("/account?problem=identity-taken")
+    expect(page.get_by_role("alert").first).to_contain_text("Another account is linked")
+    assert page.url == f"{here.url}/account"
+    identities.get_by_role("button", name="Unlink").click()
+    expect(identities).to_contain_text("No provider opens your account yet.")
+    expected(portal, 401)
+    assert len(portal.troubles) == 1, "a wrong password is sent once"

@@ -1,10 +1,23 @@
-// One's own account: second factor, password.
+// One's own account: second factor, providers, password.
 
 import { t } from '../app/i18n.js';
 import { changePassword } from '../app/session.js';
-import { el, fill } from '../ui/dom.js';
+import { el, fill, icon } from '../ui/dom.js';
 import { changePasswordForm } from './change-password.js';
+import { identitiesSection } from './identities.js';
+import { returnedProblem } from './returned.js';
 import { secondFactorSection } from './second-factor.js';
+
+function problemNotice() {
+  const text = returnedProblem();
+  if (text === null) return null;
+  return el(
+    'p',
+    { class: 'notice bad', role: 'alert' },
+    icon('alert'),
+    el('span', { i18n: ['format.text', { text }] }),
+  );
+}
 
 function passwordSection(username) {
   const place = el('section', { class: 'card account-section' });
@@ -32,7 +45,9 @@ export function accountView(user, signal) {
     { class: 'account-page' },
     el('h1', { tabindex: -1, i18n: 'accountPage.heading' }),
     el('p', { class: 'quiet' }, el('bdi', {}, user.username)),
+    problemNotice(),
     secondFactorSection(user, signal),
+    identitiesSection(user, signal),
     passwordSection(user.username),
   );
   return { element, title: () => t('accountPage.heading') };

@@ -1,4 +1,4 @@
-// The sign-in view: password, second step. It takes the place of any view without changing the address.
+// The sign-in view: password, provider, second step. It takes the place of any view without changing the address.
 
 import { pageAddress } from '../app/addresses.js';
 import { ApiError } from '../app/api.js';
@@ -7,8 +7,13 @@ import { problemText } from '../app/problems.js';
 import { signIn } from '../app/session.js';
 import { el, fill } from '../ui/dom.js';
 import { actionForm, labelled, passwordInput } from './forms.js';
+import { providerButtons } from './providers.js';
 import { recoveryCodesForm } from './recovery-codes.js';
+import { returnedProblem } from './returned.js';
 import { codeStep, enrolStep, firstCodeStep } from './second-step.js';
+
+/** The address that says how a sign-in with a provider ended. */
+const SIGN_IN = '/sign-in';
 
 /** `onSignedIn()` follows a success; `ended` and `reset` say why the reader is asked again. */
 export function signInView({ ended = false, reset = false, onSignedIn }) {
@@ -44,7 +49,7 @@ export function signInView({ ended = false, reset = false, onSignedIn }) {
     else show(enrolStep(challenge, { onOver, onMade: (made) => show(firstCodeStep(challenge, made, steps)) }));
   }
 
-  const first = begin(null);
+  const first = begin(window.location.pathname === pageAddress(SIGN_IN) ? returnedProblem() : null);
   return { element: place, title: () => t('signIn.heading'), focus: first.focus };
 }
 
@@ -58,7 +63,7 @@ function passwordStep({ why, onSignedIn, onChallenge }) {
     spellcheck: 'false',
   });
   const password = passwordInput('password', 'current-password');
-  return actionForm({
+  const form = actionForm({
     submit: 'signIn.submit',
     working: 'signIn.working',
     before: [
@@ -91,4 +96,6 @@ function passwordStep({ why, onSignedIn, onChallenge }) {
       return wrong ? [() => t('signIn.wrong'), password] : undefined;
     },
   });
+  providerButtons(form.element);
+  return form;
 }

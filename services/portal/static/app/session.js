@@ -1,9 +1,11 @@
 // Who is signed in. The tokens live in HttpOnly cookies; script knows only the answer of /me.
 
+import { pageAddress } from './addresses.js';
 import { ApiError, request, sessionEvents } from './api.js';
 import { renew } from './renewal.js';
 
 const HINT = 'dicom.user'; // user id of the last sign-in in this browser, shared by its tabs
+const RETURNING = 'dicom.returning'; // in this tab: the reader has gone to a provider
 
 let user = null;
 
@@ -14,7 +16,11 @@ export function currentUser() {
 
 /** Find out whether a session is still there. A browser that never signed in is not asked for one. */
 export async function resume() {
-  if (localStorage.getItem(HINT) === null) return null;
+  // Whom a provider did not sign in comes back to the sign-in page.
+  const returning =
+    sessionStorage.getItem(RETURNING) !== null && window.location.pathname !== pageAddress('/sign-in');
+  sessionStorage.removeItem(RETURNING);
+  if (localStorage.getItem(HINT) === null && !returning) return null;
   try {
     await learn();
   } catch (error) {
@@ -22,6 +28,11 @@ export async function resume() {
     forget();
   }
   return user;
+}
+
+/** The reader goes to a provider, and comes back with a session or without one. */
+export function expectReturn() {
+  sessionStorage.setItem(RETURNING, 'yes');
 }
 
 async function learn(options = {}) {
