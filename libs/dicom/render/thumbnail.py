@@ -6,6 +6,7 @@ A thumbnail is a convenience: whatever is wrong with it, the file is measured al
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ def thumbnail(sampler: Sampler, image: Image, layout: Layout, measures: Measures
         else:
             return None, "no rendering for this number of samples per pixel"
         picture.thumbnail((LARGEST, LARGEST), Pillow.Resampling.BILINEAR)
-        return join(_jpeg(picture), [_smaller(picture, side) for side in SMALLER]), ""
+        return join(_jpeg(picture), list(_smaller(picture))), ""
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - an edge: lookup tables may be broken in any way
@@ -84,13 +85,19 @@ def _jpeg(picture: Pillow.Image) -> bytes:
     return out.getvalue()
 
 
-def _smaller(picture: Pillow.Image, side: int) -> bytes:
-    """It with a longest side of `side`; nothing where it is no larger."""
-    if max(picture.size) <= side:
-        return b""
-    small = picture.copy()
-    small.thumbnail((side, side), Pillow.Resampling.BILINEAR)
-    return _jpeg(small)
+def _smaller(picture: Pillow.Image) -> Iterator[bytes]:
+    """It with each longest side of SMALLER, made of the size before; nothing where it is no larger."""
+    for side in SMALLER:
+        longest = max(picture.size)
+        if longest <= side:
+            yield b""
+            continue
+        if longest == 2 * side:
+            picture = picture.reduce(2)  # a tenth of the time that resampling takes
+        else:
+            picture = picture.copy()
+            picture.thumbnail((side, side), Pillow.Resampling.BILINEAR)
+        yield _jpeg(picture)
 
 
 def _gray(cells: Words, frame: int, image: Image, layout: Layout, measures: Measures) -> Gray:
