@@ -46,6 +46,13 @@ class WaysIn:
         self.system.create_user(name, more=[*more, "--group", "uploader"])
         return name
 
+    def demand_second_factor(self, name: str) -> None:
+        """Of an account that there is, from its next sign-in on."""
+        env = {"DATABASE_URL": self.system.database_url("auth")}
+        given = ("--group", GROUP, "--group", "uploader")
+        made = run_command("services.auth", "user", "change", name, *given, env=env)
+        assert made.returncode == 0, made.stderr
+
     def careful_person(self) -> str:
         """One whose group demands a second factor."""
         return self.person("--group", GROUP)

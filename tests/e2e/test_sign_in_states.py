@@ -295,3 +295,43 @@ def test_a_provider_is_linked_to_ones_account_and_unlinked(here: WaysIn, new_por
     expect(identities).to_contain_text("No provider opens your account yet.")
     expected(portal, 401)
     assert len(portal.troubles) == 1, "a wrong password is sent once"
+
+
+def test_a_provider_leads_to_the_second_step_and_on_to_the_page(here: WaysIn, new_portal: NewPortal) -> None:
+    portal = new_portal()
+    page = portal.page
+    # Nobody signs the reader in by an address: this tab has gone to no provider.
+    forged = "challenge_token=x&expires_in=300&methods=enrol"
+    page.goto(f"{here.url}/sign-in?next=/upload#{forged}")
+    heading(portal, "Iniciar sesión")
+    assert page.url == f"{here.url}/sign-in"
+
+    portal.open("/upload")
+    page.get_by_role("link", name=f"Entrar con {PROVIDER}").click()
+    at_the_provider(portal, "cleo")
+    is_in(portal)
+    here.demand_second_factor("cleo")
+    portal.open("/account?x=1")
+    sign_out(portal)
+    portal.open("/account?x=1")
+    page.get_by_role("link", name=f"Entrar con {PROVIDER}").click()
+    at_the_provider(portal, "cleo")
+    heading(portal, "Configurar el segundo factor")
+    assert page.url == f"{here.url}/account?x=1"
+    page.keyboard.press("Enter")
+    secret = secret_on(page)
+    page.locator('[name="code"]').fill(code_of(secret))
+    page.keyboard.press("Enter")
+    codes_on(page)
+    page.get_by_label("Los he guardado").check()
+    page.get_by_role("button", name="Continuar").click()
+    is_in(portal)
+    assert page.url == f"{here.url}/account?x=1"
+
+    sign_out(portal)
+    page.get_by_role("link", name=f"Entrar con {PROVIDER}").click()
+    at_the_provider(portal, "cleo")
+    heading(portal, "Código de verificación")
+    page.reload()
+    heading(portal, "Iniciar sesión")
+    expected(portal)

@@ -9,7 +9,7 @@ import { el, fill } from '../ui/dom.js';
 import { actionForm, labelled, passwordInput } from './forms.js';
 import { providerButtons } from './providers.js';
 import { recoveryCodesForm } from './recovery-codes.js';
-import { returnedProblem } from './returned.js';
+import { returnedChallenge, returnedProblem } from './returned.js';
 import { codeStep, enrolStep, firstCodeStep } from './second-step.js';
 
 /** The address that says how a sign-in with a provider ended. */
@@ -20,10 +20,12 @@ export function signInView({ ended = false, reset = false, onSignedIn }) {
   const why = (reset && 'reset.done') || (ended && 'signIn.ended');
   const place = el('div');
   let timer = 0;
+  let focus = null;
 
   function show(step) {
     fill(place, step.element);
-    step.focus.focus();
+    focus = step.focus;
+    focus.focus();
   }
 
   function begin(problem) {
@@ -49,8 +51,10 @@ export function signInView({ ended = false, reset = false, onSignedIn }) {
     else show(enrolStep(challenge, { onOver, onMade: (made) => show(firstCodeStep(challenge, made, steps)) }));
   }
 
-  const first = begin(window.location.pathname === pageAddress(SIGN_IN) ? returnedProblem() : null);
-  return { element: place, title: () => t('signIn.heading'), focus: first.focus };
+  const begun = returnedChallenge(); // by a provider: it says who, and the rest is asked here
+  if (begun) ask(begun);
+  else begin(window.location.pathname === pageAddress(SIGN_IN) ? returnedProblem() : null);
+  return { element: place, title: () => t('signIn.heading'), focus };
 }
 
 function passwordStep({ why, onSignedIn, onChallenge }) {

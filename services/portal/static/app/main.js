@@ -5,6 +5,7 @@ import { html } from '../ui/html.js';
 import { changePasswordView } from '../account/change-password.js';
 import { forgottenPasswordView } from '../account/forgotten-password.js';
 import { resetPasswordView, takeResetToken } from '../account/reset-password.js';
+import { takeReturnedChallenge } from '../account/returned.js';
 import { signInView } from '../account/sign-in.js';
 import { SearchBox } from '../studies/search-box.js';
 import { LeaveDialog } from '../upload/leave-dialog.js';
@@ -26,6 +27,7 @@ function makeUploads() {
 
 async function start() {
   takeResetToken();
+  takeReturnedChallenge();
   useTheme();
   startRouter();
   const place = document.getElementById('app');

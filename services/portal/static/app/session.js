@@ -14,12 +14,17 @@ export function currentUser() {
   return user;
 }
 
+/** Whether the reader comes back from a provider, to which this tab has gone; true once. */
+export function takeReturn() {
+  const gone = sessionStorage.getItem(RETURNING) !== null;
+  sessionStorage.removeItem(RETURNING);
+  return gone;
+}
+
 /** Find out whether a session is still there. A browser that never signed in is not asked for one. */
 export async function resume() {
   // Whom a provider did not sign in comes back to the sign-in page.
-  const returning =
-    sessionStorage.getItem(RETURNING) !== null && window.location.pathname !== pageAddress('/sign-in');
-  sessionStorage.removeItem(RETURNING);
+  const returning = takeReturn() && window.location.pathname !== pageAddress('/sign-in');
   if (localStorage.getItem(HINT) === null && !returning) return null;
   try {
     await learn();
