@@ -314,6 +314,15 @@ async def test_nobody_is_led_elsewhere(client: Client, one: LyingProvider, page:
     assert answer.headers["Location"] == "/"
 
 
+async def test_below_a_path_pages_lie_below_it(start_auth: Start, tmp_path: Path, one: LyingProvider) -> None:
+    path = providers_file(tmp_path, one={"issuer": one.url, "create_accounts": True})
+    client = await start_auth(oidc_providers_file=path, public_url="http://dicom.example/images")
+    assert (await sign_in(client, one)).headers["Location"] == "/images/"
+    assert (await sign_in(client, one, next="/images/upload")).headers["Location"] == "/images/upload"
+    refused = await come_back(client, error="access_denied", state=state_in(await depart(client)))
+    assert refused.headers["Location"].startswith("/images/sign-in?problem=")
+
+
 async def test_a_way_that_takes_too_long_is_over(
     client: Client, one: LyingProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

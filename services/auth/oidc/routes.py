@@ -43,7 +43,7 @@ from services.auth.oidc.models import (
     SignedOut,
     SignInQuery,
 )
-from services.auth.oidc.next_page import local_page
+from services.auth.oidc.next_page import FIRST_PAGE, local_page
 from services.auth.oidc.round_trip import Linking, RoundTrip
 from services.auth.oidc.signing_in import Arrival
 from services.auth.sessions.login import Challenge
@@ -78,11 +78,11 @@ async def sign_in_with_provider(request: web.Request) -> web.Response:
     """Lead the browser to a provider."""
     sign_in, name = request.app[PROVIDER_SIGN_IN], request.match_info["provider"]
     try:
-        departure = await sign_in.depart(name, local_page(request.query.get("next")))
+        departure = await sign_in.depart(name, _page_asked(request, request.query.get("next")))
     except Unavailable as error:
         request.app[AUTH_METRICS].came_back(name, "provider-unavailable")
         await note_refusal(request, error)
-        return _see(str(URL(SIGN_IN_PAGE).with_query(problem="provider-unavailable")))
+        return _see(str(_own(request, SIGN_IN_PAGE).with_query(problem="provider-unavailable")))
     response = _see(departure.url)
     _keep_round_trip(request, response, departure.cookie)
     return response
@@ -100,7 +100,7 @@ async def return_from_provider(request: web.Request) -> web.Response:
         code = "provider-unavailable" if isinstance(error, Unavailable) else error.code
         metrics.came_back(name, code)
         await note_refusal(request, error)
-        response = _see(_problem_page(trip, code))
+        response = _see(_problem_page(request, trip, code))
     else:
         response = _arrived(request, name, arrival)
     response.del_cookie(
@@ -122,7 +122,7 @@ async def link_own_identity(request: web.Request) -> web.Response:
     password = wanted.password.get_secret_value()
     await request.app[OWN_PASSWORD].require(caller, address_of(request), password)
     linking = Linking(user_id=caller.user_id, session_id=UUID(hex=caller.session_id))
-    departure = await sign_in.depart(name, local_page(wanted.next), linking)
+    departure = await sign_in.depart(name, _page_asked(request, wanted.next), linking)
     response = json_response(LinkStarted(authorization_url=departure.url))
     _keep_round_trip(request, response, departure.cookie)
     return response
@@ -292,7 +292,7 @@ def _arrived(request: web.Request, name: str, arrival: Arrival) -> web.Response:
     metrics, begun = request.app[AUTH_METRICS], arrival.begun
     if isinstance(begun, Challenge):
         metrics.came_back(name, "challenged")
-        page = URL(SIGN_IN_PAGE).with_query(next=arrival.next_page)
+        page = _own(request, SIGN_IN_PAGE).with_query(next=arrival.next_page)
         told = {
             "challenge_token": begun.token,
             "expires_in": str(begun.expires_in),
@@ -306,10 +306,21 @@ def _arrived(request: web.Request, name: str, arrival: Arrival) -> web.Response:
     return response
 
 
-def _problem_page(trip: RoundTrip | None, code: str) -> str:
+def _problem_page(request: web.Request, trip: RoundTrip | None, code: str) -> str:
     """Who has asked for a link is signed in still, and is told where they were."""
-    page = SIGN_IN_PAGE if trip is None or trip.linking is None else trip.next_page
-    return str(URL(page).update_query(problem=code))
+    page = _own(request, SIGN_IN_PAGE) if trip is None or trip.linking is None else URL(trip.next_page)
+    return str(page.update_query(problem=code))
+
+
+def _page_asked(request: web.Request, asked: str | None) -> str:
+    """The page to go to, as `local_page` lets it through."""
+    page = local_page(asked)
+    return str(_own(request, page)) if page == FIRST_PAGE else page
+
+
+def _own(request: web.Request, page: str) -> URL:
+    """A page of the portal, below the path that PUBLIC_URL may have."""
+    return URL(URL(request.app[SETTINGS].base_url).path.rstrip("/") + page)
 
 
 def _answer_in(request: web.Request) -> ProviderAnswer:
