@@ -133,7 +133,9 @@ def accounts(settings: OperatorSettings, arguments: Sequence[str]) -> int:
         return run(arguments, load_settings(AuthSettings).model_copy(update=known))
     prepare_data_dir(settings.data_dir)
     with embedded_url(settings.data_dir, "auth") as url:
-        known |= {"database_url": SecretStr(url), "auth_keyring_file": settings.auth_keyring_path}
+        known["database_url"] = SecretStr(url)
+        if settings.auth_keyring_path.exists():  # the first start makes it
+            known["auth_keyring_file"] = settings.auth_keyring_path
         return run(arguments, load_settings(AuthSettings).model_copy(update=known))
 
 

@@ -104,7 +104,7 @@ def source(
                 assert done.returncode == 0, done.stderr
                 assert (await client.upload_raw(ct_instance(seed=99)))[0] == 202
             backup = Path(done.stdout.partition(":")[0])
-            (keyring,) = (folder / "keys").iterdir()
+            (keyring,) = (folder / "keys").glob("keyring-*.json")
             return Source(folder, backup, keyring, done.stdout, results, contents, cursor, environment)
 
         try:

@@ -53,8 +53,12 @@ async def test_ctrl_c_that_comes_with_the_answer_cancels_the_job_all_the_same(
     async def change(_: object, __: object, how: str) -> None:
         changes.append(how)
 
+    async def noted(*_: object, **__: object) -> None:
+        """Of audit entries there are tests of their own."""
+
     monkeypatch.setattr(store, "get", get)
     monkeypatch.setattr(store, "change", change)
+    monkeypatch.setattr(reprocess, "note_done", noted)
     monkeypatch.setattr(reprocess, "LOOK_SECONDS", 0.0)
     database = Swallowing()
     following = asyncio.create_task(reprocess._follow(cast("Any", database), job))
