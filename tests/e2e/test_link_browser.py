@@ -173,6 +173,7 @@ def test_who_guesses_is_told_to_wait(maker: Maker, context: BrowserContext) -> N
     expect(page.locator('[name="password"]')).to_be_focused()
 
 
+@pytest.mark.browser_matrix
 def test_whoever_is_signed_in_sees_on_the_links_page_what_it_opens(
     maker: Maker, context: BrowserContext, embedded_system: System
 ) -> None:

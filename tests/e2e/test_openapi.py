@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from tests.e2e.conftest import NewUser, System
 DOCUMENTS = ("/api/auth/openapi.json", "/api/files/openapi.json", "/api/results/openapi.json")
 # The stream of events does not end, so there is no whole answer to look at.
 STREAMS = "/api/events"
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
+"""Inputs for each operation; `make fuzz` tries more."""
 
 
 @pytest.mark.parametrize("system", ["embedded"], indirect=True)
@@ -47,7 +50,7 @@ def explore(base: str, path: str, headers: dict[str, str]) -> None:
 
         @given(case=operation.as_strategy())
         @settings(
-            max_examples=15,
+            max_examples=EXAMPLES,
             deadline=None,
             database=None,
             derandomize=True,

@@ -132,6 +132,7 @@ def test_what_cannot_be_used_says_why(new_reader: NewReader, tmp_path: Path) -> 
     expect(reader.expect_upload("other.dcm", "refused")).to_contain_text("el original no cambia")
 
 
+@pytest.mark.browser_matrix
 def test_a_failure_is_said_once(new_reader: NewReader, tmp_path: Path) -> None:
     reader = new_reader()
     page = reader.page
@@ -146,6 +147,7 @@ def test_a_failure_is_said_once(new_reader: NewReader, tmp_path: Path) -> None:
     expect(notice.locator("p")).to_have_text(["The pixel data cannot be decoded. decode-failed"])
 
 
+@pytest.mark.browser_matrix
 def test_a_replaced_file_is_found_by_its_state(new_reader: NewReader, tmp_path: Path) -> None:
     reader = new_reader()
     page = reader.page
@@ -164,6 +166,7 @@ def test_a_replaced_file_is_found_by_its_state(new_reader: NewReader, tmp_path: 
     expect(page.locator(".notice").first).to_have_text("Otro archivo de la misma imagen ocupó su lugar.")
 
 
+@pytest.mark.browser_matrix
 def test_means_of_many_frames_are_asked_for_apart(new_reader: NewReader, tmp_path: Path) -> None:
     reader = new_reader()
     page = reader.page
@@ -188,6 +191,7 @@ def test_means_of_many_frames_are_asked_for_apart(new_reader: NewReader, tmp_pat
     expect(page.locator("#frame-means")).to_have_count(0)
 
 
+@pytest.mark.browser_matrix
 def test_an_unnamed_device_is_called_unknown_in_the_language_of_the_page(
     new_reader: NewReader, tmp_path: Path
 ) -> None:
@@ -307,6 +311,7 @@ def test_a_given_password_is_changed_before_anything_is_shown(
         context.close()
 
 
+@pytest.mark.browser_matrix
 def test_a_signed_out_reader_asks_for_ways_in_alone(new_reader: NewReader) -> None:
     reader = new_reader()
     reader.sign_out()
@@ -321,6 +326,7 @@ def test_a_signed_out_reader_asks_for_ways_in_alone(new_reader: NewReader) -> No
     assert reader.troubles == []
 
 
+@pytest.mark.browser_matrix
 def test_filters_and_pages_of_a_long_list(new_reader: NewReader, tmp_path: Path) -> None:
     reader, seed = new_reader(), secrets.randbits(24) * 64
     page = reader.page
@@ -366,6 +372,7 @@ def test_what_is_shared_comes_and_goes_without_a_reload(new_reader: NewReader) -
     assert reader.troubles == giver.troubles == []
 
 
+@pytest.mark.browser_matrix
 def test_staff_see_whose_file_it_is(new_reader: NewReader) -> None:
     owner, staff = new_reader(), new_reader(staff=True)
     name = f"owned-{secrets.token_hex(4)}.dcm"

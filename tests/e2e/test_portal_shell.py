@@ -34,7 +34,10 @@ def sample(name: str) -> Path:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize(("locale", "scheme"), [("es-ES", "light"), ("en-US", "dark")])
+@pytest.mark.parametrize(
+    ("locale", "scheme"),
+    [("es-ES", "light"), pytest.param("en-US", "dark", marks=pytest.mark.browser_matrix)],
+)
 def test_every_page_is_accessible(new_reader: NewReader, width: str, locale: str, scheme: str) -> None:
     reader = new_reader("/upload", locale=locale, scheme=scheme, width=width)
     page, name = reader.page, f"{width}-{locale[:2]}-{scheme}"
@@ -82,6 +85,7 @@ def test_keys_lead_to_pages_and_regions_and_stay_out_of_fields(new_reader: NewRe
     assert reader.troubles == []
 
 
+@pytest.mark.browser_matrix
 def test_a_menu_is_walked_by_arrows_and_gives_the_focus_back(new_reader: NewReader) -> None:
     reader = new_reader("/files")
     page = reader.page

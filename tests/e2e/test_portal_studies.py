@@ -239,7 +239,10 @@ def test_trouble_stands_in_the_place_of_the_rows(new_reader: NewReader, tmp_path
 
 
 @pytest.mark.parametrize("width", ["phone", "desktop"])
-@pytest.mark.parametrize(("locale", "scheme"), [("es-ES", "light"), ("en-US", "dark")])
+@pytest.mark.parametrize(
+    ("locale", "scheme"),
+    [("es-ES", "light"), pytest.param("en-US", "dark", marks=pytest.mark.browser_matrix)],
+)
 def test_the_pages_of_studies_are_accessible(
     new_reader: NewReader, tmp_path: Path, width: str, locale: str, scheme: str
 ) -> None:

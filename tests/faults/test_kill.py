@@ -108,6 +108,7 @@ async def test_one_process_killed(tmp_path: Path, kills: tuple[int, ...]) -> Non
         stop_all([process])
 
 
+@pytest.mark.faults
 @pytest.mark.timeout(240)
 async def test_processor_and_ingest_killed(
     tmp_path: Path, role_url: Callable[[str], str], amqp_url: str
