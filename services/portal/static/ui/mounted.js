@@ -17,7 +17,8 @@ export function Mounted({ of, build }) {
     place.current.replaceChildren(view.element);
     translate(place.current);
     setTitle(view.title);
-    (view.focus ?? place.current.querySelector('h1'))?.focus();
+    // A page that comes late takes the focus from no menu and no dialog that was opened meanwhile.
+    if (!document.activeElement?.closest('[role="menu"], dialog')) (view.focus ?? place.current.querySelector('h1'))?.focus();
     return () => leaving.abort();
   }, [of]);
   return html`<div ref=${place}></div>`;
