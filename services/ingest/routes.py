@@ -29,6 +29,7 @@ from libs.common.http.authenticate import principal, viewer
 from libs.common.http.json import json_response, parse_json, parse_query
 from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
+from libs.common.http.path import path_uuid
 from libs.common.http.problems import problem
 from libs.common.ids import UserId
 from libs.common.telemetry.tracing import current_trace_id
@@ -196,10 +197,7 @@ async def move_file(request: web.Request) -> web.Response:
 
 
 def _file_id(request: web.Request) -> UUID:
-    try:
-        file_id = UUID(request.match_info["id"])
-    except ValueError as error:
-        raise unknown_file() from error
+    file_id = path_uuid(request, "id", unknown_file())
     speak_of(request, "file")
     return file_id
 

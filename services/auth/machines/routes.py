@@ -6,7 +6,6 @@ import base64
 import binascii
 from typing import Any
 from urllib.parse import unquote_plus
-from uuid import UUID
 
 from aiohttp import web
 
@@ -22,6 +21,7 @@ from libs.common.http.authenticate import principal
 from libs.common.http.json import MAX_BODY_BYTES, json_response, read_body
 from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
+from libs.common.http.path import path_uuid
 from libs.common.security.api_keys import ACCESS_TOKEN_TYPE, API_KEY_TYPE, TOKEN_EXCHANGE
 from services.auth.http import path_id, read_actor, require_person
 from services.auth.keys import API_KEYS, CLIENTS
@@ -164,10 +164,7 @@ async def create_api_key(request: web.Request) -> web.Response:
 async def revoke_api_key(request: web.Request) -> web.Response:
     """End an API key."""
     require_person(request)
-    try:
-        key_id = UUID(request.match_info["key_id"])
-    except ValueError:
-        raise NotFound(api_keys.UNKNOWN) from None
+    key_id = path_uuid(request, "key_id", NotFound(api_keys.UNKNOWN))
     await request.app[API_KEYS].revoke(principal(request).user_id, key_id)
     return web.Response(status=204)
 

@@ -26,6 +26,7 @@ from libs.common.http.authenticate import over_https, principal
 from libs.common.http.client import address_of
 from libs.common.http.json import NO_STORE, json_response, read_body
 from libs.common.http.openapi import Operation
+from libs.common.http.path import path_uuid
 from libs.common.security.cookies import ROUND_TRIP_COOKIE, cookie_name
 from services.auth.http import path_id, read_actor, require_person
 from services.auth.keys import AUTH_METRICS, IDENTITIES, OWN_PASSWORD, PROVIDER_SIGN_IN, SETTINGS
@@ -147,7 +148,9 @@ async def list_own_identities(request: web.Request) -> web.Response:
 async def unlink_own_identity(request: web.Request) -> web.Response:
     """Unlink one's account from a provider."""
     require_person(request)
-    await request.app[IDENTITIES].unlink_own(principal(request).user_id, _identity_id(request))
+    await request.app[IDENTITIES].unlink_own(
+        principal(request).user_id, path_uuid(request, "identity_id", NotFound(UNKNOWN_IDENTITY))
+    )
     return web.Response(status=204)
 
 
@@ -171,7 +174,9 @@ async def link_identity(request: web.Request) -> web.Response:
 async def unlink_identity(request: web.Request) -> web.Response:
     """Unlink somebody's account from a provider; the sessions begun there end."""
     user_id = path_id(request, "user_id", UNKNOWN)
-    await request.app[IDENTITIES].unlink(await read_actor(request), user_id, _identity_id(request))
+    await request.app[IDENTITIES].unlink(
+        await read_actor(request), user_id, path_uuid(request, "identity_id", NotFound(UNKNOWN_IDENTITY))
+    )
     return web.Response(status=204)
 
 
@@ -345,11 +350,3 @@ def _keep_round_trip(request: web.Request, response: web.Response, cookie: str) 
         httponly=True,
         samesite="Lax",
     )
-
-
-def _identity_id(request: web.Request) -> UUID:
-    """Raises NotFound for what is no id."""
-    try:
-        return UUID(hex=request.match_info["identity_id"])
-    except ValueError:
-        raise NotFound(UNKNOWN_IDENTITY) from None

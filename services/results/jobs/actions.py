@@ -15,6 +15,7 @@ from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, read_body
 from libs.common.http.openapi import Operation
+from libs.common.http.path import path_uuid
 from libs.common.ids import new_uuid
 from services.results.jobs import store
 from services.results.jobs.models import (
@@ -61,7 +62,7 @@ async def get_action(request: web.Request) -> web.Response:
     """How far an action of one's own has come."""
     caller = viewer(request)
     async with request.app[DATABASE].connection() as connection:
-        job = await store.get_action(connection, _action_id(request), caller.user_id)
+        job = await store.get_action(connection, path_uuid(request, "job_id", _unknown()), caller.user_id)
     if job is None:
         raise _unknown()
     return json_response(_shown(job, None))
@@ -104,13 +105,6 @@ def _filter_of(caller: Viewer, where: ActionQuery) -> ActionFilter:
 def _shown(job: Job, left_out: LeftOut | None) -> Action:
     values = job.model_dump(include=Action.model_fields.keys() - {"action", "left_out"})
     return Action(action="retry", left_out=left_out, **values)
-
-
-def _action_id(request: web.Request) -> UUID:
-    try:
-        return UUID(request.match_info["job_id"])
-    except ValueError:
-        raise _unknown() from None
 
 
 def _unknown() -> NotFound:

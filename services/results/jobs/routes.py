@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from uuid import UUID
 
 from aiohttp import web
 
@@ -13,6 +12,7 @@ from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
+from libs.common.http.path import path_uuid
 from libs.common.ids import new_uuid
 from services.results.cursors import decode_job, encode_job
 from services.results.jobs import store
@@ -55,7 +55,7 @@ async def list_jobs(request: web.Request) -> web.Response:
 async def get_job(request: web.Request) -> web.Response:
     """One job."""
     async with request.app[DATABASE].connection() as connection:
-        job = await store.get(connection, _job_id(request))
+        job = await store.get(connection, path_uuid(request, "job_id", _unknown()))
     if job is None:
         raise _unknown()
     return json_response(job)
@@ -77,7 +77,7 @@ async def raise_job(request: web.Request) -> web.Response:
 
 
 async def _change(request: web.Request, how: str) -> web.Response:
-    job_id = _job_id(request)
+    job_id = path_uuid(request, "job_id", _unknown())
     async with request.app[DATABASE].transaction() as connection:
         job = await store.change(connection, job_id, how)
         known = job is not None or await store.get(connection, job_id) is not None
@@ -98,13 +98,6 @@ async def _require_room(connection: Connection, most: int) -> None:
     """Raises Conflict, which undoes what the transaction did, when more jobs run than may."""
     if await store.count_running(connection) > most:
         raise Conflict(f"{most} jobs run already (JOBS_RUNNING): wait for one, or cancel it.")
-
-
-def _job_id(request: web.Request) -> UUID:
-    try:
-        return UUID(request.match_info["job_id"])
-    except ValueError:
-        raise _unknown() from None
 
 
 def _unknown() -> NotFound:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
-from uuid import UUID
 
 from aiohttp import web
 
@@ -18,6 +17,7 @@ from libs.common.errors import (
 from libs.common.http.authenticate import BASE_URL, viewer
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
+from libs.common.http.path import path_uuid
 from libs.common.http.prefixes import LINK_PAGES
 from libs.common.ids import new_uuid
 from services.results.cursors import decode_share, encode_share
@@ -87,10 +87,7 @@ async def list_links(request: web.Request) -> web.Response:
 async def delete_link(request: web.Request) -> web.Response:
     """Take a link back: who opened it sees nothing more."""
     caller = viewer(request)
-    try:
-        link_id = UUID(request.match_info["link_id"])
-    except ValueError:
-        raise _no_link() from None
+    link_id = path_uuid(request, "link_id", _no_link())
     async with request.app[DATABASE].transaction() as connection:
         share_id = await store.share_of(connection, link_id)
         if share_id is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 from aiohttp import web
@@ -15,6 +14,7 @@ from libs.common.errors import Conflict, InvalidRequest, NotFound, TooLarge, Uns
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
+from libs.common.http.path import path_uuid
 from services.results.cursors import decode_share, encode_share
 from services.results.keys import DATABASE, METRICS, SETTINGS
 from services.results.sharing import giving, lists_store, store
@@ -67,10 +67,7 @@ async def list_shares(request: web.Request) -> web.Response:
 async def delete_share(request: web.Request) -> web.Response:
     """Take a share back, or drop what is shared with oneself; what was given under it ends with it."""
     caller = viewer(request)
-    try:
-        share_id = UUID(request.match_info["share_id"])
-    except ValueError:
-        raise NotFound("You have no share with this id.") from None
+    share_id = path_uuid(request, "share_id", NotFound("You have no share with this id."))
     async with request.app[DATABASE].transaction() as connection:
         ended = await giving.take_back(connection, caller, share_id)
         await note_done(connection, "share", share_id, ended=ended)
