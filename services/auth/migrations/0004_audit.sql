@@ -87,6 +87,9 @@ BEGIN
         EXECUTE format('CREATE TABLE auth.%I PARTITION OF auth.audit_log FOR VALUES FROM (%L) TO (%L)', name,
             first::timestamp AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC');
         EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON auth.%I FROM auth', name);
+        -- A trigger on statements is not inherited.
+        EXECUTE format('CREATE TRIGGER audit_log_not_truncated BEFORE TRUNCATE ON auth.%I '
+            'FOR EACH STATEMENT EXECUTE FUNCTION auth.refuse_change()', name);
     END IF;
 END
 $$;

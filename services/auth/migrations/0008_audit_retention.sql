@@ -36,37 +36,6 @@ CREATE TRIGGER audit_retired_append_only BEFORE UPDATE OR DELETE ON auth.audit_r
 CREATE TRIGGER audit_retired_not_truncated BEFORE TRUNCATE ON auth.audit_retired
     FOR EACH STATEMENT EXECUTE FUNCTION auth.refuse_change();
 
--- A trigger on statements is not inherited: partitions get their own.
-CREATE OR REPLACE FUNCTION auth.prepare_audit_month(month date) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    first date := date_trunc('month', month)::date;
-    name  text := 'audit_log_' || to_char(first, 'YYYY_MM');
-BEGIN
-    IF first > now() + interval '70 days' OR first < now() - interval '32 days' THEN
-        RAISE EXCEPTION 'no partition is made for %', first;
-    END IF;
-    PERFORM pg_advisory_xact_lock(hashtext('auth.audit_log'));
-    IF to_regclass('auth.' || name) IS NULL THEN
-        EXECUTE format('CREATE TABLE auth.%I PARTITION OF auth.audit_log FOR VALUES FROM (%L) TO (%L)', name,
-            first::timestamp AT TIME ZONE 'UTC', (first + interval '1 month') AT TIME ZONE 'UTC');
-        EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON auth.%I FROM auth', name);
-        EXECUTE format('CREATE TRIGGER audit_log_not_truncated BEFORE TRUNCATE ON auth.%I '
-            'FOR EACH STATEMENT EXECUTE FUNCTION auth.refuse_change()', name);
-    END IF;
-END
-$$;
-DO $$
-DECLARE
-    kept regclass;
-BEGIN
-    FOR kept IN SELECT relid FROM pg_partition_tree('auth.audit_log') WHERE isleaf LOOP
-        EXECUTE format('CREATE TRIGGER audit_log_not_truncated BEFORE TRUNCATE ON %s '
-            'FOR EACH STATEMENT EXECUTE FUNCTION auth.refuse_change()', kept);
-    END LOOP;
-END
-$$;
-
 -- Drop a month, the oldest, that ended at least a year ago: no service can lose what is younger. Whoever calls
 -- hands over the signed statement, which is kept in its place; the month's last root stays as well.
 CREATE FUNCTION auth.retire_audit_month(
