@@ -79,6 +79,23 @@ class PostgresServer:
             self.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@contextmanager
+def filled_database(server: PostgresServer, template: str, *statements: tuple[Any, ...]) -> Iterator[str]:
+    """A copy of `template`, by name, filled by these statements and their values on one connection."""
+
+    async def fill(url: str) -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            for statement, *values in statements:
+                await connection.execute(statement, *values)
+        finally:
+            await connection.close()
+
+    with server.database(template) as name:
+        run_apart(fill(server.url(name)))
+        yield name
+
+
 def run_apart(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end beside whatever event loop this thread has."""
     with ThreadPoolExecutor(1) as executor:

@@ -12,7 +12,7 @@ from libs.common.database.postgres import Connection, Database
 from services.auth.audit import reading
 from services.auth.audit.models import AuditFilter
 from services.auth.audit.reading import AuditPlace
-from tests.fixtures_postgres import PostgresServer, run_apart
+from tests.fixtures_postgres import PostgresServer, filled_database
 from tests.integration.test_results_plans import require_bounded
 
 MANY = 50_000
@@ -41,18 +41,9 @@ _ENTRIES = f"""
 @pytest.fixture(scope="module")
 def crowded(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
     """A database with many entries, made once."""
-
-    async def fill(url: str) -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(_ENTRIES)
-            await connection.execute(f"SET default_statistics_target = {MANY // 300 + 10}")
-            await connection.execute("VACUUM ANALYZE auth.audit_log")
-        finally:
-            await connection.close()
-
-    with postgres_server.database(template_database) as name:
-        run_apart(fill(postgres_server.url(name)))
+    sample_all = f"SET default_statistics_target = {MANY // 300 + 10}"
+    made = ((_ENTRIES,), (sample_all,), ("VACUUM ANALYZE auth.audit_log",))
+    with filled_database(postgres_server, template_database, *made) as name:
         yield name
 
 

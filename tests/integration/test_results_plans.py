@@ -28,7 +28,7 @@ from services.results.read.visibility import shared
 from services.results.sharing import lists_store
 from services.results.sharing import store as sharing_store
 from services.results.sharing.store import Subject
-from tests.fixtures_postgres import PostgresServer, run_apart
+from tests.fixtures_postgres import PostgresServer, filled_database
 
 MANY = 50_000
 LIMIT = 51
@@ -79,21 +79,8 @@ _SAMPLE_ALL = f"SET default_statistics_target = {MANY // 300 + 10}"
 @pytest.fixture(scope="module")
 def crowded_template(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
     """A database with many files, made once."""
-
-    async def fill(url: str) -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(_FILES, BEGAN)
-            await connection.execute(_CHANGES)
-            await connection.execute(_COUNTS)
-            await connection.execute(_SHARES)
-            await connection.execute(_SAMPLE_ALL)
-            await connection.execute("VACUUM ANALYZE")
-        finally:
-            await connection.close()
-
-    with postgres_server.database(template_database) as name:
-        run_apart(fill(postgres_server.url(name)))
+    made = [(_FILES, BEGAN), *((one,) for one in (_CHANGES, _COUNTS, _SHARES, _SAMPLE_ALL, "VACUUM ANALYZE"))]
+    with filled_database(postgres_server, template_database, *made) as name:
         yield name
 
 

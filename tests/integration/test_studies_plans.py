@@ -18,7 +18,7 @@ from services.results.read.shared_store import ShareKind
 from services.results.studies import store
 from services.results.studies.models import StudyFilter, StudySort
 from services.results.studies.store import Listing
-from tests.fixtures_postgres import PostgresServer, run_apart
+from tests.fixtures_postgres import PostgresServer, filled_database
 from tests.integration.test_results_plans import (
     BEGAN,
     EVERYTHING,
@@ -103,19 +103,8 @@ async def require_bounded(sql: Connection, statement: str, values: list[Any], bo
 @pytest.fixture(scope="module")
 def studied_template(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
     """A database with many studies, made once."""
-
-    async def fill(url: str) -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(_STUDIES, BEGAN)
-            for statement in (_FILES, _SERIES, _SHARES):
-                await connection.execute(statement)
-            await connection.execute("VACUUM ANALYZE")
-        finally:
-            await connection.close()
-
-    with postgres_server.database(template_database) as name:
-        run_apart(fill(postgres_server.url(name)))
+    made = [(_STUDIES, BEGAN), *((one,) for one in (_FILES, _SERIES, _SHARES, "VACUUM ANALYZE"))]
+    with filled_database(postgres_server, template_database, *made) as name:
         yield name
 
 
