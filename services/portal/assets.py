@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from html import escape
 from pathlib import Path
+
+from services.portal.rolled import FOLDER, VENDOR, Roll, UnrollableError
 
 CONTENT_TYPES = {
     ".css": "text/css",
@@ -22,12 +23,11 @@ CONTENT_TYPES = {
 }
 TYPES = (".ts", ".mts")
 """For the type checker; no browser asks for them."""
-VERSION_MARK = b"@version@"
-BASE_MARK = b"@base@"
-MODULES_MARK = b"<!-- @modules@ -->"
 START = "app/main.js"
-IMPORT = re.compile(rb"(?:\bfrom|\bimport)\s*['\"](\.[^'\"]+)['\"]")
-"""Of a module that is loaded with the one that names it; `import(…)` is loaded when it is called."""
+ADDRESS = "@base@/static/@version@/"
+SHEET = re.compile(rf'<link rel="stylesheet" href="{ADDRESS}([^"]+)" />\s*')
+SCRIPT = f'<script type="module" src="{ADDRESS}{START}"></script>'
+ROLLED_SHEET = f"{FOLDER}/start.css"
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Asset:
 
 @dataclass(frozen=True)
 class Assets:
-    """All files by path below `static/`, e.g. `js/main.js`; `version` changes when any of them does."""
+    """All files by path below `static/`, e.g. `app/main.js`, with those that are made of them (`rolled/`);
+    `version` changes when any of them does."""
 
     version: str
     files: Mapping[str, Asset]
@@ -59,33 +60,59 @@ def _asset(body: bytes, suffix: str) -> Asset:
     )
 
 
-def modules_from(start: str, files: Mapping[str, Asset]) -> list[str]:
-    """The modules that come along with `start`, itself included, in the order in which they are met."""
-    found = [start]
-    for name in found:  # grows on the way
-        for target in IMPORT.findall(files[name].body):
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(name), target.decode()))
-            if path not in found and path in files:
-                found.append(path)
-    return found
+def _start_sheets(sources: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
+    """The sheets that the page links, and those of components: whatever page needs one finds it there."""
+    linked = SHEET.findall(sources["index.html"].decode())
+    return linked, [
+        name for name in sources if name.startswith("ui/") and name.endswith(".css") and name not in linked
+    ]
+
+
+def _rolled(sources: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[str]]:
+    """The files made of `sources`, and the foreign modules of the start. Raises UnrollableError."""
+    scripts = {
+        name: body.decode()
+        for name, body in sources.items()
+        if name.endswith(".js") and not name.startswith(VENDOR)
+    }
+    roll = Roll(START, scripts)
+    sheet = b"".join(sources[name] for names in _start_sheets(sources) for name in names)
+    if b"url(" in sheet or b"@import" in sheet:
+        raise UnrollableError("a sheet of the start names another file by an address that would change")
+    files = {name: text.encode() for name, text in roll.files()}
+    return {**files, ROLLED_SHEET: sheet}, roll.vendored(next(iter(roll.groups)))
+
+
+def _page(sources: Mapping[str, bytes], modules: list[str], start: str) -> str:
+    """`index.html` with the rolled files in the places of their sources. It names the modules that the start
+    imports, so that a browser asks for all at once instead of finding one in the other."""
+    page = sources["index.html"].decode()
+    _, held = _start_sheets(sources)
+    links = [f'<link rel="stylesheet" href="{ADDRESS}{ROLLED_SHEET}" data-holds="{" ".join(held)}" />']
+    links += [f'<link rel="modulepreload" href="{ADDRESS}{name}" />' for name in modules]
+    links += [f'<script type="module" src="{ADDRESS}{start}"></script>']
+    return SHEET.sub("", page).replace(SCRIPT, "\n    ".join(links))
 
 
 def load_assets(folder: Path, base: str = "") -> Assets:
-    """Read every file below `folder`. `index.html` gets the version put in where it says `@version@`, and
-    `base`, the path that PUBLIC_URL may have (`/dicom`), where it says `@base@`. It names all modules of the
-    start, so that a browser asks for them at once instead of finding one in the other.
+    """Read every file below `folder`, and roll modules and sheets (ADR 0048). `index.html` gets the version
+    put in where it says `@version@`, and `base`, the path that PUBLIC_URL may have (`/dicom`), where it
+    says `@base@`.
 
     The version is part of every asset's address, so that a browser may keep assets for ever and never
-    mixes modules of two releases. Raises KeyError for a kind of file that `CONTENT_TYPES` does not list.
+    mixes modules of two releases. Raises KeyError for a kind of file that `CONTENT_TYPES` does not list, and
+    UnrollableError.
     """
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in TYPES)
-    files = {path.relative_to(folder).as_posix(): _asset(path.read_bytes(), path.suffix) for path in paths}
+    sources = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    rolled, modules = _rolled(sources)
+    files = {name: _asset(body, Path(name).suffix) for name, body in {**sources, **rolled}.items()}
     version = sha256("".join(f"{name}\0{asset.etag}\n" for name, asset in files.items()).encode()).hexdigest()
-    modules = "\n    ".join(
-        f'<link rel="modulepreload" href="@base@/static/@version@/{name}" />'
-        for name in (modules_from(START, files) if START in files else ())
+    page = _page(sources, modules, next(iter(rolled)))
+    page = page.replace("@version@", version[:12]).replace("@base@", escape(base))
+    return Assets(
+        version=version[:12],
+        files=files,
+        index=_asset(page.encode(), ".html"),
+        favicon=files["favicon.svg"],
     )
-    page = files["index.html"].body.replace(MODULES_MARK, modules.encode())
-    page = page.replace(VERSION_MARK, version[:12].encode()).replace(BASE_MARK, escape(base).encode())
-    index = _asset(page, ".html")
-    return Assets(version=version[:12], files=files, index=index, favicon=files["favicon.svg"])

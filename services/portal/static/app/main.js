@@ -16,7 +16,10 @@ import { UploadTray } from '../upload/tray.js';
 import { App } from './app.js';
 import { preferredLanguage, useLanguage } from './i18n.js';
 import { byLink } from './link-mode.js';
-import { startRouter } from './router.js';
+import { routeOf } from './page.js';
+import { currentPlace, startRouter } from './router.js';
+import { ROUTES } from './routes.js';
+import { knownHere } from './session.js';
 import { AppState } from './state.js';
 import { useTheme } from './theme.js';
 
@@ -25,13 +28,23 @@ function makeUploads() {
   return { queue, panel: new UploadPanel(queue) };
 }
 
+/** Have what the first page needs on its way while the server is asked who reads it; returns its areas of texts. */
+function prepareFirstPage() {
+  const { path } = currentPlace();
+  const found = routeOf(ROUTES, path === '/' ? '/studies' : path);
+  if (byLink || found === null || !knownHere()) return [];
+  found.route.load().catch(() => null); // the page itself asks again, and says what is wrong
+  return found.route.areas;
+}
+
 async function start() {
   takeResetToken();
   takeReturnedChallenge();
   useTheme();
   startRouter();
   const place = document.getElementById('app');
-  await useLanguage(preferredLanguage(), { more: byLink ? ['shares', 'results'] : ['account'] });
+  const more = [...(byLink ? ['shares', 'results'] : ['account']), ...prepareFirstPage()];
+  await useLanguage(preferredLanguage(), { more });
   place.replaceChildren();
   if (byLink) {
     const { LinkApp } = await import('../shares/link-page.js');

@@ -14,6 +14,11 @@ export function currentUser() {
   return user;
 }
 
+/** Whether somebody has signed in with this browser, and not out. */
+export function knownHere() {
+  return localStorage.getItem(HINT) !== null;
+}
+
 /** Whether the reader comes back from a provider, to which this tab has gone; true once. */
 export function takeReturn() {
   const gone = sessionStorage.getItem(RETURNING) !== null;
@@ -25,7 +30,7 @@ export function takeReturn() {
 export async function resume() {
   // Whom a provider did not sign in comes back to the sign-in page.
   const returning = takeReturn() && window.location.pathname !== pageAddress('/sign-in');
-  if (localStorage.getItem(HINT) === null && !returning) return null;
+  if (!knownHere() && !returning) return null;
   try {
     await learn();
   } catch (error) {

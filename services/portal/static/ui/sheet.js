@@ -1,6 +1,11 @@
 // The style sheet of a page that is shown for the first time.
 
-const linked = new Set();
+/** Those that are there: the page's own may hold others, which it names. */
+const linked = new Set(
+  [.../** @type {NodeListOf<HTMLLinkElement>} */ (document.querySelectorAll('link[data-holds]'))].flatMap((link) =>
+    link.dataset.holds.split(' ').map((name) => new URL(`../${name}`, link.href).pathname),
+  ),
+);
 
 /** Link it once. @param {URL} address */
 export function linkSheet(address) {

@@ -7,21 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from services.portal.assets import Assets, load_assets, modules_from
+from services.portal.assets import Assets, load_assets
+from services.portal.rolled import UnrollableError
+
+PAGE = """<link rel="stylesheet" href="@base@/static/@version@/app/a.css" />
+<link rel="stylesheet" href="@base@/static/@version@/ui/b.css" />
+<script type="module" src="@base@/static/@version@/app/main.js"></script>"""
 
 
-def make(folder: Path, script: str) -> Assets:
-    (folder / "app").mkdir(exist_ok=True)
-    (folder / "index.html").write_text('<script src="/static/@version@/app/main.js"></script>')
+def make(folder: Path, script: str, base: str = "") -> Assets:
+    for name in ("app", "ui"):
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "index.html").write_text(PAGE)
     (folder / "favicon.svg").write_text("<svg/>")
+    for name in ("app/a", "ui/b", "ui/c"):
+        (folder / f"{name}.css").write_text(f".{name[-1]} {{}}\n")
     (folder / "app" / "main.js").write_text(script)
-    return load_assets(folder)
+    return load_assets(folder, base)
 
 
 def test_one_changed_byte_changes_the_version_in_the_page(tmp_path: Path) -> None:
     first, same, other = make(tmp_path, "a"), make(tmp_path, "a"), make(tmp_path, "b")
     assert first.version == same.version != other.version
-    assert f"/static/{first.version}/app/main.js".encode() in first.index.body
+    assert f"/static/{first.version}/rolled/app-main.js".encode() in first.index.body
     assert first.index.etag != other.index.etag
     assert first.files["app/main.js"].etag != other.files["app/main.js"].etag
 
@@ -38,14 +46,21 @@ def test_a_kind_of_file_without_a_content_type_stops_the_start(tmp_path: Path) -
         make(tmp_path, "a")
 
 
-def test_the_page_names_the_modules_of_the_start(tmp_path: Path) -> None:
-    (tmp_path / "ui").mkdir()
-    (tmp_path / "ui" / "a.js").write_text("import '../app/main.js'; import { b } from './b.mjs';")
-    (tmp_path / "ui" / "b.mjs").write_text("export const b = () => import('./later.js');")
-    (tmp_path / "ui" / "later.js").write_text("")
-    assets = make(tmp_path, "import { a } from '../ui/a.js';")
-    assert modules_from("app/main.js", assets.files) == ["app/main.js", "ui/a.js", "ui/b.mjs"]
-    (tmp_path / "index.html").write_text("<!-- @modules@ -->")
-    page = load_assets(tmp_path, "/dicom").index.body.decode()
-    assert page.count("modulepreload") == 3
-    assert '<link rel="modulepreload" href="/dicom/static/' in page
+def test_the_page_names_the_rolled_files_and_what_they_import(tmp_path: Path) -> None:
+    (tmp_path / "vendor").mkdir()
+    (tmp_path / "vendor" / "h.mjs").write_text("export default 1")
+    assets = make(tmp_path, "import h from '../vendor/h.mjs';\n", "/dicom")
+    page = assets.index.body.decode()
+    root = f"/dicom/static/{assets.version}"
+    assert f'<link rel="stylesheet" href="{root}/rolled/start.css" data-holds="ui/c.css" />' in page
+    assert f'<link rel="modulepreload" href="{root}/vendor/h.mjs" />' in page
+    assert f'<script type="module" src="{root}/rolled/app-main.js"></script>' in page
+    assert page.count("<link") == 2
+    assert assets.files["rolled/start.css"].body == b".a {}\n.b {}\n.c {}\n"
+
+
+def test_a_sheet_that_names_a_file_stops_the_start(tmp_path: Path) -> None:
+    make(tmp_path, "a")
+    (tmp_path / "ui" / "c.css").write_text(".c { background: url(./c.svg) }")
+    with pytest.raises(UnrollableError):
+        load_assets(tmp_path)

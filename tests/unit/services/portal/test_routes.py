@@ -138,7 +138,7 @@ async def test_routes_of_other_services_still_ask_who_calls(client: Client) -> N
 async def test_the_page_names_assets_that_may_be_kept_for_ever(client: Client) -> None:
     page = await (await client.get("/")).text()
     addresses = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
-    assert any(address.endswith("/app/main.js") for address in addresses)
+    assert any(address.endswith("/rolled/app-main.js") for address in addresses)
     for address in addresses:
         answer = await client.get(address)
         assert answer.status == 200

@@ -1,0 +1,78 @@
+"""What the portal costs until the first list is there: requests and bytes. Times are only printed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Request, expect
+
+from tests.chromium import chromium
+from tests.e2e.conftest import System
+from tests.e2e.portal_page import NewReader, Portal, readers
+from tests.e2e.test_portal_studies import Sender
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+REQUESTS = 30
+BYTES = 100_000
+PICTURES = re.compile(r"/thumbnail\b")
+STREAMS = re.compile(r"/api/events\b")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
+    yield from readers(browser, embedded_system)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a browser with an empty cache has asked for; `size` of bodies as they travel."""
+
+    requests: list[str]
+    size: int
+    milliseconds: float
+
+    def __str__(self) -> str:
+        return f"{len(self.requests)} requests, {self.size / 1000:.1f} kB, {self.milliseconds:.0f} ms"
+
+
+def first_list(reader: Portal, browser: Browser) -> Load:
+    """Open the portal anew as the same reader, until the first row is there and everything has come."""
+    context = browser.new_context(locale="es-ES", storage_state=reader.page.context.storage_state())
+    page = context.new_page()
+    asked: list[Request] = []
+    page.on("requestfinished", lambda request: asked.append(request))
+    page.goto(f"{reader.url}/")
+    page.locator(".grid tbody tr[data-key]").first.wait_for()
+    milliseconds = page.evaluate("performance.now()")
+    expect(page.locator("main img").first).not_to_have_js_property("naturalWidth", 0)
+    counted = [each for each in asked if not PICTURES.search(each.url) and not STREAMS.search(each.url)]
+    load = Load(
+        [each.url.removeprefix(reader.url) for each in counted],
+        sum(each.sizes()["responseBodySize"] for each in counted),
+        milliseconds,
+    )
+    context.close()
+    return load
+
+
+def test_the_first_list_costs_few_requests_and_bytes(
+    new_reader: NewReader, browser: Browser, tmp_path: Path
+) -> None:
+    reader = new_reader("/studies")
+    Sender(reader, tmp_path).send(1, "GARCÍA^MARÍA")
+    expect(reader.page.locator("main img").first).not_to_have_js_property("naturalWidth", 0)
+    load = first_list(reader, browser)
+    print(f"to the first list: {load}\n" + "\n".join(load.requests))
+    assert len(load.requests) <= REQUESTS, load.requests
+    assert load.size <= BYTES, load
+    assert reader.troubles == []
