@@ -65,7 +65,7 @@ class World:
         async def pieces() -> AsyncIterator[bytes]:
             yield made
 
-        accepted = await self.intake.receive(pieces(), f"{self.seed}.dcm", sender(OWNER, collection))
+        accepted = await self.intake.receive(pieces(), f"cd/{self.seed}.dcm", sender(OWNER, collection))
         await self.quiet()
         return accepted.id
 

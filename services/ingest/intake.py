@@ -22,6 +22,7 @@ from libs.dicom.parse.header import Header, HeaderLimits, read_header
 from services.ingest import store
 from services.ingest.metrics import IngestMetrics
 from services.ingest.models import StoredFile
+from services.ingest.names import clean_file_name, clean_folder
 from services.ingest.resending import Accepted, Resending, acceptance, announcement
 
 SLOT_SECONDS = 30.0
@@ -72,6 +73,11 @@ class Intake:
         self._resending = Resending(storage, database, self._slot)
         self._wake = wake
 
+    async def free_bytes(self) -> int | None:
+        """Room in the store; None where it does not tell. Raises Unavailable."""
+        capacity = await self._storage.capacity()
+        return None if capacity is None else capacity.free_bytes
+
     async def receive(self, chunks: AsyncIterable[bytes], file_name: str | None, sender: Sender) -> Accepted:
         """Store `chunks` and accept them as a file in the sender's collection.
 
@@ -92,7 +98,7 @@ class Intake:
             await self._write(writer, chunks)
             file = await self._commit(writer, key, sender, file_name)
         if await self._record(file, sender.priority):
-            accepted = Accepted(file.id, file.file_name, queued=True)
+            accepted = Accepted(file, queued=True)
         else:
             # Looked up only now: nearly every file is new, and for those the question would be wasted.
             accepted = await self._resending.settle(file, sender.priority)
@@ -209,12 +215,5 @@ def _describe(
         columns=header.columns,
         frames=header.frames,
         decoded_bytes=header.decoded_bytes,
+        folder=clean_folder(file_name),
     )
-
-
-def clean_file_name(file_name: str | None) -> str:
-    """The last path component without control characters, at most 255 characters; may be empty."""
-    if file_name is None:
-        return ""
-    last = file_name.replace("\\", "/").rstrip("/").rpartition("/")[2]
-    return "".join(c for c in last if c.isprintable()).strip()[:255]

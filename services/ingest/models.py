@@ -12,6 +12,7 @@ from libs.common.access import COLLECTION_PATTERN
 from libs.common.events import FileReceived
 
 IntakeState = Literal["accepted", "superseded", "erased"]
+FOLDER = "Where it lay with its sender, e.g. `CD 3/SERIES01`; null where nobody said"
 
 
 class StoredFile(BaseModel):
@@ -43,6 +44,7 @@ class StoredFile(BaseModel):
     decoded_bytes: int | None
     moves: int = Field(0, description="How often it was moved into another collection")
     request: int = Field(0, description="How often it failed and was asked to be measured again")
+    folder: str | None = Field(None, description=FOLDER)
 
     def received(self, supersedes: UUID | None = None, supersedes_moves: int = 0) -> FileReceived:
         """The event that puts this file on its way, in the place of the failed file `supersedes`."""
@@ -54,13 +56,14 @@ class StoredFile(BaseModel):
             **self.model_dump(include=_ANNOUNCED),
         )
 
-    def identity(self) -> dict[str, str | int]:
+    def identity(self) -> dict[str, str | int | None]:
         """What the sealed trailer says of it beside its header, enough to make a lost row anew."""
         return {
             "file_name": self.file_name,
             "owner_id": self.owner_id,
             "uploaded_at": self.uploaded_at.isoformat(),
             **self.place(),
+            "folder": self.folder,
         }
 
     def place(self) -> dict[str, str | int]:
@@ -88,6 +91,8 @@ class UploadedFile(BaseModel):
     state: Literal["accepted", "rejected"]
     duplicate: bool | None = Field(None, description="True when the same bytes were accepted before")
     supersedes: UUID | None = Field(None, description="The failed file whose place it takes")
+    folder: str | None = Field(None, description="As understood; of a file there before, what was said then")
+    study_instance_uid: str | None = Field(None, description="Of the study that it belongs to")
     problem: Problem | None = None
 
 
@@ -111,7 +116,23 @@ class UploadQuery(BaseModel):
         pattern=COLLECTION_PATTERN,
         description="Where the files shall lie, e.g. `group:3`; without it, in the caller's default one",
     )
-    file_name: str | None = Field(None, description="Name of a file sent as application/dicom")
+    file_name: str | None = Field(
+        None, description="Name of a file sent as application/dicom, perhaps with its relative path"
+    )
+
+
+class UploadLimits(BaseModel):
+    """What an upload may be here; sizes in bytes."""
+
+    max_file_bytes: int
+    max_request_bytes: int
+    max_request_files: int
+    max_decoded_bytes: int = Field(description="Largest size of pixel data once decoded, by the header")
+    accepted_extensions: list[str] = Field(
+        description="File names end in one of these; empty: the content alone decides"
+    )
+    media_types: list[str] = Field(description="What a body may be, or hold")
+    free_bytes: int | None = Field(description="Room in the store; null where it does not tell")
 
 
 class FileMove(BaseModel):

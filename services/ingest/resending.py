@@ -52,13 +52,17 @@ def acceptance(file: StoredFile) -> AuditEntry:
 class Accepted:
     """A file that will be, or was, processed; `queued`: its event waits in the outbox."""
 
-    id: UUID
-    file_name: str
+    file: StoredFile
     duplicate: bool = False
     """The collection had the same bytes before."""
     supersedes: UUID | None = None
     """The failed file whose place it took."""
     queued: bool = False
+
+    @property
+    def id(self) -> UUID:
+        """Of the file that was sent, or of the one that it is the same as."""
+        return self.file.id
 
 
 class _Overtaken(Exception):
@@ -89,7 +93,7 @@ class Resending:
                 if twin is not None and twin.file.id == file.id:
                     # A reconciliation has just made this row, from the object.
                     keep = True
-                    return Accepted(file.id, file.file_name)
+                    return Accepted(file)
                 if twin is not None and twin.file.sha256 == file.sha256:
                     if (first := await self._same_bytes(file, twin, priority)) is not None:
                         return first
@@ -103,7 +107,7 @@ class Resending:
                 keep = True
                 replaced = None if twin is None else twin.file.id
                 if await self._take_place(file, replaced, priority):
-                    return Accepted(file.id, file.file_name, supersedes=replaced, queued=True)
+                    return Accepted(file, supersedes=replaced, queued=True)
                 keep = False
             raise Unavailable("Others send the same file at this very moment; send it again.")
         except NotRecorded:
@@ -136,7 +140,7 @@ class Resending:
     async def _same_bytes(self, file: StoredFile, twin: Twin, priority: Priority) -> Accepted | None:
         """The first file, cured if it needs it; None if it was replaced meanwhile."""
         if not twin.failed and await self._is_whole(twin.file):
-            return Accepted(twin.file.id, twin.file.file_name, duplicate=True)
+            return Accepted(twin.file, duplicate=True)
         # One at a time: whoever comes next finds it cured.
         async with self._cures.setdefault(twin.file.id, asyncio.Lock()):
             return await self._cure(file, priority)
@@ -145,7 +149,7 @@ class Resending:
         twin = await self._twin(file)
         if twin is None or twin.file.sha256 != file.sha256:
             return None
-        first = Accepted(twin.file.id, twin.file.file_name, duplicate=True)
+        first = Accepted(twin.file, duplicate=True)
         if not twin.failed and await self._is_whole(twin.file):
             return first
         async with self._slot():

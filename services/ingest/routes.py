@@ -34,7 +34,7 @@ from libs.common.http.problems import problem
 from libs.common.ids import UserId
 from libs.common.telemetry.tracing import current_trace_id
 from services.ingest import store
-from services.ingest.intake import Intake, Sender, clean_file_name
+from services.ingest.intake import Intake, Sender
 from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS
 from services.ingest.models import (
     FileList,
@@ -44,10 +44,12 @@ from services.ingest.models import (
     StoredFile,
     UploadAnswer,
     UploadedFile,
+    UploadLimits,
     UploadQuery,
 )
 from services.ingest.moving import unknown_file
-from services.ingest.upload import Part, UploadBody
+from services.ingest.names import clean_file_name
+from services.ingest.upload import MEDIA_TYPES, Part, UploadBody
 
 PRIORITY = "X-Priority"
 MAX_MOVE_BYTES = 16_384
@@ -139,8 +141,10 @@ async def _receive(intake: Intake, part: Part, sender: Sender) -> UploadedFile:
         return UploadedFile(id=None, file_name=name, state="rejected", problem=refusal)
     return UploadedFile(
         id=accepted.id,
-        file_name=name or accepted.file_name,
+        file_name=name or accepted.file.file_name,
         state="accepted",
+        folder=accepted.file.folder,
+        study_instance_uid=accepted.file.study_instance_uid,
         duplicate=True if accepted.duplicate else None,
         supersedes=accepted.supersedes,
     )
@@ -158,6 +162,21 @@ def _answer(files: list[UploadedFile]) -> web.Response:
 
 def _upload_answer(files: list[UploadedFile]) -> dict[str, Any]:
     return UploadAnswer(files=files, trace_id=current_trace_id()).to_json()
+
+
+async def get_limits(request: web.Request) -> web.Response:
+    """What may be sent, before anybody tries."""
+    settings = request.app[SETTINGS]
+    told = UploadLimits(
+        max_file_bytes=settings.max_file_bytes,
+        max_request_bytes=settings.max_request_bytes,
+        max_request_files=settings.max_request_files,
+        max_decoded_bytes=settings.max_decoded_bytes,
+        accepted_extensions=sorted(settings.accepted_extensions),
+        media_types=list(MEDIA_TYPES),
+        free_bytes=await request.app[INTAKE].free_bytes(),
+    )
+    return json_response(told)
 
 
 async def list_files(request: web.Request) -> web.Response:
@@ -230,6 +249,15 @@ OPERATIONS = (
         query=FileListQuery,
         response=FileList,
         permission="view_dicomfile",
+    ),
+    Operation(
+        "GET",
+        "/limits",
+        get_limits,
+        "What an upload may be",
+        response=UploadLimits,
+        permission="add_dicomfile",
+        audited="refusals",
     ),
     Operation(
         "GET",

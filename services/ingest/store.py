@@ -19,20 +19,20 @@ _BEYOND = UUID(int=2**128 - 1)
 
 _COLUMNS = """id, file, file_name, uploaded_at, owner_id, collection, size_bytes, sha256, state,
     sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality, transfer_syntax_uid,
-    rows, columns, frames, decoded_bytes, moves, request"""
+    rows, columns, frames, decoded_bytes, moves, request, folder"""
 
 # Row and event in one statement: as atomic as a transaction around two, in one round trip instead of four.
 _ACCEPT = f"""
     WITH accepted AS (
         INSERT INTO ingest.upload_dicomfile ({_COLUMNS})
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-            $21)
+            $21, $22)
         ON CONFLICT DO NOTHING
         RETURNING id
     ), announced AS (
-        INSERT INTO ingest.outbox (event) SELECT $22::text::jsonb FROM accepted
+        INSERT INTO ingest.outbox (event) SELECT $23::text::jsonb FROM accepted
     ), noted AS (
-        INSERT INTO auth.audit_pending (entry) SELECT $23::text::jsonb FROM accepted
+        INSERT INTO auth.audit_pending (entry) SELECT $24::text::jsonb FROM accepted
     )
     SELECT id FROM accepted
 """

@@ -23,6 +23,8 @@ CHUNK = 256 * 1024
 # How aiohttp reports a broken boundary, part header, transfer encoding or compression.
 _BROKEN = (ValueError, RuntimeError, AssertionError, HttpProcessingError, web.RequestPayloadError)
 FIELD = "file"
+RAW, FORM = "application/dicom", "multipart/form-data"
+MEDIA_TYPES = (FORM, RAW)
 T = TypeVar("T")
 
 
@@ -59,9 +61,9 @@ class UploadBody:
     async def parts(self) -> AsyncIterator[Part]:
         """Each file in order. Raises UnsupportedType or, for a broken body, InvalidRequest."""
         kind = media_type(self._request)
-        if kind == "application/dicom":
+        if kind == RAW:
             yield Part(self._request.query.get("file_name"), self._raw())
-        elif kind == "multipart/form-data":
+        elif kind == FORM:
             async for part in self._multipart():
                 yield part
         else:

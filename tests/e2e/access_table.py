@@ -140,6 +140,7 @@ TABLE = {
     "GET /api/files/openapi.json": everybody(200),
     "POST /api/files": only(202, *SENDERS),
     "GET /api/files": only(200, *SENDERS),
+    "GET /api/files/limits": only(200, *SENDERS),
     "GET /api/files/{id}": of_file(200, *SEEING, hidden=SENDERS),
     "PATCH /api/files/{id}": of_file(
         200, *MANAGING, hidden=("stranger", "member-none", "viewing", "managing")

@@ -315,6 +315,7 @@ UNSEEN = {
     "GET /api/auth/me": "refusals",
     "GET /api/auth/totp": "refusals",
     "GET /api/auth/directory": "refusals",
+    "GET /api/files/limits": "refusals",
     "GET /api/results/summary": "refusals",
     "GET /api/results/facets": "refusals",
     "GET /api/results/actions/{job_id}": "refusals",

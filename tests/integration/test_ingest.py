@@ -141,12 +141,12 @@ async def test_no_database_means_not_accepted(tmp_path: Path) -> None:
 
 async def test_the_trailer_names_collection_owner_and_time(kit: Kit) -> None:
     """So that a row that is lost can be made anew."""
-    accepted = await kit.send(ct_instance(seed=8), "scan.dcm", collection="group:3")
+    accepted = await kit.send(ct_instance(seed=8), "cd/scan.dcm", collection="group:3")
     trailer = await kit.storage.read_trailer(file_key(accepted.id))
     row = await kit.row(accepted.id)
     assert (row["collection"], row["owner_id"]) == ("group:3", OWNER)
-    assert (trailer["file_name"], trailer["collection"], trailer["owner_id"]) == (
-        "scan.dcm",
+    assert (trailer["file_name"], trailer["folder"]) == ("scan.dcm", "cd")
+    assert (trailer["collection"], trailer["owner_id"]) == (
         "group:3",
         OWNER,
     )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from aiohttp import FormData
 
 from libs.common.database.postgres import Connection
 from libs.common.ids import new_file_id
@@ -174,3 +175,41 @@ async def test_what_is_urgent_says_so_and_takes_a_permission(ingest: Ingest, sql
         assert status == 202, body
     told = await sql.fetch("SELECT event->'data'->>'priority' FROM ingest.outbox ORDER BY id")
     assert [row[0] for row in told] == ["urgent", "normal", "normal", "normal"]
+
+
+def form_of(*files: tuple[str, bytes]) -> FormData:
+    """A form as browsers send folders."""
+    form = FormData(quote_fields=False)
+    for name, content in files:
+        form.add_field("file", content, filename=name, content_type="application/dicom")
+    return form
+
+
+async def test_the_relative_path_of_a_file_is_kept(ingest: Ingest, sql: Connection) -> None:
+    content = ct_instance(seed=21, StudyInstanceUID="1.2.3.21")
+    form = form_of(("CD 3/SERIES01/IM1", content), ("IM2", ct_instance(seed=22)))
+    async with ingest.client.post("/api/files", data=form, headers=ALICE) as answer:
+        sent, plain = (await answer.json())["files"]
+    assert (sent["file_name"], sent["folder"]) == ("IM1", "CD 3/SERIES01")
+    assert sent["study_instance_uid"] == "1.2.3.21"
+    assert "folder" not in plain
+    for file, folder in ((sent, "CD 3/SERIES01"), (plain, None)):
+        status, stored = await ingest.get(f"/{file['id']}", ALICE)
+        assert (status, stored["folder"]) == (200, folder)
+    # No event tells of it: it may name a patient.
+    assert "SERIES01" not in str(await sql.fetch("SELECT event FROM ingest.outbox"))
+    # The same bytes from elsewhere are the first file, where it lay.
+    async with ingest.client.post("/api/files", data=form_of(("copy/IM9", content)), headers=ALICE) as answer:
+        (again,) = (await answer.json())["files"]
+    assert (again["id"], again["duplicate"], again["folder"]) == (sent["id"], True, "CD 3/SERIES01")
+    assert again["study_instance_uid"] == "1.2.3.21"
+
+
+async def test_limits_are_told_to_those_who_may_send(ingest: Ingest) -> None:
+    status, told = await ingest.get("/limits", ALICE)
+    assert status == 200
+    assert told["max_file_bytes"] == 8 << 30
+    assert told["max_request_files"] == 1000
+    assert told["accepted_extensions"] == []
+    assert told["media_types"] == ["multipart/form-data", "application/dicom"]
+    assert told["free_bytes"] > 0

@@ -46,6 +46,7 @@ async def test_a_file_is_received_and_then_processed(results: Results, sql: Conn
     file_id = await results.upload(event, warnings=["odd element"])
     body = await results.json(f"/api/results/{file_id}")
     assert (body["state"], body["file_name"], body["modality"]) == ("received", "slice.dcm", "CT")
+    assert body["folder"] == "CD 3/SERIES01"
     assert (body["statistics"], body["failure"], body["thumbnail"]) == (None, None, False)
 
     await results.publish(processed(file_id, mean=100.1))

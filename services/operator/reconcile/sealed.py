@@ -38,6 +38,7 @@ class _Trailer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     file_name: str
+    folder: str | None = None
     collection: str = Field(pattern=COLLECTION_PATTERN)
     owner_id: int = Field(gt=0)
     uploaded_at: AwareDatetime
@@ -63,6 +64,7 @@ class SealedIdentity(NamedTuple):
     """What puts it on its way."""
     file_name: str
     uploaded_at: AwareDatetime
+    folder: str | None
     placed: bool = True
     """Whether it is known where it lies: what says where it was moved to may be corrupt."""
 
@@ -83,7 +85,7 @@ def sealed_file(file_id: UUID, trailer: Mapping[str, Any]) -> SealedIdentity | N
         sha256=said.sha256,
         **said.facts.model_dump(),
     )
-    return SealedIdentity(received, said.file_name, said.uploaded_at)
+    return SealedIdentity(received, said.file_name, said.uploaded_at, said.folder)
 
 
 async def read_sealed(storage: Storage, file_id: UUID) -> SealedIdentity | None:

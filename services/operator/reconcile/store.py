@@ -114,11 +114,11 @@ _NOTE_MOVES = """
 _RESTORE_ROWS = """
     INSERT INTO ingest.upload_dicomfile (id, file, file_name, uploaded_at, owner_id, collection, size_bytes,
         sha256, state, sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
-        transfer_syntax_uid, rows, columns, frames, moves, request, failed_at)
+        transfer_syntax_uid, rows, columns, frames, moves, request, folder, failed_at)
     SELECT file_id, file_id::text, coalesce(file_name, sop_instance_uid || '.dcm'), received_at, owner_id,
         collection, size_bytes, sha256, CASE state WHEN 'superseded' THEN state ELSE 'accepted' END,
         sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
-        transfer_syntax_uid, rows, columns, frames, moves, request,
+        transfer_syntax_uid, rows, columns, frames, moves, request, folder,
         CASE WHEN state IN ('failed', 'superseded') THEN now() END
     FROM results.upload_dicomresult WHERE file_id = ANY($1::uuid[]) AND state <> 'erased'
     ON CONFLICT DO NOTHING
@@ -127,8 +127,9 @@ _RESTORE_ROWS = """
 _REBUILD_ROW = """
     INSERT INTO ingest.upload_dicomfile (id, file, file_name, uploaded_at, owner_id, collection, size_bytes,
         sha256, state, sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality,
-        transfer_syntax_uid, rows, columns, frames, decoded_bytes, moves)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'accepted', $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        transfer_syntax_uid, rows, columns, frames, decoded_bytes, moves, folder)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'accepted', $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+        $20)
     ON CONFLICT DO NOTHING
     RETURNING id
 """
@@ -219,7 +220,9 @@ async def restore_rows(connection: Connection, file_ids: Sequence[UUID]) -> set[
     return {row["id"] for row in await connection.fetch(_RESTORE_ROWS, file_ids)}
 
 
-async def rebuild_row(connection: Connection, file: FileReceived, name: str, uploaded_at: datetime) -> bool:
+async def rebuild_row(
+    connection: Connection, file: FileReceived, name: str, folder: str | None, uploaded_at: datetime
+) -> bool:
     """Make ingest's row anew from what its object says; False where another file has its place."""
     values = (
         file.file_id,
@@ -241,6 +244,7 @@ async def rebuild_row(connection: Connection, file: FileReceived, name: str, upl
         file.frames,
         file.decoded_bytes,
         file.moves,
+        folder,
     )
     return await connection.fetchval(_REBUILD_ROW, *values) is not None
 

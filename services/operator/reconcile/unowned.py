@@ -158,7 +158,8 @@ async def rebuild(connection: Connection, outbox: OutboxStore, sealed: SealedIde
     """
     if not sealed.placed:
         return False
-    if not await store.rebuild_row(connection, sealed.received, sealed.file_name, sealed.uploaded_at):
+    told = sealed.file_name, sealed.folder, sealed.uploaded_at
+    if not await store.rebuild_row(connection, sealed.received, *told):
         return False
     await outbox.insert(connection, new_event(EVENT_SOURCE, sealed.received))
     return True

@@ -27,6 +27,7 @@ class ResultSummary(BaseModel):
     collection: str = Field(description="Where the file lies: `user:7` or `group:3`")
     owner_id: int = Field(description="Who sent it")
     file_name: str | None = Field(description="Null for a moment when the outcome came before the file")
+    folder: str | None = Field(description="Where it lay with its sender; null where nobody said")
     state: State
     device_name: str | None
     modality: str | None

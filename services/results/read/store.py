@@ -23,7 +23,7 @@ AFTER_ASCII = "\x7f"
 """Greater than whatever can follow in a UID."""
 
 _TABLE = "results.upload_dicomresult"
-_LIST_COLUMNS = """file_id, collection, owner_id, file_name, state, device_name, modality,
+_LIST_COLUMNS = """file_id, collection, owner_id, file_name, folder, state, device_name, modality,
     average_before_normalization, average_after_normalization, data_size, size_bytes, received_at,
     processed_at, failure_reason, failure_detail, thumbnail_key IS NOT NULL AS thumbnail,
     study_instance_uid, series_instance_uid, sop_instance_uid,

@@ -18,6 +18,7 @@ PIXELS = "pixels"
 HEADER_TYPES: Mapping[str, str] = MappingProxyType(
     {
         "file_name": "text",
+        "folder": "text",
         "raw_data": "jsonb",
         "warnings": "jsonb",
         "size_bytes": "bigint",

@@ -129,6 +129,7 @@ def _header(data: FileReceived, received_at: datetime, trailer: Mapping[str, Any
     known: Mapping[str, Any] = {"warnings": [UNREADABLE]} if trailer is None else trailer
     name, dicom, warnings = known.get("file_name"), known.get("dicom"), known.get("warnings") or []
     file_name = None if name is None else str(name)
+    folder = known.get("folder")
     raw_data = None
     if dicom is not None:
         try:
@@ -137,6 +138,7 @@ def _header(data: FileReceived, received_at: datetime, trailer: Mapping[str, Any
             warnings = [UNSTORABLE]
     columns = {
         "file_name": file_name,
+        "folder": None if folder is None else str(folder),
         "raw_data": raw_data,
         "warnings": warnings,
         "size_bytes": data.size_bytes,

@@ -119,6 +119,7 @@ def trailer(**members: Any) -> dict[str, Any]:
     """What ingest seals into an object."""
     return {
         "file_name": "slice.dcm",
+        "folder": "CD 3/SERIES01",
         "dicom": {"00080060": {"vr": "CS", "Value": ["CT"]}},
         "warnings": [],
         **members,
