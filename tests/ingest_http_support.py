@@ -68,10 +68,15 @@ class Ingest:
     client: TestClient[web.Request, web.Application]
 
     async def send(
-        self, headers: dict[str, str], content: bytes, collection: str | None = None
+        self,
+        headers: dict[str, str],
+        content: bytes,
+        collection: str | None = None,
+        file_name: str | None = None,
     ) -> tuple[int, Any]:
         """Upload one file; status and body."""
-        params = {} if collection is None else {"collection": collection}
+        told = {"collection": collection, "file_name": file_name}
+        params = {name: value for name, value in told.items() if value is not None}
         headers = {**headers, "Content-Type": "application/dicom"}
         async with self.client.post("/api/files", data=content, params=params, headers=headers) as answer:
             return answer.status, await answer.json(content_type=None)

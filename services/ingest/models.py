@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from libs.common.access import COLLECTION_PATTERN
 from libs.common.events import FileReceived
 
+SearchText = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]
 IntakeState = Literal["accepted", "superseded", "erased"]
 FOLDER = "Where it lay with its sender, e.g. `CD 3/SERIES01`; null where nobody said"
 
@@ -152,7 +153,7 @@ class FileMove(BaseModel):
 
 
 class FileList(BaseModel):
-    """One page of the files that the caller may see, newest first."""
+    """One page of the files that the caller may see, newest first unless asked otherwise."""
 
     files: list[StoredFile]
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
@@ -166,8 +167,13 @@ class FileListQuery(BaseModel):
     limit: int = Field(50, ge=1, le=500)
     cursor: UUID | None = Field(None, description="`next_cursor` of the page before")
     state: IntakeState | None = Field(None, description="Only these; without it, all but the superseded")
+    q: SearchText | None = Field(
+        None, description="Parts of the file's name, in any order and case; or the file's id"
+    )
+    owner: int | None = Field(None, ge=1, le=2**63 - 1, description="Who sent it")
+    sort: Literal["-uploaded", "uploaded"] = Field("-uploaded", description="`-`: the newest first")
 
-    @field_validator("cursor", "state", mode="before")
+    @field_validator("cursor", "state", "q", "owner", mode="before")
     @classmethod
     def _text(cls, value: object) -> object:
         return value or None

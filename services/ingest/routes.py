@@ -180,12 +180,10 @@ async def get_limits(request: web.Request) -> web.Response:
 
 
 async def list_files(request: web.Request) -> web.Response:
-    """What the caller may see, newest first."""
+    """What the caller may see, newest first unless asked otherwise."""
     query = parse_query(request, FileListQuery)
     async with request.app[DATABASE].connection() as connection:
-        found = await store.list_files(
-            connection, viewer(request).visible, query.state, query.cursor, query.limit + 1
-        )
+        found = await store.list_files(connection, viewer(request).visible, query, query.limit + 1)
     files = found[: query.limit]
     more = len(found) > query.limit
     speak_of(request, "file", *(one.id for one in files), studies={one.study_instance_uid for one in files})

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from libs.common.audit.entries import AuditEntry, recording
 from libs.common.database.bounded import Parameters, Rows, fetch_planned, first_rows
+from libs.common.database.patterns import contains
 from libs.common.database.postgres import Connection
 from libs.common.events import Event
-from services.ingest.models import IntakeState, StoredFile
+from services.ingest.models import FileListQuery, IntakeState, StoredFile
 
 SCHEMA = "ingest"
-_BEYOND = UUID(int=2**128 - 1)
-"""Above every id."""
 
 _COLUMNS = """id, file, file_name, uploaded_at, owner_id, collection, size_bytes, sha256, state,
     sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality, transfer_syntax_uid,
@@ -159,17 +159,33 @@ async def get_file(
     return None if row is None else StoredFile.model_validate(dict(row))
 
 
-async def list_files(
-    connection: Connection,
-    collections: Sequence[str] | None,
-    state: IntakeState | None,
-    before: UUID | None,
-    limit: int,
-) -> list[StoredFile]:
-    """Newest first, below `before`, in `collections` (None: in all); `state` None: all but superseded."""
+def list_statement(
+    collections: Sequence[str] | None, query: FileListQuery, limit: int
+) -> tuple[str, list[Any]]:
+    """The statement that lists files of `collections` (None: of all), and its values."""
     parameters = Parameters()
-    conditions = (_STATES[state], f"id < {parameters.add(before or _BEYOND)}")
-    wanted = Rows("ingest.upload_dicomfile", _COLUMNS, conditions, "id DESC", parameters.add(limit))
-    statement = first_rows(collections, wanted, parameters)
-    rows = await fetch_planned(connection, statement, parameters.values)
+    oldest = query.sort == "uploaded"
+    conditions = [_STATES[query.state]]
+    if query.cursor is not None:
+        conditions.append(f"id {'>' if oldest else '<'} {parameters.add(query.cursor)}")
+    if query.owner is not None:
+        conditions.append(f"owner_id = {parameters.add(query.owner)}")
+    conditions += _meaning(query.q or "", parameters)
+    order = "id ASC" if oldest else "id DESC"
+    wanted = Rows("ingest.upload_dicomfile", _COLUMNS, conditions, order, parameters.add(limit))
+    return first_rows(collections, wanted, parameters), parameters.values
+
+
+def _meaning(q: str, parameters: Parameters) -> list[str]:
+    """What `q` says of a file: its id, or words of its name."""
+    with contextlib.suppress(ValueError):
+        return [f"id = {parameters.add(UUID(q.strip()))}"]
+    return [f"lower(file_name) LIKE lower({parameters.add(contains(word))})" for word in q.split()]
+
+
+async def list_files(
+    connection: Connection, collections: Sequence[str] | None, query: FileListQuery, limit: int
+) -> list[StoredFile]:
+    """So many at most, in `collections` (None: in all); without a `state` all but superseded."""
+    rows = await fetch_planned(connection, *list_statement(collections, query, limit))
     return [StoredFile.model_validate(dict(row)) for row in rows]

@@ -132,6 +132,10 @@ async def self_service(acts: Acts, name: str) -> None:
         "create_api_key", "POST", f"{auth}/me/api-keys", json={"name": "k", "days": 2}, headers=mine
     )
     await acts.act("revoke_api_key", "DELETE", f"{auth}/me/api-keys/{key['id']}", headers=mine)
+    key = await acts.act(
+        "create_api_key", "POST", f"{auth}/me/api-keys", json={"name": "k", "days": 2}, headers=mine
+    )
+    await acts.act("revoke_api_key_of_any", "DELETE", f"{auth}/api-keys/{key['id']}")
     second = await acts.act("login", "POST", f"{auth}/login", json=credentials, headers={})
     sessions = (await acts.act("list_own_sessions", "GET", f"{auth}/me/sessions", headers=mine))["sessions"]
     other = next(one["id"] for one in sessions if not one["current"])

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -13,10 +11,7 @@ import pytest
 from aiohttp import FormData
 
 from libs.common.database.postgres import Connection
-from libs.common.ids import new_file_id
 from libs.common.keys import BUS
-from services.ingest import store
-from services.ingest.models import IntakeState
 from tests.builders import ct_instance
 from tests.ingest_http_support import Ingest, running_ingest, token
 from tests.ingest_support import failed_event
@@ -109,57 +104,30 @@ async def test_superseded_files_are_shown_on_request(ingest: Ingest, sql: Connec
     assert (await ingest.get("", ALICE, state="lost"))[0] == 400
 
 
-class Explaining:
-    """A connection that explains what it is asked for, in place of doing it."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.plan = ""
-        self.statement = ""
-
-    async def prepare(self, statement: str, *, name: str) -> Explaining:
-        assert name == ""
-        self.statement = statement
-        return self
-
-    async def fetch(self, *arguments: object) -> list[Any]:
-        rows = await self.connection.fetch(f"EXPLAIN (ANALYZE, TIMING OFF) {self.statement}", *arguments)
-        self.plan = "\n".join(row[0] for row in rows)
-        return []
-
-
-@pytest.mark.parametrize("state", [None, "accepted", "superseded"])
-@pytest.mark.parametrize("collections", [["user:7"], ["group:3", "user:7", "user:9"], None])
-async def test_a_list_reads_no_more_than_its_pages(
-    sql: Connection, collections: list[str] | None, state: IntakeState | None
-) -> None:
-    """Somebody who sees little among many rows: each branch walks an index, and stops at the limit."""
-    await sql.execute(
-        """
-        INSERT INTO ingest.upload_dicomfile (id, file, file_name, owner_id, size_bytes, sha256, state,
-            sop_class_uid, sop_instance_uid, transfer_syntax_uid)
-        SELECT uuid, uuid::text, 'a.dcm', CASE WHEN n % 4000 = 1 THEN 7 ELSE 8 + n % 3 END, 1,
-            md5(n::text) || md5(n::text), CASE WHEN n % 1000 = 0 THEN 'superseded' ELSE 'accepted' END,
-            '1.2', '1.2.' || n, '1.2'
-        FROM generate_series(1, 20000) AS n, LATERAL (
-            SELECT (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || lpad(to_hex(n), 19, '0'))::uuid AS uuid
-        ) AS made
-        """
-    )
-    await sql.execute("ANALYZE ingest.upload_dicomfile")
-    explaining = Explaining(sql)
-    await store.list_files(explaining, collections, state, new_file_id(), 51)  # type: ignore[arg-type]
-    assert "Seq Scan" not in explaining.plan, explaining.plan
-    read = [
-        int(float(part.split("rows=")[1].split()[0]))
-        for part in explaining.plan.splitlines()
-        if "Scan" in part and "actual" in part
-        for part in [part.partition("actual")[2]]
-    ]
-    assert read
-    assert max(read) <= 60, explaining.plan
-    removed = [int(n) for n in re.findall(r"Rows Removed by \w+: (\d+)", explaining.plan)]
-    assert sum(removed) <= 10 * 60, explaining.plan
+async def test_files_are_searched_by_name_owner_and_id(ingest: Ingest) -> None:
+    names = ("Thorax 1.dcm", "thorax_2.dcm", "Knie 100%.dcm")
+    ids = []
+    for seed, name in enumerate(names):
+        caller, collection = (ALICE, "group:3") if seed else (ALICE, None)
+        _, body = await ingest.send(caller, ct_instance(seed=seed + 1), collection, name)
+        ids.append(body["files"][0]["id"])
+    _, body = await ingest.send(STAFF, ct_instance(seed=9), None, "thorax 3.dcm")
+    of_staff = body["files"][0]["id"]
+    assert await ingest.listed(ALICE, q="THORAX") == [ids[1], ids[0]]
+    assert await ingest.listed(ALICE, q="thorax", sort="uploaded", limit="1") == ids[:2]
+    assert await ingest.listed(ALICE, q="1 dcm tho") == [ids[0]]
+    assert await ingest.listed(ALICE, q="100%") == [ids[2]]
+    assert await ingest.listed(ALICE, q="x_2") == [ids[1]]
+    assert await ingest.listed(ALICE, q=ids[0]) == [ids[0]]
+    assert await ingest.listed(BORIS, q="thorax") == [ids[1]]
+    assert await ingest.listed(BORIS, q=ids[0]) == []
+    assert await ingest.listed(STAFF, q="thorax") == [of_staff, ids[1], ids[0]]
+    assert await ingest.listed(STAFF, q="thorax", owner="7", state="accepted") == [ids[1], ids[0]]
+    assert await ingest.listed(BORIS, owner="7") == [ids[2], ids[1]]
+    assert await ingest.listed(BORIS, owner="1") == []
+    assert await ingest.listed(ALICE, q="", owner="") == ids[::-1]
+    for wrong in ({"sort": "size"}, {"owner": "ana"}, {"q": "x" * 201}, {"q": "a\0"}):
+        assert (await ingest.get("", ALICE, **wrong))[0] == 400
 
 
 async def test_what_is_urgent_says_so_and_takes_a_permission(ingest: Ingest, sql: Connection) -> None:

@@ -327,6 +327,14 @@ async def test_who_may_list_and_take_back(sharing: Sharing) -> None:
     assert await listed(BEN) == []
     assert await listed(BEN, f"file_id={file_id}", 403) == []
     assert await listed(DAN, f"file_id={file_id}", 404) == []
+    # Who may read the audit log finds there what everybody gives.
+    auditor = Person(30, permissions=frozenset({"view_link", "view_share", "view_entry"}))
+    assert await listed(auditor, "all=true") == newest_first
+    assert len((await sharing.ask(auditor, "GET", "/api/shares?all=true"))["shares"]) == 4
+    for query in ("links?all=true", "shares?all=true"):
+        refusal = await sharing.ask(CHIEF, "GET", f"/api/{query}", 403)
+        assert refusal["permission"] == "view_entry"
+        await sharing.ask(auditor, "GET", f"/api/{query}&file_id={file_id}", 400)
     for who, status in ((BEN, 404), (CAT, 404), (CHIEF, 204), (ANA, 404)):
         await sharing.ask(who, "DELETE", f"/api/links/{first['id']}", status)
     await sharing.ask(ANA, "DELETE", "/api/links/nonsense", 404)

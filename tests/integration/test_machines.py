@@ -7,6 +7,7 @@ import base64
 import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
@@ -325,3 +326,39 @@ async def test_a_form_that_is_no_text_is_refused(admin: Api, charset: str, body:
     headers = {"Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
     response = await admin.client.post("/api/auth/token", data=body, headers=headers)
     assert response.status == 400, await response.text()
+
+
+async def test_administrators_see_and_end_everybodys_keys(admin: Api, sql: Connection) -> None:
+    ana = await make(admin, "ana")
+    as_ana = await admin.as_user("ana")
+    made = [await as_ana.done("POST", "/me/api-keys", {"name": name}) for name in ("Scanner", "b", "c")]
+    await as_ana.done("DELETE", f"/me/api-keys/{made[1]['id']}")
+    own = await admin.done("POST", "/me/api-keys", {"name": "nightly scan"})
+
+    async def listed(**params: str) -> list[str]:
+        found: list[str] = []
+        while True:
+            page = await admin.done("GET", "/api-keys?" + urlencode({"limit": "1", **params}))
+            found += [one["id"] for one in page["api_keys"]]
+            if page["next_cursor"] is None:
+                return found
+            params["cursor"] = page["next_cursor"]
+
+    assert await listed() == [own["id"], made[2]["id"], made[0]["id"]]
+    assert await listed(q="SCAN") == [own["id"], made[0]["id"]]
+    assert await listed(q="ana") == [made[2]["id"], made[0]["id"]]
+    assert await listed(q=made[2]["prefix"]) == [made[2]["id"]]
+    (first,) = (await admin.done("GET", f"/api-keys?q={made[0]['prefix']}"))["api_keys"]
+    assert (first["user_id"], first["username"], "key" in first) == (ana["id"], "ana", False)
+    assert await as_ana.refused("GET", "/api-keys") == (403, "permission-denied")
+    await admin.done("DELETE", f"/api-keys/{made[0]['id']}")
+    assert (await who(admin, bearer(made[0]["key"])))[0] == 401
+    assert await admin.refused("DELETE", f"/api-keys/{made[0]['id']}") == (404, "not-found")
+    logged = await sql.fetchrow(
+        "SELECT object, object_repr, action_flag FROM auth.admin_log ORDER BY id DESC"
+    )
+    assert tuple(logged or ()) == (f"auth.apikey {made[0]['id']}", "ana", 3)
+    # Who may do less than the key's owner does not end it.
+    await make(admin, "eva", permissions=["view_apikey", "delete_apikey"])
+    as_eva = await admin.as_user("eva")
+    assert await as_eva.refused("DELETE", f"/api-keys/{own['id']}") == (403, "permission-denied")

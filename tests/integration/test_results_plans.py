@@ -120,7 +120,7 @@ MUCH = Viewer(100, MappingProxyType({"user:100": "manage"}), ORDINARY)
 GIVEN = Viewer(8, MappingProxyType({"user:8": "manage"}), ORDINARY, ("user:8", "group:6"))
 NOBODY = Viewer(9, MappingProxyType({"user:9": "manage"}), ORDINARY, ("user:9", "group:7"))
 KINDS: tuple[ShareKind, ...] = ("file", "study")
-TRIGRAMS = ("upload_dicomresult_search", "upload_dicomresult_device", "study_words")
+TRIGRAMS = ("upload_dicomresult_search", "upload_dicomresult_device", "study_words", "upload_dicomfile_name")
 VIEWERS = {"little": LITTLE, "much": MUCH, "everything": EVERYTHING}
 
 
@@ -400,6 +400,7 @@ async def test_lists_of_shares_and_sharing_look_at_few_rows(sql: Connection) -> 
     file = Subject("file", "user:101", file_id, "1.2.1077", "1.2.3.77")
     for statement, values, bound in (
         (lists_store.BY, [None, LIMIT, 100, ""], BOUND),
+        (lists_store.ALL, [None, LIMIT, ""], BOUND),
         (lists_store.WITH, [None, LIMIT, GIVEN.grantees], BOUND),
         (lists_store.OF["study"], [None, LIMIT, *study[1:], ""], BOUND),
         (lists_store.OF["file"], [None, LIMIT, *file[1:], ""], BOUND),

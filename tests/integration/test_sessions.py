@@ -85,6 +85,27 @@ async def test_people_see_and_end_their_own_sessions(client: Client, sql: Connec
         assert await delete(client, desk["access_token"], f"/me/sessions/{odd}") == 404
 
 
+async def test_administrators_see_everybodys_sessions(client: Client) -> None:
+    admin = (await from_device(client, "Desk", "2001:db8::1"))["access_token"]
+    ana = await make_user(client, admin, "Ana")
+    phone = await from_device(client, "Phone", "192.0.2.1", username="Ana", password=PASSWORD)
+    listed = await sessions_of(client, admin, "/sessions")
+    assert [(s["username"], s["user_agent"], s["current"]) for s in listed] == [
+        ("Ana", "Phone", False),
+        ("admin", "Desk", True),
+    ]
+    for query, names in (("ANA", ["Ana"]), ("192.0.", ["Ana"]), ("2001:", ["admin"]), ("0.2.1", [])):
+        found = await sessions_of(client, admin, f"/sessions?q={query}")
+        assert [session["username"] for session in found] == names
+    async with client.get("/api/auth/sessions?limit=1", headers=bearer(admin)) as answer:
+        cursor = (await answer.json())["next_cursor"]
+    assert (await sessions_of(client, admin, f"/sessions?cursor={cursor}")) == listed[1:]
+    async with client.get("/api/auth/sessions", headers=bearer(phone["access_token"])) as answer:
+        assert (answer.status, (await answer.json())["permission"]) == (403, "view_session")
+    assert await delete(client, admin, f"/users/{ana}/sessions/{listed[0]['id']}") == 204
+    assert await sessions_of(client, admin, "/sessions") == listed[1:]
+
+
 async def test_sessions_are_pages(client: Client) -> None:
     tokens = [await from_device(client, f"device {n}", "192.0.2.1") for n in range(5)]
     seen, query = [], "?limit=2"

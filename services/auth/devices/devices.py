@@ -10,7 +10,12 @@ from libs.common.errors import NotFound
 from libs.common.ids import UserId
 from services.auth import admin_log
 from services.auth.devices import store
-from services.auth.devices.models import DeviceQuery, SignedInDevice
+from services.auth.devices.models import (
+    AccountSession,
+    AccountSessionQuery,
+    DeviceQuery,
+    SignedInDevice,
+)
 from services.auth.identity.policy import Actor, require_above
 from services.auth.machines import store as machines
 from services.auth.sessions import store as sessions
@@ -38,6 +43,12 @@ class Devices:
             if await users.get_user(connection, user_id) is None:
                 raise NotFound(UNKNOWN)
             return await store.list_sessions(connection, user_id, before, self._idle_seconds, limit)
+
+    async def searched(self, query: AccountSessionQuery, limit: int) -> list[AccountSession]:
+        """Living sessions of everybody, newest sign-in first."""
+        before = None if query.cursor is None else UUID(hex=query.cursor)
+        async with self._database.connection() as connection:
+            return await store.search_sessions(connection, before, self._idle_seconds, query.q, limit)
 
     async def end_own(self, user_id: int, session_id: UUID) -> None:
         """End one of one's own sessions. Raises NotFound."""

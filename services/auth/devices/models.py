@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from services.auth.identity.models import PRINTABLE
+
 
 class SignedInDevice(BaseModel):
     """A session that is not over. `current` is the one that asks."""
@@ -30,6 +32,20 @@ class DeviceList(BaseModel):
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
 
 
+class AccountSession(SignedInDevice):
+    """A session of any account."""
+
+    user_id: int
+    username: str
+
+
+class AccountSessionList(BaseModel):
+    """One page of everybody's sessions, newest sign-in first."""
+
+    sessions: list[AccountSession]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
+
+
 class DeviceQuery(BaseModel):
     """Paging of sessions."""
 
@@ -37,3 +53,11 @@ class DeviceQuery(BaseModel):
 
     limit: int = Field(50, ge=1, le=500)
     cursor: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
+
+
+class AccountSessionQuery(DeviceQuery):
+    """Choice of everybody's sessions."""
+
+    q: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=PRINTABLE)] | None = Field(
+        None, description="Part of the account's name, in any case, or the beginning of the address"
+    )

@@ -12,7 +12,7 @@ from libs.common.http.authenticate import principal
 from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
 from services.auth.devices.devices import UNKNOWN_SESSION
-from services.auth.devices.models import DeviceList, DeviceQuery
+from services.auth.devices.models import AccountSessionList, AccountSessionQuery, DeviceList, DeviceQuery
 from services.auth.http import path_id, read_actor, require_person
 from services.auth.keys import DEVICES
 from services.auth.users.users import UNKNOWN
@@ -30,6 +30,17 @@ async def end_own_session(request: web.Request) -> web.Response:
     require_person(request)
     await request.app[DEVICES].end_own(principal(request).user_id, _session_id(request))
     return web.Response(status=204)
+
+
+async def list_sessions(request: web.Request) -> web.Response:
+    """Where anybody is signed in."""
+    query, current = parse_query(request, AccountSessionQuery), principal(request).session_id
+    found = await request.app[DEVICES].searched(query, query.limit + 1)
+    page = [
+        session.model_copy(update={"current": session.id.hex == current}) for session in found[: query.limit]
+    ]
+    more = len(found) > query.limit
+    return json_response(AccountSessionList(sessions=page, next_cursor=page[-1].id.hex if more else None))
 
 
 async def list_user_sessions(request: web.Request) -> web.Response:
@@ -94,6 +105,16 @@ OPERATIONS = (
         tag="session",
         status=204,
         problems=(NotFound,),
+    ),
+    Operation(
+        "GET",
+        "/sessions",
+        list_sessions,
+        "Where anybody is signed in",
+        tag="users",
+        query=AccountSessionQuery,
+        response=AccountSessionList,
+        permission="view_session",
     ),
     Operation(
         "GET",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from libs.common.database.postgres import Connection
-from services.auth.devices.models import SignedInDevice
+from services.auth.devices.models import AccountSession, SignedInDevice
 
 # Ids are UUIDv7: their order is that of the sign-ins.
 _LIST = """
@@ -13,6 +13,15 @@ _LIST = """
     WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2) AND revoked_at IS NULL
         AND expires_at > now() AND last_used_at > now() - $3 * interval '1 second'
     ORDER BY id DESC LIMIT $4
+"""
+_SEARCH = """
+    SELECT s.id, s.user_agent, s.remote_address, s.created_at, s.last_used_at, s.expires_at, s.user_id,
+        u.username
+    FROM auth.auth_session AS s JOIN auth.auth_user AS u ON u.id = s.user_id
+    WHERE ($1::uuid IS NULL OR s.id < $1) AND s.revoked_at IS NULL
+        AND s.expires_at > now() AND s.last_used_at > now() - $2 * interval '1 second'
+        AND ($3::text IS NULL OR strpos(lower(u.username), $3) > 0 OR starts_with(s.remote_address, $3))
+    ORDER BY s.id DESC LIMIT $4
 """
 _END = """
     UPDATE auth.auth_session SET revoked_at = now()
@@ -27,6 +36,15 @@ async def list_sessions(
     """Living sessions of an account, newest first, below `before`."""
     rows = await connection.fetch(_LIST, user_id, before, idle_seconds, limit)
     return [SignedInDevice.model_validate(dict(row)) for row in rows]
+
+
+async def search_sessions(
+    connection: Connection, before: UUID | None, idle_seconds: float, q: str | None, limit: int
+) -> list[AccountSession]:
+    """Living sessions of everybody, newest first, below `before`; `q` as the query says."""
+    sought = None if q is None else q.strip().lower() or None
+    rows = await connection.fetch(_SEARCH, before, idle_seconds, sought, limit)
+    return [AccountSession.model_validate(dict(row)) for row in rows]
 
 
 async def end_session(connection: Connection, session_id: UUID, user_id: int) -> bool:

@@ -11,10 +11,17 @@ from libs.common.database.postgres import Database
 from libs.common.errors import Conflict, InvalidRequest, NotAuthenticated, NotFound
 from libs.common.ids import UserId, new_uuid
 from libs.common.permissions import Permission
+from services.auth import admin_log
 from services.auth.identity import store as accounts
-from services.auth.identity.policy import Actor, require_has
+from services.auth.identity.policy import Actor, require_above, require_has
 from services.auth.machines import store
-from services.auth.machines.models import ApiKeyCreate, ApiKeyEntry, NewApiKey
+from services.auth.machines.models import (
+    AccountApiKey,
+    AccountApiKeyQuery,
+    ApiKeyCreate,
+    ApiKeyEntry,
+    NewApiKey,
+)
 from services.auth.machines.secrets import decode_api_key, hash_secret, matches, new_api_key
 from services.auth.machines.tokens import MachineToken, Tokens
 from services.auth.users import store as users
@@ -22,7 +29,9 @@ from services.auth.users import store as users
 MOST_KEYS = 50
 MOST_A_DAY = 100
 """Revoked ones too: each that was used is in the document that every service reads for a token's life."""
+API_KEY = ("auth", "apikey")
 UNKNOWN = "You have no API key with this id."
+UNKNOWN_TO_ALL = "There is no such API key, or it is over."
 REFUSED = "This API key is unknown, expired or revoked."
 
 
@@ -72,6 +81,25 @@ class ApiKeys:
             if not await store.revoke_key(connection, key_id, user_id):
                 raise NotFound(UNKNOWN)
             await note_done(connection, "key", key_id)
+
+    async def searched(self, query: AccountApiKeyQuery, limit: int) -> list[AccountApiKey]:
+        """Keys of everybody, newest first."""
+        before = None if query.cursor is None else UUID(hex=query.cursor)
+        async with self._database.connection() as connection:
+            return await store.search_keys(connection, before, query.q, limit)
+
+    async def revoke_of(self, actor: Actor, key_id: UUID) -> None:
+        """End anybody's key. Raises NotFound, or PermissionDenied for an account that may do more."""
+        async with self._database.transaction() as connection:
+            user_id = await store.owner_of_key(connection, key_id)
+            found = None if user_id is None else await users.lock_target(connection, user_id)
+            if user_id is None or found is None:
+                raise NotFound(UNKNOWN_TO_ALL)
+            target, username, _ = found
+            require_above(actor, target)
+            if not await store.revoke_key(connection, key_id, user_id):
+                raise NotFound(UNKNOWN_TO_ALL)
+            await admin_log.note(connection, actor.user_id, API_KEY, key_id, username, admin_log.DELETED)
 
     async def exchange(self, presented: str) -> MachineToken:
         """An access token for a key. Raises NotAuthenticated."""

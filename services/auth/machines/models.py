@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from services.auth.identity.models import (
     MAX_USERNAME_LENGTH,
@@ -15,6 +15,7 @@ from services.auth.identity.models import (
     ChangeBody,
     Codename,
     GroupId,
+    ListQuery,
 )
 
 
@@ -34,6 +35,30 @@ class ApiKeyList(BaseModel):
     """One's own API keys, newest first."""
 
     api_keys: list[ApiKeyEntry]
+
+
+class AccountApiKey(ApiKeyEntry):
+    """An API key of any account."""
+
+    user_id: int
+    username: str
+
+
+class AccountApiKeyList(BaseModel):
+    """One page of everybody's API keys, newest first."""
+
+    api_keys: list[AccountApiKey]
+    next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
+
+
+class AccountApiKeyQuery(ListQuery):
+    """Choice and paging of everybody's API keys."""
+
+    q: Annotated[str, StringConstraints(min_length=1, max_length=150, pattern=PRINTABLE)] | None = Field(
+        None, description="Part of the account's or the key's name, in any case, or the key's beginning"
+    )
+    limit: int = Field(50, ge=1, le=500)
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")] | None = None
 
 
 class ApiKeyCreate(ChangeBody):

@@ -18,7 +18,7 @@ from libs.common.errors import (
     UnsupportedType,
 )
 from libs.common.http.authenticate import principal
-from libs.common.http.json import MAX_BODY_BYTES, json_response, read_body
+from libs.common.http.json import MAX_BODY_BYTES, json_response, parse_query, read_body
 from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
 from libs.common.http.path import path_uuid
@@ -29,6 +29,8 @@ from services.auth.machines import api_keys
 from services.auth.machines.assertions import ASSERTION_TYPE
 from services.auth.machines.clients import UNKNOWN, InvalidClient, InvalidScope
 from services.auth.machines.models import (
+    AccountApiKeyList,
+    AccountApiKeyQuery,
     ApiKeyCreate,
     ApiKeyList,
     NewApiKey,
@@ -169,6 +171,21 @@ async def revoke_api_key(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+async def list_api_keys_of_all(request: web.Request) -> web.Response:
+    """Everybody's API keys."""
+    query = parse_query(request, AccountApiKeyQuery)
+    found = await request.app[API_KEYS].searched(query, query.limit + 1)
+    page, more = found[: query.limit], len(found) > query.limit
+    return json_response(AccountApiKeyList(api_keys=page, next_cursor=page[-1].id.hex if more else None))
+
+
+async def revoke_api_key_of_any(request: web.Request) -> web.Response:
+    """End anybody's API key."""
+    key_id = path_uuid(request, "key_id", NotFound(api_keys.UNKNOWN_TO_ALL))
+    await request.app[API_KEYS].revoke_of(await read_actor(request), key_id)
+    return web.Response(status=204)
+
+
 async def list_service_accounts(request: web.Request) -> web.Response:
     """Every service account."""
     return json_response(ServiceAccountList(service_accounts=await request.app[CLIENTS].all()))
@@ -221,6 +238,26 @@ OPERATIONS = (
         tag="machines",
         status=204,
         problems=(NotFound,),
+    ),
+    Operation(
+        "GET",
+        "/api-keys",
+        list_api_keys_of_all,
+        "List everybody's API keys",
+        tag="machines",
+        query=AccountApiKeyQuery,
+        response=AccountApiKeyList,
+        permission="view_apikey",
+    ),
+    Operation(
+        "DELETE",
+        "/api-keys/{key_id}",
+        revoke_api_key_of_any,
+        "End anybody's API key",
+        tag="machines",
+        status=204,
+        problems=(NotFound,),
+        permission="delete_apikey",
     ),
     Operation(
         "GET",

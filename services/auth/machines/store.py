@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 
 from libs.common.database.postgres import Connection
-from services.auth.machines.models import ApiKeyEntry, ServiceAccount
+from services.auth.machines.models import AccountApiKey, ApiKeyEntry, ServiceAccount
 
 _INSERT_KEY = """
     INSERT INTO auth.api_key (id, user_id, name, prefix, secret_hash, permissions, expires_at)
@@ -22,6 +22,16 @@ _LIST_KEYS = """
     SELECT id, name, prefix, permissions, created_at, expires_at, last_used_at
     FROM auth.api_key WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY id DESC
 """
+_SEARCH_KEYS = """
+    SELECT k.id, k.name, k.prefix, k.permissions, k.created_at, k.expires_at, k.last_used_at, k.user_id,
+        u.username
+    FROM auth.api_key AS k JOIN auth.auth_user AS u ON u.id = k.user_id
+    WHERE ($1::uuid IS NULL OR k.id < $1) AND k.revoked_at IS NULL AND k.expires_at > now()
+        AND ($2::text IS NULL OR strpos(lower(u.username), $2) > 0 OR strpos(lower(k.name), $2) > 0
+             OR starts_with(k.prefix, $2))
+    ORDER BY k.id DESC LIMIT $3
+"""
+_OWNER_OF_KEY = "SELECT user_id FROM auth.api_key WHERE id = $1 AND revoked_at IS NULL AND expires_at > now()"
 _COUNT_KEYS = """
     SELECT count(*) FILTER (WHERE revoked_at IS NULL AND expires_at > now()),
         count(*) FILTER (WHERE created_at > now() - interval '1 day')
@@ -124,6 +134,21 @@ async def insert_key(
 async def list_keys(connection: Connection, user_id: int) -> list[ApiKeyEntry]:
     """An account's keys, newest first."""
     return [ApiKeyEntry.model_validate(dict(row)) for row in await connection.fetch(_LIST_KEYS, user_id)]
+
+
+async def search_keys(
+    connection: Connection, before: UUID | None, q: str | None, limit: int
+) -> list[AccountApiKey]:
+    """Living keys of everybody, newest first, below `before`; `q` as the query says."""
+    sought = None if q is None else q.strip().lower() or None
+    rows = await connection.fetch(_SEARCH_KEYS, before, sought, limit)
+    return [AccountApiKey.model_validate(dict(row)) for row in rows]
+
+
+async def owner_of_key(connection: Connection, key_id: UUID) -> int | None:
+    """Whose living key it is; None without one."""
+    user_id: int | None = await connection.fetchval(_OWNER_OF_KEY, key_id)
+    return user_id
 
 
 async def count_keys(connection: Connection, user_id: int) -> tuple[int, int]:

@@ -9,9 +9,9 @@ import asyncpg
 import orjson
 
 from libs.common.database.bounded import Parameters, fetch_planned
+from libs.common.database.patterns import contains
 from libs.common.database.postgres import Connection
 from services.results.jobs.models import ActionFilter, Job, JobFilter, JobState
-from services.results.read.search import contains
 from services.results.read.store import meanings_of
 
 _COLUMNS = """id, kind, state, wanted::text AS wanted, counted, total, requested, processed, failed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr, model_validator
@@ -100,8 +100,11 @@ class LinkList(BaseModel):
 
 
 class LinkQuery(Query):
-    """Which links: one's own, or all of something that one manages."""
+    """Which links: one's own, all of something that one manages, or everybody's."""
 
+    all: Literal["true"] | None = Field(
+        None, description="Everybody's; it takes `view_entry`, since the audit log tells the same"
+    )
     file_id: UUID | None = Field(
         None, description="All that open this file, its study's and series' included"
     )
@@ -118,6 +121,8 @@ class LinkQuery(Query):
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
+        if self.all and (self.names_item or self.collection is not None):
+            raise ValueError("ask for all=true, or for those of one thing")
         if self.names_item or self.collection is not None:
             require_one(self.file_id, self.study_instance_uid, self.series_instance_uid, self.collection)
         return self

@@ -65,12 +65,16 @@ async def create_link(request: web.Request) -> web.Response:
 
 
 async def list_links(request: web.Request) -> web.Response:
-    """Those one has made, or all of something that one manages."""
+    """Those one has made, all of something that one manages, or everybody's."""
     caller, query = viewer(request), parse_query(request, LinkQuery)
     before = None if query.cursor is None else decode_share(query.cursor)
     more = query.limit + 1
+    if query.all:
+        caller.require("view_entry")
     async with request.app[DATABASE].connection() as connection:
-        if query.names_item:
+        if query.all:
+            rows = await lists_store.list_all(connection, before, more, store.WHOM)
+        elif query.names_item:
             subject = await giving.find(connection, caller, query)
             await giving.require_managed(connection, caller, subject)
             rows = await lists_store.list_of(connection, subject, before, more, store.WHOM)
@@ -123,7 +127,7 @@ OPERATIONS = (
         "GET",
         "/links",
         list_links,
-        "Links that one has made, or manages",
+        "Links that one has made, or manages; everybody's",
         tag="links",
         query=LinkQuery,
         response=LinkList,

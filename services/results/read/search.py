@@ -7,9 +7,9 @@ import re
 from typing import NamedTuple
 from uuid import UUID
 
+from libs.common.database.patterns import contains
 from services.results.folding import fold
 
-_SPECIAL = re.compile(r"([\\%_])")
 _MAYBE_UID = re.compile(r"[0-9][!-~]{0,63}")
 
 
@@ -37,8 +37,3 @@ def parse_search(q: str) -> Search:
         uid=uid if _MAYBE_UID.fullmatch(uid) else None,
         file_id=file_id,
     )
-
-
-def contains(text: str) -> str:
-    """The LIKE pattern of what holds `text` anywhere."""
-    return "%" + _SPECIAL.sub(r"\\\1", text) + "%"

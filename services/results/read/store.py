@@ -10,10 +10,11 @@ import asyncpg
 
 from libs.common.access import Viewer
 from libs.common.database.bounded import Parameters, Rows, fetch_planned
+from libs.common.database.patterns import contains
 from libs.common.database.postgres import Connection
 from libs.common.ids import lowest_id
 from services.results.read.models import ResultFilter, ResultQuery
-from services.results.read.search import contains, parse_search
+from services.results.read.search import parse_search
 from services.results.read.shared_store import ShareKind, held_kinds, shared_rows
 from services.results.read.visibility import LIVE, first_visible, seen
 

@@ -46,6 +46,10 @@ OF: dict[ShareKind, str] = {
         " OR (share.kind = 'series' AND share.series_instance_uid = $6))"
     ),
 }
+ALL = f"""
+    SELECT {_SHOWN} FROM results.share AS share
+    WHERE {_BEFORE} AND starts_with(share.grantee, $3) AND {STANDS} {_NEWEST}
+"""
 _COUNT_LIVE = f"""
     SELECT split_part(grantee, ':', 1) AS whom, count(*) AS shares FROM (
         SELECT share.grantee FROM results.share AS share WHERE {LIVE} LIMIT $1) AS share GROUP BY whom
@@ -80,6 +84,13 @@ async def list_of(
     """
     kind, *item = subject
     return await connection.fetch(OF[kind], before, limit, *item, whom)
+
+
+async def list_all(
+    connection: Connection, before: UUID | None, limit: int, whom: str = ""
+) -> list[asyncpg.Record]:
+    """Everybody's, with grantees whose names begin with `whom`, newest first."""
+    return await connection.fetch(ALL, before, limit, whom)
 
 
 async def count_live(connection: Connection, most: int) -> dict[str, int]:

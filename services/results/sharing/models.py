@@ -98,11 +98,14 @@ class ShareList(BaseModel):
 
 
 class ShareQuery(Query):
-    """Which shares: one's own, those with oneself, or those of something that one manages."""
+    """Which shares: one's own, those with oneself, those of something that one manages, or all."""
 
     by: Literal["me"] | None = Field(None, description="Those that the caller has made")
     with_: Literal["me"] | None = Field(
         None, alias="with", description="Those with the caller or one of their groups"
+    )
+    all: Literal["true"] | None = Field(
+        None, description="Everybody's; it takes `view_entry`, since the audit log tells the same"
     )
     file_id: UUID | None = Field(
         None, description="Those that open this file, its study's and series' included"
@@ -116,10 +119,11 @@ class ShareQuery(Query):
     @model_validator(mode="after")
     def _one_question(self) -> Self:
         item = self.file_id, self.study_instance_uid, self.series_instance_uid, self.collection
-        if self.by is None and self.with_ is None:
+        asked = [part for part in (self.by, self.with_, self.all) if part is not None]
+        if not asked:
             require_one(*item)
-        elif (self.by and self.with_) or any(part is not None for part in item):
-            raise ValueError("ask for by=me, for with=me, or for those of one thing")
+        elif len(asked) > 1 or any(part is not None for part in item):
+            raise ValueError("ask for by=me, for with=me, for all=true, or for those of one thing")
         return self
 
 

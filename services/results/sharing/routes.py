@@ -46,12 +46,16 @@ async def create_share(request: web.Request) -> web.Response:
 
 
 async def list_shares(request: web.Request) -> web.Response:
-    """Those one has made, those with oneself, or those of something that one manages."""
+    """Those one has made, those with oneself, those of something that one manages, or everybody's."""
     caller, query = viewer(request), parse_query(request, ShareQuery)
     before = None if query.cursor is None else decode_share(query.cursor)
     more = query.limit + 1
+    if query.all:
+        caller.require("view_entry")
     async with request.app[DATABASE].connection() as connection:
-        if query.by:
+        if query.all:
+            rows = await lists_store.list_all(connection, before, more)
+        elif query.by:
             rows = await lists_store.list_by(connection, caller.user_id, before, more)
         elif query.with_:
             rows = await lists_store.list_with(connection, caller.grantees, before, more)
@@ -99,7 +103,7 @@ OPERATIONS = (
         "GET",
         "/shares",
         list_shares,
-        "Shares that one has made, has, or manages",
+        "Shares that one has made, has, or manages; everybody's",
         tag="shares",
         query=ShareQuery,
         response=ShareList,

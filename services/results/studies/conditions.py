@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from libs.common.database.bounded import Parameters
+from libs.common.database.patterns import contains
 from services.results.cursors import StudyPlace
 from services.results.folding import fold
-from services.results.read.search import contains, parse_search
+from services.results.read.search import parse_search
 from services.results.studies.models import StudyFilter, StudySort, StudyState
 
 AFTER_ASCII = "\x7f"

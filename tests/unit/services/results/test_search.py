@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from services.results.read.search import contains, parse_search
+from libs.common.database.patterns import contains
+from services.results.read.search import parse_search
 
 FILE_ID = "019b7ff0-ce34-7000-8000-000000000000"
 
