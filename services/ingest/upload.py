@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
 
-from aiohttp import (
-    BodyPartReader,
-    MultipartReader,
-    content_disposition_filename,
-    parse_content_disposition,
-    web,
-)
+from aiohttp import StreamReader, content_disposition_filename, parse_content_disposition, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedType
 from libs.common.http.media_type import media_type
+from services.ingest.multipart import BodyEnds, Event, MultipartFeed, PartBegins, boundary_of
 
-CHUNK = 256 * 1024
-# How aiohttp reports a broken boundary, part header, transfer encoding or compression.
-_BROKEN = (ValueError, RuntimeError, AssertionError, HttpProcessingError, web.RequestPayloadError)
+# How a broken boundary, part header, transfer encoding or compression is reported.
+_BROKEN = (ValueError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
 FIELD = "file"
 RAW, FORM = "application/dicom", "multipart/form-data"
 MEDIA_TYPES = (FORM, RAW)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,11 +27,11 @@ class Part:
 
     file_name: str | None
     chunks: AsyncIterator[bytes]
-    body: BodyPartReader | None = None
+    others_follow: bool = False
 
     async def skip(self) -> None:
-        """Read what is left of it."""
-        if self.body is not None:
+        """Read what is left of it, where others may follow."""
+        if self.others_follow:
             async for _ in self.chunks:
                 continue
 
@@ -73,44 +66,67 @@ class UploadBody:
             )
 
     async def _raw(self) -> AsyncIterator[bytes]:
-        content = self._request.content
-        while chunk := await self._bounded(content.readany):
+        while chunk := await self._arrived():
             yield chunk
 
     async def _multipart(self) -> AsyncIterator[Part]:
-        reader = await self._read(self._request.multipart)
-        while (body := await self._read(reader.next)) is not None:
-            if isinstance(body, MultipartReader):
+        with _broken():
+            feed = MultipartFeed(boundary_of(self._request.headers.get("Content-Type", "")))
+        while not isinstance(event := await self._event(feed), BodyEnds):
+            if not isinstance(event, PartBegins):
+                continue  # the end of a part
+            if event.headers.get("content-type", "").lower().startswith("multipart/"):
                 raise InvalidRequest("A multipart body inside the multipart body is not read.")
-            # The reader's own `name` and `filename` parse it anew, each.
-            _, disposition = parse_content_disposition(body.headers.get("Content-Disposition"))
+            _, disposition = parse_content_disposition(event.headers.get("content-disposition"))
+            part = Part(
+                content_disposition_filename(disposition, "filename"), self._part(feed), others_follow=True
+            )
             if content_disposition_filename(disposition, "name") == FIELD:
-                file_name = content_disposition_filename(disposition, "filename")
-                yield Part(file_name, self._part(body), body)
+                yield part
             else:
-                await Part(None, self._part(body), body).skip()
+                await part.skip()
 
-    async def _part(self, body: BodyPartReader) -> AsyncIterator[bytes]:
-        while chunk := await self._bounded(lambda: body.read_chunk(CHUNK)):
-            yield chunk
+    async def _part(self, feed: MultipartFeed) -> AsyncIterator[bytes]:
+        while isinstance(event := await self._event(feed), bytes):
+            yield event
 
-    async def _bounded(self, read: Callable[[], Awaitable[bytes]]) -> bytes:
-        chunk = await self._read(read)
+    async def _event(self, feed: MultipartFeed) -> Event:
+        while (event := feed.take()) is None:
+            chunk = await self._arrived()
+            with _broken():
+                if chunk:
+                    feed.feed(chunk)
+                else:
+                    feed.close()
+        return event
+
+    async def _arrived(self) -> bytes:
+        """What has arrived since, at least a byte; nothing at the end."""
+        if self._bytes > self._max_bytes:
+            # Also where the part that went over the limit was refused on its own.
+            raise self._too_large()
+        content = self._request.content
+        with _broken():
+            if not (chunk := content.read_nowait()):
+                chunk = await self._wait(content)
         self._bytes += len(chunk)
         if self._bytes > self._max_bytes:
             raise self._too_large()
         return chunk
 
-    async def _read(self, read: Callable[[], Awaitable[T]]) -> T:
-        if self._bytes > self._max_bytes:
-            # Also where the part that went over the limit was refused on its own.
-            raise self._too_large()
+    async def _wait(self, content: StreamReader) -> bytes:
         try:
             async with asyncio.timeout(self._idle_timeout):
-                return await read()
+                return await content.readany()
         except TimeoutError as error:
             raise RequestTimeout(
                 f"No byte arrived for {self._idle_timeout:g} s; send the file again."
             ) from error
-        except _BROKEN as error:
-            raise InvalidRequest("The body is broken: send it again.") from error
+
+
+@contextmanager
+def _broken() -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN as error:
+        raise InvalidRequest("The body is broken: send it again.") from error

@@ -1,0 +1,108 @@
+"""Multipart bodies as events, parsed as their bytes arrive (RFC 2046 5.1); no I/O of its own."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser
+
+_BOUNDARY = re.compile(r';\s*boundary\s*=\s*(?:"(?P<quoted>[^"]*)"|(?P<bare>[^\s;"]+))', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class PartBegins:
+    """The headers of a part, with names in lower case; what is not UTF-8 is kept as surrogates."""
+
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PartEnds:
+    """The part before ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyEnds:
+    """After the last part; what follows is no part of anything."""
+
+
+Event = PartBegins | bytes | PartEnds | BodyEnds
+"""`bytes` is a piece of the part that has begun."""
+
+
+def boundary_of(content_type: str) -> str:
+    """The boundary that a Content-Type header names, quoted or not. Raises ValueError without one."""
+    found = _BOUNDARY.search(content_type)
+    boundary = "" if found is None else found["quoted"] or found["bare"] or ""
+    if not boundary:
+        raise ValueError("no boundary")
+    return boundary
+
+
+class MultipartFeed:
+    """Takes a body piece by piece and keeps what was found in it, until somebody takes that."""
+
+    def __init__(self, boundary: str) -> None:
+        """Raises ValueError for one that is too long."""
+        self._found: deque[Event] = deque()
+        self._headers: dict[str, str] = {}
+        self._name, self._value = b"", b""
+        self._ended = False
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._headers_begin,
+                "on_header_field": self._header_field,
+                "on_header_value": self._header_value,
+                "on_header_end": self._header_ends,
+                "on_headers_finished": self._headers_end,
+                "on_part_data": self._data,
+                "on_part_end": lambda: self._found.append(PartEnds()),
+                "on_end": self._end,
+            },
+        )
+
+    def take(self) -> Event | None:
+        """What was found and not taken yet, in order; None: more bytes are needed."""
+        return self._found.popleft() if self._found else None
+
+    def feed(self, data: bytes) -> None:
+        """Parse what has arrived. Raises ValueError where it is no multipart body."""
+        try:
+            self._parser.write(data)
+        except FormParserError as error:
+            raise ValueError(str(error)) from error
+
+    def close(self) -> None:
+        """No more arrives. Raises ValueError where the body is cut short."""
+        if not self._ended:
+            raise ValueError("the body ends before its last boundary")
+
+    def _headers_begin(self) -> None:
+        self._headers = {}
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._name += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._value += data[start:end]
+
+    def _header_ends(self) -> None:
+        name = self._name.decode("ascii").lower()
+        self._headers[name] = self._value.decode("utf-8", "surrogateescape").strip()
+        self._name, self._value = b"", b""
+
+    def _headers_end(self) -> None:
+        self._found.append(PartBegins(self._headers))
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if end > start:
+            # A slice that is all of it is no copy.
+            self._found.append(data[start:end])
+
+    def _end(self) -> None:
+        self._ended = True
+        self._found.append(BodyEnds())
