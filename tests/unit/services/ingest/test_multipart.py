@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ def events_of(body: bytes, *cuts: int) -> list[Event]:
     """What is found in a body that arrives in pieces; neighbouring pieces of a part are joined."""
     feed, found = MultipartFeed(BOUNDARY), list[Event]()
     edges = [0, *sorted(cuts), len(body)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         feed.feed(body[start:end])
         while (event := feed.take()) is not None:
             if isinstance(event, bytes) and found and isinstance(before := found[-1], bytes):
