@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,14 +89,23 @@ NewReader = Callable[..., Portal]
 
 
 def readers(browser: Browser, system: System) -> Iterator[NewReader]:
-    """For a fixture: makes accounts, each signed in at a path in a profile of its own, and closes them."""
+    """For a fixture: makes accounts, each signed in at a path in a profile of its own, and closes them.
+
+    `more`: arguments of `create-user`.
+    """
     contexts = []
 
     def make(
-        path: str = "/", *, locale: str = "es-ES", scheme: str = "light", width: str = "desktop"
+        path: str = "/",
+        *,
+        locale: str = "es-ES",
+        scheme: str = "light",
+        width: str = "desktop",
+        called: str = "reader",
+        more: Sequence[str] = (),
     ) -> Portal:
-        name = f"reader-{secrets.token_hex(4)}"
-        system.create_user(name)
+        name = f"{called}-{secrets.token_hex(4)}"
+        system.create_user(name, more=more)
         wide, high = WIDTHS[width]
         context = browser.new_context(
             locale=locale,

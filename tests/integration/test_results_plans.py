@@ -28,6 +28,7 @@ from services.results.read.visibility import shared
 from services.results.sharing import lists_store
 from services.results.sharing import store as sharing_store
 from services.results.sharing.store import Subject
+from services.results.sharing.things_store import THINGS
 from tests.fixtures_postgres import PostgresServer, filled_database
 
 MANY = 50_000
@@ -408,6 +409,8 @@ async def test_lists_of_shares_and_sharing_look_at_few_rows(sql: Connection) -> 
         (sharing_store.FIND_ANYWHERE, [None, GIVEN.grantees, "1.2.1499", None], 300),
         (sharing_store.FIND_ANYWHERE, [None, GIVEN.grantees, "7.7.7", None], 10),
         (sharing_store.MANAGED_BY, [GIVEN.grantees, *file[1:], None], SHARED),
+        (THINGS, [GIVEN.visible, GIVEN.grantees, *([value] for value in study[1:])], SHARED),
+        (THINGS, [GIVEN.visible, GIVEN.grantees, *([value] for value in file[1:])], SHARED),
     ):
         await require_bounded(sql, statement, values, bound)
     assert await sharing_store.find_whole(sql, maker, "1.2.1077", None, ["user:100"]) is not None

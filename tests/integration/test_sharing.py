@@ -85,6 +85,25 @@ async def test_a_group_share_reaches_its_members_whatever_the_groups_mode(sharin
     assert not await sharing.sees(Person(GUEST.id), file_id), "who has left the group"
 
 
+async def test_lists_say_what_is_shared_to_those_who_see_it(sharing: Sharing, sql: Connection) -> None:
+    file_id, elsewhere = await sharing.file(), await sharing.file(study="1.9", series="1.9.1")
+    named = "patient_name = 'GARCIA^MARIA', study_description = 'Abdomen'"
+    await sql.execute(f"UPDATE results.upload_dicomresult SET {named} WHERE file_id = $1", UUID(file_id))
+    thing = {"file_name": "slice.dcm", "patient_name": "GARCIA^MARIA", "study_description": "Abdomen"}
+    for what in WHATS.values():
+        made = await sharing.share(ANA, BEN, **what(file_id))
+        assert thing.items() <= made["thing"].items()
+        await sharing.share(BEN, CAT, status=403, **what(file_id))
+    await sharing.share(ANA, BEN, file_id=elsewhere)
+    for who, query in ((ANA, "by=me"), (BEN, "with=me"), (ANA, f"file_id={file_id}")):
+        shares = (await sharing.ask(who, "GET", f"/api/shares?{query}"))["shares"]
+        assert [share["thing"]["patient_name"] for share in shares][-3:] == ["GARCIA^MARIA"] * 3
+    await sql.execute("UPDATE results.share SET collection = 'user:9', created_by = 8")
+    assert {share["thing"] for share in (await sharing.ask(BEN, "GET", "/api/shares?by=me"))["shares"]} <= {
+        None
+    }
+
+
 async def test_an_end_ends_it(sharing: Sharing, sql: Connection) -> None:
     file_id = await sharing.file()
     share = await sharing.share(ANA, BEN, file_id=file_id, until=in_(LONG), reason="second opinion")

@@ -12,7 +12,16 @@ from libs.common.errors import InvalidRequest
 from libs.common.security.passwords import MAX_PASSWORD_LENGTH
 from services.results.read.models import Query, Text
 from services.results.read.shared_store import ShareKind
-from services.results.sharing.models import IN, Body, CollectionName, Reason, Uid, require_one
+from services.results.sharing.models import (
+    IN,
+    THING,
+    Body,
+    CollectionName,
+    Reason,
+    SharedThing,
+    Uid,
+    require_one,
+)
 
 DEFAULT_LIFE = timedelta(days=7)
 LEAST_SECONDS = 60
@@ -56,7 +65,8 @@ class LinkRequest(Body):
             return now + min(DEFAULT_LIFE, longest)
         if until > now + longest:
             raise InvalidRequest(
-                f"A link lasts {max_days:g} days at most (LINK_MAX_DAYS): name an earlier end."
+                f"A link lasts {max_days:g} days at most (LINK_MAX_DAYS): name an earlier end.",
+                code="end-too-late",
             )
         if until < now + timedelta(seconds=LEAST_SECONDS):
             raise InvalidRequest("The end is over, or within a minute: name a later one.")
@@ -83,6 +93,7 @@ class LinkEntry(BaseModel):
     )
     opened: int = Field(description="How often it was opened")
     last_opened_at: datetime | None
+    thing: SharedThing | None = THING
 
 
 class NewLink(LinkEntry):

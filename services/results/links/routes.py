@@ -14,6 +14,7 @@ from libs.common.errors import (
     TooLarge,
     UnsupportedType,
 )
+from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import BASE_URL, viewer
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
@@ -56,7 +57,7 @@ async def create_link(request: web.Request) -> web.Response:
         subject = await giving.find(connection, caller, body)
         share, _ = await giving.give(connection, caller, subject, terms, limits, shorten=not chosen)
         await store.insert(connection, link_id, share["id"], hash_of(token), password, download=body.download)
-        [made] = await store.with_facts(connection, [share])
+        [made] = await store.with_facts(connection, caller, [share])
         await note_done(connection, "link", link_id, **giving.what_is_given(share))
     request.app[METRICS].shares_given.inc()
     log.info("link %s: user %d makes it", link_id, caller.user_id)
@@ -81,8 +82,9 @@ async def list_links(request: web.Request) -> web.Response:
         else:
             rows = await lists_store.list_by(connection, caller.user_id, before, more, store.WHOM)
         page = rows[: query.limit]
-        links = await store.with_facts(connection, page)
+        links = await store.with_facts(connection, caller, page)
     cursor = encode_share(page[-1]["id"]) if len(rows) > query.limit else None
+    speak_of(request, "link", studies=[share["study_instance_uid"] for share in page])
     return json_response(
         LinkList(links=[LinkEntry.model_validate(link) for link in links], next_cursor=cursor)
     )

@@ -9,8 +9,10 @@ from uuid import UUID
 
 import asyncpg
 
+from libs.common.access import Viewer
 from libs.common.database.postgres import Connection
 from services.results.sharing.lists_store import STANDS
+from services.results.sharing.things_store import things_of
 
 WHOM = "link:"
 """How the grantees of links begin."""
@@ -76,13 +78,21 @@ async def insert(
     await connection.execute(_INSERT, link_id, share_id, token_hash, password_hash, download)
 
 
-async def with_facts(connection: Connection, shares: Sequence[asyncpg.Record]) -> list[dict[str, Any]]:
-    """The links of these shares, in their order, with what is known of both."""
+async def with_facts(
+    connection: Connection, viewer: Viewer, shares: Sequence[asyncpg.Record]
+) -> list[dict[str, Any]]:
+    """The links of these shares, in their order, with what is known of both and of what they open."""
     rows = await connection.fetch(_FACTS, [share["id"] for share in shares])
     facts = {row["share_id"]: row for row in rows}
+    things = await things_of(connection, viewer, shares)
     return [
-        {**share, **facts[share["id"]], "expires_at": share["until"]}
-        for share in shares
+        {
+            **share,
+            **facts[share["id"]],
+            "expires_at": share["until"],
+            "thing": None if thing is None else dict(thing),
+        }
+        for share, thing in zip(shares, things, strict=True)
         if share["id"] in facts
     ]
 

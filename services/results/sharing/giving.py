@@ -139,7 +139,9 @@ def _within(terms: Terms, held: asyncpg.Record, *, shorten: bool) -> Terms:
     if terms.until is not None and terms.until > held["until"]:
         if shorten:
             return terms._replace(until=held["until"])
-        raise PermissionDenied("It is shared with you for a shorter time: name an earlier end.")
+        raise PermissionDenied(
+            "It is shared with you for a shorter time: name an earlier end.", code="end-too-late"
+        )
     return terms._replace(until=terms.until or held["until"])
 
 
@@ -160,7 +162,9 @@ def _too_many(detail: str) -> Conflict:
 
 
 def _may_only_see() -> PermissionDenied:
-    return PermissionDenied("You may see this, and not share it: whoever manages all of it may.")
+    return PermissionDenied(
+        "You may see this, and not share it: whoever manages all of it may.", code="only-to-see"
+    )
 
 
 async def take_back(connection: Connection, viewer: Viewer, share_id: UUID) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -70,6 +70,21 @@ class Grantee(BaseModel):
     link: UUID | None = None
 
 
+class SharedThing(BaseModel):
+    """What is shared, as the header of one of its files names it."""
+
+    file_name: str
+    patient_name: str | None
+    patient_id: str | None
+    study_date: date | None
+    study_description: str | None
+    series_description: str | None
+    modality: str | None
+
+
+THING = Field(description="null where the caller does not see it (any more)")
+
+
 class ShareEntry(BaseModel):
     """A share that is in force."""
 
@@ -88,6 +103,7 @@ class ShareEntry(BaseModel):
     given_under: UUID | None = Field(
         description="The share under which its maker could give it; it ends with it"
     )
+    thing: SharedThing | None = THING
 
 
 class ShareList(BaseModel):

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from libs.common.audit.acts import note_done
 from libs.common.errors import Conflict, InvalidRequest, NotFound, TooLarge, UnsupportedType
+from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
@@ -19,6 +20,7 @@ from services.results.cursors import decode_share, encode_share
 from services.results.keys import DATABASE, METRICS, SETTINGS
 from services.results.sharing import giving, lists_store, store
 from services.results.sharing.models import ShareEntry, ShareList, ShareQuery, ShareRequest
+from services.results.sharing.things_store import things_of
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +40,12 @@ async def create_share(request: web.Request) -> web.Response:
     async with request.app[DATABASE].transaction() as connection:
         subject = await giving.find(connection, caller, body)
         row, made = await giving.give(connection, caller, subject, terms, limits)
+        [thing] = await things_of(connection, caller, [row])
         await note_done(connection, "share", row["id"], **giving.what_is_given(row))
     if made:
         metrics.shares_given.inc()
     log.info("share %s: user %d shares with %s", row["id"], caller.user_id, terms.grantee)
-    return json_response(entry_of(row))
+    return json_response(entry_of(row, thing))
 
 
 async def list_shares(request: web.Request) -> web.Response:
@@ -63,9 +66,11 @@ async def list_shares(request: web.Request) -> web.Response:
             subject = await giving.find(connection, caller, query)
             await giving.require_managed(connection, caller, subject)
             rows = await lists_store.list_of(connection, subject, before, more)
-    page = rows[: query.limit]
+        page = rows[: query.limit]
+        things = await things_of(connection, caller, page)
     cursor = encode_share(page[-1]["id"]) if len(rows) > query.limit else None
-    return json_response(ShareList(shares=[entry_of(row) for row in page], next_cursor=cursor))
+    speak_of(request, "share", studies=[share["study_instance_uid"] for share in page])
+    return json_response(ShareList(shares=list(map(entry_of, page, things)), next_cursor=cursor))
 
 
 async def delete_share(request: web.Request) -> web.Response:
@@ -80,11 +85,13 @@ async def delete_share(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-def entry_of(row: asyncpg.Record) -> ShareEntry:
-    """A row as it is answered."""
+def entry_of(row: asyncpg.Record, thing: asyncpg.Record | None) -> ShareEntry:
+    """A row, and what it is of, as they are answered."""
     values: dict[str, Any] = dict(row)
     whom, _, name = values["grantee"].partition(":")
-    return ShareEntry.model_validate({**values, "grantee": {whom: name}})
+    return ShareEntry.model_validate(
+        {**values, "grantee": {whom: name}, "thing": None if thing is None else dict(thing)}
+    )
 
 
 OPERATIONS = (

@@ -33,6 +33,12 @@ export const ROUTES = [
     load: () => import('../results/result-page.js'),
   },
   {
+    pattern: /^\/shared$/,
+    areas: ['shares'],
+    permission: 'view_share',
+    load: () => import('../shares/shared-page.js'),
+  },
+  {
     pattern: /^\/account$/,
     areas: ['account'],
     permission: null,
@@ -45,6 +51,7 @@ export const ENTRIES = [
   { path: '/studies', name: 'nav.studies', icon: 'studies', permission: 'view_dicomresult', key: 's' },
   { path: '/files', name: 'nav.files', icon: 'file', permission: 'view_dicomresult', key: 'f' },
   { path: '/upload', name: 'nav.upload', icon: 'upload', permission: 'add_dicomfile', key: 'u' },
+  { path: '/shared', name: 'nav.shared', icon: 'share', permission: 'view_share', key: 'c' },
 ];
 
 /** Those that `user` may take. */

@@ -8,6 +8,7 @@ import { useTexts } from '../app/hooks.js';
 import { t } from '../app/i18n.js';
 import { setTitle } from '../app/title.js';
 import { personName } from '../dicom/person-name.js';
+import { ShareButton } from '../shares/share-button.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { linkSheet } from '../ui/sheet.js';
@@ -53,9 +54,11 @@ export function View({ work, parameters: [uid], place }) {
     };
     work.live.start();
     work.live.addEventListener('change', soon);
+    work.live.addEventListener('resync', soon);
     return () => {
       clearTimeout(timer);
       work.live.removeEventListener('change', soon);
+      work.live.removeEventListener('resync', soon);
     };
   }, [work.live]);
   useLayoutEffect(() => {
@@ -79,6 +82,7 @@ export function View({ work, parameters: [uid], place }) {
       <h1 tabindex="-1" ref=${heading}><bdi>${patientName(study)}</bdi></h1>
       <${StudyState} study=${study} />
       <div class="page-actions">
+        <${ShareButton} things=${[{ title: patientName(study), item: { study_instance_uid: uid, collection: study.collection } }]} user=${work.user} />
         ${mayLoad &&
         html`<a class="button" href=${zip} download><${Icon} name="download" /><span>${t('study.zip')}</span></a>`}
       </div>

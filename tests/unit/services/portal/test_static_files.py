@@ -17,9 +17,9 @@ LAYERS = {
     "ui": {"app", "dicom"},
     "app": {"dicom", "ui"},
     "account": {"app", "ui"},
-    "results": {"app", "dicom", "ui"},
+    "results": {"app", "dicom", "shares", "ui"},
     "shares": {"app", "dicom", "ui"},
-    "studies": {"app", "dicom", "ui"},
+    "studies": {"app", "dicom", "shares", "ui"},
     "upload": {"app", "dicom", "ui"},
 }
 ROUTES = {"app/main.js", "app/routes.js"}

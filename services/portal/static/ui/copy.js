@@ -1,0 +1,26 @@
+// Copies a text; nothing where the browser keeps the clipboard from pages.
+
+import { announce } from '../app/announce.js';
+import { t } from '../app/i18n.js';
+import { useEffect, useState } from '../vendor/hooks.mjs';
+import { Button } from './button.js';
+import { html } from './html.js';
+
+const SAID = 4000; // milliseconds that the button says so
+
+/** @param {{text: string, label?: string}} properties */
+export function Copy({ text, label = t('copy.copy') }) {
+  const [done, setDone] = useState(false);
+  useEffect(() => {
+    if (!done) return undefined;
+    const timer = setTimeout(() => setDone(false), SAID);
+    return () => clearTimeout(timer);
+  }, [done]);
+  if (!navigator.clipboard) return null;
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    announce(t('copy.done'));
+    setDone(true);
+  };
+  return html`<${Button} label=${done ? t('copy.done') : label} icon=${done ? 'check' : 'copy'} small onClick=${copy} />`;
+}
