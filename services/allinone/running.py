@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 from aiohttp import web
 from pydantic import SecretStr
 
@@ -25,6 +26,7 @@ from services.operator.settings import DATABASE, OperatorSettings
 
 READY_SECONDS = 10.0
 """How long the first line about the address waits for everything to be ready."""
+_USED = "SELECT EXISTS (SELECT FROM auth.audit_batch) OR EXISTS (SELECT FROM auth.totp)"
 EVERYWHERE = ("0.0.0.0", "::", "")  # noqa: S104 - recognised, not bound
 
 
@@ -62,6 +64,7 @@ async def prepare(settings: OperatorSettings, database_url: str, *, embedded: bo
         await check_broker(settings.amqp_url.get_secret_value(), settings.tls_ca_file)
     admin_url = None if embedded else settings.migration_url
     await bring_up_to_date(admin_url or database_url)
+    await prepare_auth_keyring(settings, admin_url or database_url)
     if not embedded:
         await check_roles(database_url, tuple(source.schema for source in MIGRATIONS))
 
@@ -82,8 +85,31 @@ def prepare_keyring(settings: OperatorSettings) -> None:
     if missing and not holds_objects(settings):
         Keyring.create(settings.keyring_path)
     Keyring.load(settings.keyring_path)
-    if settings.auth_keyring_file is None and not settings.auth_keyring_path.exists():
-        Keyring.create(settings.auth_keyring_path)
+
+
+async def prepare_auth_keyring(settings: OperatorSettings, admin_url: str) -> None:
+    """Make auth's first keyring. Never where it has closed something: that needs the one that is missing.
+
+    Raises ConfigurationError.
+    """
+    path = settings.auth_keyring_path
+    if settings.auth_keyring_file is not None or path.exists():
+        return
+    if await uses_auth_keyring(admin_url):
+        raise ConfigurationError(
+            f"Put {path} back from its copy: it has sealed the audit log, or closed second factors. "
+            "If it is lost for good, see docs/audit.md (Keys) first."
+        )
+    Keyring.create(path)
+
+
+async def uses_auth_keyring(admin_url: str) -> bool:
+    """Whether anything was sealed or closed with auth's keyring."""
+    connection = await asyncpg.connect(admin_url)
+    try:
+        return bool(await connection.fetchval(_USED))
+    finally:
+        await connection.close()
 
 
 def holds_objects(settings: OperatorSettings) -> bool:

@@ -17,6 +17,7 @@ from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.http.application import create_app
 from libs.common.http.openapi import add_operations
+from libs.common.http.system import SystemSource
 from libs.common.keys import KEY_EXCHANGE, READINESS, TELEMETRY
 from libs.common.mail import Mailer
 from libs.common.resources import add_audit_trail, add_verifier, service_database
@@ -117,7 +118,14 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     app[CLIENTS] = Clients(database, tokens, (f"{settings.base_url}{routes.PREFIX}/token", ISSUER))
     app[DEVICES] = Devices(database, throttle, idle_seconds=settings.session_idle_seconds)
     add_operations(
-        app, prefix=routes.PREFIX, title="Authentication", service="auth", operations=routes.OPERATIONS
+        app,
+        prefix=routes.PREFIX,
+        title="Authentication",
+        service="auth",
+        operations=(
+            *routes.OPERATIONS,
+            SystemSource("auth", settings, database, MIGRATIONS).operation("/system"),
+        ),
     )
 
     mailing = make_mailing(database, settings, auth_metrics)

@@ -118,6 +118,12 @@ class AuthMetrics:
             registry=registry,
         )
 
+        self.audit_unnoted = Gauge(
+            "audit_anchor_failing",
+            "1 while the newest head of the audit log could not be written to AUDIT_ANCHOR_FILE",
+            registry=registry,
+        )
+
         self._sink_seq = Gauge(
             "audit_sink_seq",
             "Number of the last entry of the audit log that a sink has taken",

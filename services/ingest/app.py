@@ -13,6 +13,7 @@ from libs.common.bus.topology import INGEST_OUTCOMES, INGEST_REQUESTS
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.errors import Unavailable
 from libs.common.http.openapi import add_operations
+from libs.common.http.system import SystemSource
 from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.memory import keep_large_buffers
 from libs.common.outbox.dead_letters import OutboxLetters
@@ -51,7 +52,14 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
     metrics = IngestMetrics(telemetry.metrics.registry)
     app[SETTINGS] = settings
     app[DATABASE] = database
-    add_operations(app, prefix="/api/files", title="Ingest", service="ingest", operations=OPERATIONS)
+    system = SystemSource("ingest", settings, database, MIGRATIONS, storage)
+    add_operations(
+        app,
+        prefix="/api/files",
+        title="Ingest",
+        service="ingest",
+        operations=(*OPERATIONS, system.operation("/system")),
+    )
 
     async def postgresql() -> None:
         await require_current(database, MIGRATIONS)

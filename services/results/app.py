@@ -18,6 +18,7 @@ from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from libs.common.http.authenticate import GUEST_OF
 from libs.common.http.openapi import add_operations
+from libs.common.http.system import SystemSource
 from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.outbox.dead_letters import OutboxLetters
 from libs.common.resources import (
@@ -122,6 +123,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             *job_routes.OPERATIONS,
             *action_routes.OPERATIONS,
             *queue_routes.OPERATIONS,
+            SystemSource("results", settings, database, MIGRATIONS, storage).operation("/processing/system"),
         ),
         document_path="/api/results/openapi.json",
     )

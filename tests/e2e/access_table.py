@@ -139,6 +139,7 @@ TABLE = {
     "GET /api/auth/users/{user_id}/identities": only(404, "auditor", "administrator"),
     "POST /api/auth/users/{user_id}/identities": only(415, "administrator"),
     "DELETE /api/auth/users/{user_id}/identities/{identity_id}": only(404, "administrator"),
+    "GET /api/auth/system": only(200, "operator", "administrator"),
     # ingest: knows no shares
     "GET /api/files/openapi.json": everybody(200),
     "POST /api/files": only(202, *SENDERS),
@@ -185,6 +186,8 @@ TABLE = {
     "GET /api/changes": only(200, *SENDERS, *LINKS),
     "GET /api/events": only(200, *SENDERS, *LINKS),
     "DELETE /api/links/session": everybody(204),
+    "GET /api/files/system": only(200, "operator", "administrator"),
+    "GET /api/processing/system": only(200, "operator", "administrator"),
     "GET /api/processing/queues": only(200, "operator", "administrator"),
     "GET /api/processing/workers": only(200, "operator", "administrator"),
     "GET /api/processing/dead": only(200, "operator", "administrator"),

@@ -87,6 +87,20 @@ async def test_what_was_noted_is_chained_in_its_order_and_once(
     assert [root.last_seq for root in read_anchors(anchor_file)] == [3, 5]
 
 
+async def test_a_head_that_could_not_be_noted_is_noted_later(
+    sql: Connection, database: Database, tmp_path: Path
+) -> None:
+    registry, path = CollectorRegistry(), tmp_path / "mount" / "anchors.jsonl"
+    sealer = LogSealer(database, SIGNER, Anchor(path), AuthMetrics(registry))
+    await sealed(sql, sealer, 3)
+    assert registry.get_sample_value("audit_anchor_failing") == 1
+    assert await sealer.seal() == 0
+    path.parent.mkdir()
+    assert await sealer.seal() == 0
+    assert registry.get_sample_value("audit_anchor_failing") == 0
+    assert [root.last_seq for root in read_anchors(path)] == [3]
+
+
 async def test_two_sealers_make_one_chain(sql: Connection, database: Database, sealer: LogSealer) -> None:
     other = LogSealer(database, SIGNER, None, AuthMetrics(CollectorRegistry()))
     await note(sql, *entries(BATCH + 20))

@@ -10,11 +10,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import asyncpg
 import pytest
 
+from libs.common.database.postgres import Database
+from libs.common.encryption.keyring import Keyring
+from libs.common.errors import ConfigurationError
 from libs.postgresql import folder
 from libs.postgresql.embedded import EmbeddedPostgres
-from services.operator.settings import DATABASE
+from services.allinone.running import prepare_auth_keyring
+from services.operator.settings import DATABASE, OperatorSettings
+from tests.audit_support import entries, note, sealer_of
 from tests.fixtures_postgres import PostgresServer
 
 ROOT = Path(__file__).parents[2]
@@ -195,3 +201,31 @@ def test_a_broker_that_is_not_there_stops_the_start(data_dir: Path) -> None:
     done = command(PORT=0, DATA_DIR=data_dir, AMQP_URL=f"amqp://guest:{SECRET}@127.0.0.1:1/")
     refused(done, "Start RabbitMQ at 127.0.0.1:1, or correct or unset AMQP_URL")
     assert folder.read_status(data_dir) is None
+
+
+async def test_a_missing_keyring_of_auth_is_made_only_where_nothing_needs_it(
+    tmp_path: Path, database_url: str
+) -> None:
+    settings = OperatorSettings(data_dir=tmp_path)
+    made = settings.auth_keyring_path
+    await prepare_auth_keyring(settings, database_url)
+    assert Keyring.load(made)
+    before = made.read_bytes()
+    connection = await asyncpg.connect(database_url)
+    try:
+        await note(connection, *entries(1))
+    finally:
+        await connection.close()
+    database = Database(database_url, size=2, timeout=5, application_name="test")
+    await database.open()
+    assert await sealer_of(database).seal() == 1
+    await database.close()
+    await prepare_auth_keyring(settings, database_url)
+    assert made.read_bytes() == before
+    made.unlink()
+    with pytest.raises(ConfigurationError, match=r"Put .*auth-keyring.json back from its copy"):
+        await prepare_auth_keyring(settings, database_url)
+    assert not made.exists()
+    # Whoever names a keyring has one.
+    await prepare_auth_keyring(settings.model_copy(update={"auth_keyring_file": made}), database_url)
+    assert not made.exists()

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import aio_pika
 import asyncpg
@@ -24,12 +25,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES, TOPOLOGY, dead_queue
+from libs.common.database.postgres import Database
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
 from services.operator import programs
 from services.operator.doctor.checks import Check, examine
 from services.operator.doctor.command import doctor
 from services.operator.doctor.report import Finding
+from tests.audit_support import entries, note, sealer_of
 from tests.certificates import Certificates
 from tests.oidc_support import LyingProvider, providers_file
 from tests.postgres_tls import TlsPostgres
@@ -266,6 +269,41 @@ async def test_an_audit_log_that_nobody_seals_or_that_lies_open(
     assert waiting.startswith("1 entries wait to be sealed, the oldest for 36")
     assert key == f"The log is signed with a key that is not in {path}."
     assert found.of("auth keyring", "ok")
+
+
+async def test_the_audit_log_outside_of_the_database(
+    examined: Examine, keyring: Path, tmp_path: Path, role_url: Any, database_url: str, database_urls: Any
+) -> None:
+    found = await examined(**database_urls)
+    assert found.of("audit anchor", "note")
+    assert found.of("audit sinks", "note")
+    anchor = tmp_path / "anchors.jsonl"
+    database = Database(role_url("auth"), size=2, timeout=5, application_name="test")
+    await database.open()
+    connection = await asyncpg.connect(database_url)
+    try:
+        await note(connection, *entries(2))
+        await sealer_of(database, anchor).seal()
+        told = dict(database_urls, AUDIT_ANCHOR_FILE=anchor, AUDIT_SINK_FILE=tmp_path / "siem.jsonl")
+        found = await examined(**told)
+        assert found.of("audit anchor", "ok") == [f"{anchor} notes the log up to entry 2."]
+        assert len(found.of("audit sinks", "ok")) == 2
+        await note(connection, *entries(1))
+        await sealer_of(database).seal()
+        await connection.execute("INSERT INTO auth.audit_sink VALUES ('webhook', 1, $1, now())", uuid4())
+        await connection.execute("ALTER TABLE auth.audit_log DISABLE TRIGGER ALL")
+        await connection.execute("UPDATE auth.audit_log SET sealed_at = sealed_at - interval '100 s'")
+    finally:
+        await connection.close()
+        await database.close()
+    told |= {"AUDIT_SINK_FILE": tmp_path / "gone" / "siem.jsonl", "AUDIT_SINK_URL": "https://127.0.0.1:1/x"}
+    found = await examined(**told)
+    assert found.of("audit anchor") == [f"{anchor} notes the log up to entry 2, and it is sealed up to 3."]
+    file, url, lag = found.of("audit sinks")
+    assert file == f"AUDIT_SINK_FILE {tmp_path}/gone/siem.jsonl cannot be written from here."
+    assert url.startswith("No connection with AUDIT_SINK_URL (127.0.0.1:1): ")
+    assert lag.startswith("The webhook has not taken an entry that was sealed 10")
+    assert found.of("audit sinks", "ok") == ["The file has taken what is sealed."]
 
 
 async def test_one_keyring_for_everything_is_a_problem(

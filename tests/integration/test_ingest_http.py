@@ -181,3 +181,15 @@ async def test_limits_are_told_to_those_who_may_send(ingest: Ingest) -> None:
     assert told["accepted_extensions"] == []
     assert told["media_types"] == ["multipart/form-data", "application/dicom"]
     assert told["free_bytes"] > 0
+
+
+async def test_a_service_tells_what_it_is_made_of(ingest: Ingest) -> None:
+    status, part = await ingest.get("/system", token(5, more=["view_setting"]))
+    assert (status, part["service"], part["storage"]["kind"]) == (200, "ingest", "folder")
+    assert 0 < part["storage"]["free_bytes"] <= part["storage"]["total_bytes"]
+    assert (part["schema_state"]["name"], part["schema_state"]["pending"]) == ("ingest", [])
+    assert part["schema_state"]["version"] > "0010"
+    (database,) = [one for one in part["settings"] if one["name"] == "DATABASE_URL"]
+    assert (database["value"], database["secret"], database["is_set"]) == (None, True, True)
+    status, refusal = await ingest.get("/system", ALICE)
+    assert (status, refusal["permission"]) == (403, "view_setting")

@@ -159,6 +159,15 @@ async def _applied(connection: Connection, schema: str) -> list[asyncpg.Record]:
     )
 
 
+async def applied_migrations(database: Database, source: Migrations) -> list[asyncpg.Record]:
+    """What was applied, in order: version, name, applied_at. Raises Unavailable, and asyncpg's errors."""
+    async with database.connection() as connection:
+        return await connection.fetch(
+            f'SELECT version, name, applied_at FROM "{source.schema}".schema_migration '  # noqa: S608
+            "ORDER BY version"
+        )
+
+
 async def require_current(database: Database, source: Migrations) -> None:
     """Check that no file of `source` waits to be applied; a newer schema is welcome. Raises Unavailable."""
     try:

@@ -28,8 +28,8 @@ class Anchor:
         """`path` is AUDIT_ANCHOR_FILE; its folder exists."""
         self._path = path
 
-    def note(self, head: SignedRoot) -> None:
-        """Add a head. What cannot be written is logged: the log itself is sealed already."""
+    def note(self, head: SignedRoot) -> bool:
+        """Add a head; False where it cannot be written, which is logged: the log itself is sealed already."""
         line = head_line(head)
         try:
             if self._path.exists() and self._path.stat().st_size >= ROTATE_BYTES:
@@ -42,6 +42,8 @@ class Anchor:
                 os.close(descriptor)
         except OSError as error:
             log.error("the head of the audit log is not noted in AUDIT_ANCHOR_FILE: %s", error.strerror)
+            return False
+        return True
 
 
 def earlier(path: Path) -> Path:

@@ -34,6 +34,8 @@ class LogSealer:
         self._signer = signer
         self._anchor = anchor
         self._metrics = metrics
+        self._unnoted = False
+        """Whether the newest head could not be noted there."""
         self._months: set[date] = set()
 
     async def run(self) -> None:
@@ -58,11 +60,16 @@ class LogSealer:
             newest = head or await store.head(connection)
             waiting = await store.backlog(connection)
         self._metrics.show_audit(*waiting, 0 if newest is None else newest.root.last_seq)
+        await self._note(head or (newest if self._unnoted else None))
         if head is None:
             return 0
-        if self._anchor is not None:
-            await asyncio.to_thread(self._anchor.note, head)
         return head.root.last_seq - head.root.first_seq + 1
+
+    async def _note(self, head: SignedRoot | None) -> None:
+        """Note the head elsewhere; what could not be is tried again with the next look."""
+        if self._anchor is not None and head is not None:
+            self._unnoted = not await asyncio.to_thread(self._anchor.note, head)
+            self._metrics.audit_unnoted.set(self._unnoted)
 
     async def _seal_batch(self, connection: Connection, now: datetime) -> SignedRoot | None:
         pending = await store.take_pending(connection, BATCH)

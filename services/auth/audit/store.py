@@ -80,6 +80,13 @@ _WAITING_SINCE = """
         WHERE seq > $1 ORDER BY seq LIMIT 1), 0)::float8
 """
 
+_BEHIND = """
+    SELECT sink.sink, coalesce((SELECT extract(epoch FROM clock_timestamp() - entry.sealed_at)
+        FROM auth.audit_log AS entry WHERE entry.seq > sink.seq ORDER BY entry.seq LIMIT 1), 0)::float8
+        AS seconds
+    FROM auth.audit_sink AS sink
+"""
+
 
 async def try_lock(connection: Connection) -> datetime | None:
     """The time, by PostgreSQL's clock, if this transaction is the one that seals."""
@@ -147,6 +154,11 @@ async def retire_month(connection: Connection, said: SignedRetired) -> None:
 async def told(connection: Connection, sink: str) -> int:
     """The last entry that a sink has taken."""
     return int(await connection.fetchval(_TOLD, sink) or 0)
+
+
+async def sinks_behind(connection: Connection) -> dict[str, float]:
+    """Seconds since which each sink that was ever told has not taken an entry; 0: it has all."""
+    return {row["sink"]: row["seconds"] for row in await connection.fetch(_BEHIND)}
 
 
 async def claim_sink(connection: Connection, sink: str, holder: UUID, seconds: float) -> int | None:

@@ -20,6 +20,7 @@ from libs.postgresql import folder as postgres_folder
 from services.auth.audit import store as audit
 from services.auth.audit.chain import signers_of
 from services.operator.doctor import clock
+from services.operator.doctor.audit import check_anchor, check_sinks
 from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
 from services.operator.migrations import MIGRATIONS
@@ -215,6 +216,7 @@ async def check_audit(settings: DoctorSettings) -> list[Finding]:
             waiting, oldest = await audit.backlog(connection)
             head = await audit.head(connection)
             loose = await audit.missing_guards(connection)
+            behind = await audit.sinks_behind(connection)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         return [Finding(AUDIT, "problem", "There is no auth.audit_log yet.", MIGRATE)]
     wrong = []
@@ -228,10 +230,10 @@ async def check_audit(settings: DoctorSettings) -> list[Finding]:
         what = f"The log is signed with a key that is not in {path}."
         wrong.append((what, "Put the keyring back that auth had: see its copies."))
     findings = [Finding(AUDIT, "problem", *one) for one in wrong]
+    reached = 0 if head is None else head.root.last_seq
     if not findings:
-        reached = 0 if head is None else head.root.last_seq
         findings.append(Finding(AUDIT, "ok", f"Sealed up to entry {reached}; {waiting} entries wait."))
-    return findings
+    return [*findings, await check_anchor(settings, reached), *await check_sinks(settings, behind)]
 
 
 async def _schema(connection: Connection, source: Migrations) -> Finding:

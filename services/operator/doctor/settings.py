@@ -21,6 +21,15 @@ class DoctorSettings(OperatorSettings, SmtpSettings):
     ingest_database_url: PostgresUrl | None = Field(
         None, description="DATABASE_URL of ingest, tried by `doctor`; unset: DATABASE_URL."
     )
+    audit_sink_ca_file: Path | None = Field(None, description="As auth has it.")
+    audit_sink_file: Path | None = Field(
+        None, description="As auth has it: `doctor` looks whether it can be written."
+    )
+    audit_sink_url: str | None = Field(
+        None,
+        pattern=r"^https://[^/\s]+",
+        description="As auth has it: `doctor` verifies the certificate and sends nothing.",
+    )
     max_file_bytes: int = Field(
         IngestSettings.model_fields["max_file_bytes"].default,
         ge=1,
