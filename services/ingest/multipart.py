@@ -29,7 +29,7 @@ class BodyEnds:
     """After the last part; what follows is no part of anything."""
 
 
-Event = PartBegins | bytes | PartEnds | BodyEnds
+BodyEvent = PartBegins | bytes | PartEnds | BodyEnds
 """`bytes` is a piece of the part that has begun."""
 
 
@@ -47,7 +47,7 @@ class MultipartFeed:
 
     def __init__(self, boundary: str) -> None:
         """Raises ValueError for one that is too long."""
-        self._found: deque[Event] = deque()
+        self._found: deque[BodyEvent] = deque()
         self._headers: dict[str, str] = {}
         self._name, self._value = b"", b""
         self._ended = False
@@ -65,7 +65,7 @@ class MultipartFeed:
             },
         )
 
-    def take(self) -> Event | None:
+    def take(self) -> BodyEvent | None:
         """What was found and not taken yet, in order; None: more bytes are needed."""
         return self._found.popleft() if self._found else None
 

@@ -12,7 +12,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedType
 from libs.common.http.media_type import media_type
-from services.ingest.multipart import BodyEnds, Event, MultipartFeed, PartBegins, boundary_of
+from services.ingest.multipart import BodyEnds, BodyEvent, MultipartFeed, PartBegins, boundary_of
 
 # How a broken boundary, part header, transfer encoding or compression is reported.
 _BROKEN = (ValueError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
@@ -90,7 +90,7 @@ class UploadBody:
         while isinstance(event := await self._event(feed), bytes):
             yield event
 
-    async def _event(self, feed: MultipartFeed) -> Event:
+    async def _event(self, feed: MultipartFeed) -> BodyEvent:
         while (event := feed.take()) is None:
             chunk = await self._arrived()
             with _broken():

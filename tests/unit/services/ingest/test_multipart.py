@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.multipart import BodyEnds, Event, MultipartFeed, PartBegins, PartEnds, boundary_of
+from services.ingest.multipart import BodyEnds, BodyEvent, MultipartFeed, PartBegins, PartEnds, boundary_of
 
 BOUNDARY = "frontera"
 HEAD = b'Content-Disposition: form-data; name="file"; filename="a.dcm"\r\n\r\n'
@@ -20,9 +20,9 @@ def body_of(*contents: bytes, before: bytes = b"", after: bytes = b"\r\n") -> by
     return before + parts + b"--frontera--" + after
 
 
-def events_of(body: bytes, *cuts: int) -> list[Event]:
+def events_of(body: bytes, *cuts: int) -> list[BodyEvent]:
     """What is found in a body that arrives in pieces; neighbouring pieces of a part are joined."""
-    feed, found = MultipartFeed(BOUNDARY), list[Event]()
+    feed, found = MultipartFeed(BOUNDARY), list[BodyEvent]()
     edges = [0, *sorted(cuts), len(body)]
     for start, end in itertools.pairwise(edges):
         feed.feed(body[start:end])
@@ -35,7 +35,7 @@ def events_of(body: bytes, *cuts: int) -> list[Event]:
     return found
 
 
-def contents_of(events: list[Event]) -> list[bytes]:
+def contents_of(events: list[BodyEvent]) -> list[bytes]:
     """The parts' bytes."""
     contents: list[bytes] = []
     for event in events:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from functools import cache
 
 import pytest
 from aiohttp import ClientSession, web
@@ -12,10 +13,19 @@ from aiohttp.test_utils import TestClient, TestServer
 from libs.common.http.authenticate import declare
 from libs.common.http.prefixes import PREFIXES
 from services.portal.app import create
+from services.portal.assets import load_assets
 from services.portal.keys import ASSETS
 from services.portal.settings import PortalSettings
 
 Client = TestClient[web.Request, web.Application]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def assets_are_read_once() -> Iterator[None]:
+    """Rolling and compressing them takes longer than any of these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("services.portal.app.load_assets", cache(load_assets))
+        yield
 
 
 @pytest.fixture
