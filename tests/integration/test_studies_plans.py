@@ -100,6 +100,13 @@ async def require_bounded(sql: Connection, statement: str, values: list[Any], bo
     assert rows_looked_at(plan) <= bound, json.dumps(plan, indent=1)
 
 
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All nodes of a plan."""
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
 @pytest.fixture(scope="module")
 def studied_template(postgres_server: PostgresServer, template_database: str) -> Iterator[str]:
     """A database with many studies, made once."""
@@ -201,3 +208,15 @@ async def test_facets_count_all_that_is_seen(sql: Connection) -> None:
         assert (
             counts["total", ""] == total == sum(c for (name, _), c in counts.items() if name == "collection")
         )
+
+
+@pytest.mark.parametrize("asked", ["everything", "rare modality", "frequent modality", "frequent state"])
+async def test_facets_pass_once_over_studies_and_sort_none(sql: Connection, asked: str) -> None:
+    for seen in VIEWERS.values():
+        statement = store.facets_statement(seen, StudyFilter.model_validate(QUERIES[asked]))
+        assert statement is not None
+        plan = await explain(sql, *statement)
+        read = [node["Actual Rows"] for node in scans(plan) if node.get("Relation Name") == "study"]
+        assert sum(read) <= MANY, json.dumps(plan, indent=1)
+        ordered = [node["Actual Rows"] for node in nodes(plan) if "Sort" in node["Node Type"]]
+        assert max(ordered, default=0) <= 100, json.dumps(plan, indent=1)

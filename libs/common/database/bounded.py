@@ -23,7 +23,10 @@ class Parameters:
 
 
 class Rows(NamedTuple):
-    """Which rows, as SQL of the program's own and names of parameters; `table` has a column `collection`."""
+    """Which rows, as SQL of the program's own and names of parameters; `table` has a column `collection`.
+
+    Without an `order` any rows will do.
+    """
 
     table: str
     columns: str
@@ -41,7 +44,7 @@ def first_rows(collections: Sequence[str] | None, rows: Rows, parameters: Parame
     """
     where = " AND ".join(rows.conditions) or "true"
     select = f"SELECT {rows.columns} FROM {rows.table} WHERE {where}"  # noqa: S608  no foreign text
-    end = f"ORDER BY {rows.order} LIMIT {rows.limit}"
+    end = f"{f'ORDER BY {rows.order} ' if rows.order else ''}LIMIT {rows.limit}"
     if collections is None:
         return f"{select} {end}"
     if not collections:

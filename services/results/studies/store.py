@@ -47,6 +47,9 @@ _COLUMNS = (
 _FILES = "results.upload_dicomresult"
 _FILE = "collection, study_instance_uid, file_id"
 _OF_A_STUDY = ("study_instance_uid IS NOT NULL", "state <> 'superseded'")
+# All that facets are counted of: few different rows among many studies.
+_COUNTED = """collection, modalities, devices, owners, least(files_received, 1) AS files_received,
+    least(files_failed, 1) AS files_failed"""
 # Each by its key, whatever the filter says: OFFSET 0 keeps the planner from beginning with that.
 _STUDIES_OF = """(SELECT study.* FROM (
         SELECT DISTINCT collection, study_instance_uid FROM {found}
@@ -72,6 +75,8 @@ class Listing(NamedTuple):
     after: StudyPlace | None = None
     uid: str | None = None
     """Only those of this UID."""
+    counted: bool = False
+    """Only what facets are counted of, of studies in any order."""
 
 
 class _Statement:
@@ -83,6 +88,7 @@ class _Statement:
         self._order = Order(asked.sort)
         self.parameters = parameters = Parameters()
         self._kinds = kinds if asked.wanted.shared is not False else ()
+        self._counted = asked.counted
         self.limit = parameters.add(asked.limit)
         self._conditions = filters_of(asked.wanted, parameters)
         if asked.after is not None:
@@ -102,9 +108,13 @@ class _Statement:
         """All of it as a query; None: there is nowhere to look."""
         if not self.branches:
             return None
-        found = " UNION ALL ".join(f"({branch})" for branch in self.branches)
+        ctes = ", ".join(self.ctes) or "nothing AS (SELECT)"
         # A study that several branches find counts once.
-        return f"""WITH {", ".join(self.ctes) or "nothing AS (SELECT)"}
+        if self._counted:
+            found = " UNION ".join(f"({branch})" for branch in self.branches)
+            return f"WITH {ctes} SELECT * FROM ({found}) AS found LIMIT {self.limit}"
+        found = " UNION ALL ".join(f"({branch})" for branch in self.branches)
+        return f"""WITH {ctes}
             SELECT DISTINCT ON (sort_key, study_instance_uid, collection) * FROM ({found}) AS found
             ORDER BY {self._order.by} LIMIT {self.limit}"""
 
@@ -180,17 +190,20 @@ class _Statement:
         self.branches.append(self._select(_STUDIES_OF.format(found=found), conditions))
 
     def _first(self, places: Sequence[str] | None, conditions: Sequence[str]) -> None:
-        rows = Rows(_STUDIES, self._columns(), conditions, self._order.by, self.limit)
+        order = "" if self._counted else self._order.by
+        rows = Rows(_STUDIES, self._columns(), conditions, order, self.limit)
         self.branches.append(first_rows(places, rows, self.parameters))
 
     def _select(
         self, table: str, conditions: Sequence[str], *, whole: bool = True, given: bool = False
     ) -> str:
         columns = self._columns(whole=whole, given=given)
-        return f"""SELECT {columns} FROM {table} WHERE {" AND ".join(conditions)}
-            ORDER BY {self._order.by} LIMIT {self.limit}"""
+        order = "" if self._counted else f"ORDER BY {self._order.by}"
+        return f"SELECT {columns} FROM {table} WHERE {' AND '.join(conditions)} {order} LIMIT {self.limit}"
 
     def _columns(self, *, whole: bool = True, given: bool = False) -> str:
+        if self._counted:
+            return f"study_instance_uid, {given} AS given, {_COUNTED}"
         return f"{_COLUMNS}, {whole} AS whole, {given} AS given, {self._order.key} AS sort_key"
 
 
@@ -221,7 +234,8 @@ def facets_statement(
 ) -> tuple[str, list[Any]] | None:
     """The statement that counts the values of filters, each with the others as they are."""
     others = wanted.model_copy(update=dict.fromkeys(FACETS))
-    statement = _Statement(viewer, Listing(others, "-received", COUNTED_MOST + 1), kinds)
+    asked_of = Listing(others, "-received", COUNTED_MOST + 1, counted=True)
+    statement = _Statement(viewer, asked_of, kinds)
     text, parameters = statement.text(), statement.parameters
     if text is None:
         return None
@@ -239,16 +253,19 @@ def facets_statement(
         "shared": "(SELECT given::text, true)",
     }
     counts = [
-        f"""(SELECT '{name}' AS facet, value, count(*) AS studies
+        f"""(SELECT '{name}' AS facet, value, sum(alike)::bigint AS studies
             FROM seen CROSS JOIN LATERAL {of} AS told (value, so)
             WHERE so AND {where(name)} GROUP BY value ORDER BY studies DESC, value LIMIT {VALUES_MOST})"""
         for name, of in values.items()
     ]
     counts += [
-        f"SELECT 'total', '', count(*) FROM seen WHERE {where()}",
-        "SELECT 'looked', '', count(*) FROM seen",
+        f"SELECT 'total', '', coalesce(sum(alike), 0)::bigint FROM seen WHERE {where()}",
+        "SELECT 'looked', '', coalesce(sum(alike), 0)::bigint FROM seen",
     ]
-    return f"WITH seen AS MATERIALIZED ({text}) {' UNION ALL '.join(counts)}", parameters.values
+    # Most studies are alike in what is counted: one pass over them, and the rest is about few rows.
+    alike = "collection, given, modalities, devices, owners, files_received, files_failed"
+    seen = f"SELECT {alike}, count(*) AS alike FROM ({text}) AS study GROUP BY {alike}"
+    return f"WITH seen AS MATERIALIZED ({seen}) {' UNION ALL '.join(counts)}", parameters.values
 
 
 async def count_facets(
