@@ -31,8 +31,9 @@ def names(*folders: str) -> list[str]:
 
 
 def extract(folder: Path) -> None:
-    """Put the code of the previous release into `folder`. Raises NoHistory."""
-    archive = _git("archive", "--format=tar", commit(), "libs", "services")
+    """Put the code of the previous release, and the guide that it serves, into `folder`. Raises NoHistory."""
+    parts = _git("ls-tree", "--name-only", commit(), "libs", "services", "docs/guide", "docs/screenshots")
+    archive = _git("archive", "--format=tar", commit(), *parts.decode().split())
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
         files.extractall(folder, filter="data")
 

@@ -11,6 +11,7 @@ from libs.common.http.application import create_app
 from libs.common.telemetry.tracing import Telemetry
 from services.portal import routes
 from services.portal.assets import load_assets
+from services.portal.guide import guide_files
 from services.portal.keys import ASSETS
 from services.portal.settings import PortalSettings
 
@@ -19,7 +20,7 @@ STATIC = Path(__file__).parent / "static"
 
 def install(app: web.Application, settings: PortalSettings) -> None:
     """Put the portal onto `app`; every path that no service claims becomes the page."""
-    app[ASSETS] = load_assets(STATIC, urlsplit(settings.base_url).path)
+    app[ASSETS] = load_assets(STATIC, urlsplit(settings.base_url).path, guide_files())
     routes.add_routes(app)
 
 

@@ -18,11 +18,14 @@ CONTENT_TYPES = {
     ".js": "text/javascript",
     ".json": "application/json",
     ".mjs": "text/javascript",
+    ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain",
 }
 TYPES = (".ts", ".mts")
 """For the type checker; no browser asks for them."""
+DENSE = (".png",)
+"""Compressed as they are."""
 START = "app/main.js"
 ADDRESS = "@base@/static/@version@/"
 SHEET = re.compile(rf'<link rel="stylesheet" href="{ADDRESS}([^"]+)" />\s*')
@@ -32,10 +35,10 @@ ROLLED_SHEET = f"{FOLDER}/start.css"
 
 @dataclass(frozen=True)
 class Asset:
-    """One file. `etag` is a hash of `body`, without quotes."""
+    """One file. `etag` is a hash of `body`, without quotes; `compressed` is None where that gains nothing."""
 
     body: bytes
-    compressed: bytes
+    compressed: bytes | None
     content_type: str
     etag: str
 
@@ -54,7 +57,7 @@ class Assets:
 def _asset(body: bytes, suffix: str) -> Asset:
     return Asset(
         body=body,
-        compressed=gzip.compress(body, mtime=0),
+        compressed=None if suffix in DENSE else gzip.compress(body, mtime=0),
         content_type=CONTENT_TYPES[suffix],
         etag=sha256(body).hexdigest()[:16],
     )
@@ -94,10 +97,10 @@ def _page(sources: Mapping[str, bytes], modules: list[str], start: str) -> str:
     return SHEET.sub("", page).replace(SCRIPT, "\n    ".join(links))
 
 
-def load_assets(folder: Path, base: str = "") -> Assets:
-    """Read every file below `folder`, and roll modules and sheets (ADR 0048). `index.html` gets the version
-    put in where it says `@version@`, and `base`, the path that PUBLIC_URL may have (`/dicom`), where it
-    says `@base@`.
+def load_assets(folder: Path, base: str = "", more: Mapping[str, bytes] | None = None) -> Assets:
+    """Read every file below `folder`, and roll modules and sheets (ADR 0048); `more` come along as they are,
+    by path below `folder`. `index.html` gets the version put in where it says `@version@`, and `base`, the
+    path that PUBLIC_URL may have (`/dicom`), where it says `@base@`.
 
     The version is part of every asset's address, so that a browser may keep assets for ever and never
     mixes modules of two releases. Raises KeyError for a kind of file that `CONTENT_TYPES` does not list, and
@@ -106,7 +109,8 @@ def load_assets(folder: Path, base: str = "") -> Assets:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in TYPES)
     sources = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     rolled, modules = _rolled(sources)
-    files = {name: _asset(body, Path(name).suffix) for name, body in {**sources, **rolled}.items()}
+    every = {**sources, **rolled, **(more or {})}
+    files = {name: _asset(body, Path(name).suffix) for name, body in every.items()}
     version = sha256("".join(f"{name}\0{asset.etag}\n" for name, asset in files.items()).encode()).hexdigest()
     page = _page(sources, modules, next(iter(rolled)))
     page = page.replace("@version@", version[:12]).replace("@base@", escape(base))

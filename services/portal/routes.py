@@ -27,8 +27,9 @@ def _send(request: web.Request, asset: Asset, cache_control: str) -> web.Respons
     known = request.if_none_match
     if known is not None and any(tag.value in (asset.etag, "*") for tag in known):
         return web.Response(status=304, headers=headers)
-    headers["Content-Type"] = f"{asset.content_type}; charset=utf-8"
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    text = asset.compressed is not None
+    headers["Content-Type"] = f"{asset.content_type}; charset=utf-8" if text else asset.content_type
+    if text and "gzip" in request.headers.get("Accept-Encoding", ""):
         return web.Response(body=asset.compressed, headers={**headers, "Content-Encoding": "gzip"})
     return web.Response(body=asset.body, headers=headers)
 

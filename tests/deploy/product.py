@@ -11,7 +11,10 @@ from tests.deploy.podman import Podman
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ("auth", "ingest", "processor", "results", "portal", "operator")
 VERSION = "deploy-test"
-_PARTS = ("infra", "libs", "services", "pyproject.toml", "uv.lock", ".dockerignore")
+_PARTS = (
+    *("infra", "libs", "services", "docs/guide", "docs/screenshots"),
+    *("pyproject.toml", "uv.lock", ".dockerignore"),
+)
 
 
 def copy(folder: Path) -> Path:

@@ -58,6 +58,7 @@ export function AccountMenu({ user, onHelp, onLeave }) {
       onSelect: () => setShortcuts(!shortcutsOn()),
     },
     { label: t('keys.show'), group: t('keys.heading'), icon: 'keyboard', onSelect: onHelp },
+    { label: t('nav.help'), group: t('keys.heading'), icon: 'help', onSelect: () => go(pageAddress('/help')) },
     {
       label: t('account.open'),
       group: '',

@@ -60,6 +60,8 @@ function keysOf(entries) {
 function Content({ state, views }) {
   const { user, work, error } = state;
   const place = usePlace();
+  const found = routeOf(ROUTES, place.path);
+  if (found?.route.open) return html`<${Page} key=${place.path} route=${found.route} place=${place} />`;
   if (error) return html`<section class="card"><${ErrorState} error=${error} heading=${t('error.heading')} retry=${() => state.open()} /></section>`;
   if (place.path === '/forgotten-password')
     return html`<${Mounted} key="forgotten" of=${place.key} build=${views.forgottenPasswordView} />`;

@@ -6,7 +6,10 @@ import { ErrorState, Skeleton } from '../ui/states.js';
 import { NetworkError } from './api.js';
 import { loadAreas, t } from './i18n.js';
 
-/** @typedef {{pattern: RegExp, areas: string[], load: () => Promise<{View: any}>, permission: string | null}} Route */
+/**
+ * `open`: without an account as well.
+ * @typedef {{pattern: RegExp, areas: string[], load: () => Promise<{View: any}>, permission: string | null, open?: boolean}} Route
+ */
 
 /** The route of a path with what its pattern found; null for none. */
 export function routeOf(routes, path) {

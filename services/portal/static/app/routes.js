@@ -44,6 +44,20 @@ export const ROUTES = [
     permission: null,
     load: () => import('../account/page.js'),
   },
+  {
+    pattern: /^\/help\/?$/,
+    areas: ['help'],
+    permission: null,
+    open: true,
+    load: () => import('../help/guide-page.js'),
+  },
+  {
+    pattern: /^\/help\/programs\/?$/,
+    areas: ['help'],
+    permission: null,
+    open: true,
+    load: () => import('../help/programs-page.js'),
+  },
 ];
 
 /** The ways through the portal: [path, sentence, icon, permission, letter after `g`]. */

@@ -37,6 +37,7 @@ def test_one_changed_byte_changes_the_version_in_the_page(tmp_path: Path) -> Non
 def test_compressed_bodies_hold_the_same_bytes(tmp_path: Path) -> None:
     assets = make(tmp_path, "export const a = 1;")
     for asset in (*assets.files.values(), assets.index):
+        assert asset.compressed is not None
         assert gzip.decompress(asset.compressed) == asset.body
 
 

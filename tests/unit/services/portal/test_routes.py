@@ -14,6 +14,7 @@ from libs.common.http.authenticate import declare
 from libs.common.http.prefixes import PREFIXES
 from services.portal.app import create
 from services.portal.assets import load_assets
+from services.portal.guide import guide_files
 from services.portal.keys import ASSETS
 from services.portal.settings import PortalSettings
 
@@ -23,8 +24,10 @@ Client = TestClient[web.Request, web.Application]
 @pytest.fixture(scope="module", autouse=True)
 def assets_are_read_once() -> Iterator[None]:
     """Rolling and compressing them takes longer than any of these tests."""
+    more = guide_files()
+    read = cache(lambda folder, base: load_assets(folder, base, more))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("services.portal.app.load_assets", cache(load_assets))
+        patch.setattr("services.portal.app.load_assets", lambda folder, base, _: read(folder, base))
         yield
 
 

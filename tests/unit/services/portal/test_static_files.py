@@ -17,6 +17,7 @@ LAYERS = {
     "ui": {"app", "dicom"},
     "app": {"dicom", "ui"},
     "account": {"app", "ui"},
+    "help": {"app", "ui"},
     "results": {"app", "dicom", "shares", "ui"},
     "shares": {"app", "dicom", "ui"},
     "studies": {"app", "dicom", "shares", "ui"},
