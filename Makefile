@@ -82,6 +82,10 @@ test: lint test-tools ## lint, then every test but the large and the long ones
 test-browser: .venv/.ready-test test-tools ## every test in Chromium, in all languages, sizes and colour schemes
 	TMPDIR=$$(infra/machine/test-folder.sh) $(python) -m pytest -n auto --maxprocesses 4 --dist loadfile -m "browser or browser_matrix" $(ARGS)
 
+.PHONY: screenshots
+screenshots: .venv/.ready-test test-tools ## photograph the portal for guide and README, in both languages (ARGS="studies study")
+	$(python) -m tests.screenshots $(ARGS)
+
 .PHONY: fuzz
 fuzz: .venv/.ready-test test-tools ## call every operation with many generated inputs (FUZZ_EXAMPLES=100 for each)
 	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),100) $(python) -m pytest tests/e2e/test_openapi.py -o timeout=1800 $(ARGS)

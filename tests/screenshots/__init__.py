@@ -1,0 +1,1 @@
+"""Pictures of the portal for the guide and the README: `make screenshots`."""
