@@ -11,6 +11,8 @@ WITH_DOTS = re.compile(r"/studies/[0-9][0-9.]{0,63}(?:/view)?/?")
 FILE = re.compile(r"/\.|\.[A-Za-z0-9]+$")
 """An extension, or a hidden file or folder."""
 
+STORIES_PAGE = "/__ui"
+"""Of all components, for those who make them."""
 RESET_PAGE = "/reset-password"
 """Of who has forgotten a password; the token of the link comes after a `#`, which is sent to nobody."""
 

@@ -12,7 +12,7 @@ from libs.common.telemetry.tracing import Telemetry
 from services.portal import routes
 from services.portal.assets import load_assets
 from services.portal.guide import guide_files
-from services.portal.keys import ASSETS
+from services.portal.keys import ASSETS, STORIES
 from services.portal.settings import PortalSettings
 
 STATIC = Path(__file__).parent / "static"
@@ -21,6 +21,7 @@ STATIC = Path(__file__).parent / "static"
 def install(app: web.Application, settings: PortalSettings) -> None:
     """Put the portal onto `app`; every path that no service claims becomes the page."""
     app[ASSETS] = load_assets(STATIC, urlsplit(settings.base_url).path, guide_files())
+    app[STORIES] = settings.stories
     routes.add_routes(app)
 
 

@@ -9,10 +9,10 @@ from aiohttp import web
 from libs.common.errors import NotFound
 from libs.common.http.authenticate import BASE_URL, declare
 from libs.common.http.prefixes import NO_PAGES
-from services.portal.addresses import is_page, opens_something
+from services.portal.addresses import STORIES_PAGE, is_page, opens_something
 from services.portal.assets import Asset
 from services.portal.content_security_policy import SECURITY_HEADERS
-from services.portal.keys import ASSETS
+from services.portal.keys import ASSETS, STORIES
 
 # Of the other services: an unknown path there is a 404 problem with any method, never the page.
 NO_PAGE = rf"(?:{'|'.join(sorted(NO_PAGES))})(?:/|$)"
@@ -36,7 +36,8 @@ def _send(request: web.Request, asset: Asset, cache_control: str) -> web.Respons
 
 async def page(request: web.Request) -> web.Response:
     """The one HTML page; its script reads the address and shows the view."""
-    if not is_page(request.path, urlsplit(request.app[BASE_URL]).path):
+    hidden = request.path.endswith(STORIES_PAGE) and not request.app[STORIES]
+    if hidden or not is_page(request.path, urlsplit(request.app[BASE_URL]).path):
         raise NotFound("No such file in the portal.")
     if not opens_something(request.path):
         return _send(request, request.app[ASSETS].index, REVALIDATE)

@@ -60,7 +60,7 @@ class System:
 def embedded_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """`python -m services` on embedded defaults."""
     data_dir = tmp_path_factory.mktemp("embedded") / "var"
-    process = embedded(data_dir)
+    process = embedded(data_dir, STORIES="true")
     try:
         run_apart(start_all([process]))
         sockets = postgres_folder.socket_folder(data_dir)

@@ -58,6 +58,13 @@ export const ROUTES = [
     open: true,
     load: () => import('../help/programs-page.js'),
   },
+  {
+    pattern: /^\/__ui$/,
+    areas: ['stories'],
+    permission: null,
+    open: true,
+    load: () => import('../stories/page.js'),
+  },
 ];
 
 /** The ways through the portal: [path, sentence, icon, permission, letter after `g`]. */

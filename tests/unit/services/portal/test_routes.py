@@ -119,6 +119,14 @@ async def test_unknown_paths_of_the_services_stay_problems(client: Client, metho
     assert (await answer.json(content_type=None))["code"] == "not-found"
 
 
+@pytest.mark.parametrize(("stories", "status"), [(False, 404), (True, 200)])
+async def test_the_page_of_components_is_there_where_it_is_asked_for(stories: bool, status: int) -> None:
+    settings = PortalSettings(stories=stories, public_url="https://example.org/dicom/")
+    async with TestClient(TestServer(create(settings))) as client:
+        for address in ("/__ui", "/dicom/__ui"):
+            assert (await client.get(address)).status == status
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [

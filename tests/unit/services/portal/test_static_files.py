@@ -20,6 +20,7 @@ LAYERS = {
     "help": {"app", "ui"},
     "results": {"app", "dicom", "shares", "ui"},
     "shares": {"app", "dicom", "ui"},
+    "stories": {"app", "dicom", "ui"},
     "studies": {"app", "dicom", "shares", "ui"},
     "upload": {"app", "dicom", "ui"},
 }
