@@ -91,6 +91,7 @@ class UploadedFile(BaseModel):
     file_name: str
     state: Literal["accepted", "rejected"]
     duplicate: bool | None = Field(None, description="True when the same bytes were accepted before")
+    queued_again: bool | None = Field(None, description="True for a duplicate that is measured again")
     supersedes: UUID | None = Field(None, description="The failed file whose place it takes")
     folder: str | None = Field(None, description="As understood; of a file there before, what was said then")
     study_instance_uid: str | None = Field(None, description="Of the study that it belongs to")

@@ -146,6 +146,7 @@ async def _receive(intake: Intake, part: Part, sender: Sender) -> UploadedFile:
         folder=accepted.file.folder,
         study_instance_uid=accepted.file.study_instance_uid,
         duplicate=True if accepted.duplicate else None,
+        queued_again=True if accepted.duplicate and accepted.queued else None,
         supersedes=accepted.supersedes,
     )
 

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
@@ -57,8 +58,14 @@ class Portal:
         self.page.locator(".account .menu-button").click()
         self.page.get_by_role("menuitem").last.click()
 
+    def follow(self, path: str) -> None:
+        """Go to a page by the bar, unless it is there: nothing is loaded anew."""
+        if urlsplit(self.page.url).path != urlsplit(self.url + path).path:
+            self.page.locator(f'.site-nav a[href$="{path}"]').click()
+
     def upload(self, *files: Path) -> None:
-        """Choose files in the file picker."""
+        """Choose files in the file picker of the upload page."""
+        self.follow("/upload")
         self.page.locator("#choose-files").set_input_files([str(file) for file in files])
 
     def upload_row(self, name: str) -> Locator:
@@ -67,12 +74,15 @@ class Portal:
 
     def expect_upload(self, name: str, phase: str) -> Locator:
         """Wait until an upload is in this phase."""
+        self.follow("/upload")
         row = self.upload_row(name)
         expect(row).to_have_attribute("data-phase", phase)
         return row
 
     def result_row(self, name: str) -> Locator:
-        """The line of one result in the list."""
+        """The line of one result in the list of files."""
+        if urlsplit(self.page.url).path.endswith("/upload"):
+            self.follow("/files")
         return self.page.locator(".results tbody tr", has=self.page.get_by_text(name, exact=True))
 
     def open_result(self, name: str) -> None:

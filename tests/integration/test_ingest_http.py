@@ -171,6 +171,11 @@ async def test_the_relative_path_of_a_file_is_kept(ingest: Ingest, sql: Connecti
         (again,) = (await answer.json())["files"]
     assert (again["id"], again["duplicate"], again["folder"]) == (sent["id"], True, "CD 3/SERIES01")
     assert again["study_instance_uid"] == "1.2.3.21"
+    assert "queued_again" not in again
+    await ingest.client.app[BUS].publish(failed_event(UUID(sent["id"])))  # as processors tell it
+    async with ingest.client.post("/api/files", data=form_of(("IM1", content)), headers=ALICE) as answer:
+        (cured,) = (await answer.json())["files"]
+    assert (cured["id"], cured["duplicate"], cured["queued_again"]) == (sent["id"], True, True)
 
 
 async def test_limits_are_told_to_those_who_may_send(ingest: Ingest) -> None:

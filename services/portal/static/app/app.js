@@ -34,7 +34,7 @@ export function App({ state, views }) {
 
   const leave = () => (state.uploading > 0 ? setLeaving(true) : state.leave());
   const tools = open
-    ? html`<${views.UploadTray} queue=${work.uploads.queue} />
+    ? html`<${views.UploadTray} uploads=${work.uploads} />
         <${AccountMenu} user=${user} onHelp=${() => setHelping(true)} onLeave=${leave} />`
     : html`<${LanguageSwitch} />`;
   const search = user?.permissions.includes('view_dicomresult') && open && html`<${views.SearchBox} />`;
@@ -42,8 +42,23 @@ export function App({ state, views }) {
   return html`<${Frame} brand=${pageAddress('/')} entries=${links} search=${search} tools=${tools}>
     <${Content} state=${state} views=${views} />
     ${helping && html`<${KeyHelp} keys=${keysOf(entries)} onClose=${() => setHelping(false)} />`}
-    ${leaving && html`<${views.LeaveDialog} state=${state} onClose=${() => setLeaving(false)} />`}
+    ${leaving && html`<${Leaving} state=${state} dialog=${views.LeaveDialog} onStay=${() => setLeaving(false)} />`}
+    ${state.newcomer &&
+    html`<${views.LeaveDialog}
+      count=${state.uploading}
+      text=${t('leave.other', { name: work.user.username })}
+      onStay=${() => state.keepUploads()}
+      onLeave=${() => state.discardUploads()}
+    />`}
   <//>`;
+}
+
+function Leaving({ state, dialog, onStay }) {
+  const onLeave = () => {
+    onStay();
+    state.leave();
+  };
+  return html`<${dialog} count=${state.uploading} text=${t('leave.text')} onStay=${onStay} onLeave=${onLeave} />`;
 }
 
 function keysOf(entries) {

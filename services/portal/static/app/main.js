@@ -9,10 +9,8 @@ import { takeReturnedChallenge } from '../account/returned.js';
 import { signInView } from '../account/sign-in.js';
 import { SearchBox } from '../studies/search-box.js';
 import { LeaveDialog } from '../upload/leave-dialog.js';
-import { UploadPanel } from '../upload/panel.js';
-import { UploadQueue } from '../upload/queue.js';
-import { sendFile } from '../upload/request.js';
 import { UploadTray } from '../upload/tray.js';
+import { Uploads } from '../upload/uploads.js';
 import { App } from './app.js';
 import { preferredLanguage, useLanguage } from './i18n.js';
 import { byLink } from './link-mode.js';
@@ -22,11 +20,6 @@ import { ROUTES } from './routes.js';
 import { knownHere } from './session.js';
 import { AppState } from './state.js';
 import { useTheme } from './theme.js';
-
-function makeUploads() {
-  const queue = new UploadQueue(sendFile);
-  return { queue, panel: new UploadPanel(queue) };
-}
 
 /** Have what the first page needs on its way while the server is asked who reads it; returns its areas of texts. */
 function prepareFirstPage() {
@@ -51,7 +44,7 @@ async function start() {
     render(html`<${LinkApp} />`, place);
     return;
   }
-  const state = new AppState(makeUploads);
+  const state = new AppState((user) => new Uploads(user));
   await state.open();
   render(html`<${App} state=${state} views=${VIEWS} />`, place);
 }

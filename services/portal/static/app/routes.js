@@ -22,7 +22,7 @@ export const ROUTES = [
   },
   {
     pattern: /^\/upload$/,
-    areas: ['upload', 'results'],
+    areas: ['upload'],
     permission: 'add_dicomfile',
     load: () => import('../upload/page.js'),
   },

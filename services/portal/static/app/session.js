@@ -105,11 +105,11 @@ export function forget() {
   localStorage.removeItem(HINT);
 }
 
-/** Follow what other tabs do: a sign-out ends this tab's session, another person's sign-in starts it afresh. */
+/** Follow what other tabs do: a sign-out ends this tab's session, another person's sign-in is told (`other`). */
 export function followOtherTabs() {
   window.addEventListener('storage', (event) => {
     if (event.key !== HINT || user === null) return;
     if (event.newValue === null) sessionEvents.dispatchEvent(new CustomEvent('ended'));
-    else if (event.newValue !== String(user.user_id)) window.location.reload();
+    else if (event.newValue !== String(user.user_id)) sessionEvents.dispatchEvent(new CustomEvent('other'));
   });
 }

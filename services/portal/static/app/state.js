@@ -12,7 +12,7 @@ import { toast } from './toasts.js';
 export class AppState extends EventTarget {
   #makeUploads;
 
-  /** `makeUploads()` gives {queue, panel}. */
+  /** `makeUploads(user)` gives what follows their uploads: {queue, follow(live), discard()}. */
   constructor(makeUploads) {
     super();
     this.#makeUploads = makeUploads;
@@ -21,8 +21,14 @@ export class AppState extends EventTarget {
     this.work = null;
     this.user = null;
     this.error = null;
+    /** Somebody else has signed in while files of this reader were on their way: they are asked about. */
+    this.newcomer = false;
     followOtherTabs();
     sessionEvents.addEventListener('ended', () => currentUser() !== null && this.#askWho(true));
+    sessionEvents.addEventListener('other', () => {
+      if (this.uploading === 0) window.location.reload();
+      else this.#askAboutUploads();
+    });
     window.addEventListener('beforeunload', (event) => {
       if (this.uploading > 0) event.preventDefault(); // the browser asks in its own words
     });
@@ -30,7 +36,7 @@ export class AppState extends EventTarget {
 
   /** How many files are still on their way. */
   get uploading() {
-    return this.work?.uploads.queue.summary().active ?? 0;
+    return this.work?.uploads.queue.ledger.active ?? 0;
   }
 
   /** Find out who is there. */
@@ -49,8 +55,15 @@ export class AppState extends EventTarget {
   /** Somebody signed in, or chose a password. */
   enter() {
     const user = currentUser();
-    if (this.work !== null && this.work.user.user_id !== user.user_id) this.#end();
+    if (this.work !== null && this.work.user.user_id !== user.user_id) {
+      if (this.uploading > 0) {
+        this.#askAboutUploads();
+        return;
+      }
+      this.#end();
+    }
     if (this.work === null && !user.must_change_password) this.#begin(user);
+    else this.#goOn();
     this.user = user;
     this.reset = false;
     this.#tell();
@@ -65,29 +78,66 @@ export class AppState extends EventTarget {
   }
 
   #begin(user) {
-    const uploads = this.#makeUploads();
+    const uploads = this.#makeUploads(user);
     const live = new LiveChanges(() => !uploads.queue.busy);
-    live.addEventListener('change', (/** @type {CustomEventInit} */ { detail }) =>
-      uploads.queue.learn(detail.file_id, detail.state),
-    );
+    uploads.follow(live);
     this.work = { user, live, uploads };
+  }
+
+  // The same reader again: what waited for them goes on.
+  #goOn() {
+    if (this.work === null) return;
+    const { queue } = this.work.uploads;
+    queue.holds.release('session');
+    if (queue.busy) this.work.live.start();
+  }
+
+  // Nothing may be sent as the other one.
+  #askAboutUploads() {
+    this.work.uploads.queue.holds.hold('session');
+    this.newcomer = true;
+    this.#tell();
+  }
+
+  /** The uploads go on: the newcomer's session ends, and the reader of before signs in again. */
+  async keepUploads() {
+    if (!(await this.#signOut())) return;
+    this.newcomer = false;
+    this.#askWho(true);
+  }
+
+  /** The newcomer goes on, and what the reader of before had to send is dropped. */
+  discardUploads() {
+    this.newcomer = false;
+    this.#end();
+    if (this.user === null) this.enter();
+    else window.location.reload(); // they signed in in another tab
+  }
+
+  // False without a network: the session is still there.
+  async #signOut() {
+    try {
+      await signOut();
+    } catch (error) {
+      if (error instanceof NetworkError) {
+        toast(errorText(error), 'bad');
+        return false;
+      }
+      if (!(error instanceof ApiError)) throw error; // the session was over already
+    }
+    return true;
   }
 
   /** Sign out; what is still to be sent is dropped. */
   async leave() {
-    try {
-      await signOut();
-    } catch (error) {
-      if (error instanceof NetworkError) return toast(errorText(error), 'bad');
-      if (!(error instanceof ApiError)) throw error; // the session was over already
-    }
+    if (!(await this.#signOut())) return;
     this.#end();
     this.#askWho(false);
-    return go(pageAddress('/'), { replace: true });
+    go(pageAddress('/'), { replace: true });
   }
 
   #end() {
-    this.work?.uploads.queue.cancelAll();
+    this.work?.uploads.discard();
     this.work?.live.stop();
     this.work = null;
   }
@@ -96,7 +146,8 @@ export class AppState extends EventTarget {
     this.ended = sessionEnded;
     forget();
     this.user = null;
-    this.work?.live.stop(); // uploads stay: the same reader goes on with them after signing in again
+    this.work?.live.stop();
+    this.work?.uploads.queue.holds.hold('session'); // the same reader goes on with them after signing in again
     this.#tell();
   }
 

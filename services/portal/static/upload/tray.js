@@ -1,42 +1,45 @@
-// How far the uploads are, in the bar of every page.
+// How far the uploads are, in the bar of every page, with the way to all of it.
 
-import { t } from '../app/i18n.js';
-import { pageAddress } from '../app/addresses.js';
-import { useEffect, useState } from '../vendor/hooks.mjs';
+import { loadAreas, t } from '../app/i18n.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
+import { Ring } from '../ui/ring.js';
+import { useState } from '../vendor/hooks.mjs';
+import { PROBLEMS } from './outcomes.js';
+import { progressParts, share } from './status.js';
+import { useQueue } from './use-uploads.js';
 
-const REDRAW = 250; // milliseconds
+/** @param {{uploads: import('./uploads.js').Uploads}} properties */
+export function UploadTray({ uploads }) {
+  const { queue } = uploads;
+  useQueue(queue);
+  const [Drawer, setDrawer] = useState(/** @type {any} */ (null));
+  const { ledger } = queue;
+  const problems = PROBLEMS.reduce((sum, outcome) => sum + ledger.counts[outcome], 0);
+  const drawer = Drawer && html`<${Drawer} uploads=${uploads} onClose=${() => setDrawer(null)} />`;
+  if (!queue.busy && problems === 0) return drawer;
+  const open = async () => {
+    const [{ UploadDrawer }] = await Promise.all([import('./drawer.js'), loadAreas(['upload'])]);
+    setDrawer(() => UploadDrawer);
+  };
+  return html`<button type="button" class="upload-tray" title=${t('tray.open')} onClick=${open}>
+      ${queue.busy
+        ? html`<${OnTheWay} queue=${queue} />`
+        : html`<${Icon} name="alert" /><span aria-hidden="true">${problems}</span>
+            <span class="visually-hidden">${t('tray.problems', { count: problems })}</span>`}
+    </button>
+    ${drawer}`;
+}
 
-/** @param {{queue: import('./queue.js').UploadQueue}} properties */
-export function UploadTray({ queue }) {
-  const [summary, setSummary] = useState(queue.summary());
-  useEffect(() => {
-    let timer = 0;
-    const soon = () => {
-      timer ||= setTimeout(() => {
-        timer = 0;
-        setSummary(queue.summary());
-      }, REDRAW);
-    };
-    const types = ['add', 'change', 'remove', 'idle'];
-    for (const type of types) queue.addEventListener(type, soon);
-    soon();
-    return () => {
-      clearTimeout(timer);
-      for (const type of types) queue.removeEventListener(type, soon);
-    };
-  }, [queue]);
-
-  const { total, active, problems, sent, bytes } = summary;
-  if (active === 0 && problems === 0) return null;
-  const done = total - active;
-  return html`<a class="upload-tray" href=${pageAddress('/upload')} data-route title=${t('tray.open')}>
-    <${Icon} name=${active > 0 ? 'upload' : 'alert'} />
-    ${active > 0
-      ? html`<span class="visually-hidden">${t('tray.heading')}</span>
-          <span>${t('tray.progress', { done, total })}</span>
-          <progress max="1" value=${bytes ? sent / bytes : 0} aria-label=${t('tray.heading')}></progress>`
-      : html`<span>${t('tray.problems', { count: problems })}</span>`}
-  </a>`;
+// Where the bar is short, the drawer tells how fast it goes.
+function OnTheWay({ queue }) {
+  const { ledger, holds } = queue;
+  const label = t('tray.heading');
+  if (ledger.active === 0)
+    return html`<${Ring} label=${label} /><span>${t('tray.processing', { count: ledger.counts.processing })}</span>`;
+  const [done, ...more] = progressParts(queue);
+  return html`<${Ring} value=${share(queue)} label=${label} />
+    ${holds.first !== null && html`<${Icon} name="pause" />`}
+    <span>${done}</span>
+    ${more.length > 0 && html`<span class="upload-tray-more"> · ${more.join(' · ')}</span>`}`;
 }

@@ -1,44 +1,75 @@
-// Files out of a drop: folders are walked to their last level.
+// Files out of pickers, drops and the clipboard, with their paths: folders are walked to their last level, a few
+// milliseconds at a time.
 
-const LITTER = /^(\..*|thumbs\.db|desktop\.ini)$/i; // what operating systems leave in folders
+const TURN = 8; // milliseconds after which the page has its turn
+const MOST = 250; // files at once
 
-/** Whether this drag carries files (and not, say, a piece of text). */
-export function carriesFiles(event) {
-  return [...(event.dataTransfer?.types ?? [])].includes('Files');
+/** @typedef {{file: File, path: string}} Found `path`: relative, with the name of the file */
+/** @typedef {{files: Found[], unreadable: number}} Portion `unreadable`: entries that the browser could not open */
+
+/** Whether this drag or clipboard carries files (and not, say, a piece of text). */
+export function carriesFiles(transfer) {
+  return [...(transfer?.types ?? [])].includes('Files');
 }
 
-/** The files of a folder picker without the operating system's own. */
-export function withoutLitter(files) {
-  return [...files].filter((file) => !LITTER.test(file.name));
+/** The entries of a drop or of the clipboard: valid during the event only, so take them before anything is awaited. */
+export function entriesOf(transfer) {
+  const items = [...transfer.items].filter((item) => item.kind === 'file');
+  return items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile()).filter(Boolean);
 }
 
-/** All files of a drop. Returns {files, unreadable}: how many entries the browser could not open. */
-export async function droppedFiles(dataTransfer) {
-  // The item list is only valid during the event: take the entries before the first await.
-  const items = [...dataTransfer.items].filter((item) => item.kind === 'file');
-  const entries = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile()).filter(Boolean);
-  const found = { files: [], unreadable: 0 };
-  for (const entry of entries) await collect(entry, found, false);
-  return found;
-}
-
-async function collect(entry, found, inFolder) {
-  if (entry instanceof File) found.files.push(entry);
-  else if (entry.isFile && inFolder && LITTER.test(entry.name)) return;
-  else if (entry.isFile) await read(found, async () => found.files.push(await fileOf(entry)));
-  else if (entry.isDirectory) {
-    await read(found, async () => {
-      for (const child of await childrenOf(entry)) await collect(child, found, true);
-    });
+/** What a picker gave. @param {Iterable<File>} files @returns {AsyncGenerator<Portion>} */
+export async function* picked(files) {
+  const portions = new Portions();
+  for (const file of files) {
+    portions.add(file, file.webkitRelativePath || file.name);
+    if (portions.full) yield await portions.take();
   }
+  yield await portions.take();
 }
 
-async function read(found, work) {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof DOMException)) throw error;
-    found.unreadable += 1; // gone, locked or not permitted
+/** All files below these entries. @returns {AsyncGenerator<Portion>} */
+export async function* walked(entries) {
+  const portions = new Portions();
+  const left = [...entries].reverse();
+  while (left.length > 0) {
+    const entry = left.pop();
+    try {
+      if (entry instanceof File) portions.add(entry, entry.name);
+      else if (entry.isFile) portions.add(await fileOf(entry), entry.fullPath.replace(/^\/+/, ''));
+      else for (const child of (await childrenOf(entry)).reverse()) left.push(child);
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      portions.unreadable += 1; // gone, locked or not permitted
+    }
+    if (portions.full) yield await portions.take();
+  }
+  yield await portions.take();
+}
+
+class Portions {
+  #files = /** @type {Found[]} */ ([]);
+  #since = performance.now();
+
+  constructor() {
+    this.unreadable = 0;
+  }
+
+  add(file, path) {
+    this.#files.push({ file, path });
+  }
+
+  get full() {
+    return this.#files.length >= MOST || performance.now() - this.#since > TURN;
+  }
+
+  async take() {
+    const portion = { files: this.#files, unreadable: this.unreadable };
+    await new Promise((resolve) => setTimeout(resolve));
+    this.#files = [];
+    this.unreadable = 0;
+    this.#since = performance.now();
+    return portion;
   }
 }
 

@@ -59,10 +59,8 @@ def test_no_text_is_empty_and_parameters_agree(language: str) -> None:
 
 def test_every_key_that_a_script_or_the_page_names_exists() -> None:
     texts = dictionary("es")
-    stored = {
-        f"dicom.{name}"
-        for name in ("language", "user", "list", "link", "renewal", "renewed", "theme", "shortcuts")
-    }
+    names = "language user list link renewal renewed theme shortcuts upload tab"
+    stored = {f"dicom.{name}" for name in names.split()}
     missing = {
         key
         for key in used_keys(set(texts)) - stored

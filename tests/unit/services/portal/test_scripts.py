@@ -15,20 +15,6 @@ from tests.chromium import chromium
 pytestmark = pytest.mark.browser
 ORIGIN = "http://portal.test"
 
-# A queue whose requests are answered by hand: `answers[name]` is {resolve, reject, onProgress, signal}.
-QUEUE = """
-    const { UploadQueue } = await import('/upload/queue.js');
-    const { ApiError, NetworkError } = await import('/app/api.js');
-    const answers = {};
-    const queue = new UploadQueue((file, control) => new Promise((resolve, reject) => {
-        answers[file.name] = { resolve, reject, ...control };
-        control.signal.addEventListener('abort', () => reject(new DOMException('', 'AbortError')));
-    }), 2);
-    const settled = () => new Promise((resolve) => setTimeout(resolve));
-    const phases = () => queue.items.map((item) => item.phase);
-    const files = (...names) => names.map((name) => new File(['content'], name));
-"""
-
 
 def serve(route: Route) -> None:
     path = route.request.url.removeprefix(f"{ORIGIN}/")
@@ -50,75 +36,6 @@ def page() -> Iterator[Page]:
 
 def run(page: Page, body: str) -> Any:
     return page.evaluate(f"async () => {{ {body} }}")
-
-
-def test_no_more_requests_run_than_there_are_slots(page: Page) -> None:
-    before, after = run(
-        page,
-        QUEUE
-        + """
-        queue.add(files('a', 'b', 'c'));
-        const before = phases();
-        answers.a.resolve({ id: '1', state: 'accepted' });
-        await settled();
-        return [before, phases()];
-        """,
-    )
-    assert before == ["sending", "sending", "waiting"]
-    assert after == ["accepted", "sending", "sending"]
-
-
-def test_each_answer_leads_to_its_phase(page: Page) -> None:
-    assert run(
-        page,
-        QUEUE
-        + """
-        queue.add(files('a', 'b', 'c', 'd', 'e'));
-        answers.a.resolve({ id: '1', state: 'accepted', duplicate: true });
-        answers.b.reject(new ApiError(422, { code: 'not-dicom' }));
-        await settled();
-        answers.c.reject(new NetworkError('gone'));
-        answers.d.reject(new ApiError(503, { code: 'unavailable' }));
-        await settled();
-        answers.e.onProgress(7);
-        return phases();
-        """,
-    ) == ["duplicate", "refused", "interrupted", "interrupted", "checking"]
-
-
-def test_a_result_that_comes_before_the_answer_is_not_lost(page: Page) -> None:
-    assert run(
-        page,
-        QUEUE
-        + """
-        queue.add(files('a'));
-        queue.learn('1', 'received');
-        queue.learn('1', 'processed');
-        answers.a.resolve({ id: '1', state: 'accepted' });
-        await settled();
-        const early = phases();
-        queue.learn('1', 'failed'); // a late event of the past: processed stands
-        return [...early, ...phases(), queue.busy];
-        """,
-    ) == ["processed", "processed", False]
-
-
-def test_what_was_cancelled_can_be_sent_again(page: Page) -> None:
-    assert run(
-        page,
-        QUEUE
-        + """
-        queue.add(files('a', 'b', 'c'));
-        queue.cancelAll();
-        await settled();
-        const cancelled = phases();
-        queue.retry(queue.items[0]);
-        answers.a.resolve({ id: '1', state: 'accepted' });
-        await settled();
-        queue.clearFinished();
-        return [cancelled, queue.items.length];
-        """,
-    ) == [["cancelled", "cancelled", "cancelled"], 0]
 
 
 def test_lines_of_a_header(page: Page) -> None:

@@ -26,7 +26,7 @@ LAYERS = {
 }
 ROUTES = {"app/main.js", "app/routes.js"}
 """Where views are put together."""
-MOUNTED = {("shares/link-page.js", "results"), ("upload/page.js", "results")}
+MOUNTED = {("shares/link-page.js", "results")}
 """Pages that show the list of results inside themselves."""
 IMPORT = re.compile(r"(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'")
 PAGE = (STATIC / "index.html").read_text()
