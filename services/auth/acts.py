@@ -14,6 +14,7 @@ from services.auth.groups.models import Group, GroupChange, GroupCreate
 from services.auth.identity.models import PasswordSet, User, UserChange, UserCreate, UserQuery
 from services.auth.identity.policy import Actor
 from services.auth.second_factor.factors import Factors
+from services.auth.users.places import UserPlace, place_of
 from services.auth.users.users import Users
 
 OPERATOR = Actor(0, superuser=True, staff=True, permissions=ALL, collections={})
@@ -32,11 +33,12 @@ class Commands:
 
     async def all_users(self, sought: str | None) -> AsyncIterator[User]:
         """Accounts by name, a page at a time."""
-        query, after = UserQuery(q=sought), None
+        query = UserQuery(q=sought)
+        after: UserPlace | None = None
         while page := await self.users.search(query, after, PAGE):
             for user in page:
                 yield user
-            after = page[-1].username
+            after = place_of(page[-1], query.sort)
 
     async def all_groups(self, sought: str | None) -> AsyncIterator[Group]:
         """Groups by name, a page at a time."""

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import orjson
 
 from libs.common.audit.acts import note_done
+from libs.common.database.bounded import Parameters, fetch_planned
 from libs.common.database.postgres import Connection
-from services.auth.identity.models import AdminLogEntry
+from services.auth.identity.models import AdminLogEntry, LogQuery
 
 Flag = Literal[1, 2, 3]
 ADDED: Flag = 1
@@ -26,9 +27,8 @@ _LIST = """
     SELECT entry.id, entry.action_time, entry.user_id, kind.app_label, kind.model, entry.object_id,
         entry.object_repr, entry.action_flag, entry.change_message
     FROM auth.admin_log AS entry LEFT JOIN auth.django_content_type AS kind ON kind.id = entry.content_type_id
-    WHERE ($1::integer IS NULL OR entry.user_id = $1) AND ($2::bigint IS NULL OR entry.id < $2)
-    ORDER BY entry.id DESC LIMIT $3
 """
+_KIND = "(SELECT id FROM auth.django_content_type WHERE model = {model} ORDER BY id LIMIT 1)"
 
 
 async def note(
@@ -56,11 +56,23 @@ async def note(
     await note_done(connection, model[1], object_id, change=kind, fields=sorted(fields))
 
 
-async def read(
-    connection: Connection, user_id: int | None, before: int | None, limit: int
-) -> list[AdminLogEntry]:
-    """Newest first, below `before`; `user_id` None: everybody's."""
-    return [
-        AdminLogEntry.model_validate(dict(row))
-        for row in await connection.fetch(_LIST, user_id, before, limit)
-    ]
+def list_statement(query: LogQuery, limit: int) -> tuple[str, list[Any]]:
+    """The newest entries that `query` chooses, and the values of the statement."""
+    parameters = Parameters()
+    conditions = []
+    if query.user is not None:
+        conditions.append(f"entry.user_id = {parameters.add(query.user)}")
+    if query.model is not None:
+        conditions.append(f"entry.content_type_id = {_KIND.format(model=parameters.add(query.model))}")
+    if query.object is not None:
+        conditions.append(f"entry.object_id = {parameters.add(query.object)}")
+    if query.cursor is not None:
+        conditions.append(f"entry.id < {parameters.add(query.cursor)}")
+    where = " AND ".join(conditions) or "true"
+    return f"{_LIST} WHERE {where} ORDER BY entry.id DESC LIMIT {parameters.add(limit)}", parameters.values
+
+
+async def read(connection: Connection, query: LogQuery, limit: int) -> list[AdminLogEntry]:
+    """Newest first, as `query` chooses."""
+    rows = await fetch_planned(connection, *list_statement(query, limit))
+    return [AdminLogEntry.model_validate(dict(row)) for row in rows]

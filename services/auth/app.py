@@ -34,6 +34,7 @@ from services.auth.identity.bootstrap import Bootstrap
 from services.auth.identity.own_password import OwnPassword
 from services.auth.keys import (
     API_KEYS,
+    AUDITING,
     AUTH_METRICS,
     CLIENTS,
     DATABASE,
@@ -130,7 +131,7 @@ def install(app: web.Application, settings: AuthSettings) -> None:
 
     mailing = make_mailing(database, settings, auth_metrics)
     app[RESETS] = Resets(database, passwords, throttle, settings, None if mailing is None else mailing.wake)
-    auditing = Auditing.of(database, settings, auth_metrics)
+    auditing = app[AUDITING] = Auditing.of(database, settings, auth_metrics)
 
     async def audit() -> None:
         await wait_until_current(database, MIGRATIONS)

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from libs.common.database.postgres import Database
+from services.auth.audit.auditing import Auditing
 from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
 from services.auth.identity.own_password import OwnPassword
@@ -22,6 +23,7 @@ from services.auth.settings import AuthSettings
 from services.auth.users.users import Users
 
 SETTINGS = web.AppKey("auth_settings", AuthSettings)
+AUDITING = web.AppKey("auth_auditing", Auditing)
 DATABASE = web.AppKey("auth_database", Database)
 SESSIONS = web.AppKey("auth_sessions", Sessions)
 SIGNING_KEY = web.AppKey("auth_signing_key", SigningKey)

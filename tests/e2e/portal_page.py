@@ -138,6 +138,7 @@ def seen(page: Page, name: str) -> None:
     """Nothing that axe finds, nothing to scroll sideways for; a picture where SCREENSHOTS says."""
     if folder := os.environ.get("SCREENSHOTS"):
         page.screenshot(path=Path(folder) / f"{name}.png")
-    assert violations(page) == [], name
+    found = violations(page)
+    assert found == [], (name, found)
     wide = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert wide[0] <= wide[1], name

@@ -200,7 +200,7 @@ async def test_the_last_superuser_stays(admin: Api) -> None:
 async def test_groups_are_made_changed_and_deleted(admin: Api) -> None:
     made = await admin.done("POST", "/groups", {"name": "Corazón", "permissions": ["view_job"]})
     assert made["collection"] == f"group:{made['id']}"
-    assert await admin.refused("POST", "/groups", {"name": "Corazón"}) == (409, "conflict")
+    assert await admin.refused("POST", "/groups", {"name": "Corazón"}) == (409, "name-taken")
     ana = await make(admin, "ana", groups=[made["id"]])
     as_ana = await admin.as_user("ana")
     assert (await as_ana.done("GET", "/me"))["permissions"] == ["view_job"]

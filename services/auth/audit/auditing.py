@@ -6,7 +6,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from libs.common.database.postgres import Database
 from libs.common.encryption.keyring import Keyring
@@ -19,6 +21,7 @@ from services.auth.audit.proof import Proof, prove
 from services.auth.audit.retention import retire
 from services.auth.audit.sealing import SEAL_SECONDS, LogSealer
 from services.auth.audit.sinks import sinks_of
+from services.auth.audit.verification import Break
 from services.auth.metrics import AuthMetrics
 from services.auth.settings import AuthSettings
 
@@ -26,6 +29,14 @@ log = logging.getLogger(__name__)
 
 PAGE = 500
 """Entries that are looked at before requests get their turn: some milliseconds."""
+
+
+class Looked(NamedTuple):
+    """Up to which entry the log was found right, and what came after it."""
+
+    at: datetime
+    last_seq: int
+    broken: Break | None
 
 
 class Verifier:
@@ -40,6 +51,8 @@ class Verifier:
         self._anchor_file = anchor_file
         self._metrics = metrics
         self._verified: Root | None = None
+        self.last: Looked | None = None
+        """What the last look found, and when it was."""
 
     async def verify(self, *, whole: bool) -> Proof:
         """Look, and show what was found; `whole`: from the first entry. Raises Unavailable."""
@@ -51,6 +64,7 @@ class Verifier:
         self._verified = found.head if found.broken is None else None
         self._metrics.audit_broken.set(found.broken is not None)
         self._metrics.audit_verified.set(time.time())
+        self.last = Looked(datetime.now(UTC), found.last_seq, found.broken)
         if found.broken is not None:
             log.critical("the audit log is broken: %s: %s", found.broken.kind, found.broken.detail)
         return found
@@ -72,6 +86,12 @@ class Auditing:
         self._metrics = metrics
         self._keys = keys
         self._forwarder = Forwarder(database, sinks_of(settings), metrics)
+        self._verifier: Verifier | None = None
+
+    @property
+    def looked(self) -> Looked | None:
+        """What this replica's last look found; None before the first."""
+        return None if self._verifier is None else self._verifier.last
 
     @classmethod
     def of(cls, database: Database, settings: AuthSettings, metrics: AuthMetrics) -> Auditing:
@@ -88,7 +108,7 @@ class Auditing:
         signer, keys = self._keys
         path = self._settings.audit_anchor_file
         anchor = None if path is None else Anchor(path)
-        verifier = Verifier(self._database, keys, path, self._metrics)
+        verifier = self._verifier = Verifier(self._database, keys, path, self._metrics)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(LogSealer(self._database, signer, anchor, self._metrics).run())
             tasks.create_task(self._prove_now_and_then(signer, verifier))

@@ -60,6 +60,29 @@ class AuditLogEntry(BaseModel):
     details: dict[str, Any]
 
 
+class SealedState(BaseModel):
+    """The newest batch."""
+
+    last_seq: int
+    sealed_at: datetime
+
+
+class ProvedState(BaseModel):
+    """What the last look at the chain found, of the replica that answers."""
+
+    last_seq: int = Field(description="The last entry that was found right")
+    proved_at: datetime
+    whole: bool = Field(description="false: the entry after `last_seq` is not what was sealed")
+
+
+class AuditState(BaseModel):
+    """How far the log is sealed and proved."""
+
+    sealed: SealedState | None
+    proved: ProvedState | None = Field(description="Null until the first look, and where auth has no keys")
+    waiting: int = Field(description="Entries that wait to be sealed; 100 000 at most")
+
+
 class AuditPage(BaseModel):
     """One page of entries, newest first."""
 

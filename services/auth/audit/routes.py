@@ -6,9 +6,17 @@ from aiohttp import web
 
 from libs.common.http.json import NO_STORE, json_response, parse_query
 from libs.common.http.openapi import Operation
-from services.auth.audit import export, reading
-from services.auth.audit.models import AuditExportQuery, AuditLogEntry, AuditPage, AuditQuery
-from services.auth.keys import DATABASE
+from services.auth.audit import export, reading, store
+from services.auth.audit.models import (
+    AuditExportQuery,
+    AuditLogEntry,
+    AuditPage,
+    AuditQuery,
+    AuditState,
+    ProvedState,
+    SealedState,
+)
+from services.auth.keys import AUDITING, DATABASE
 
 
 async def list_audit(request: web.Request) -> web.Response:
@@ -21,6 +29,25 @@ async def list_audit(request: web.Request) -> web.Response:
     more = len(found) > query.limit
     return json_response(
         AuditPage(entries=page, next_cursor=reading.encode_place(page[-1]) if more else None)
+    )
+
+
+async def get_audit_state(request: web.Request) -> web.Response:
+    """How far the log is sealed and proved."""
+    async with request.app[DATABASE].connection() as connection:
+        head = await store.head(connection)
+        waiting, _ = await store.backlog(connection)
+    looked = request.app[AUDITING].looked
+    return json_response(
+        AuditState(
+            sealed=None
+            if head is None
+            else SealedState(last_seq=head.root.last_seq, sealed_at=head.root.sealed_at),
+            proved=None
+            if looked is None
+            else ProvedState(last_seq=looked.last_seq, proved_at=looked.at, whole=looked.broken is None),
+            waiting=waiting,
+        )
     )
 
 
@@ -49,6 +76,15 @@ OPERATIONS = (
         tag="audit",
         query=AuditQuery,
         response=AuditPage,
+        permission="view_entry",
+    ),
+    Operation(
+        "GET",
+        "/audit/state",
+        get_audit_state,
+        "How far the audit log is sealed and proved",
+        tag="audit",
+        response=AuditState,
         permission="view_entry",
     ),
     Operation(

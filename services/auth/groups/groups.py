@@ -12,12 +12,14 @@ from libs.common.errors import Conflict, InvalidRequest, NotFound
 from libs.common.permissions import Permission
 from services.auth import admin_log
 from services.auth.groups import store
-from services.auth.groups.models import Group, GroupChange, GroupCreate, PermissionEntry
-from services.auth.identity.policy import Actor, GroupMode, require_has, require_reaches
+from services.auth.groups.models import Group, GroupChange, GroupCreate, PermissionEntry, PermissionUse
+from services.auth.identity.models import MOST_COUNTED
+from services.auth.identity.policy import Actor, GroupMode, name_taken, require_has, require_reaches
 from services.auth.users import store as users
 
 GROUP = ("auth", "group")
 UNKNOWN = "There is no group with this id."
+UNKNOWN_PERMISSION = "There is no permission of this name."
 MODES: tuple[GroupMode, ...] = ("none", "view", "manage")
 """Each opens more than the one before."""
 
@@ -39,6 +41,20 @@ class Groups:
         """Groups by name, after `after`."""
         async with self._database.connection() as connection:
             return await store.list_groups(connection, sought, after, limit)
+
+    async def count(self, sought: str | None) -> int | None:
+        """How many groups `search` finds; None for more than MOST_COUNTED."""
+        async with self._database.connection() as connection:
+            found = await store.count_groups(connection, sought, MOST_COUNTED)
+        return found if found <= MOST_COUNTED else None
+
+    async def permission(self, codename: str) -> PermissionUse:
+        """Where a permission is given. Raises NotFound."""
+        async with self._database.connection() as connection:
+            found = await store.get_permission(connection, codename)
+        if found is None:
+            raise NotFound(UNKNOWN_PERMISSION)
+        return found
 
     async def permissions(self) -> list[PermissionEntry]:
         """Every permission there is."""
@@ -148,4 +164,4 @@ def _known(codenames: Sequence[str]) -> frozenset[Permission]:
 
 
 def _taken(name: str) -> Conflict:
-    return Conflict(f"There is a group named {name} already.")
+    return name_taken("name", f"There is a group named {name} already.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from services.auth.identity.models import PRINTABLE, ChangeBody, Codename
+from services.auth.identity.models import PRINTABLE, BoundedTotal, ChangeBody, Codename
 from services.auth.identity.policy import GroupMode
 
 
@@ -27,6 +27,7 @@ class GroupList(BaseModel):
     """One page of groups, by name."""
 
     groups: list[Group]
+    total: BoundedTotal
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
 
 
@@ -49,16 +50,32 @@ class GroupChange(ChangeBody):
 
 
 class PermissionEntry(BaseModel):
-    """A permission that can be given."""
+    """A permission that can be given, and in how many places it was."""
 
     id: int
     codename: str
     name: str
     app_label: str
     model: str
+    groups: int = Field(description="How many groups give it to their members")
+    users: int = Field(description="How many accounts have it themselves")
 
 
 class PermissionList(BaseModel):
     """Every permission there is."""
 
     permissions: list[PermissionEntry]
+
+
+class PermissionHolder(BaseModel):
+    """A group or an account that has a permission."""
+
+    id: int
+    name: str
+
+
+class PermissionUse(PermissionEntry):
+    """Where a permission is given; superusers have it without that."""
+
+    held_by_groups: list[PermissionHolder]
+    held_by_users: list[PermissionHolder] = Field(description="Accounts with it; the first hundred by name")

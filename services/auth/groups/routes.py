@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 from aiohttp import web
 
 from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
-from services.auth.groups.groups import UNKNOWN
-from services.auth.groups.models import Group, GroupChange, GroupCreate, GroupList, PermissionList
+from services.auth.groups.groups import UNKNOWN, UNKNOWN_PERMISSION
+from services.auth.groups.models import (
+    Group,
+    GroupChange,
+    GroupCreate,
+    GroupList,
+    PermissionList,
+    PermissionUse,
+)
 from services.auth.http import decode_name, encode_name, path_id, read_actor
 from services.auth.identity.models import SearchQuery
 from services.auth.keys import GROUPS
@@ -19,10 +28,16 @@ BODY_PROBLEMS = (TooLarge, UnsupportedType)
 async def list_groups(request: web.Request) -> web.Response:
     """Groups by name."""
     query = parse_query(request, SearchQuery)
-    found = await request.app[GROUPS].search(query.q, decode_name(query.cursor), query.limit + 1)
-    page = found[: query.limit]
-    more = len(found) > query.limit
-    return json_response(GroupList(groups=page, next_cursor=encode_name(page[-1].name) if more else None))
+    groups = request.app[GROUPS]
+    found = await groups.search(query.q, decode_name(query.cursor), query.limit + 1)
+    page, more = found[: query.limit], len(found) > query.limit
+    return json_response(
+        GroupList(
+            groups=page,
+            total=await groups.count(query.q),
+            next_cursor=encode_name(page[-1].name) if more else None,
+        )
+    )
 
 
 async def create_group(request: web.Request) -> web.Response:
@@ -51,6 +66,14 @@ async def delete_group(request: web.Request) -> web.Response:
 async def list_permissions(request: web.Request) -> web.Response:
     """Every permission there is."""
     return json_response(PermissionList(permissions=await request.app[GROUPS].permissions()))
+
+
+async def get_permission(request: web.Request) -> web.Response:
+    """Where a permission is given."""
+    codename = request.match_info["codename"]
+    if re.fullmatch(r"[a-z_]{1,100}", codename) is None:
+        raise NotFound(UNKNOWN_PERMISSION)
+    return json_response(await request.app[GROUPS].permission(codename))
 
 
 OPERATIONS = (
@@ -114,6 +137,16 @@ OPERATIONS = (
         "Every permission there is",
         tag="groups",
         response=PermissionList,
+        permission="view_permission",
+    ),
+    Operation(
+        "GET",
+        "/permissions/{codename}",
+        get_permission,
+        "Where a permission is given",
+        tag="groups",
+        response=PermissionUse,
+        problems=(NotFound,),
         permission="view_permission",
     ),
 )

@@ -8,7 +8,7 @@ import asyncpg
 
 from libs.common.access import group_collection
 from libs.common.database.postgres import Connection
-from services.auth.groups.models import Group, GroupChange, GroupCreate, PermissionEntry
+from services.auth.groups.models import Group, GroupChange, GroupCreate, PermissionEntry, PermissionUse
 
 _GROUP = """
     SELECT one.id, one.name, one.mode, one.requires_second_factor,
@@ -44,11 +44,30 @@ _SET_PERMISSIONS = """
     SELECT $1, id FROM wanted ON CONFLICT DO NOTHING
 """
 _MEMBERS = "SELECT user_id FROM auth.auth_user_groups WHERE group_id = $1 ORDER BY user_id"
-_PERMISSIONS = """
-    SELECT p.id, p.codename, p.name, kind.app_label, kind.model
-    FROM auth.auth_permission AS p JOIN auth.django_content_type AS kind ON kind.id = p.content_type_id
-    ORDER BY kind.app_label, kind.model, p.codename
+_COUNT = """
+    SELECT count(*) FROM (
+        SELECT FROM auth.auth_group WHERE $1::text IS NULL OR strpos(lower(name), lower($1)) > 0 LIMIT $2
+    ) AS found
 """
+_PERMISSION = """
+    SELECT p.id, p.codename, p.name, kind.app_label, kind.model,
+        (SELECT count(*) FROM auth.auth_group_permissions WHERE permission_id = p.id)::integer AS groups,
+        (SELECT count(*) FROM auth.auth_user_user_permissions WHERE permission_id = p.id)::integer AS users
+    FROM auth.auth_permission AS p JOIN auth.django_content_type AS kind ON kind.id = p.content_type_id
+"""
+_PERMISSIONS = f"{_PERMISSION} ORDER BY kind.app_label, kind.model, p.codename"
+_ONE_PERMISSION = f"{_PERMISSION} WHERE p.codename = $1 ORDER BY p.id LIMIT 1"
+_GROUPS_WITH = """
+    SELECT one.id, one.name FROM auth.auth_group AS one
+    JOIN auth.auth_group_permissions AS gp ON gp.group_id = one.id WHERE gp.permission_id = $1
+    ORDER BY one.name LIMIT $2
+"""
+_USERS_WITH = """
+    SELECT u.id, u.username AS name FROM auth.auth_user AS u
+    JOIN auth.auth_user_user_permissions AS up ON up.user_id = u.id WHERE up.permission_id = $1
+    ORDER BY lower(u.username) LIMIT $2
+"""
+_MOST_HOLDERS = 100
 
 
 async def get_group(connection: Connection, group_id: int) -> Group | None:
@@ -62,6 +81,12 @@ async def list_groups(
 ) -> list[Group]:
     """By name, after `after`."""
     return [_group(row) for row in await connection.fetch(_LIST, after, sought, limit)]
+
+
+async def count_groups(connection: Connection, sought: str | None, most: int) -> int:
+    """How many there are; `most` + 1 for more than `most`."""
+    count: int = await connection.fetchval(_COUNT, sought, most + 1)
+    return count
 
 
 async def lock_group(connection: Connection, group_id: int) -> bool:
@@ -100,6 +125,18 @@ async def members(connection: Connection, group_id: int) -> list[int]:
 async def list_permissions(connection: Connection) -> list[PermissionEntry]:
     """Every permission there is."""
     return [PermissionEntry.model_validate(dict(row)) for row in await connection.fetch(_PERMISSIONS)]
+
+
+async def get_permission(connection: Connection, codename: str) -> PermissionUse | None:
+    """A permission, and who has it."""
+    row = await connection.fetchrow(_ONE_PERMISSION, codename)
+    if row is None:
+        return None
+    groups = await connection.fetch(_GROUPS_WITH, row["id"], _MOST_HOLDERS)
+    users = await connection.fetch(_USERS_WITH, row["id"], _MOST_HOLDERS)
+    return PermissionUse.model_validate(
+        {**dict(row), "held_by_groups": list(map(dict, groups)), "held_by_users": list(map(dict, users))}
+    )
 
 
 def _group(row: asyncpg.Record) -> Group:

@@ -114,6 +114,7 @@ class User(BaseModel):
     is_superuser: bool
     is_active: bool
     must_change_password: bool
+    second_factor: bool = Field(description="Whether an authenticator is asked for at sign-in")
     language: str
     default_collection: str | None
     date_joined: datetime
@@ -122,10 +123,16 @@ class User(BaseModel):
     permissions: list[str]
 
 
+MOST_COUNTED = 10_000
+"""Lists of accounts and groups are counted up to here."""
+BoundedTotal = Annotated[int | None, Field(description=f"All that match; null for more than {MOST_COUNTED}")]
+
+
 class UserList(BaseModel):
-    """One page of accounts, by name."""
+    """One page of accounts, by name unless asked otherwise."""
 
     users: list[User]
+    total: BoundedTotal
     next_cursor: str | None = Field(description="Give it as `cursor` for the next page; null at the end")
 
 
@@ -240,12 +247,19 @@ class SearchQuery(ListQuery):
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
 
 
+UserSort = Literal["username", "-username", "last_login", "-last_login", "date_joined", "-date_joined"]
+
+
 class UserQuery(SearchQuery):
-    """Filters of GET /api/auth/users."""
+    """Filters and order of GET /api/auth/users."""
 
     group: int | None = Field(None, ge=1, le=2**31 - 1)
     is_active: bool | None = None
     is_staff: bool | None = None
+    is_superuser: bool | None = None
+    second_factor: bool | None = None
+    kind: Literal["person", "service"] | None = None
+    sort: UserSort = Field("username", description="`-`: the last first; who never signed in counts as first")
 
 
 class DirectoryQuery(ListQuery):
@@ -264,8 +278,14 @@ class DirectoryQuery(ListQuery):
 
 
 class LogQuery(ListQuery):
-    """Paging of GET /api/auth/admin-log."""
+    """Choice and paging of GET /api/auth/admin-log."""
 
     user: int | None = Field(None, ge=1, le=2**31 - 1, description="Whose changes")
+    model: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=PRINTABLE)] | None = Field(
+        None, description="Of which kind of object, e.g. `user`"
+    )
+    object: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=PRINTABLE)] | None = Field(
+        None, description="Of the object with this id; it takes `model`"
+    )
     limit: int = Field(50, ge=1, le=500)
     cursor: int | None = Field(None, ge=1, le=2**63 - 1)

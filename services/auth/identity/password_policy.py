@@ -15,21 +15,28 @@ LEAST_LENGTH = 10
 
 def require_good(password: str, username: str, *, min_length: int) -> None:
     """Raises InvalidRequest that says what to choose instead; there are no rules of composition."""
+    wrong = _what_is_wrong(password, username, min_length)
+    if wrong is not None:
+        raise InvalidRequest(wrong, errors=[{"field": "password", "message": wrong}])
+
+
+def _what_is_wrong(password: str, username: str, min_length: int) -> str | None:
     normal = unicodedata.normalize("NFKC", password)
     if len(normal) < min_length:
-        raise InvalidRequest(
+        return (
             f"Choose a longer password: at least {min_length} characters, for example four unrelated words."
         )
     if len(normal) > MAX_PASSWORD_LENGTH:
-        raise InvalidRequest(f"Choose a password of at most {MAX_PASSWORD_LENGTH} characters.")
+        return f"Choose a password of at most {MAX_PASSWORD_LENGTH} characters."
     folded = normal.casefold()
     if any(map(is_bad_password, {normal, folded, folded.strip()} - {""} - _short(folded))):
-        raise InvalidRequest("Choose another password: this one is among the most common ones.")
+        return "Choose another password: this one is among the most common ones."
     own = username.casefold()
     if folded == own or (len(own) >= 4 and folded.replace(own, "").strip("0123456789 .-_!") == ""):
-        raise InvalidRequest("Choose another password: this one is little more than the user name.")
+        return "Choose another password: this one is little more than the user name."
     if len(set(folded)) < 4:
-        raise InvalidRequest("Choose another password: this one repeats the same few characters.")
+        return "Choose another password: this one repeats the same few characters."
+    return None
 
 
 def _short(folded: str) -> set[str]:

@@ -101,6 +101,11 @@ def require_rank(actor: Actor, *, staff: bool, superuser: bool) -> None:
         raise PermissionDenied("Only staff makes staff.")
 
 
+def name_taken(field: str, sentence: str) -> Conflict:
+    """The refusal of a name that another has, told at its field."""
+    return Conflict(sentence, code="name-taken", errors=[{"field": field, "message": sentence}])
+
+
 def require_superuser_left(target: Target, superusers_left: int) -> None:
     """Raises Conflict when the change would take the last superuser away."""
     if target.superuser and superusers_left == 0:

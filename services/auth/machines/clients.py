@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from libs.common import permissions
 from libs.common.audit.acts import about, come_as, note_done
 from libs.common.database.postgres import Database
-from libs.common.errors import Conflict, InvalidRequest, NotFound
+from libs.common.errors import InvalidRequest, NotFound
 from libs.common.ids import UserId
 from libs.common.permissions import Permission
 from services.auth import admin_log
 from services.auth.identity import store as accounts
 from services.auth.identity.models import Identity, normal_username
-from services.auth.identity.policy import Actor
+from services.auth.identity.policy import Actor, name_taken
 from services.auth.machines import assertions, store
 from services.auth.machines.models import NewServiceAccount, ServiceAccount, ServiceAccountCreate
 from services.auth.machines.secrets import hash_secret, is_client_id, matches, new_client_id, new_secret
@@ -61,7 +61,7 @@ class Clients:
             await require_may_give(connection, actor, wanted.groups, wanted.permissions)
             user_id = await store.insert_service(connection, username)
             if user_id is None:
-                raise Conflict(f"There is an account named {username} already.")
+                raise name_taken("username", f"There is an account named {username} already.")
             await store.insert_client(
                 connection,
                 new_client_id(username),

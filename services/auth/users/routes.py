@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
+from libs.common.errors import Conflict, InvalidRequest, NotFound, TooLarge, UnsupportedType
 from libs.common.http.json import json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from services.auth import admin_log
@@ -20,18 +20,27 @@ from services.auth.identity.models import (
     UserQuery,
 )
 from services.auth.keys import DATABASE, USERS
+from services.auth.users.places import read_place, write_place
 from services.auth.users.users import UNKNOWN
 
 BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
 
 async def list_users(request: web.Request) -> web.Response:
-    """Accounts by name."""
+    """Accounts, by name unless asked otherwise."""
     query = parse_query(request, UserQuery)
-    found = await request.app[USERS].search(query, decode_name(query.cursor), query.limit + 1)
-    page = found[: query.limit]
-    more = len(found) > query.limit
-    return json_response(UserList(users=page, next_cursor=encode_name(page[-1].username) if more else None))
+    users = request.app[USERS]
+    place = decode_name(query.cursor)
+    after = None if place is None else read_place(place, query.sort)
+    found = await users.search(query, after, query.limit + 1)
+    page, more = found[: query.limit], len(found) > query.limit
+    return json_response(
+        UserList(
+            users=page,
+            total=await users.count(query),
+            next_cursor=encode_name(write_place(page[-1], query.sort)) if more else None,
+        )
+    )
 
 
 async def create_user(request: web.Request) -> web.Response:
@@ -67,8 +76,10 @@ async def set_password(request: web.Request) -> web.Response:
 async def list_admin_log(request: web.Request) -> web.Response:
     """What administrators changed, newest first."""
     query = parse_query(request, LogQuery)
+    if query.object is not None and query.model is None:
+        raise InvalidRequest("Name the model of the object as well.")
     async with request.app[DATABASE].connection() as connection:
-        found = await admin_log.read(connection, query.user, query.cursor, query.limit + 1)
+        found = await admin_log.read(connection, query, query.limit + 1)
     page = found[: query.limit]
     more = len(found) > query.limit
     return json_response(AdminLog(entries=page, next_cursor=str(page[-1].id) if more else None))

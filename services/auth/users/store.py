@@ -10,14 +10,18 @@ import asyncpg
 import orjson
 
 from libs.common import permissions
+from libs.common.database.bounded import Parameters, fetch_planned
 from libs.common.database.postgres import Connection
 from libs.common.ids import UserId
 from services.auth.identity.models import User, UserChange, UserQuery
 from services.auth.identity.policy import Given, Target
+from services.auth.users.places import UserPlace
 
 _USER = """
     SELECT u.id, u.username, u.first_name, u.last_name, u.email, u.kind, u.is_staff, u.is_superuser,
-        u.is_active, u.must_change_password, u.language, u.default_collection, u.date_joined, u.last_login,
+        u.is_active, u.must_change_password,
+        EXISTS (SELECT FROM auth.totp WHERE user_id = u.id AND confirmed_at IS NOT NULL) AS second_factor,
+        u.language, u.default_collection, u.date_joined, u.last_login,
         coalesce((SELECT jsonb_agg(jsonb_build_object('id', g.id, 'name', g.name) ORDER BY g.name)
                   FROM auth.auth_group AS g JOIN auth.auth_user_groups AS m ON m.group_id = g.id
                   WHERE m.user_id = u.id), '[]')::text AS groups,
@@ -27,17 +31,12 @@ _USER = """
     FROM auth.auth_user AS u
 """
 _GET = f"{_USER} WHERE u.id = $1"
-_LIST = f"""{_USER}
-    WHERE ($1::text IS NULL OR lower(u.username) > lower($1))
-      AND ($2::text IS NULL OR strpos(lower(u.username), $2) > 0 OR strpos(lower(u.email), $2) > 0
-           OR strpos(lower(u.first_name || ' ' || u.last_name), $2) > 0)
-      AND ($3::integer IS NULL
-           OR EXISTS (SELECT FROM auth.auth_user_groups WHERE user_id = u.id AND group_id = $3))
-      AND ($4::boolean IS NULL OR u.is_active = $4)
-      AND ($5::boolean IS NULL OR u.is_staff = $5)
-    ORDER BY lower(u.username)
-    LIMIT $6
-"""
+_ORDERS = {
+    # What is sorted by, and how the same is read from a cursor.
+    "username": ("lower(u.username)", "lower({key})"),
+    "last_login": ("coalesce(u.last_login, '-infinity')", "{key}::text::timestamptz"),
+    "date_joined": ("u.date_joined", "{key}::text::timestamptz"),
+}
 _LOCK_TARGET = """
     SELECT u.id, u.username, u.is_superuser, u.is_staff, u.password,
         ARRAY(
@@ -112,11 +111,62 @@ async def get_user(connection: Connection, user_id: int) -> User | None:
     return None if row is None else _user(row)
 
 
-async def list_users(connection: Connection, query: UserQuery, after: str | None, limit: int) -> list[User]:
-    """By name, after `after`, in any case."""
-    sought = None if query.q is None else query.q.lower()
-    rows = await connection.fetch(_LIST, after, sought, query.group, query.is_active, query.is_staff, limit)
-    return [_user(row) for row in rows]
+def list_statement(query: UserQuery, after: UserPlace | None, limit: int) -> tuple[str, list[Any]]:
+    """The accounts after a place, in the order that `query` names, and the values of the statement."""
+    parameters = Parameters()
+    conditions = _conditions(query, parameters)
+    key, read = _ORDERS[query.sort.removeprefix("-")]
+    down = query.sort.startswith("-")
+    if after is not None:
+        place = f"({read.format(key=parameters.add(after.key))}, {parameters.add(after.id)})"
+        conditions.append(f"({key}, u.id) {'<' if down else '>'} {place}")
+    way = "DESC" if down else "ASC"
+    where = " AND ".join(conditions) or "true"
+    statement = f"{_USER} WHERE {where} ORDER BY {key} {way}, u.id {way} LIMIT {parameters.add(limit)}"
+    return statement, parameters.values
+
+
+async def list_users(
+    connection: Connection, query: UserQuery, after: UserPlace | None, limit: int
+) -> list[User]:
+    """In the order that `query` names, after `after`."""
+    return [_user(row) for row in await fetch_planned(connection, *list_statement(query, after, limit))]
+
+
+async def count_users(connection: Connection, query: UserQuery, most: int) -> int:
+    """How many there are; `most` + 1 for more than `most`."""
+    parameters = Parameters()
+    where = " AND ".join(_conditions(query, parameters)) or "true"
+    rows = f"SELECT FROM auth.auth_user AS u WHERE {where} LIMIT {parameters.add(most + 1)}"
+    [row] = await fetch_planned(connection, f"SELECT count(*) FROM ({rows}) AS found", parameters.values)
+    count: int = row[0]
+    return count
+
+
+def _conditions(query: UserQuery, parameters: Parameters) -> list[str]:
+    conditions = [
+        f"u.{name} = {parameters.add(value)}"
+        for name, value in (
+            ("is_active", query.is_active),
+            ("is_staff", query.is_staff),
+            ("is_superuser", query.is_superuser),
+            ("kind", query.kind),
+        )
+        if value is not None
+    ]
+    if query.q is not None:
+        sought = parameters.add(query.q.lower())
+        texts = ("u.username", "u.email", "u.first_name || ' ' || u.last_name")
+        conditions.append("(" + " OR ".join(f"strpos(lower({text}), {sought}) > 0" for text in texts) + ")")
+    if query.group is not None:
+        group = parameters.add(query.group)
+        conditions.append(f"u.id IN (SELECT user_id FROM auth.auth_user_groups WHERE group_id = {group})")
+    if query.second_factor is not None:
+        holds = "" if query.second_factor else "NOT "
+        conditions.append(
+            f"{holds}EXISTS (SELECT FROM auth.totp WHERE user_id = u.id AND confirmed_at IS NOT NULL)"
+        )
+    return conditions
 
 
 async def lock_target(connection: Connection, user_id: int) -> tuple[Target, str, str] | None:

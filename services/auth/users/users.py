@@ -16,6 +16,7 @@ from libs.common.security.passwords import Passwords
 from services.auth import admin_log
 from services.auth.identity import store as accounts
 from services.auth.identity.models import (
+    MOST_COUNTED,
     PasswordChange,
     PasswordSet,
     ProfileChange,
@@ -30,6 +31,7 @@ from services.auth.identity.policy import (
     Actor,
     Given,
     Target,
+    name_taken,
     require_above,
     require_has,
     require_not_self,
@@ -41,6 +43,7 @@ from services.auth.machines import store as machines
 from services.auth.password_reset import store as resets
 from services.auth.sessions import store as sessions
 from services.auth.users import store
+from services.auth.users.places import UserPlace
 
 USER = ("auth", "user")
 UNKNOWN = "There is no account with this id."
@@ -62,10 +65,16 @@ class Users:
         async with self._database.connection() as connection:
             return await _require(connection, user_id)
 
-    async def search(self, query: UserQuery, after: str | None, limit: int) -> list[User]:
-        """Accounts by name, after `after`."""
+    async def search(self, query: UserQuery, after: UserPlace | None, limit: int) -> list[User]:
+        """Accounts in the order of `query`, after `after`."""
         async with self._database.connection() as connection:
             return await store.list_users(connection, query, after, limit)
+
+    async def count(self, query: UserQuery) -> int | None:
+        """How many `query` finds; None for more than MOST_COUNTED."""
+        async with self._database.connection() as connection:
+            found = await store.count_users(connection, query, MOST_COUNTED)
+        return found if found <= MOST_COUNTED else None
 
     async def create(self, actor: Actor, wanted: UserCreate) -> User:
         """Make an account. Raises InvalidRequest, PermissionDenied, Conflict (name taken) or Unavailable."""
@@ -73,7 +82,8 @@ class Users:
         try:
             username = normal_username(wanted.username)
         except ValueError as error:
-            raise InvalidRequest(f"Choose another user name: {error}.") from error
+            sentence = f"Choose another user name: {error}."
+            raise InvalidRequest(sentence, errors=[{"field": "username", "message": sentence}]) from error
         require_good(password, username, min_length=self._min_length)
         require_rank(actor, staff=wanted.is_staff, superuser=wanted.is_superuser)
         encoded = await self._passwords.hash(password)
@@ -84,8 +94,9 @@ class Users:
                 connection, username, encoded, staff=wanted.is_staff, superuser=wanted.is_superuser
             )
             if user_id is None:
-                raise Conflict(
-                    f"There is a user named {username} already (upper and lower case do not matter)."
+                raise name_taken(
+                    "username",
+                    f"There is a user named {username} already (upper and lower case do not matter).",
                 )
             change = UserChange.model_validate(
                 wanted.model_dump(include=UserChange.model_fields.keys() & UserCreate.model_fields.keys())

@@ -110,6 +110,10 @@ function Routed({ state, place }) {
   if (FIRST.includes(place.path)) return null;
   if (found === null) return html`<${Mounted} key="none" of=${place.path} build=${notFoundView} />`;
   const { route, parameters } = found;
+  if (route.allowed?.(user) === false)
+    return html`<section class="card">
+      <${Empty} icon="alert" heading=${t('app.forbiddenHeading')} text=${t('app.administrationOnly')} />
+    </section>`;
   if (route.permission !== null && !user.permissions.includes(route.permission))
     return html`<section class="card">
       <${Empty}

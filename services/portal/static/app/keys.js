@@ -52,7 +52,7 @@ export function listenToKeys({ pages, help }) {
     if (page) go(pageAddress(page));
     else if (event.key === '?') help();
     else if (event.key === '/') {
-      const field = [...document.querySelectorAll('input[data-search]')].find(
+      const field = [...document.querySelectorAll('input[data-search]')].findLast(
         (input) => input.getClientRects().length > 0,
       );
       if (!field) return;

@@ -7,8 +7,9 @@ import { NetworkError } from './api.js';
 import { loadAreas, t } from './i18n.js';
 
 /**
- * `open`: without an account as well.
- * @typedef {{pattern: RegExp, areas: string[], load: () => Promise<{View: any}>, permission: string | null, open?: boolean}} Route
+ * `open`: without an account as well; `allowed`: to whom, where no one permission says so.
+ * @typedef {{pattern?: RegExp, areas: string[], load: () => Promise<{View: any}>, permission?: string | null, open?: boolean,
+ *   allowed?: (user: any) => boolean}} Route
  */
 
 /** The route of a path with what its pattern found; null for none. */
@@ -20,7 +21,9 @@ export function routeOf(routes, path) {
   return null;
 }
 
+// A part that the pattern leaves open stays undefined.
 function decoded(text) {
+  if (text === undefined) return text;
   try {
     return decodeURIComponent(text);
   } catch {

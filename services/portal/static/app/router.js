@@ -27,6 +27,28 @@ function leave() {
   keep(place.key).scroll = window.scrollY;
 }
 
+/** @type {((goOn: () => void) => boolean) | null} */
+let guard = null;
+
+/**
+ * Before the page is left, `ask(goOn)` says whether to wait; it calls `goOn` when it may be left after all.
+ * Returns how to stop asking.
+ */
+export function guardLeaving(ask) {
+  guard = ask;
+  return () => {
+    if (guard === ask) guard = null;
+  };
+}
+
+function waits(goOn) {
+  const free = () => {
+    guard = null;
+    goOn();
+  };
+  return guard !== null && guard(free);
+}
+
 /** Where the reader is. `back`: by the browser's own buttons, so that the page should look as it was left. */
 export function currentPlace() {
   return place;
@@ -49,6 +71,7 @@ export function keep(key = place.key) {
 
 /** Go to an address of this portal (with its root). `replace`: in place of where the reader is. */
 export function go(address, { replace = false } = {}) {
+  if (waits(() => go(address, { replace }))) return;
   leave();
   const state = { key: replace ? place.key : `${Date.now()}.${Math.random()}` };
   if (replace) window.history.replaceState(state, '', address);
@@ -75,6 +98,12 @@ export function startRouter() {
   window.history.scrollRestoration = 'manual';
   document.addEventListener('click', onClick);
   window.addEventListener('popstate', () => {
+    // The browser has gone already: put the page's own address back on top, one step from where it went.
+    const stay = () => window.history.pushState({ key: place.key }, '', root + place.path + place.query);
+    if (waits(() => window.history.back())) {
+      stay();
+      return;
+    }
     leave();
     arrive(true);
   });

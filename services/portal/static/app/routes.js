@@ -65,17 +65,47 @@ export const ROUTES = [
     open: true,
     load: () => import('../stories/page.js'),
   },
+  {
+    pattern: /^\/admin(?:\/([^/]+)(?:\/([^/]+))?)?\/?$/,
+    areas: ['admin'],
+    permission: null,
+    allowed: administers,
+    load: () => import('../admin/page.js'),
+  },
 ];
 
-/** The ways through the portal: [path, sentence, icon, permission, letter after `g`]. */
+/** What only those who administer may do; each of these has a page of the administration. */
+const ADMINISTERING = [
+  'view_user',
+  'view_group',
+  'view_permission',
+  'view_session',
+  'view_apikey',
+  'view_serviceaccount',
+  'view_entry',
+  'view_logentry',
+  'view_queue',
+  'view_worker',
+  'view_job',
+  'view_deadletter',
+  'view_setting',
+];
+
+/** Whether the administration is open to `user`: to staff, and to whoever may see something of it. */
+function administers(user) {
+  return user.staff || ADMINISTERING.some((permission) => user.permissions.includes(permission));
+}
+
+/** The ways through the portal: path, sentence, icon, who may take it, letter after `g`. */
 export const ENTRIES = [
   { path: '/studies', name: 'nav.studies', icon: 'studies', permission: 'view_dicomresult', key: 's' },
   { path: '/files', name: 'nav.files', icon: 'file', permission: 'view_dicomresult', key: 'f' },
   { path: '/upload', name: 'nav.upload', icon: 'upload', permission: 'add_dicomfile', key: 'u' },
   { path: '/shared', name: 'nav.shared', icon: 'share', permission: 'view_share', key: 'c' },
+  { path: '/admin', name: 'nav.admin', icon: 'admin', allowed: administers, key: 'a' },
 ];
 
 /** Those that `user` may take. */
 export function entriesOf(user) {
-  return ENTRIES.filter((entry) => user.permissions.includes(entry.permission));
+  return ENTRIES.filter((entry) => entry.allowed?.(user) ?? user.permissions.includes(entry.permission));
 }

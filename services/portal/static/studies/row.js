@@ -83,7 +83,7 @@ function Place({ study, user }) {
 /** The columns of the list, for this reader. */
 export function columnsFor(user) {
   return [
-    { name: 'patient', label: t('studies.patient'), sort: 'patient', class: 'cell-patient', cell: (study) => html`<${Patient} study=${study} />` },
+    { name: 'patient', label: t('studies.patient'), sort: 'patient', ascending: true, class: 'cell-patient', cell: (study) => html`<${Patient} study=${study} />` },
     { name: 'description', label: t('studies.study'), class: 'cell-study', cell: (study) => html`<${Description} study=${study} />` },
     {
       name: 'date',

@@ -8,8 +8,9 @@ import { useSelection } from './selection.js';
 import { drawnRows, movedBy } from './window.js';
 
 /**
- * @typedef {{name: string, label: string, cell: (row: any) => any, sort?: string, class?: string}} Column
- * `sort`: what the server calls it.
+ * @typedef {{name: string, label: string, cell: (row: any) => any, sort?: string, ascending?: boolean,
+ *   class?: string}} Column
+ * `sort`: what the server calls it; `ascending`: first from low to high.
  */
 
 /**
@@ -163,7 +164,8 @@ function Head({ column, sort, onSort }) {
   const mine = column.sort && sort.replace('-', '') === column.sort;
   const down = sort.startsWith('-');
   const order = down ? 'descending' : 'ascending';
-  const next = mine ? (down ? column.sort : `-${column.sort}`) : column.sort === 'patient' ? 'patient' : `-${column.sort}`;
+  const up = mine ? down : column.ascending;
+  const next = up ? column.sort : `-${column.sort}`;
   return html`<th scope="col" class=${column.class} aria-sort=${mine ? order : undefined}>
     ${column.sort && onSort
       ? html`<button type="button" class="grid-sort" title=${t('table.sort')} onClick=${() => onSort(next)}>

@@ -18,6 +18,7 @@ LAYERS = {
     "app": {"dicom", "ui"},
     "account": {"app", "ui"},
     "help": {"app", "ui"},
+    "admin": {"app", "ui"},
     "results": {"app", "dicom", "shares", "ui"},
     "shares": {"app", "dicom", "ui"},
     "stories": {"app", "dicom", "ui"},
@@ -81,6 +82,11 @@ def test_folders_import_only_what_lies_below_them(path: Path) -> None:
 def test_every_folder_has_its_layer() -> None:
     folders = {name_of(path).split("/")[0] for path in SCRIPTS}
     assert folders == set(LAYERS)
+
+
+def test_every_resource_of_the_administration_is_named() -> None:
+    named = re.findall(r"from '\./descriptors/([^']+)'", (STATIC / "admin/resources.js").read_text())
+    assert sorted(named) == sorted(path.name for path in (STATIC / "admin/descriptors").glob("*.js"))
 
 
 def test_every_sheet_is_linked_and_every_link_leads_somewhere() -> None:

@@ -1,0 +1,29 @@
+// What there is to administer, in the order of the start page. A new resource is its descriptor, its sentences, and a
+// line here.
+
+import { apiKeys } from './descriptors/api-keys.js';
+import { audit } from './descriptors/audit.js';
+import { files } from './descriptors/files.js';
+import { groups } from './descriptors/groups.js';
+import { links } from './descriptors/links.js';
+import { permissions } from './descriptors/permissions.js';
+import { results } from './descriptors/results.js';
+import { serviceAccounts } from './descriptors/service-accounts.js';
+import { sessions } from './descriptors/sessions.js';
+import { shares } from './descriptors/shares.js';
+import { users } from './descriptors/users.js';
+
+/** @type {import('./engine.js').Descriptor[]} */
+export const RESOURCES = [
+  files,
+  results,
+  users,
+  groups,
+  permissions,
+  sessions,
+  shares,
+  links,
+  apiKeys,
+  serviceAccounts,
+  audit,
+];

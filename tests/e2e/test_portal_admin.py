@@ -1,0 +1,155 @@
+"""The administration in Chromium: accounts, groups, permissions, recent actions, and who sees what."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.builders import ct_instance
+from tests.chromium import chromium
+from tests.e2e.conftest import System
+from tests.e2e.portal_page import WIDTHS, NewReader, Portal, readers, seen
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+SECRET = "four unrelated words here"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
+    yield from readers(browser, embedded_system)
+
+
+def rows(page: Page) -> list[str]:
+    return page.locator(".grid tbody tr[data-key]").all_inner_texts()
+
+
+def send(reader: Portal, name: str) -> None:
+    answer = reader.page.request.post(
+        f"{reader.url}/api/files?file_name={name}",
+        data=ct_instance(16, 16, seed=secrets.randbits(32)),
+        headers={"Content-Type": "application/dicom", "Origin": reader.url},
+    )
+    assert answer.status in (200, 201, 202), answer.text()
+
+
+def test_an_administrator_looks_after_people(new_reader: NewReader) -> None:
+    admin = new_reader("/", more=["--superuser"])
+    page, name = admin.page, f"nuria-{secrets.token_hex(3)}"
+    found = page.locator(".grid tbody tr[data-key]")
+    send(admin, f"{name}.dcm")
+
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Bienvenido al panel de administración")
+    expect(page.locator(".brand-name")).to_have_text("Sistema de procesamiento DICOM")
+    expect(page).to_have_title("Bienvenido al panel de administración · Sistema de procesamiento DICOM")
+
+    page.get_by_role("link", name="Añadir: Grupo").click()
+    page.get_by_label("Nombre", exact=True).fill(f"grupo {name}")
+    permissions = page.get_by_role("group", name="Permisos")
+    permissions.get_by_role("searchbox", name="Buscar en Permisos, Disponibles").fill("ver usuarios")
+    permissions.get_by_role("option", name="Ver usuarios view_user").click()
+    page.get_by_role("button", name="Guardar").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"grupo {name}")
+    expect(page.locator(".log-entries")).to_contain_text("Añadió")
+
+    admin.open("/admin/users/add")
+    page.get_by_label("Usuario", exact=True).fill(name)
+    page.get_by_label("Contraseña", exact=True).fill(SECRET[:5])
+    page.get_by_role("button", name="Guardar").click()
+    expect(page.get_by_label("Contraseña", exact=True)).to_be_focused()
+    expect(page.locator(".field-error")).to_contain_text("demasiado corta")
+    assert all("400" in trouble for trouble in admin.troubles)  # as the browser tells of what was refused
+    admin.troubles.clear()
+    page.get_by_label("Contraseña", exact=True).fill(SECRET)
+    page.get_by_label("Debe cambiar la contraseña al entrar").uncheck()
+    groups = page.get_by_role("group", name="Grupos")
+    groups.get_by_role("searchbox", name="Buscar en Grupos, Disponibles").fill(name)
+    groups.get_by_role("option", name=f"grupo {name}").click()
+    page.get_by_role("link", name="Usuarios").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Hay cambios sin guardar")
+    page.get_by_role("button", name="Seguir editando").click()
+    page.get_by_role("button", name="Guardar").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+
+    context = page.context.browser
+    assert context is not None
+    other = context.new_context(locale="es-ES")
+    theirs = other.new_page()
+    theirs.goto(f"{admin.url}/admin/users")
+    theirs.locator('[name="username"]').fill(name)
+    theirs.locator('[name="password"]').fill(SECRET)
+    theirs.keyboard.press("Enter")
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("Usuarios")
+    expect(theirs.get_by_role("link", name="Añadir")).to_have_count(0)
+
+    page.get_by_role("button", name="Desactivar").click()
+    page.get_by_role("dialog").get_by_role("button", name="Desactivar").click()
+    expect(page.get_by_label("Activo")).not_to_be_checked()
+    theirs.reload()
+    expect(theirs.locator('[name="username"]')).to_be_visible()
+    other.close()
+
+    admin.open("/admin/users")
+    page.get_by_role("searchbox", name=re.compile("Buscar: usuario")).fill(name)
+    expect(found).to_have_count(1)
+    expect(found).to_contain_text(f"grupo {name}")
+    for path in ("/admin/files", "/admin/results"):
+        admin.open(path)
+        page.get_by_role("searchbox", name=re.compile("Buscar: nombre del archivo")).fill(name)
+        expect(found).to_have_count(1)
+        expect(found).to_contain_text(f"{name}.dcm")
+        expect(found).to_contain_text(admin.username)
+    admin.open("/admin")
+    recent = page.get_by_role("region", name="Acciones recientes")
+    expect(recent.get_by_role("link", name=name, exact=True).first).to_be_visible()
+    expect(recent).to_contain_text("Activo")
+    assert admin.troubles == []
+
+
+PAGES = ("files", "results", "users", "groups", "permissions", "sessions", "shares", "links", "api-keys")
+PAGES_OF_MACHINES = ("service-accounts", "audit")
+
+
+@pytest.mark.browser_matrix
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("locale", "scheme"), [("es-ES", "light"), ("en-US", "dark")])
+def test_every_page_of_the_administration_is_accessible(
+    new_reader: NewReader, width: str, locale: str, scheme: str
+) -> None:
+    admin = new_reader("/admin", locale=locale, scheme=scheme, width=width, more=["--superuser"])
+    page, name = admin.page, f"{width}-{locale[:2]}-{scheme}"
+    send(admin, "one.dcm")
+    expect(page.locator(".admin-resource").first).to_be_visible()
+    seen(page, f"admin-{name}")
+    for path in (*PAGES, *PAGES_OF_MACHINES):
+        admin.open(f"/admin/{path}")
+        expect(page.locator(".grid tbody tr[data-key], .empty-state").first).to_be_visible()
+        seen(page, f"admin-{path}-{name}")
+    for path in ("users/add", "groups/add", "service-accounts/add"):
+        admin.open(f"/admin/{path}")
+        expect(page.locator(".picker-list li").first).to_be_visible()
+        seen(page, f"admin-{path.replace('/', '-')}-{name}")
+    admin.open("/admin/users")
+    page.locator(".grid tbody input").first.click()
+    expect(page.locator(".action-bar")).to_be_visible()
+    seen(page, f"admin-chosen-{name}")
+    page.locator(".grid tbody tr[data-key] a").first.click()
+    expect(page.locator(".log-entries, .admin p.quiet").first).to_be_visible()
+    page.locator(".page-actions .danger").first.click()
+    seen(page, f"admin-ask-{name}")
+    admin.open("/admin/audit")
+    page.locator(".grid tbody tr[data-key]").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    seen(page, f"admin-entry-{name}")
+    assert admin.troubles == []
