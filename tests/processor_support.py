@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +91,7 @@ class Processor:
         metrics.show(circuits)
         self.outcomes = Outcomes(bus, self.storage, metrics, kept=8)
         self.attempts = Attempts(self.storage)
-        residents = partial(resident, self.pool)
-        self.gate = WorkerGate(limits, read or Machine().read, residents, self.attempts, metrics)
+        self.gate = WorkerGate(limits, read or Machine().read, resident, self.attempts, metrics)
         self.under_way = UnderWay()
         self.handler = Received(
             self.outcomes,

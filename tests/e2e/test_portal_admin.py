@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.builders import ct_instance
 from tests.chromium import chromium
@@ -29,17 +29,16 @@ def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]
     yield from readers(browser, embedded_system)
 
 
-def rows(page: Page) -> list[str]:
-    return page.locator(".grid tbody tr[data-key]").all_inner_texts()
-
-
-def send(reader: Portal, name: str) -> None:
+def send(reader: Portal, name: str) -> str:
+    """One file by its name; its id."""
     answer = reader.page.request.post(
         f"{reader.url}/api/files?file_name={name}",
         data=ct_instance(16, 16, seed=secrets.randbits(32)),
         headers={"Content-Type": "application/dicom", "Origin": reader.url},
     )
     assert answer.status in (200, 201, 202), answer.text()
+    file_id: str = answer.json()["files"][0]["id"]
+    return file_id
 
 
 def test_an_administrator_looks_after_people(new_reader: NewReader) -> None:
@@ -115,6 +114,42 @@ def test_an_administrator_looks_after_people(new_reader: NewReader) -> None:
     expect(recent.get_by_role("link", name=name, exact=True).first).to_be_visible()
     expect(recent).to_contain_text("Activo")
     assert admin.troubles == []
+
+
+def test_an_auditor_reads_the_log_and_no_image(new_reader: NewReader) -> None:
+    sender = new_reader("/", called="sender")
+    file_id = send(sender, "theirs.dcm")
+    auditor = new_reader("/admin", called="auditor", more=["--group", "auditor"])
+    page, found = auditor.page, auditor.page.locator(".grid tbody tr[data-key]")
+    expect(page.locator(".admin-resource", has_text="Registro de auditoría")).to_be_visible()
+    expect(page.locator(".admin-resource", has_text="Archivos DICOM")).to_have_count(0)
+    expect(page.get_by_role("link", name=re.compile("^Añadir"))).to_have_count(0)
+
+    page.get_by_role("link", name="Registro de auditoría", exact=True).click()
+    search = page.get_by_role("searchbox", name=re.compile("Buscar: persona"))
+    search.fill(file_id)
+    expect(found.filter(has_text="upload_files")).to_have_count(1)
+    search.fill(sender.username)
+    expect(found.first).to_contain_text(sender.username)
+    found.filter(has_text="upload_files").click()
+    expect(page.get_by_role("dialog")).to_contain_text(file_id)
+    page.keyboard.press("Escape")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert len(lines) > 1
+    assert sum(file_id in line for line in lines) >= 1
+    assert auditor.troubles == []
+
+    for path in (
+        f"/api/results/{file_id}",
+        f"/api/results/{file_id}/thumbnail",
+        "/api/files",
+        "/api/studies",
+    ):
+        assert page.request.get(auditor.url + path).status in (403, 404), path
+    auditor.open("/admin/files")
+    expect(page.locator(".empty-state")).to_contain_text("view_dicomfile")
 
 
 PAGES = ("files", "results", "users", "groups", "permissions", "sessions", "shares", "links", "api-keys")

@@ -102,6 +102,21 @@ async def test_taking_the_log_along_is_itself_noted(admin: Api, sql: Connection)
     assert entry["actor"].startswith("user:")
 
 
+async def test_the_log_says_how_far_it_is_sealed_and_proved(admin: Api, sql: Connection) -> None:
+    await noted(sql, seen("user:7"))
+
+    async def proved() -> bool:
+        state = await admin.done("GET", "/audit/state")
+        return state["proved"] is not None
+
+    await eventually(proved)
+    state = await admin.done("GET", "/audit/state")
+    assert state["sealed"]["last_seq"] >= 1
+    assert state["proved"]["whole"] is True
+    assert state["proved"]["last_seq"] <= state["sealed"]["last_seq"]
+    assert state["waiting"] >= 0
+
+
 async def test_the_log_is_for_auditors(admin: Api, start_auth: Start) -> None:
     assert await Api(admin.client, "none").refused("GET", "/audit") == (401, "token-invalid")
     response = await admin.client.get("/api/auth/audit/export", headers=bearer("none"))

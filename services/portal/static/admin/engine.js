@@ -9,7 +9,8 @@ import { hasText, t } from '../app/i18n.js';
  * @typedef {{name: string, label?: string, sort?: string, ascending?: boolean, wide?: boolean, class?: string,
  *   cell: (row: any, context: Context) => any}} AdminColumn `sort`: the server's name; `wide`: away on narrow pages
  * @typedef {{name: string, label?: string, values?: string[], text?: (value: string) => string,
- *   load?: () => Promise<{value: string, label: string}[]>, typed?: 'text' | 'date'}} AdminFilter
+ *   load?: () => Promise<{value: string, label: string}[]>, typed?: 'text' | 'date', ask?: (value: string) => string}} AdminFilter
+ * `ask`: what the server is asked for it
  * @typedef {{value: string, label: string, hint?: string}} Choice
  * @typedef {{name: string, kind?: string, label?: string, required?: boolean, add?: boolean, change?: boolean, secret?: boolean,
  *   autocomplete?: string, start?: any, values?: string[], text?: (value: string) => string, load?: () => Promise<Choice[]>, numbers?: boolean,
@@ -34,6 +35,7 @@ import { hasText, t } from '../app/i18n.js';
  * @property {boolean} [local] the answer is whole: searched and sorted here
  * @property {(row: any) => string} [key]
  * @property {(row: any) => string} [title]
+ * @property {(q: string) => Promise<Record<string, string>>} [find] what the server is asked for a search, where one parameter is not enough
  * @property {(row: any) => string} [words] what is searched of a row, for `local`
  * @property {string} [search] the parameter that takes what is searched
  * @property {string} [sort] the order of the start

@@ -39,7 +39,7 @@ export function ListFilters({ descriptor, query, onChange }) {
     }));
   const typed = filters.filter((filter) => filter.typed);
   return html`<div class="admin-filters">
-    ${(descriptor.search || descriptor.local) &&
+    ${(descriptor.search || descriptor.find || descriptor.local) &&
     html`<${Search} descriptor=${descriptor} asked=${query.q} onSearch=${(q) => onChange({ ...query, cursor: '', q })} />`}
     ${filters.length > 0 &&
     html`<${FilterBar}

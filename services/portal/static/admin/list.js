@@ -18,7 +18,7 @@ import { ActionBar } from './actions.js';
 import { actionsFor, adminAddress, labelOf, may, nameOf, textOr } from './engine.js';
 import { Facts } from './facts.js';
 import { ListFilters } from './filters.js';
-import { addressQuery, listQuery, serverQuery } from './query.js';
+import { addressQuery, listQuery } from './query.js';
 import { AdminRows } from './rows.js';
 import { Trail } from './trail.js';
 
@@ -75,7 +75,7 @@ export function ListPage({ descriptor, work, place }) {
       ${about !== '' && html`<p class="quiet">${about}</p>`}
       ${list.total !== null && html`<p class="quiet">${t('admin.total', { count: list.total })}</p>`}
       <div class="page-actions">
-        <${Exports} descriptor=${descriptor} query=${query} user=${work.user} />
+        <${Exports} descriptor=${descriptor} asked=${list.asked} user=${work.user} />
         ${may(work.user, descriptor, 'add') &&
         html`<${LinkButton} label=${t('admin.add')} icon="add" kind="primary" href=${adminAddress(descriptor.name, 'add')} />`}
       </div>
@@ -118,8 +118,7 @@ export function ListPage({ descriptor, work, place }) {
   </div>`;
 }
 
-function Exports({ descriptor, query, user }) {
-  const { limit: _, cursor: __, sort: ___, ...asked } = /** @type {any} */ (serverQuery(descriptor, query));
+function Exports({ descriptor, asked: { cursor: _, sort: __, ...asked }, user }) {
   return (descriptor.exports ?? [])
     .filter(({ permission }) => user.permissions.includes(permission))
     .map(

@@ -35,7 +35,16 @@ export function addressQuery(descriptor, { q, sort, cursor, filters }) {
 export function serverQuery(descriptor, { q, sort, cursor, filters }) {
   if (descriptor.local) return {};
   const sorted = descriptor.columns.some((column) => column.sort);
-  return { ...descriptor.always, ...filters, ...(descriptor.search && q ? { [descriptor.search]: q } : {}), ...(sorted ? { sort } : {}), cursor };
+  const chosen = (descriptor.filters ?? [])
+    .filter(({ name }) => name in filters)
+    .map(({ name, ask = (value) => value }) => [name, ask(filters[name])]);
+  return {
+    ...descriptor.always,
+    ...Object.fromEntries(chosen),
+    ...(descriptor.search && q ? { [descriptor.search]: q } : {}),
+    ...(sorted ? { sort } : {}),
+    cursor,
+  };
 }
 
 const folded = (value) =>

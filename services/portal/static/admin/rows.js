@@ -23,7 +23,7 @@ export class AdminRows extends EventTarget {
     this.next = null;
     this.total = null;
     this.error = null;
-    this.answer = null; // whole, for what a page says beside its rows
+    this.asked = {}; // what the server was asked
     this.memory = {}; // the table's: which row is active
   }
 
@@ -35,13 +35,14 @@ export class AdminRows extends EventTarget {
     if (!quietly) Object.assign(this, { phase: 'loading', rows: [], next: null, total: null, error: null });
     this.#tell();
     try {
-      const asked = descriptor.local ? {} : { ...serverQuery(descriptor, query), limit: PAGE };
-      const answer = await request(withQuery(descriptor.path, asked), { signal });
+      const found = descriptor.find && query.q ? await descriptor.find(query.q) : {};
+      this.asked = { ...serverQuery(descriptor, query), ...found };
+      const answer = await request(withQuery(descriptor.path, descriptor.local ? {} : { ...this.asked, limit: PAGE }), { signal });
       const all = answer[descriptor.list];
       const rows = descriptor.local ? chosenHere(descriptor, all, query) : all;
       const total = descriptor.local ? rows.length : (answer.total ?? null);
       await this.#learnNames(rows, signal);
-      Object.assign(this, { phase: 'ready', rows, answer, total, next: answer.next_cursor ?? null, error: null });
+      Object.assign(this, { phase: 'ready', rows, total, next: answer.next_cursor ?? null, error: null });
     } catch (error) {
       if (error.name === 'AbortError') return;
       if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;

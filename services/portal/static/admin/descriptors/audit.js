@@ -3,6 +3,7 @@
 import { t } from '../../app/i18n.js';
 import { formatTime } from '../../app/format.js';
 import { html } from '../../ui/html.js';
+import { auditFilter, dayBegins } from '../audit-search.js';
 import { AuditState } from '../audit-state.js';
 import { badge, text, time } from '../cells.js';
 
@@ -23,6 +24,7 @@ export const audit = {
   permissions: { view: 'view_entry' },
   path: '/api/auth/audit',
   list: 'entries',
+  find: auditFilter,
   key: (row) => String(row.seq),
   title: (row) => `${row.seq}`,
   owners: (row) => ({ users: actorId(row.actor) }),
@@ -37,12 +39,9 @@ export const audit = {
   ],
   filters: [
     { name: 'ending', values: ['success', 'refused', 'error'], text: (value) => t(`auditEnding.${value}`) },
-    { name: 'actor', typed: 'text' },
     { name: 'action', typed: 'text' },
-    { name: 'object', typed: 'text' },
-    { name: 'study', typed: 'text' },
-    { name: 'from', typed: 'date' },
-    { name: 'to', typed: 'date' },
+    { name: 'from', typed: 'date', ask: (day) => dayBegins(day) },
+    { name: 'to', typed: 'date', ask: (day) => dayBegins(day, 1) },
   ],
   exports: [
     { name: 'csv', icon: 'download', permission: 'export_entry', href: '/api/auth/audit/export' },

@@ -2,7 +2,7 @@
 
 import { request } from '../../app/api.js';
 import { t } from '../../app/i18n.js';
-import { mark, object, text, time } from '../cells.js';
+import { badge, object, text, time } from '../cells.js';
 import { groupChoices, permissionChoices } from '../permission-names.js';
 import { adminAddress } from '../engine.js';
 
@@ -24,7 +24,11 @@ export const serviceAccounts = {
     { name: 'client_id', wide: true, class: 'cell-code', cell: (row) => text(row.client_id) },
     { name: 'method', wide: true, cell: (row) => t(`clientMethod.${row.method}`) },
     { name: 'groups', wide: true, cell: (row) => text(row.groups.join(', ')) },
-    { name: 'is_active', class: 'cell-narrow', cell: (row) => mark(row.is_active) },
+    {
+      name: 'is_active',
+      class: 'cell-narrow',
+      cell: (row) => badge(t(row.is_active ? 'admin.active' : 'admin.inactive'), row.is_active ? 'good' : 'quiet'),
+    },
     { name: 'last_used_at', wide: true, class: 'cell-time', cell: (row) => time(row.last_used_at) },
   ],
   fields: [

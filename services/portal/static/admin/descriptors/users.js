@@ -2,7 +2,7 @@
 
 import { request } from '../../app/api.js';
 import { t } from '../../app/i18n.js';
-import { mark, object, text, time } from '../cells.js';
+import { badge, mark, object, text, time } from '../cells.js';
 import { groupChoices, permissionChoices } from '../permission-names.js';
 
 const path = (row, rest = '') => `/api/auth/users/${row.id}${rest}`;
@@ -29,7 +29,11 @@ export const users = {
     { name: 'email', wide: true, cell: (row) => text(row.email) },
     { name: 'groups', wide: true, cell: (row) => text(row.groups.map(({ name }) => name).join(', ')) },
     { name: 'is_staff', wide: true, class: 'cell-narrow', cell: (row) => mark(row.is_staff || row.is_superuser) },
-    { name: 'is_active', class: 'cell-narrow', cell: (row) => mark(row.is_active) },
+    {
+      name: 'is_active',
+      class: 'cell-narrow',
+      cell: (row) => badge(t(row.is_active ? 'admin.active' : 'admin.inactive'), row.is_active ? 'good' : 'quiet'),
+    },
     { name: 'second_factor', wide: true, class: 'cell-narrow', cell: (row) => mark(row.second_factor) },
     { name: 'last_login', sort: 'last_login', wide: true, class: 'cell-time', cell: (row) => time(row.last_login) },
   ],
