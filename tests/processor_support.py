@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,8 @@ class Processor:
         metrics.show(circuits)
         self.outcomes = Outcomes(bus, self.storage, metrics, kept=8)
         self.attempts = Attempts(self.storage)
-        self.gate = WorkerGate(limits, read or Machine().read, resident, self.attempts, metrics)
+        residents = partial(resident, self.pool)
+        self.gate = WorkerGate(limits, read or Machine().read, residents, self.attempts, metrics)
         self.under_way = UnderWay()
         self.handler = Received(
             self.outcomes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import AsyncIterator
+from functools import partial
 
 from aiohttp import web
 
@@ -52,6 +53,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
             limits=AnalysisLimits(
                 max_frame_bytes=settings.max_frame_bytes, max_inflated_bytes=settings.max_inflated_bytes
             ),
+            files=settings.decoder_files,
         )
         usage = DecoderUsage(pool)
         telemetry.metrics.registry.register(usage)
@@ -59,7 +61,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         circuits = Circuits(settings.circuit_crashes, settings.circuit_seconds)
         metrics.show(circuits)
         attempts = Attempts(storage)
-        gate = WorkerGate(limits_of(settings), Machine().read, resident, attempts, metrics)
+        gate = WorkerGate(limits_of(settings), Machine().read, partial(resident, pool), attempts, metrics)
         under_way = UnderWay()
         worker = f"{socket.gethostname()}-{os.getpid()}"
         beats = app[BEATS] = Beats(

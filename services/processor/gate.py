@@ -16,8 +16,8 @@ from libs.common.events import FailureReason, WorkData
 from services.processor.admission.desk import ALWAYS_BYTES, Desk, Need
 from services.processor.admission.estimate import Estimates, Pixels, pixels_of
 from services.processor.admission.machine import Reading
+from services.processor.answers import Measured, Refused
 from services.processor.attempts import Attempts
-from services.processor.child import Measured, Refused
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outlook import GateLimits, Outlook
 

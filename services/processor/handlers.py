@@ -37,7 +37,7 @@ from libs.common.ids import ObjectKey, analysis_key, thumbnail_key
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry, current_traceparent
 from libs.dicom.measure.measures import METHOD_VERSION
-from services.processor.child import Measured, Refused
+from services.processor.answers import Measured, Refused
 from services.processor.circuit import Circuits
 from services.processor.gate import WorkerGate
 from services.processor.metrics import ProcessorMetrics, label_of

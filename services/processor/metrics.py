@@ -13,7 +13,7 @@ from libs.common.bus.contract import Delivery
 from libs.common.bus.lanes import DEFAULT_LANES, lane_class, lane_names
 from libs.common.events import EventData, FailureReason, FileFailed
 from libs.common.telemetry.metrics import SECONDS, preset
-from services.processor.child import Measured, Refused
+from services.processor.answers import Measured, Refused
 from services.processor.circuit import Circuits
 
 # The registered transfer syntaxes are few, but the header's value is the sender's: others share one label.

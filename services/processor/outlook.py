@@ -9,7 +9,7 @@ from services.processor.admission import budget
 from services.processor.admission.desk import ALWAYS_BYTES, Room
 from services.processor.admission.estimate import BASE_BYTES, Estimate
 from services.processor.admission.machine import Reading
-from services.processor.child import Measured, Refused
+from services.processor.answers import Measured, Refused
 
 IDLE_BYTES = 128 << 20
 """What a decoder takes idle, until less was seen."""

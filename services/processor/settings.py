@@ -61,6 +61,12 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
     decode_memory_bytes: int = Field(
         1024 * MIB, ge=256 * MIB, description="Private memory that one decoder process may take, in bytes."
     )
+    decoder_files: int = Field(
+        5000,
+        ge=1,
+        description="Files after which another decoder process takes the place of one: what a file did to it "
+        "ends with it.",
+    )
     memory_reserve_bytes: int = Field(
         256 * MIB,
         ge=0,

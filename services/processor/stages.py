@@ -14,7 +14,7 @@ from libs.common.bus.history import recall
 from libs.common.errors import DicomSystemError
 from libs.common.events import EarlierAttempt, Event, FileFailed, FileProcessed, Run
 from libs.common.ids import new_uuid
-from services.processor.child import Measured, Refused
+from services.processor.answers import Measured, Refused
 from services.processor.pool import DecoderCrashed, DecodeTimeout
 
 UNFORESEEN = "unforeseen"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 from collections.abc import Iterable
@@ -20,7 +19,7 @@ PROC = Path("/proc")
 
 
 class DecoderUsage(Collector):
-    """Prometheus metrics of a pool's decoders: this process's only `multiprocessing` children."""
+    """Prometheus metrics of a pool's decoders."""
 
     def __init__(self, pool: DecoderPool) -> None:
         """To be made before any file is measured: children that ended before do not count."""
@@ -31,7 +30,7 @@ class DecoderUsage(Collector):
     def collect(self) -> Iterable[Metric]:
         """CPU of those that ended (the kernel's sum) and of those that live; memory of the latter."""
         ended = _ended_seconds() - self._before
-        living = [_usage(child.pid) for child in multiprocessing.active_children()]
+        living = [_usage(pid) for pid in self._pool.pids]
         # One that ends in between is in neither sum for a moment; a counter must not go back for that.
         self._highest = max(self._highest, ended + sum(seconds for seconds, _ in living))
         pool = self._pool
@@ -58,9 +57,9 @@ class DecoderUsage(Collector):
         )
 
 
-def resident() -> list[int]:
+def resident(pool: DecoderPool) -> list[int]:
     """Resident bytes of each decoder process that lives."""
-    return [_usage(child.pid)[1] for child in multiprocessing.active_children()]
+    return [_usage(pid)[1] for pid in pool.pids]
 
 
 def _ended_seconds() -> float:
@@ -68,7 +67,7 @@ def _ended_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _usage(pid: int | None) -> tuple[float, int]:
+def _usage(pid: int) -> tuple[float, int]:
     """CPU seconds and resident bytes (proc(5): stat fields 14 and 15, statm field 2); 0 once it is gone."""
     try:
         fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from libs.common.ids import file_key, new_file_id
 from libs.common.storage import FileStorage
 from libs.dicom.measure.analysis import AnalysisLimits
 from libs.dicom.parse.header import HeaderLimits, read_header
-from services.processor.child import Measured, Refused, measure_object
+from services.processor.answers import Measured, Refused
+from services.processor.child import measure_object
 from services.processor.consumption import Consumption
 from tests.builders import (
     DEFLATED,
@@ -39,7 +41,8 @@ def measure(tmp_path: Path) -> Measure:
         key = file_key(new_file_id())
         await storage.put(key, content, trailer, durable=False)
         async with storage.child_access(key) as access:
-            return measure_object(access.path, access.data_key, AnalysisLimits())
+            descriptor = os.dup(access.descriptor)
+            return measure_object(descriptor, access.data_key, AnalysisLimits(), Consumption())
 
     return stored_and_measured
 
@@ -106,12 +109,14 @@ async def test_a_child_says_what_a_file_took_of_it(measure: Measure) -> None:
 def test_a_peak_is_told_once() -> None:
     """What a large file took is not told of the next one."""
     size = 100 << 20  # beyond what the allocator keeps
-    before = Consumption().peak_memory_bytes()
-    first = Consumption()
+    taken = Consumption()
+    before = taken.peak_memory_bytes()
+    taken.begin()
     held = bytearray(size)
-    assert first.peak_memory_bytes() >= before + size * 0.9
+    assert taken.peak_memory_bytes() >= before + size * 0.9
     del held
-    assert Consumption().peak_memory_bytes() < before + size * 0.5
+    taken.begin()
+    assert taken.peak_memory_bytes() < before + size * 0.5
 
 
 def test_where_no_peak_can_begin_anew_it_is_that_of_the_whole_life(

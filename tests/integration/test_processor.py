@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -55,7 +54,8 @@ class BadSectors(FullStorage):
     async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:
         async with super().child_access(key) as access:
             # The kernel answers EIO where nothing is mapped.
-            yield ChildAccess("/proc/self/mem", access.data_key)
+            with Path("/proc/self/mem").open("rb") as unreadable:
+                yield ChildAccess("/proc/self/mem", unreadable.fileno(), access.data_key)
 
 
 def is_failure(outcome: object, event: Event, reason: str, *, attempts: int) -> bool:
@@ -200,9 +200,8 @@ async def test_a_decoder_that_was_lost_once_fails_no_file(processor: Processor) 
         before = processor.value("processor_decoder_cpu_seconds_total")
         work = asyncio.create_task(processor.handle(large, attempt, attempts))
         await eventually(lambda: processor.value("processor_decoder_cpu_seconds_total") > before + 0.05, 20)
-        for child in multiprocessing.active_children():
-            assert child.pid is not None
-            os.kill(child.pid, signal.SIGKILL)
+        for pid in processor.pool.pids:
+            os.kill(pid, signal.SIGKILL)
         await work
 
     with pytest.raises(AttemptFailed) as failure:

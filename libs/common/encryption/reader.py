@@ -31,13 +31,17 @@ class ContainerFile:
 
     _descriptor = -1
 
-    def __init__(self, path: str | Path, unlock: Callable[[bytes], tuple[ContainerHeader, bytes]]) -> None:
-        """`unlock` turns the header block into header and data key.
+    def __init__(
+        self, file: str | Path | int, unlock: Callable[[bytes], tuple[ContainerHeader, bytes]]
+    ) -> None:
+        """`file` is a path, or an open descriptor that is its own from now on.
+
+        `unlock` turns the header block into header and data key.
 
         Raises ObjectNotFound, ObjectCorrupt and what `unlock` raises; other errors of the disk pass through.
         """
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = file if isinstance(file, int) else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise ObjectNotFound("There is no such object.") from error
         try:

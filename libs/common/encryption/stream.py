@@ -106,14 +106,17 @@ class SegmentReader(io.RawIOBase):
 
 
 class DecryptingReader(SegmentReader):
-    """A stored object's plaintext as a binary file, from the container's path and this object's data key.
+    """A stored object's plaintext as a binary file, from its container and this object's data key.
 
     Needs no keyring: it is made for the isolated child that decodes pixels.
     """
 
-    def __init__(self, path: str | Path, data_key: bytes) -> None:
-        """Read header and trailer only. Raises ObjectNotFound, ObjectCorrupt."""
-        container = ContainerFile(path, lambda block: (intact_header(block), data_key))
+    def __init__(self, file: str | Path | int, data_key: bytes) -> None:
+        """Read header and trailer only; `file` is a path, or a descriptor that is this reader's from now on.
+
+        Raises ObjectNotFound, ObjectCorrupt, ObjectUnreadable.
+        """
+        container = ContainerFile(file, lambda block: (intact_header(block), data_key))
         super().__init__(container.size, container.segment, container.close)
         self._trailer = container.trailer
 

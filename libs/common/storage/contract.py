@@ -39,9 +39,11 @@ def require_key(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ChildAccess:
-    """What an isolated process needs to read one object, and no other: `DecryptingReader(path, data_key)`."""
+    """What an isolated process needs to read one object, and no other: `DecryptingReader(file, data_key)`."""
 
     path: str
+    descriptor: int
+    """The same file, open for reading."""
     data_key: bytes = field(repr=False)
 
 
@@ -150,7 +152,7 @@ class Storage(Protocol):
         """
 
     def child_access(self, key: ObjectKey) -> AbstractAsyncContextManager[ChildAccess]:
-        """Path of the ciphertext and this object's data key; the path is good within the block only."""
+        """The ciphertext and this object's data key; path and descriptor are good within the block only."""
 
     async def delete(self, key: ObjectKey) -> None:
         """Remove for good; an object that is not there is no error."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -76,7 +77,11 @@ class FileStorage:
 
     @asynccontextmanager
     async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:
-        yield await self.run(self._child_access, key)  # the object itself: nothing to release
+        opened = await self.run(self._open_raw, key)
+        try:
+            yield ChildAccess(str(opened.path), opened.descriptor, opened.data_key)
+        finally:
+            opened.close()
 
     async def delete(self, key: ObjectKey) -> None:
         await self.run(self._delete, key)
@@ -140,15 +145,15 @@ class FileStorage:
         container.close()
         return container.trailer
 
-    def _child_access(self, key: ObjectKey) -> ChildAccess:
-        path = self._folder.path(key)
+    def _open_raw(self, key: ObjectKey) -> _Raw:
+        raw = _Raw(self._folder.path(key))
         try:
-            with path.open("rb", buffering=0) as file:
-                block = pread(file.fileno(), HEADER_BYTES, 0)
+            raw.open()
         except FileNotFoundError as error:
             self._folder.require()
             raise ObjectNotFound("There is no such object.") from error
-        return ChildAccess(str(path), unlock_object(key, block, self._keyring)[1])
+        raw.data_key = unlock_object(key, pread(raw.descriptor, HEADER_BYTES, 0), self._keyring)[1]
+        return raw
 
     def _delete(self, key: ObjectKey) -> None:
         path = self._folder.path(key)
@@ -164,6 +169,26 @@ class FileStorage:
             return True
         self._folder.require()
         return False
+
+
+class _Raw:
+    """A container that is only opened, for somebody else to read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.descriptor = -1
+        self.data_key = b""
+
+    def open(self) -> None:
+        self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def close(self) -> None:
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self.close()  # whoever waited for the opening may have been cancelled
 
 
 class _FileWriter:

@@ -102,7 +102,10 @@ class GridFSStorage:
                     ) from error
                 raise unavailable(error, str(self._spool_folder)) from error
             # Without a name of its own nothing is left of it when this process is killed.
-            yield ChildAccess(f"/proc/{os.getpid()}/fd/{spool.fileno()}", data_key)
+            path = f"/proc/{os.getpid()}/fd/{spool.fileno()}"
+            reading = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, reading)
+            yield ChildAccess(path, reading, data_key)
 
     async def delete(self, key: ObjectKey) -> None:
         require_key(key)

@@ -12,6 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from libs.dicom.parse.dicomjson import device_name
+from libs.isolation import process
 from services.processor import child
 
 PATIENT_ID = "00100020"
@@ -50,3 +51,5 @@ def _faulty(dicom: dict[str, Any]) -> str:
 
 
 vars(child)["device_name"] = _faulty
+# A decoder has no environment of its parent's.
+vars(process)["ENVIRONMENT"] = {**process.ENVIRONMENT, "PYTHONPATH": str(Path(__file__).parent)}

@@ -18,8 +18,8 @@ from libs.common.storage import FileStorage
 from libs.dicom.measure.analysis import Analysis
 from services.processor.admission.estimate import BASE_BYTES
 from services.processor.admission.machine import Reading
+from services.processor.answers import Measured, Refused
 from services.processor.attempts import Attempts
-from services.processor.child import Measured, Refused
 from services.processor.gate import WorkerGate
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outlook import GateLimits

@@ -1,0 +1,144 @@
+"""A child as its parent sees it: a process, a socket, and the calls that it was given."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from libs.isolation.calls import Call
+from libs.isolation.frames import Frame, Frames
+
+ROOT = Path(__file__).parents[2]
+"""Where `libs` and `services` lie."""
+ENVIRONMENT: Mapping[str, str] = {"OPENBLAS_NUM_THREADS": "1"}
+"""All that a child has of one. Its work has one thread, and each of a BLAS would cost it memory."""
+MOST_ANSWERED_BYTES = 64 << 20
+_READ_BYTES = 256 << 10
+
+
+class Child:
+    """One process. What it says is not trusted: whatever breaks the format ends it."""
+
+    def __init__(self) -> None:
+        """Start it; blocks for the few milliseconds until it is executed. Raises OSError."""
+        self._channel, theirs = socket.socketpair()
+        self._channel.setblocking(False)
+        with theirs:
+            try:
+                self._process = _executed(theirs)
+            except OSError:
+                self._channel.close()
+                raise
+        self.pid = self._process.pid
+        self.channel = self._channel.fileno()
+        self.ended = os.pidfd_open(self.pid)
+        """Readable once it has ended."""
+        self.started = False
+        """Whether it has said that it is ready."""
+        self.dismissed = False
+        self.lost = False
+        """Whether it was killed, or found dead."""
+        self.verdict: Exception | None = None
+        """Why, where that is known."""
+        self.unread = False
+        """Whether it has ended before it read all that it was sent."""
+        self.successor: Child | None = None
+        self.calls: deque[Call | None] = deque()
+        """Those that it was given, the first of which it works on; None: it was given to another one, too."""
+        self.given = 0
+        self.answered = 0
+        self.since = 0.0
+        """When it began the first of them, or its start."""
+        self.watched = -1
+        """How many it had answered when it was looked at last; -1: it did not work."""
+        self.cpu = 0.0
+        """CPU seconds that it had taken when this call was first looked at."""
+        self._frames = Frames(MOST_ANSWERED_BYTES)
+        self._clock = (~self.pid << 3) | 2  # CPU time of all threads of a process: clock_getcpuclockid(3)
+
+    @property
+    def open(self) -> bool:
+        """Whether it may be given calls."""
+        return self.started and not self.dismissed and not self.lost
+
+    def configure(self, configuration: bytes) -> None:
+        """Send the first frame."""
+        with contextlib.suppress(OSError):  # it is gone: `ended` tells that
+            self._channel.send(configuration)
+
+    def give(self, call: Call) -> None:
+        """Queue a call. Raises OSError where the child is gone, or does not read."""
+        descriptors = () if call.descriptor is None else (call.descriptor,)
+        if socket.send_fds(self._channel, [call.frame], descriptors) != len(call.frame):
+            raise BlockingIOError("the child does not read")
+        self.calls.append(call)
+        self.given += 1
+
+    def take_back(self) -> list[Call]:
+        """Calls behind the first, for other children; what it answers to them later counts for nothing."""
+        behind = [call for call in list(self.calls)[1:] if call is not None and call.wanted]
+        for place in range(1, len(self.calls)):
+            self.calls[place] = None
+        return behind
+
+    def received(self, *, all_of_it: bool = False) -> Iterator[Frame]:
+        """Frames that have come, by one read, or by as many as there is something for. Raises Malformed."""
+        while data := self._read():
+            yield from self._frames.feed(data)
+            if not all_of_it:
+                return
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its threads so far."""
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:  # it has ended
+            return 0.0
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.lost = True
+        self._process.kill()
+
+    def dismiss(self) -> None:
+        """Let it end once it has answered what it was given."""
+        self.dismissed = True
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_WR)
+
+    def reap(self) -> int:
+        """Exit code (negative: a signal) once it has ended; releases what belongs to it."""
+        self.lost = True
+        code = self._process.wait()
+        self._channel.close()
+        os.close(self.ended)
+        return code
+
+    def _read(self) -> bytes:
+        try:
+            return self._channel.recv(_READ_BYTES)
+        except ConnectionResetError:
+            self.unread = True
+            return b""
+        except OSError:  # nothing is there
+            return b""
+
+
+def _executed(channel: socket.socket) -> subprocess.Popen[bytes]:
+    """Executed anew: a forked copy would have this process's memory, and in it the keys."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-s", "-B", "-m", "libs.isolation.child", str(channel.fileno())],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        pass_fds=[channel.fileno()],
+        start_new_session=True,  # a terminal's Ctrl-C is the parent's alone
+    )
