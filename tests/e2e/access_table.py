@@ -158,6 +158,7 @@ TABLE = {
     "GET /api/results/facets": only(200, *SENDERS, *LINKS),
     "GET /api/results/{file_id}": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
     "GET /api/results/{file_id}/log": of_file(200, *SHOWN, hidden=SENDERS),
+    "GET /api/results/{file_id}/neighbours": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
     "GET /api/results/{file_id}/thumbnail": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
     "GET /api/results/{file_id}/frame-means": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
     "GET /api/results/{file_id}/file": of_file(

@@ -83,7 +83,7 @@ class Portal:
         """The line of one result in the list of files."""
         if urlsplit(self.page.url).path.endswith("/upload"):
             self.follow("/files")
-        return self.page.locator(".results tbody tr", has=self.page.get_by_text(name, exact=True))
+        return self.page.locator(".grid tbody tr", has=self.page.get_by_text(name, exact=True))
 
     def open_result(self, name: str) -> None:
         """Follow the list's link."""

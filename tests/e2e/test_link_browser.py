@@ -111,10 +111,10 @@ def test_a_link_with_a_password_shows_what_it_opens_until_it_is_taken_back(
     page.keyboard.press("Enter")
 
     expect(page).to_have_url(f"{maker.portal.url}/s/")
-    expect(page.locator(".results tbody tr")).to_have_count(1)
+    expect(page.locator(".grid tbody tr[data-key]")).to_have_count(1)
     expect(visitor.result_row("CT_small.dcm")).to_have_attribute("data-state", "processed")
     expect(page.locator(".live-mark")).to_have_attribute("data-status", "on")
-    expect(page.locator(".results img")).not_to_have_js_property("naturalWidth", 0)
+    expect(page.locator(".grid img")).not_to_have_js_property("naturalWidth", 0)
     expect(page.locator('[data-counter="processed"] .counter-number')).to_have_text("1")
     expect(page.locator(".drop-zone")).to_have_count(0)
     expect(page.locator(".link-notice")).to_contain_text("descargarlo")
@@ -124,9 +124,9 @@ def test_a_link_with_a_password_shows_what_it_opens_until_it_is_taken_back(
     stored = page.evaluate("JSON.stringify([localStorage, sessionStorage])")
     assert link["token"] not in stored
 
-    page.get_by_label("Modalidad").fill("mr")
-    expect(page.locator(".results tbody tr")).to_have_count(0)
-    expect(page).to_have_url(re.compile(r"/s/\?modality=mr$"))
+    page.get_by_role("searchbox", name="Buscar archivos").fill("mr_small")
+    expect(page.locator(".grid tbody tr[data-key]")).to_have_count(0)
+    expect(page).to_have_url(re.compile(r"/s/\?q=mr_small$"))
     page.reload()
     page.get_by_role("button", name="Quitar filtros").first.click()
     visitor.open_result("CT_small.dcm")
@@ -187,7 +187,7 @@ def test_whoever_is_signed_in_sees_on_the_links_page_what_it_opens(
     page = reader.page
     page.goto(f"{maker.portal.url}/s/{link['token']}")
     expect(reader.result_row("MR_small.dcm")).to_have_count(1)
-    expect(page.locator(".results tbody tr")).to_have_count(1)
+    expect(page.locator(".grid tbody tr[data-key]")).to_have_count(1)
     expect(page.locator(".account")).to_have_count(0)
     page.get_by_role("button", name="EN", exact=True).click()
     until = datetime.fromisoformat(link["expires_at"]).astimezone(UTC)

@@ -76,7 +76,7 @@ def test_keys_lead_to_pages_and_regions_and_stay_out_of_fields(new_reader: NewRe
     expect(page.locator(".drop-zone")).to_be_visible()
     page.keyboard.press("g")
     page.keyboard.press("f")
-    page.get_by_label("Equipo").fill("g f ?")
+    page.get_by_role("searchbox", name="Buscar archivos").fill("g f ?")
     expect(page.get_by_role("dialog")).to_have_count(0)
     for region in ("header", ".site-nav", "main", "header"):
         page.keyboard.press("F6")

@@ -133,6 +133,9 @@ async def test_nothing_to_do_is_done_at_once(results: Results) -> None:
         ({"collection": "user:9"}, set()),
         ({"owner": 7}, {"mine", "scan"}),
         ({"study": "1.2.3"}, {"mine", "scan", "group"}),
+        ({"studies": ["1.2.3", "1.2.4"]}, {"mine", "scan", "group"}),
+        ({"studies": ["1.2.4"]}, set()),
+        ({"studies": ["1.2.3"], "collection": "group:4"}, {"group"}),
         ({"from": "2099-01-01"}, set()),
         ({"to": "2099-01-01"}, {"mine", "scan", "group"}),
         ({"device": "nothing"}, set()),
@@ -183,6 +186,8 @@ async def test_an_action_is_shown_to_who_began_it_and_its_words_to_nobody_else(r
         {"action": "retry", "ids": [str(uuid4())], "where": {}},
         {"action": "retry", "where": {"collections": ["user:9"]}},
         {"action": "retry", "where": {"state": "processed"}},
+        {"action": "retry", "where": {"studies": []}},
+        {"action": "retry", "where": {"studies": ["1.2"] * 501}},
         {"action": "retry", "where": {"q": "\u0000"}},
     ],
 )

@@ -73,7 +73,7 @@ async def test_counts_are_those_of_the_callers_collections(
 
 
 @pytest.mark.parametrize("user", VISIBLE)
-@pytest.mark.parametrize("part", ["", "/file", "/thumbnail", "/frame-means"])
+@pytest.mark.parametrize("part", ["", "/file", "/thumbnail", "/frame-means", "/neighbours"])
 async def test_a_result_and_its_objects_are_there_or_unknown(
     results: Results, placed: dict[str, str], user: int, part: str
 ) -> None:

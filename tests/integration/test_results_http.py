@@ -49,6 +49,7 @@ PATHS = [
     "/api/results/{}/thumbnail",
     "/api/results/{}/file",
     "/api/results/{}/frame-means",
+    "/api/results/{}/neighbours",
     "/api/shares",
     "/api/changes",
     "/api/events",
@@ -355,6 +356,36 @@ async def test_means_by_frame_come_with_the_statistics_or_from_their_object(resu
         assert (await response.json())["frame_means"] == means
     assert (await results.json(f"/api/results/{many}"))["statistics"]["frame_means_stored"] is True
     await results.json(f"/api/results/{many}/frame-means", STRANGER, 404)
+
+
+async def test_neighbours_are_those_of_the_series_that_the_caller_sees(
+    results: Results, database_url: str
+) -> None:
+    mine = [await results.upload() for _ in range(4)]
+    theirs, elsewhere = (
+        await results.upload(received(owner_id=STRANGER)),
+        await results.upload(received(series_instance_uid="1.2.9")),
+    )
+    connection = await asyncpg.connect(database_url)
+    for file_id, number in zip(mine, (3, 1, None, 2), strict=True):
+        await connection.execute(
+            "UPDATE results.upload_dicomresult SET instance_number = $2 WHERE file_id = $1", file_id, number
+        )
+    await connection.execute(
+        "UPDATE results.upload_dicomresult SET image_position = NULL, image_orientation = NULL"
+    )
+    await connection.close()
+    third, first, last, second = map(str, mine)
+
+    async def asked(file_id: Any, user: int = OWNER) -> tuple[Any, ...]:
+        return tuple((await results.json(f"/api/results/{file_id}/neighbours", user)).values())
+
+    assert await asked(first) == (1, 4, None, second)
+    assert await asked(third) == (3, 4, second, last)
+    assert await asked(last) == (4, 4, third, None)
+    assert await asked(first, STAFF) == (1, 4, None, second), "of the same collection alone"
+    assert await asked(theirs, STRANGER) == (1, 1, None, None)
+    assert await asked(elsewhere) == (1, 1, None, None)
 
 
 async def test_what_has_no_means_by_frame_says_so(results: Results, file_id: UUID) -> None:

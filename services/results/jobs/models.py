@@ -55,6 +55,7 @@ class ActionFilter(JobFilter):
     files: int | None = Field(None, description="So many were named; all are asked for already")
     collections: tuple[str, ...] | None = Field(None, description="None: all there are")
     owner: int | None = None
+    studies: tuple[str, ...] | None = None
     part_of_device: Text | None = None
     q: Text | None = None
 
@@ -68,6 +69,9 @@ class ActionQuery(BaseModel):
     collection: str | None = Field(None, pattern=COLLECTION_PATTERN)
     modality: Text | None = None
     study: Text | None = Field(None, description="Study Instance UID")
+    studies: tuple[Text, ...] | None = Field(
+        None, min_length=1, max_length=500, description="Study Instance UIDs: of one of these"
+    )
     series: Text | None = Field(None, description="Series Instance UID")
     device: Text | None = Field(None, description="Part of the device name, in any case")
     owner: int | None = Field(None, ge=1, le=2**63 - 1, description="Who sent it")

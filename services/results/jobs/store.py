@@ -239,6 +239,8 @@ def _of_action(where: ActionFilter, parameters: Parameters) -> list[str]:
         found.append(f"collection = ANY ({parameters.add(where.collections)}::text[])")
     if where.owner is not None:
         found.append(f"owner_id = {parameters.add(where.owner)}")
+    if where.studies is not None:
+        found.append(f"study_instance_uid = ANY ({parameters.add(where.studies)}::text[])")
     if where.part_of_device is not None:
         found.append(f"lower(device_name) LIKE lower({parameters.add(contains(where.part_of_device))})")
     meanings = [" AND ".join(meaning) for meaning in meanings_of(parameters, where.q) if meaning]

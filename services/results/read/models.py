@@ -136,6 +136,18 @@ class ProcessingLog(BaseModel):
     attempts: list[LoggedAttempt]
 
 
+class Neighbours(BaseModel):
+    """Where a file lies among the images of its series that the caller sees.
+
+    They are ordered along the normal where all lie in parallel planes, else by instance number.
+    """
+
+    position: int | None = Field(description="From 1; null for a file of no series, or that does not stand")
+    count: int
+    previous: UUID | None = Field(description="The file before; null at the beginning")
+    next: UUID | None
+
+
 class FrameMeans(BaseModel):
     """The mean of the stored values of every frame, in order; null where a frame has none."""
 

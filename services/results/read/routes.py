@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+from uuid import UUID
+
 import orjson
 from aiohttp import web
 
@@ -20,6 +24,7 @@ from services.results.read.downloads import get_file, get_frame_means, get_thumb
 from services.results.read.models import (
     Facets,
     FrameMeans,
+    Neighbours,
     ProcessingLog,
     Result,
     ResultFacts,
@@ -30,6 +35,7 @@ from services.results.read.models import (
     Summary,
     ThumbnailQuery,
 )
+from services.results.read.stack import StackedImage, in_order
 from services.results.read.visibility import parse_file_id, unknown
 
 
@@ -98,6 +104,31 @@ async def get_log(request: web.Request) -> web.Response:
     return json_response(ProcessingLog.model_validate({"attempts": [dict(row) for row in rows]}))
 
 
+async def get_neighbours(request: web.Request) -> web.Response:
+    """The files before and after one in its series."""
+    file_id, caller = parse_file_id(request.match_info["file_id"]), viewer(request)
+    async with request.app[DATABASE].connection() as connection:
+        if await queries.get_object(connection, file_id, caller) is None:
+            raise unknown()
+        rows = await queries.get_stack(connection, file_id, caller)
+    # Thousands are put in order: not on the loop.
+    found = await asyncio.to_thread(_neighbours, [tuple(row)[:4] for row in rows], file_id)
+    return json_response(found)
+
+
+def _neighbours(rows: list[tuple[Any, ...]], file_id: UUID) -> Neighbours:
+    ids = [image.file_id for image in in_order([StackedImage(*row) for row in rows])]
+    if file_id not in ids:
+        return Neighbours(position=None, count=len(ids), previous=None, next=None)
+    at = ids.index(file_id)
+    return Neighbours(
+        position=at + 1,
+        count=len(ids),
+        previous=ids[at - 1] if at > 0 else None,
+        next=ids[at + 1] if at + 1 < len(ids) else None,
+    )
+
+
 OPERATIONS = (
     Operation(
         "GET",
@@ -153,6 +184,18 @@ OPERATIONS = (
         response=ProcessingLog,
         problems=(NotFound,),
         permission="view_dicomresult",
+    ),
+    Operation(
+        "GET",
+        "/results/{file_id}/neighbours",
+        get_neighbours,
+        "The files before and after it in its series",
+        audited="refusals",
+        tag="results",
+        response=Neighbours,
+        problems=(NotFound,),
+        permission="view_dicomresult",
+        by_link=True,
     ),
     Operation(
         "GET",

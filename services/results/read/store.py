@@ -57,6 +57,23 @@ _GET_FRAME_MEANS = f"""
         coalesce(statistics -> 'frame_means_stored' = 'true', false) AS stored, collection, study_instance_uid
     FROM {_TABLE} AS file WHERE file_id = $1 AND {_SEEN}
 """
+STACK_MOST = 20_000
+"""Images of a series that are put in order."""
+# What stands of the series of a file, as far as the viewer sees it. OFFSET 0 keeps the planner from beginning
+# elsewhere.
+_STACK = f"""
+    SELECT file.file_id, file.instance_number, file.image_position, file.image_orientation, file.collection,
+        file.study_instance_uid, file.series_instance_uid
+    FROM (SELECT collection, study_instance_uid, series_instance_uid FROM {_TABLE} AS file
+        WHERE file_id = $1 AND {_SEEN}) AS one
+    CROSS JOIN LATERAL (
+        SELECT * FROM {_TABLE} AS file
+        WHERE file.series_instance_uid = one.series_instance_uid AND file.collection = one.collection
+        ORDER BY file.file_id DESC LIMIT {STACK_MOST} OFFSET 0
+    ) AS file
+    WHERE file.study_instance_uid = one.study_instance_uid AND file.state NOT IN ('superseded', 'erased')
+        AND {_SEEN}
+"""
 _COUNT = """
     SELECT state, sum(files)::bigint AS files FROM results.counter
     WHERE ($1::text[] IS NULL OR collection = ANY ($1)) GROUP BY state
@@ -301,6 +318,11 @@ async def get_attempts(connection: Connection, file_id: UUID, viewer: Viewer) ->
     """The attempts at a file, oldest first; None where there is no such file."""
     rows = await connection.fetch(_GET_ATTEMPTS, file_id, viewer.visible, viewer.grantees)
     return [row for row in rows if row["outcome"] is not None] if rows else None
+
+
+async def get_stack(connection: Connection, file_id: UUID, viewer: Viewer) -> list[asyncpg.Record]:
+    """The images of the series that a file is of, in no order; none where it is of none."""
+    return await connection.fetch(_STACK, file_id, viewer.visible, viewer.grantees)
 
 
 async def get_object(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:

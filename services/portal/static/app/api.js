@@ -107,8 +107,12 @@ export const resultPaths = (fileId) => {
   const base = `/api/results/${encodeURIComponent(fileId)}`;
   return {
     self: base,
-    thumbnail: addressed(`${base}/thumbnail`),
+    /** Longest side in pixels: 64, 128 or 256. */
+    thumbnail: (size) => addressed(`${base}/thumbnail?size=${size}`),
     file: addressed(`${base}/file`),
     frameMeans: `${base}/frame-means`,
+    log: `${base}/log`,
+    neighbours: `${base}/neighbours`,
+    retry: `${base}/retry`,
   };
 };

@@ -16,9 +16,9 @@ export function formatNumber(value, digits = 4) {
   return new Intl.NumberFormat(currentLanguage(), options).format(value);
 }
 
-/** A share of one as a percentage. */
-export function formatPercent(value) {
-  return new Intl.NumberFormat(currentLanguage(), { style: 'percent' }).format(value);
+/** A share of one as a percentage, with up to `digits` decimals. */
+export function formatPercent(value, digits = 0) {
+  return new Intl.NumberFormat(currentLanguage(), { style: 'percent', maximumFractionDigits: digits }).format(value);
 }
 
 /** Bytes in binary units, three significant digits. */
@@ -51,4 +51,18 @@ export function formatDay(text) {
   return new Intl.DateTimeFormat(currentLanguage(), { dateStyle: 'medium', timeZone: 'UTC' }).format(
     new Date(Date.UTC(year, month - 1, day)),
   );
+}
+
+/** How long something took: milliseconds below a second, then seconds, minutes, hours. */
+export function formatSeconds(seconds) {
+  const [value, unit] =
+    seconds < 1
+      ? [Math.round(seconds * 1000), 'millisecond']
+      : seconds < 120
+        ? [seconds, 'second']
+        : seconds < 7200
+          ? [seconds / 60, 'minute']
+          : [seconds / 3600, 'hour'];
+  const digits = unit !== 'millisecond' && value < 100 ? 1 : 0;
+  return new Intl.NumberFormat(currentLanguage(), { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: digits }).format(value);
 }

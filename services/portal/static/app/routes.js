@@ -15,10 +15,10 @@ export const ROUTES = [
     load: () => import('../studies/study-page.js'),
   },
   {
-    pattern: /^\/files$/,
+    pattern: /^\/files\/?$/,
     areas: ['results'],
     permission: 'view_dicomresult',
-    load: () => import('../results/files.js'),
+    load: () => import('../results/list-page.js'),
   },
   {
     pattern: /^\/upload$/,
@@ -37,6 +37,12 @@ export const ROUTES = [
     areas: ['shares'],
     permission: 'view_share',
     load: () => import('../shares/shared-page.js'),
+  },
+  {
+    pattern: /^\/compare$/,
+    areas: ['results'],
+    permission: 'view_dicomresult',
+    load: () => import('../results/compare-page.js'),
   },
   {
     pattern: /^\/account$/,

@@ -1,15 +1,30 @@
-// Names of the DICOM attributes (PS3.6), loaded when first needed.
+// Names of the DICOM attributes (PS3.6), and the usual ones in Spanish, loaded when first needed.
 
-let loading = null;
+const loading = new Map();
 
-/** Names by tag, e.g. {"00100010": "Patient's Name"}; empty when they cannot be had. */
-export function loadNames() {
-  loading ??= fetch(new URL('./attribute-names.json', import.meta.url)).then(
-    (response) => (response.ok ? response.json() : {}),
-    () => {
-      loading = null;
-      return {};
-    },
-  );
-  return loading;
+function load(file) {
+  if (!loading.has(file)) {
+    const names = fetch(new URL(file, import.meta.url)).then(
+      (response) => (response.ok ? response.json() : {}),
+      () => {
+        loading.delete(file);
+        return {};
+      },
+    );
+    loading.set(file, names);
+  }
+  return loading.get(file);
+}
+
+/**
+ * Names by tag, e.g. {"00100010": "Patient's Name"}; empty when they cannot be had. `local`: those of a language, which
+ * has only some; empty in English.
+ * @returns {Promise<{names: Record<string, string>, local: Record<string, string>}>}
+ */
+export async function loadNames(language) {
+  const [names, local] = await Promise.all([
+    load('./attribute-names.json'),
+    language === 'es' ? load('./attribute-names-es.json') : {},
+  ]);
+  return { names, local };
 }

@@ -27,7 +27,8 @@ function oneValue(value) {
 }
 
 /**
- * The lines of a dataset, depth first: {path, tag, vr, name, text, depth, items?} for an element,
+ * The lines of a dataset, depth first: {path, tag, vr, name, local, text, depth, items?} for an element (`local`: its
+ * name in the reader's language, where `words.local` has one),
  * {path, item, depth} for an item of a sequence. `isOpen(path)` decides which sequences are entered.
  */
 export function* lines(dataset, names, words, isOpen, depth = 0, prefix = '') {
@@ -41,6 +42,7 @@ export function* lines(dataset, names, words, isOpen, depth = 0, prefix = '') {
       tag,
       vr: element.vr ?? '',
       name: names[tag] ?? names[repeating(tag)] ?? '',
+      local: words.local?.[tag] ?? '',
       text: sequence ? '' : valueText(element, words),
       binary: BINARY.has(element.vr),
       depth,
@@ -65,15 +67,16 @@ export function matches(line, needle) {
   const digits = needle.replace(/[(),\s]/g, '');
   return (
     (/^[0-9a-f]{4,8}$/.test(digits) && line.tag.toLowerCase().includes(digits)) ||
-    (plain(needle) !== '' && plain(line.name).includes(plain(needle))) ||
+    (plain(needle) !== '' && [line.name, line.local].some((name) => plain(name).includes(plain(needle)))) ||
     line.text.toLowerCase().includes(needle)
   );
 }
 
-// Letters and digits only, without the genitive, so that "PatientName" finds "Patient's Name" too.
+// Letters and digits only, without accents and the genitive, so that "PatientName" finds "Patient's Name" too.
 function plain(name) {
   return name
     .toLowerCase()
+    .normalize('NFD')
     .replace(/['’]s\b/g, '')
     .replace(/[^\p{L}\p{N}]/gu, '');
 }

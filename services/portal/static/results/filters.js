@@ -1,169 +1,74 @@
-// What the list shows: the filter form, in step with the address bar.
+// Above the list of files: how many are in each state, a search, menus, and what is in force.
 
-import { withQuery } from '../app/api.js';
-import { button, el, icon } from '../ui/dom.js';
-import { setText } from '../app/i18n.js';
-import { rename } from '../app/router.js';
+import { set } from '../app/filter.js';
+import { nameOf, useNames } from '../app/directory.js';
+import { formatNumber } from '../app/format.js';
+import { t } from '../app/i18n.js';
+import { DateRange } from '../ui/date-range.js';
+import { FilterBar } from '../ui/filter-bar.js';
+import { html } from '../ui/html.js';
+import { chipsOf, oneOf, valuesOf } from '../ui/list-filters.js';
+import { SearchField } from '../ui/search-field.js';
+import { STATES, typed } from './filter.js';
 
-const NARROW = '(max-width: 40rem)'; // as in filters.css: the form folds away
-const TEXT_DELAY = 350;
-const FIELDS = ['q', 'state', 'modality', 'device', 'from', 'to'];
-const STATES = ['received', 'processed', 'failed', 'superseded'];
-const MODALITIES = [
-  'CR',
-  'CT',
-  'DX',
-  'ES',
-  'IO',
-  'IVUS',
-  'MG',
-  'MR',
-  'NM',
-  'OP',
-  'OT',
-  'PT',
-  'PX',
-  'RF',
-  'SC',
-  'SM',
-  'SR',
-  'US',
-  'XA',
-];
+const TONES = { received: 'pending', processed: 'good', failed: 'bad' };
 
-/** Events: `change` whenever the filters do; `values` are those in force, by field. */
-export class ResultsFilters extends EventTarget {
-  #inputs = {};
-  #timer = 0;
-  #form;
-  #inForce = el('span', { class: 'filters-in-force', hidden: true });
-  #reset = button('filter.reset', 'close', () => this.set({}));
-
-  /** `query`: the address bar's search string. After `signal`, what is still being typed counts no more. */
-  constructor(query, signal) {
-    super();
-    signal.addEventListener('abort', () => clearTimeout(this.#timer));
-    this.#build();
-    const given = new URLSearchParams(query);
-    for (const name of FIELDS) this.#inputs[name].value = given.get(name) ?? '';
-    this.#apply();
-    this.#fold(signal);
-  }
-
-  #build() {
-    this.#inputs = {
-      q: el('input', { type: 'search', i18nPlaceholder: 'filter.qHint', maxlength: 200 }),
-      state: el(
-        'select',
-        {},
-        el('option', { value: '', i18n: 'filter.anyState' }),
-        STATES.map((state) => el('option', { value: state, i18n: `state.${state}` })),
-      ),
-      modality: el('input', {
-        type: 'text',
-        list: 'modalities',
-        maxlength: 16,
-        size: 8,
-        autocapitalize: 'characters',
-      }),
-      device: el('input', { type: 'text', maxlength: 128 }),
-      from: el('input', { type: 'date' }),
-      to: el('input', { type: 'date' }),
-    };
-    this.#form = el(
-      'form',
-      {
-        class: 'filters',
-        role: 'search',
-        i18nLabel: 'filter.heading',
-        on: { submit: (event) => this.#submit(event) },
-      },
-      FIELDS.map((name) =>
-        el(
-          'label',
-          { class: `field field-${name}` },
-          el('span', { i18n: `filter.${name}` }),
-          this.#inputs[name],
-        ),
-      ),
-      el(
-        'datalist',
-        { id: 'modalities' },
-        MODALITIES.map((value) => el('option', { value })),
-      ),
-      this.#reset,
-      el(
-        'button',
-        { type: 'submit', class: 'visually-hidden' },
-        icon('search'),
-        el('span', { i18n: 'filter.apply' }),
-      ),
-    );
-    this.#form.addEventListener('input', (event) =>
-      this.#soon(event.target.matches('select') ? 0 : TEXT_DELAY),
-    );
-    this.element = el(
-      'details',
-      { class: 'filters-box' },
-      el('summary', {}, el('span', { i18n: 'filter.heading' }), ' ', this.#inForce),
-      this.#form,
-    );
-  }
-
-  // Wide pages always show the form; narrow ones show results first, and the form on demand.
-  #fold(signal) {
-    const narrow = window.matchMedia(NARROW);
-    const follow = () => {
-      this.element.open = !narrow.matches;
-    };
-    narrow.addEventListener('change', follow, { signal });
-    follow();
-  }
-
-  #submit(event) {
-    event.preventDefault();
-    this.#soon(0);
-  }
-
-  #soon(delay) {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#changed(), delay);
-  }
-
-  // What is being typed is no filter yet.
-  #apply() {
-    this.values = Object.fromEntries(FIELDS.map((name) => [name, this.#inputs[name].value.trim()]));
-    this.#reset.hidden = !this.active;
-    this.#inForce.hidden = !this.active;
-    setText(this.#inForce, 'filter.inForce', { count: Object.values(this.values).filter(Boolean).length });
-  }
-
-  #changed() {
-    this.#apply();
-    rename(withQuery(window.location.pathname, this.values));
-    this.dispatchEvent(new CustomEvent('change'));
-  }
-
-  /** Whether anything is filtered at all. */
-  get active() {
-    return Object.values(this.values).some(Boolean);
-  }
-
-  /** Replace all fields. */
-  set(values) {
-    for (const name of FIELDS) this.#inputs[name].value = values[name] ?? '';
-    this.#soon(0);
-  }
-
-  /** Query parameters of GET /api/results: the reader's local days as instants, the last one included. */
-  get parameters() {
-    const { from, to, modality, ...rest } = this.values;
-    return { ...rest, modality: modality.toUpperCase(), from: startOfDay(from, 0), to: startOfDay(to, 1) };
-  }
+/** @param {import('../ui/list-filters.js').Filtered & {staff: boolean, userId: number | undefined}} properties */
+export function FileFilters({ filter, facets, onChange, staff, userId }) {
+  const of = { filter, facets, onChange };
+  const owners = staff ? valuesOf(of, 'owner') : [];
+  useNames(owners.map((id) => `user:${id}`));
+  const owner = (id) => ownerName(Number(id), userId);
+  const menus = [
+    oneOf(of, 'state', t('list.state'), [...STATES, 'superseded'], (value) => t(`state.${value}`)),
+    oneOf(of, 'modality', t('list.modality'), valuesOf(of, 'modality')),
+    oneOf(of, 'device', t('list.device'), valuesOf(of, 'device')),
+    oneOf(of, 'owner', t('owner.heading'), owners, owner),
+  ].filter((menu) => menu.items.length > 0);
+  const chips = chipsOf(filter, onChange, { owner: (value) => t('chip.owner', { value: owner(value) }) });
+  const search = (text) => {
+    const { q: _, ...others } = filter;
+    const next = { ...others, ...typed(text) };
+    if (JSON.stringify(next) !== JSON.stringify(filter)) onChange(next);
+  };
+  return html`
+    <${Counters} filter=${filter} facets=${facets} onChange=${onChange} />
+    <div class="file-filters">
+      <${SearchField} label=${t('list.search')} hint=${t('list.searchHint')} value=${filter.q ?? ''} onSearch=${search} rest=${(text) => typed(text).q ?? ''} />
+      <${FilterBar} label=${t('filter.heading')} menus=${menus} chips=${chips} onReset=${() => onChange({})}>
+        <${DateRange}
+          label=${t('list.received')}
+          span=${filter.received ?? ''}
+          onChange=${(span) => onChange(set(filter, 'received', span))}
+        />
+      <//>
+    </div>
+  `;
 }
 
-function startOfDay(date, daysLater) {
-  if (!date) return '';
-  const [year, month, day] = date.split('-').map(Number);
-  return new Date(year, month - 1, day + daysLater).toISOString();
+/** Who has sent a file. */
+export function ownerName(id, userId) {
+  return id === userId ? t('owner.you') : (nameOf(`user:${id}`) ?? t('owner.other', { id: String(id) }));
+}
+
+/** How many of what the other filters find are in each state; each number is a filter too. */
+function Counters({ filter, facets, onChange }) {
+  const found = new Map((facets?.facets.state ?? []).map(({ value, count }) => [value, count]));
+  const of = (state) => (facets === null ? null : (found.get(state) ?? 0));
+  const total = facets === null ? null : STATES.reduce((sum, state) => sum + of(state), 0);
+  const one = (name, count, tone, state) =>
+    html`<button
+      type="button"
+      key=${name}
+      class=${`counter tone-${tone}`}
+      data-counter=${name}
+      aria-pressed=${String((filter.state ?? '') === state)}
+      onClick=${() => onChange(set(filter, 'state', state))}
+    >
+      <span class="counter-number">${formatNumber(count)}</span> <span class="counter-name">${t(`counters.${name}`)}</span>
+    </button>`;
+  return html`<div class="counters" role="group" aria-label=${t('counters.heading')}>
+    ${['received', 'processed', 'failed'].map((state) => one(state, of(state), TONES[state], state))}
+    ${one('total', total, 'quiet', '')}
+  </div>`;
 }

@@ -1,109 +1,72 @@
 // The numbers of a result, in the order a reader asks for them.
 
-import { el, isolated } from '../ui/dom.js';
 import { exactBytesParts, formatNumber } from '../app/format.js';
+import { t } from '../app/i18n.js';
+import { html } from '../ui/html.js';
 import { deviceName } from './row.js';
 
 const SCALARS = ['count', 'min', 'max', 'std', 'median', 'p01', 'p99', 'entropy'];
 const LONG = 12; // characters of a mean that fit in large print
-const WIDE = new Set([
-  'measures.device',
-  'measures.dataSize',
-  'measures.uploadSize',
-  'measures.modalityMean',
-]);
 
-/** The card of measures. */
-export function measuresSection(result) {
+/** What is told of a result: [name, text, exact number or undefined] each; what it does not have is left out. */
+export function measuresOf(result) {
   const statistics = result.statistics ?? {};
   const pixels = statistics.kind !== 'no-pixel-data';
-  return el(
-    'section',
-    { class: 'card', 'aria-labelledby': 'measures-heading' },
-    el('h2', { id: 'measures-heading', i18n: 'measures.heading' }),
-    !pixels && el('p', { class: 'notice', i18n: 'measures.noPixels' }),
-    pixels &&
-      !['failed', 'superseded'].includes(result.state) && // the notice above says what became of them
-      el(
-        'div',
-        { class: 'averages' },
-        average('before', result.average_before_normalization),
-        average('after', result.average_after_normalization),
-      ),
-    definitions([...facts(result, pixels), ...scalars(statistics), ...inContext(statistics)]),
-  );
-}
-
-function average(which, value) {
-  const text = formatNumber(value, which === 'after' ? 6 : 4);
-  return el(
-    'div',
-    { class: 'average', data: { average: which } },
-    el('span', { class: 'average-name', i18n: `measures.${which}` }),
-    el(
-      'span',
-      { class: `average-value number${text.length > LONG ? ' long' : ''}`, title: value ?? null },
-      text,
-    ),
-    el('span', { class: 'quiet', i18n: `measures.${which}Hint` }),
-  );
-}
-
-function facts(result, pixels) {
+  const { modality, padding, nonfinite, method_version: version } = statistics;
   const size = result.rows && result.columns ? `${result.columns} × ${result.rows}` : '—';
-  return [
-    ['measures.device', deviceName(result.device_name)],
-    ['measures.modality', result.modality ?? '—'],
-    pixels && ['measures.dimensions', number(size)],
-    pixels && ['measures.frames', number(formatNumber(result.frames))],
-    pixels && ['measures.dataSize', bytesOf(result.data_size)],
-    ['measures.uploadSize', bytesOf(result.size_bytes)],
-  ].filter(Boolean);
+  const exact = (value) => [formatNumber(value), value];
+  const rows = [
+    ['device', deviceName(result.device_name)],
+    ['modality', result.modality ?? '—'],
+    pixels && ['dimensions', size],
+    pixels && ['frames', ...exact(result.frames)],
+    pixels && ['dataSize', exactBytesParts(result.data_size), result.data_size],
+    ['uploadSize', exactBytesParts(result.size_bytes), result.size_bytes],
+    ...SCALARS.filter((name) => name in statistics).map((name) => [name, ...exact(statistics[name])]),
+    // What only some images have: units, padding, values that are no numbers.
+    modality && ['modalityMean', `${formatNumber(modality.mean)} ${modality.unit ?? ''}`.trim(), modality.mean],
+    padding && ['paddingCount', ...exact(padding.count)],
+    padding && ['paddingMean', ...exact(padding.mean_without)],
+    nonfinite > 0 && ['nonfinite', ...exact(nonfinite)],
+    version !== undefined && ['methodVersion', String(version)],
+  ];
+  return rows.filter(Boolean);
 }
 
-// A line may break between a size and its exact count, never inside either.
-function bytesOf(bytes) {
-  return exactBytesParts(bytes).flatMap((part, index) => (index > 0 ? [' ', number(part)] : [number(part)]));
+/** The card of measures. */
+export function Measures({ result }) {
+  const pixels = result.statistics?.kind !== 'no-pixel-data';
+  const measured = pixels && !['failed', 'superseded'].includes(result.state); // a notice says what became of them
+  return html`<section class="card" aria-labelledby="measures-heading">
+    <h2 id="measures-heading">${t('measures.heading')}</h2>
+    ${!pixels && html`<p class="notice">${t('measures.noPixels')}</p>`}
+    ${measured &&
+    html`<div class="averages">
+      <${Average} which="before" value=${result.average_before_normalization} />
+      <${Average} which="after" value=${result.average_after_normalization} />
+    </div>`}
+    <dl class="measures">
+      ${measuresOf(result).map(
+        ([name, text, value]) =>
+          html`<div key=${name}>
+            <dt>${t(`measures.${name}`)}</dt>
+            <dd data-measure=${name} title=${typeof value === 'number' ? value : undefined}><${Value} text=${text} /></dd>
+          </div>`,
+      )}
+    </dl>
+  </section>`;
 }
 
-function number(text, attributes = {}) {
-  return el('span', { class: 'number', ...attributes }, text);
+/** A line may break between a size and its exact count, never inside either. */
+export function Value({ text }) {
+  return [text].flat().map((part, index) => html`${index > 0 && ' '}<bdi class=${/\d/.test(part) ? 'number' : ''}>${part}</bdi>`);
 }
 
-function scalars(statistics) {
-  return SCALARS.filter((name) => name in statistics).map((name) => [
-    `measures.${name}`,
-    exact(statistics[name]),
-  ]);
-}
-
-// What only some images have: units, padding, values that are no numbers.
-function inContext({ modality, padding, nonfinite, method_version: version }) {
-  const unit = modality?.unit ? [' ', isolated(modality.unit)] : [];
-  return [
-    modality && ['measures.modalityMean', [exact(modality.mean), ...unit]],
-    padding && ['measures.paddingCount', exact(padding.count)],
-    padding && ['measures.paddingMean', exact(padding.mean_without)],
-    nonfinite > 0 && ['measures.nonfinite', exact(nonfinite)],
-    version !== undefined && ['measures.methodVersion', String(version)],
-  ].filter(Boolean);
-}
-
-function exact(value) {
-  return number(formatNumber(value), { title: value ?? null });
-}
-
-function definitions(entries) {
-  return el(
-    'dl',
-    { class: 'measures' },
-    entries.map(([key, value]) =>
-      el(
-        'div',
-        { class: WIDE.has(key) ? 'wide' : null },
-        el('dt', { i18n: key }),
-        el('dd', { data: { measure: key.replace('measures.', '') } }, value),
-      ),
-    ),
-  );
+function Average({ which, value }) {
+  const text = formatNumber(value, which === 'after' ? 6 : 4);
+  return html`<div class="average" data-average=${which}>
+    <span class="average-name">${t(`measures.${which}`)}</span>
+    <span class=${`average-value number${text.length > LONG ? ' long' : ''}`} title=${value ?? undefined}>${text}</span>
+    <span class="quiet">${t(`measures.${which}Hint`)}</span>
+  </div>`;
 }

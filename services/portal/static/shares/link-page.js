@@ -9,25 +9,21 @@ import { tokenInAddress, whoAddress } from '../app/link-mode.js';
 import { LiveChanges } from '../app/live.js';
 import { routeOf } from '../app/page.js';
 import { go } from '../app/router.js';
-import { retitle } from '../app/title.js';
-import { homeView } from '../results/home.js';
-import { resultView } from '../results/result.js';
+import { FileList } from '../results/list.js';
+import { View as ResultPage } from '../results/result-page.js';
 import { errorView, notFoundView } from '../ui/error-view.js';
 import { html } from '../ui/html.js';
 import { Mounted } from '../ui/mounted.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
 import { linkNotice, linkOverView, linkPasswordView } from './link-views.js';
 
-// Nothing is sent from here.
-const NO_UPLOADS = { busy: false, learn() {} };
-
 /** What is shown: a page of what the link opens (`work`), or a view in its place (`build`). */
 const NOTHING = { work: null, build: null };
 
 function opening(opened, close) {
   const permissions = opened.download ? ['view_dicomfile'] : [];
-  const panel = { element: linkNotice(opened, close), acceptDrops() {} };
-  return { user: { permissions }, live: new LiveChanges(() => true), uploads: { queue: NO_UPLOADS, panel } };
+  const notice = linkNotice(opened, close);
+  return { user: { permissions }, live: new LiveChanges(() => true), notice };
 }
 
 /** Exchange the token: afterwards it is neither in the address bar nor in the history. */
@@ -44,9 +40,14 @@ function known(error) {
 }
 
 const ROUTES = [
-  { pattern: /^\/s\/$/, view: (work) => (signal) => homeView(work, signal, { panel: work.uploads.panel, heading: 'link.heading' }) },
-  { pattern: /^\/s\/results\/([^/]+)$/, view: (work, id) => (signal) => resultView(work, id, signal, retitle) },
+  { pattern: /^\/s\/$/, View: List },
+  { pattern: /^\/s\/results\/([^/]+)$/, View: ResultPage },
 ];
+
+function List({ work, place }) {
+  const notice = html`<${Mounted} of=${work} build=${() => ({ element: work.notice })} />`;
+  return html`<${FileList} work=${work} place=${place} heading="link.heading" above=${notice} />`;
+}
 
 export function LinkApp() {
   useTexts();
@@ -105,6 +106,7 @@ function Shown({ shown: { work, build }, place }) {
   if (build !== null) return html`<${Mounted} key="instead" of=${build} build=${build} />`;
   if (work === null) return null;
   const found = routeOf(ROUTES, place.path);
-  const view = found === null ? notFoundView : /** @type {any} */ (found.route).view(work, ...found.parameters);
-  return html`<${Mounted} key=${place.path} of=${place.key} build=${view} />`;
+  if (found === null) return html`<${Mounted} key="none" of=${place.path} build=${notFoundView} />`;
+  const { View } = /** @type {any} */ (found.route);
+  return html`<${View} key=${place.path} work=${work} place=${place} parameters=${found.parameters} />`;
 }

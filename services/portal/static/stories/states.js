@@ -37,9 +37,8 @@ function Badges() {
 
 function Pictures() {
   return html`<div class="button-row">
-    <${Thumbnail} source=${new URL('../favicon.svg', import.meta.url).pathname} />
-    <${Thumbnail} source=${null} />
-    <${Thumbnail} source=${null} size="large" icon="studies" />
+    <${Thumbnail} file=${null} />
+    <${Thumbnail} file=${null} size="large" icon="studies" />
   </div>`;
 }
 

@@ -1,7 +1,7 @@
 // What a list says of a study.
 
 import { pageAddress } from '../app/addresses.js';
-import { resultPaths } from '../app/api.js';
+import { nameOf, useNames } from '../app/directory.js';
 import { formatDay, formatNumber, formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { ageAt } from '../dicom/dates.js';
@@ -9,6 +9,11 @@ import { personName } from '../dicom/person-name.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { Thumbnail } from '../ui/thumbnail.js';
+
+/** What tells one study of a list from another: the same UID may lie in several collections. */
+export function keyOf(study) {
+  return `${study.study_instance_uid} ${study.collection}`;
+}
 
 /** The page of one study; of the collection that the list showed. */
 export function studyAddress(study) {
@@ -46,7 +51,7 @@ export function StudyState({ study }) {
   return html`<span class="study-state">
     ${counts.map(
       ([state, icon, tone, count]) =>
-        html`<span class=${`badge tone-${tone}`} data-state=${state} title=${t(`studies.files.${state}`, { count })}>
+        html`<span class=${`badge tone-${tone}`} data-state=${state} title=${t(`stateCount.${state}`, { count })}>
           <${Icon} name=${icon} />${formatNumber(count)}<span class="visually-hidden"> ${t(`state.${state}`)}</span>
         </span>`,
     )}
@@ -54,9 +59,8 @@ export function StudyState({ study }) {
 }
 
 function Patient({ study }) {
-  const cover = study.cover_file_id && resultPaths(study.cover_file_id).thumbnail;
   return html`<div class="study-patient">
-    <${Thumbnail} source=${cover} icon="studies" />
+    <${Thumbnail} file=${study.cover_file_id} icon="studies" />
     <div class="study-names">
       <a href=${studyAddress(study)} data-route tabindex="-1" class="grid-link"><bdi>${patientName(study)}</bdi></a>
       <span class="quiet clip"><bdi>${patientFacts(study).join(' · ')}</bdi></span>
@@ -74,16 +78,22 @@ function Description({ study }) {
   </div>`;
 }
 
-function Place({ study, user }) {
-  if (study.collection === `user:${user.user_id}`) return html`<span class="clip">${t('studies.mine')}</span>`;
-  if (study.collection in user.collections) return html`<span class="clip">${t('studies.ofGroup')}</span>`;
-  return html`<span class="clip">${t('studies.shared')}</span>`;
+/** Where it lies, in the reader's words; `name`: of whose collection it is. */
+export function placeText(study, user, name) {
+  const { collection } = study;
+  if (collection === `user:${user.user_id}`) return t('studies.mine');
+  if (collection in user.collections) return name ?? t('studies.ofGroup');
+  if (user.permissions.includes('view_all_dicomresult')) return name === null ? collection : t('studies.of', { name });
+  return name === null ? t('studies.shared') : t('studies.sharedBy', { name });
 }
 
 /** The columns of the list, for this reader. */
-export function columnsFor(user) {
+export function useColumnsFor(user, listing) {
+  const places = new Set(listing.rows.map((study) => study.collection));
+  places.delete(`user:${user.user_id}`);
+  useNames([...places]);
   return [
-    { name: 'patient', label: t('studies.patient'), sort: 'patient', ascending: true, class: 'cell-patient', cell: (study) => html`<${Patient} study=${study} />` },
+    { name: 'patient', label: t('studies.patient'), fixed: true, sort: 'patient', ascending: true, class: 'cell-patient', cell: (study) => html`<${Patient} study=${study} />` },
     { name: 'description', label: t('studies.study'), class: 'cell-study', cell: (study) => html`<${Description} study=${study} />` },
     {
       name: 'date',
@@ -93,7 +103,7 @@ export function columnsFor(user) {
       cell: (study) => (study.study_date ? formatDay(study.study_date) : '—'),
     },
     { name: 'state', label: t('studies.state'), class: 'cell-state', cell: (study) => html`<${StudyState} study=${study} />` },
-    { name: 'place', label: t('studies.place'), class: 'cell-place', cell: (study) => html`<${Place} study=${study} user=${user} />` },
+    { name: 'place', label: t('studies.place'), class: 'cell-place', cell: (study) => html`<span class="clip">${placeText(study, user, nameOf(study.collection))}</span>` },
     {
       name: 'received',
       label: t('studies.received'),

@@ -1,6 +1,5 @@
 // The series of a study, side by side. Choosing one shows its files alone.
 
-import { resultPaths } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { html } from '../ui/html.js';
 import { Thumbnail } from '../ui/thumbnail.js';
@@ -28,7 +27,7 @@ function Card({ one, chosen, onChoose }) {
     aria-pressed=${String(uid === chosen)}
     onClick=${() => onChoose(uid)}
   >
-    <${Thumbnail} size="large" source=${one.cover_file_id && resultPaths(one.cover_file_id).thumbnail} />
+    <${Thumbnail} size="large" file=${one.cover_file_id} />
     <span class="series-text">
       <strong class="clip"><bdi>${one.series_description || number || t('series.unnamed')}</bdi></strong>
       <span class="quiet">

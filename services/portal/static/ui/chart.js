@@ -1,84 +1,59 @@
 // Small SVG charts: a filled outline over a scale, with a readout that mouse and arrow keys move.
 
-import { el, svg } from './dom.js';
+import { useState } from '../vendor/hooks.mjs';
+import { html } from './html.js';
+import { linkSheet } from './sheet.js';
+
+linkSheet(new URL('./chart.css', import.meta.url));
 
 const WIDTH = 1000; // user units; the picture is stretched to its frame
 const BASE = 200;
 const TOP = 4;
+const MOVES = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -16, PageUp: 16, Home: -Infinity, End: Infinity };
 
 /**
- * A `<figure>` of `heights` (0 to 1, left to right). `stepped` draws bars, else a line.
- * `ends` are the texts under both ends, `label` the description, `describe(index)` the readout.
+ * `heights` (0 to 1, left to right), as bars when `stepped`, else as a line. `ends` are the texts under both ends,
+ * `label` the description, `describe(index)` the readout.
+ * @param {{heights: number[], stepped: boolean, ends: string[], label: string, describe: (index: number) => string}} properties
  */
-export function chart({ heights, stepped, ends, label, describe }) {
-  const readout = el('output', { class: 'chart-readout' });
-  const cursor = svg('line', { class: 'chart-cursor', y1: TOP, y2: BASE, visibility: 'hidden' });
-  const picture = svg(
-    'svg',
-    { class: 'chart', viewBox: `0 0 ${WIDTH} ${BASE}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' },
-    svg('path', { class: stepped ? 'chart-bars' : 'chart-line', d: stepped ? bars(heights) : line(heights) }),
-    svg('line', { class: 'chart-axis', x1: 0, x2: WIDTH, y1: BASE, y2: BASE }),
-    cursor,
-  );
-  const slider = el(
-    'div',
-    {
-      class: 'chart-frame',
-      role: 'slider',
-      tabindex: 0,
-      'aria-label': label,
-      'aria-valuemin': 0,
-      'aria-valuemax': heights.length - 1,
-      'aria-valuenow': 0,
-    },
-    picture,
-  );
-  const show = (index) => {
-    const x = centre(index, heights.length, stepped);
-    cursor.setAttribute('x1', x);
-    cursor.setAttribute('x2', x);
-    cursor.setAttribute('visibility', 'visible');
-    readout.textContent = describe(index);
-    slider.setAttribute('aria-valuenow', index);
-    slider.setAttribute('aria-valuetext', readout.textContent);
+export function Chart({ heights, stepped, ends, label, describe }) {
+  const [at, setAt] = useState(/** @type {number | null} */ (null));
+  const count = heights.length;
+  const index = Math.min(at ?? 0, count - 1);
+  const show = (next) => setAt(Math.min(Math.max(next, 0), count - 1));
+  const onPointerMove = (event) => {
+    const box = event.currentTarget.getBoundingClientRect();
+    show(Math.floor(((event.clientX - box.left) / box.width) * count));
   };
-  slider.setAttribute('aria-valuetext', describe(0));
-  listen(slider, heights.length, show);
-  return el(
-    'div',
-    { class: 'chart-box' },
-    slider,
-    el(
-      'div',
-      { class: 'chart-ends' },
-      ends.map((end) => el('span', {}, end)),
-    ),
-    readout,
-  );
-}
-
-function listen(slider, count, show) {
-  const clamp = (index) => Math.min(Math.max(index, 0), count - 1);
-  const moves = {
-    ArrowLeft: -1,
-    ArrowDown: -1,
-    ArrowRight: 1,
-    ArrowUp: 1,
-    PageDown: -16,
-    PageUp: 16,
-    Home: -Infinity,
-    End: Infinity,
-  };
-  slider.addEventListener('pointermove', (event) => {
-    const box = slider.getBoundingClientRect();
-    show(clamp(Math.floor(((event.clientX - box.left) / box.width) * count)));
-  });
-  slider.addEventListener('focus', () => show(Number(slider.getAttribute('aria-valuenow'))));
-  slider.addEventListener('keydown', (event) => {
-    if (!(event.key in moves)) return;
+  const onKeyDown = (event) => {
+    if (!(event.key in MOVES)) return;
     event.preventDefault();
-    show(clamp(Number(slider.getAttribute('aria-valuenow')) + moves[event.key]));
-  });
+    show(index + MOVES[event.key]);
+  };
+  const x = centre(index, count, stepped);
+  return html`<div class="chart-box">
+    <div
+      class="chart-frame"
+      role="slider"
+      tabindex="0"
+      aria-label=${label}
+      aria-valuemin="0"
+      aria-valuemax=${count - 1}
+      aria-valuenow=${index}
+      aria-valuetext=${describe(index)}
+      onPointerMove=${onPointerMove}
+      onFocus=${() => show(index)}
+      onKeyDown=${onKeyDown}
+    >
+      <svg class="chart" viewBox=${`0 0 ${WIDTH} ${BASE}`} preserveAspectRatio="none" aria-hidden="true">
+        <path class=${stepped ? 'chart-bars' : 'chart-line'} d=${stepped ? bars(heights) : line(heights)} />
+        <line class="chart-axis" x1="0" x2=${WIDTH} y1=${BASE} y2=${BASE} />
+        ${at !== null && html`<line class="chart-cursor" x1=${x} x2=${x} y1=${TOP} y2=${BASE} />`}
+      </svg>
+    </div>
+    <div class="chart-ends">${ends.map((end) => html`<span>${end}</span>`)}</div>
+    <output class="chart-readout">${at === null ? '' : describe(index)}</output>
+  </div>`;
 }
 
 function centre(index, count, stepped) {
@@ -98,9 +73,6 @@ function bars(heights) {
 
 function line(heights) {
   return heights
-    .map(
-      (height, index) =>
-        `${index ? 'L' : 'M'}${centre(index, heights.length, false).toFixed(2)} ${y(height)}`,
-    )
+    .map((height, index) => `${index ? 'L' : 'M'}${centre(index, heights.length, false).toFixed(2)} ${y(height)}`)
     .join('');
 }

@@ -3,13 +3,13 @@
 import { announce } from '../app/announce.js';
 import { t } from '../app/i18n.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
-import { Button } from './button.js';
+import { Button, IconButton } from './button.js';
 import { html } from './html.js';
 
 const SAID = 4000; // milliseconds that the button says so
 
-/** @param {{text: string, label?: string}} properties */
-export function Copy({ text, label = t('copy.copy') }) {
+/** `quiet`: only its icon is seen. @param {{text: string, label?: string, quiet?: boolean}} properties */
+export function Copy({ text, label = t('copy.copy'), quiet = false }) {
   const [done, setDone] = useState(false);
   useEffect(() => {
     if (!done) return undefined;
@@ -22,5 +22,6 @@ export function Copy({ text, label = t('copy.copy') }) {
     announce(t('copy.done'));
     setDone(true);
   };
-  return html`<${Button} label=${done ? t('copy.done') : label} icon=${done ? 'check' : 'copy'} small onClick=${copy} />`;
+  const told = { label: done ? t('copy.done') : label, icon: done ? 'check' : 'copy', onClick: copy };
+  return quiet ? html`<${IconButton} class="copy" ...${told} />` : html`<${Button} small ...${told} />`;
 }

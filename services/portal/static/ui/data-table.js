@@ -1,34 +1,21 @@
 // The numbers behind a chart, built when somebody opens them.
 
-import { el } from './dom.js';
+import { useState } from '../vendor/hooks.mjs';
+import { html } from './html.js';
 
-/** A `<details>`; `rows()` gives arrays of texts, one per column key. */
-export function dataTable(summaryKey, columnKeys, rows) {
-  const details = el('details', { class: 'data-table' }, el('summary', { i18n: summaryKey }));
-  details.addEventListener(
-    'toggle',
-    () => {
-      const head = el(
-        'tr',
-        {},
-        columnKeys.map((key) => el('th', { scope: 'col', i18n: key })),
-      );
-      const body = rows().map((row) =>
-        el(
-          'tr',
-          {},
-          row.map((text) => el('td', {}, text)),
-        ),
-      );
-      details.append(
-        el(
-          'div',
-          { class: 'scroll', tabindex: 0, role: 'region', i18nLabel: summaryKey },
-          el('table', {}, el('thead', {}, head), el('tbody', {}, body)),
-        ),
-      );
-    },
-    { once: true },
-  );
-  return details;
+/** `rows()` gives arrays of texts, one for each of `columns`. */
+export function DataTable({ summary, columns, rows }) {
+  const [opened, setOpened] = useState(false);
+  return html`<details class="data-table" onToggle=${() => setOpened(true)}>
+    <summary>${summary}</summary>
+    ${opened &&
+    html`<div class="scroll" tabindex="0" role="region" aria-label=${summary}>
+      <table>
+        <thead>
+          <tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr>
+        </thead>
+        <tbody>${rows().map((row) => html`<tr>${row.map((text) => html`<td>${text}</td>`)}</tr>`)}</tbody>
+      </table>
+    </div>`}
+  </details>`;
 }

@@ -9,8 +9,8 @@ import { drawnRows, movedBy } from './window.js';
 
 /**
  * @typedef {{name: string, label: string, cell: (row: any) => any, sort?: string, ascending?: boolean,
- *   class?: string}} Column
- * `sort`: what the server calls it; `ascending`: first from low to high.
+ *   class?: string, fixed?: boolean}} Column
+ * `sort`: what the server calls it; `ascending`: first from low to high; `fixed`: always shown.
  */
 
 /**
@@ -19,7 +19,7 @@ import { drawnRows, movedBy } from './window.js';
  *   label: string, columns: Column[], rows: any[], keyOf: (row: any) => string, onOpen: (row: any) => void,
  *   sort?: string, onSort?: (sort: string) => void, onNearEnd?: () => void, onEnd?: () => Promise<any[]>,
  *   total?: number, rowHeight?: number, narrowHeight?: number, memory?: {active?: string, returning?: boolean},
- *   selected?: Set<string>, onSelect?: (keys: Set<string>) => void,
+ *   selected?: Set<string>, onSelect?: (keys: Set<string>) => void, stateOf?: (row: any) => string,
  * }} properties
  */
 export function Table({
@@ -38,6 +38,7 @@ export function Table({
   memory = {},
   selected = null,
   onSelect = null,
+  stateOf = null,
 }) {
   const body = useRef(/** @type {HTMLTableSectionElement} */ (null));
   const [view, setView] = useState({ top: 0, height: window.innerHeight, rowHeight });
@@ -66,9 +67,13 @@ export function Table({
   }, []);
 
   const count = rows.length;
-  const { first, end } = drawnRows({ count, rowHeight: view.rowHeight, top: view.top, viewHeight: view.height });
-  const found = rows.findIndex((row) => keyOf(row) === active);
+  const found = active === null ? -1 : rows.findIndex((row) => keyOf(row) === active);
   const at = Math.max(found, 0);
+  const seen = { count, rowHeight: view.rowHeight, top: view.top, viewHeight: view.height };
+  // The active row stays in the page wherever one scrolls: with it the focus would go.
+  const drawn = drawnRows({ ...seen, keep: found });
+  const [{ first: top, end }] = drawnRows(seen);
+  const stop = found < 0 ? top : found;
   useEffect(() => {
     if (end >= count - 20) onNearEnd();
   }, [end, count]);
@@ -106,7 +111,32 @@ export function Table({
     event.preventDefault();
   };
 
-  const rowsDrawn = rows.slice(first, end);
+  const line = (row, index) => {
+    const key = keyOf(row);
+    return html`<tr
+      key=${key}
+      data-key=${key}
+      data-state=${stateOf?.(row)}
+      aria-rowindex=${index + 2}
+      aria-selected=${selected === null ? undefined : String(selected.has(key))}
+      tabindex=${index === stop ? 0 : -1}
+      onFocus=${() => {
+        memory.active = key;
+        setActive(key);
+      }}
+      onClick=${(event) => !event.target.closest('a, button, input') && onOpen(row)}
+    >
+      ${selected !== null && html`<td class="grid-check">${choice.box(row, index)}</td>`}
+      ${columns.map((column) => html`<td key=${column.name} class=${column.class}>${column.cell(row)}</td>`)}
+    </tr>`;
+  };
+  const lines = drawn.flatMap(({ first, end: last }, part) => {
+    const above = part === 0 ? 0 : drawn[part - 1].end;
+    return [
+      html`<${Spacer} key=${`above-${part}`} height=${(first - above) * view.rowHeight} />`,
+      ...rows.slice(first, last).map((row, offset) => line(row, first + offset)),
+    ];
+  });
   return html`<table
     class=${`grid ${selected === null ? '' : 'selectable'}`}
     role="grid"
@@ -121,27 +151,8 @@ export function Table({
       </tr>
     </thead>
     <tbody ref=${body} onKeyDown=${onKey}>
-      <${Spacer} height=${first * view.rowHeight} />
-      ${rowsDrawn.map((row, offset) => {
-        const key = keyOf(row);
-        const index = first + offset;
-        return html`<tr
-          key=${key}
-          data-key=${key}
-          aria-rowindex=${index + 2}
-          aria-selected=${selected === null ? undefined : String(selected.has(key))}
-          tabindex=${index === at || (offset === 0 && (at < first || at >= end)) ? 0 : -1}
-          onFocus=${() => {
-            memory.active = key;
-            setActive(key);
-          }}
-          onClick=${(event) => !event.target.closest('a, button, input') && onOpen(row)}
-        >
-          ${selected !== null && html`<td class="grid-check">${choice.box(row, index)}</td>`}
-          ${columns.map((column) => html`<td key=${column.name} class=${column.class}>${column.cell(row)}</td>`)}
-        </tr>`;
-      })}
-      <${Spacer} height=${(count - end) * view.rowHeight} />
+      ${lines}
+      <${Spacer} height=${(count - drawn.at(-1).end) * view.rowHeight} />
     </tbody>
   </table>`;
 }

@@ -48,7 +48,7 @@ export function Files({ queue, outcome }) {
 
   const rows = rowsOf(queue.ledger, outcome);
   const { rowHeight } = view;
-  const { first, end } = drawnRows({ count: rows.length, rowHeight, top: view.top, viewHeight: view.height });
+  const [{ first, end }] = drawnRows({ count: rows.length, rowHeight, top: view.top, viewHeight: view.height });
   return html`<div class="upload-files" ref=${box} onScroll=${measure} role="region" aria-label=${t('upload.list')} tabindex="0">
     <ul class="uploads" role="list">
       <${Gap} height=${first * rowHeight} />

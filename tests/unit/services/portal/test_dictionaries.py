@@ -121,5 +121,9 @@ def test_the_names_of_dicom_attributes_are_those_of_the_standard() -> None:
     names: dict[str, str] = json.loads((STATIC / "dicom/attribute-names.json").read_text())
     known = {f"{tag:08X}": entry[2] for tag, entry in DicomDictionary.items() if entry[4]}
     assert {tag: name for tag, name in names.items() if "x" not in tag} == known
+    spanish: dict[str, str] = json.loads((STATIC / "dicom/attribute-names-es.json").read_text())
+    assert len(spanish) >= 200
+    assert spanish.keys() <= known.keys()
+    assert len(set(spanish.values())) == len(spanish)
     repeated = {tag: name for tag, name in names.items() if "x" in tag}
     assert repeated == {tag: RepeatersDictionary[tag][2] for tag in repeated}

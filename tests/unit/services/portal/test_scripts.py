@@ -51,14 +51,16 @@ def test_lines_of_a_header(page: Page) -> None:
             '60023000': { vr: 'OW' },
         };
         const names = { '00100010': "Patient's Name", '60xx3000': 'Overlay Data' };
-        const all = [...lines(dataset, names, { bulk: 'elsewhere' }, () => true)];
+        const words = { bulk: 'elsewhere', local: { '00100010': 'Nombre del paciente: línea' } };
+        const all = [...lines(dataset, names, words, () => true)];
         const found = (needle) => all.filter((line) => matches(line, needle)).map((line) => line.tag);
         return {
             texts: all.map(
                 (line) => line.item ?? `${formatTag(line.tag)} ${line.name} ${line.text}`.trim(),
             ),
             depths: all.map((line) => line.depth),
-            found: ['(0010,0010)', 'patient name', 'patientname', "patient's", "'", 'a^b', '1.2'].map(found),
+            found: ['(0010,0010)', 'patient name', 'patientname', "patient's", "'", 'a^b', '1.2', 'linea']
+                .map(found),
         };
         """,
     )
@@ -72,7 +74,7 @@ def test_lines_of_a_header(page: Page) -> None:
         "(7FE0,0010)  elsewhere",
     ]
     assert lines["depths"] == [0, 1, 2, 0, 0, 0, 0]
-    assert lines["found"] == [["00100010"]] * 4 + [[], ["00100010"], ["00081155"]]
+    assert lines["found"] == [["00100010"]] * 4 + [[], ["00100010"], ["00081155"], ["00100010"]]
 
 
 def test_numbers_and_sizes_follow_the_language(page: Page) -> None:
@@ -87,7 +89,7 @@ def test_numbers_and_sizes_follow_the_language(page: Page) -> None:
             await useLanguage(language);
             shown[language] = [
                 formatNumber(12345.678901), formatNumber(null), formatNumber(0.00000012), formatBytes(0),
-                formatBytes(1536), t('list.loaded', { count: 1 }), t('list.loaded', { count: 2 }),
+                formatBytes(1536), t('list.found', { count: 1 }), t('list.found', { count: 2 }),
                 t('no.such.key'),
             ];
         }
@@ -100,26 +102,202 @@ def test_numbers_and_sizes_follow_the_language(page: Page) -> None:
         "1.2E-7",
         "0 B",
         "1.5 KiB",
-        "1 result loaded.",
-        "2 results loaded.",
+        "1 file found.",
+        "2 files found.",
         "no.such.key",
     ]
     assert shown["es"][:5] == ["12.345,6789", "—", "1,2E-7", "0 B", "1,5 KiB"]
 
 
-def test_the_local_day_is_asked_for_as_instants(page: Page) -> None:
-    parameters = run(
+def test_spans_of_days_are_asked_for_by_the_readers_clock(page: Page) -> None:
+    days, moments, asked = run(
         page,
         """
-        const { ResultsFilters } = await import('/results/filters.js');
-        const query = '?from=2026-03-01&to=2026-03-31&modality=ct';
-        const filters = new ResultsFilters(query, new AbortController().signal);
-        const { from, to, modality } = filters.parameters;
-        const [first, end] = [new Date(from), new Date(to)];
-        return [modality, first.getDate(), first.getHours(), end.getDate(), from.at(-1)];
+        const { daysOf, momentsOf, spanOf } = await import('/app/spans.js');
+        const now = new Date(2026, 2, 1, 15, 30);
+        const spans = ['today', 'yesterday', '7d', '2026-01-31', '2026-01-01..', '..2026-01-31', '..', 'x',
+            '0d', 'a..b', '2026-01-01..2026-01-02..2026-01-03'];
+        const { from, to } = momentsOf('2026-03-01..2026-03-31', now);
+        const files = await import('/results/filter.js');
+        const studies = await import('/studies/filter.js');
+        const filter = { modality: 'CT', received: 'yesterday' };
+        return [
+            [...spans.map((span) => daysOf(span, now)), spanOf('', ''), spanOf('', '2026-01-01')],
+            [new Date(from).getDate(), new Date(from).getHours(), new Date(to).getDate(), from.at(-1)],
+            [files.parametersOf(filter, now), studies.parametersOf({ ...filter, date: '7d' }, now)],
+        ];
         """,
     )
-    assert parameters == ["CT", 1, 0, 1, "Z"]
+    assert days == [
+        {"from": "2026-03-01", "to": "2026-03-01"},
+        {"from": "2026-02-28", "to": "2026-02-28"},
+        {"from": "2026-02-23", "to": ""},
+        {"from": "2026-01-31", "to": "2026-01-31"},
+        {"from": "2026-01-01", "to": ""},
+        {"from": "", "to": "2026-01-31"},
+        *[None] * 5,
+        "",
+        "..2026-01-01",
+    ]
+    assert moments == [1, 0, 1, "Z"]
+    files, studies = asked
+    assert files["modality"] == "CT"
+    assert files["from"] < files["to"]
+    assert studies["received"] == f"{files['from']}..{files['to']}"
+    assert (studies["study_from"], studies["study_to"]) == ("2026-02-23", "")
+
+
+ROWS = """
+    const { Listing } = await import('/app/listing.js');
+    const answers = {};
+    const asked = [];
+    let all = Array.from({ length: 130 }, (_, at) => ({ id: 130 - at, state: 'received' }));
+    window.fetch = async (path) => {
+        const url = new URL(path, location);
+        if (url.pathname.endsWith('/facets'))
+            return Response.json({ total: all.length, complete: true, facets: {} });
+        asked.push(url.search);
+        const limit = Number(url.searchParams.get('limit'));
+        const after = Number(url.searchParams.get('cursor') ?? Infinity);
+        const rest = all.filter((row) => row.id < after);
+        const next_cursor = rest.length > limit ? String(rest[limit - 1].id) : null;
+        return Response.json({ rows: rest.slice(0, limit), next_cursor });
+    };
+    const of = { path: '/rows', items: 'rows', keyOf: (row) => String(row.id), filter: {}, sort: '-id' };
+    const listing = new Listing({ ...of, parameters: (filter) => filter });
+    const at = (id) => listing.rows.find((row) => row.id === id)?.state;
+"""
+
+
+def test_changed_rows_are_asked_for_anew_wherever_they_are(page: Page) -> None:
+    states, asked, fresh, shown = run(
+        page,
+        ROWS
+        + """
+        await listing.load();
+        await listing.more();
+        await listing.more();
+        all = all.filter((row) => row.id !== 25);
+        all[all.findIndex((row) => row.id === 20)] = { id: 20, state: 'processed' };
+        all.unshift({ id: 131, state: 'received' });
+        asked.length = 0;
+        await listing.refresh(new Set(['20', '131']), () => false);
+        const states = [listing.rows.length, at(20), at(25), at(131)];
+        const searches = [...asked];
+        const fresh = listing.fresh;
+        await listing.refresh(new Set(), () => true);
+        const shown = [listing.rows.length, listing.rows[0].id, listing.fresh, listing.total];
+        return [states, searches, fresh, shown];
+        """,
+    )
+    assert states == [129, "processed", None, None]
+    assert len(asked) == 2
+    assert "cursor=31" in asked[1]
+    assert fresh == 1
+    assert shown == [130, 131, 0, 130]
+
+
+def test_after_a_gap_every_page_is_asked_for_anew_once_at_a_time(page: Page) -> None:
+    rows, asked = run(
+        page,
+        ROWS
+        + """
+        await listing.load();
+        await listing.all();
+        all = all.filter((row) => row.id % 2 === 0);
+        asked.length = 0;
+        const first = listing.refresh(null, () => false);
+        await listing.refresh(new Set(['2']), () => false); // waits for the first
+        await first;
+        return [listing.rows.map((row) => row.id), asked.length];
+        """,
+    )
+    assert rows == list(range(130, 0, -2))
+    assert asked == 4
+
+
+def test_values_of_a_header_are_read_as_people_write_them(page: Page) -> None:
+    read = run(
+        page,
+        """
+        const { readable } = await import('/dicom/readable.js');
+        const given = [['DA', '20260131'], ['DA', '2026.01.31'], ['DA', '20260231'], ['TM', '101530.250'],
+            ['TM', '1015'], ['TM', '9961'], ['DT', '20260131101530.5+0100'], ['DT', '20260131'],
+            ['AS', '055Y'], ['AS', '55'], ['PN', 'GARCIA^MARIA'], ['PN', 'ONE'], ['LO', '20260131'],
+            ['DA', '20260131 \\ 20260201']];
+        return given.map(([vr, text]) => readable(vr, text) || null);
+        """,
+    )
+    assert read == [
+        {"kind": "day", "day": "2026-01-31"},
+        {"kind": "day", "day": "2026-01-31"},
+        None,
+        {"kind": "time", "time": "10:15:30"},
+        {"kind": "time", "time": "10:15"},
+        None,
+        {"kind": "moment", "day": "2026-01-31", "time": "10:15:30"},
+        {"kind": "day", "day": "2026-01-31"},
+        {"kind": "age", "value": 55, "unit": "year"},
+        None,
+        {"kind": "name", "name": "GARCIA, MARIA"},
+        None,
+        None,
+        None,
+    ]
+
+
+def test_the_steps_of_a_file_are_told_in_order(page: Page) -> None:
+    steps, waiting, drawn = run(
+        page,
+        """
+        const { stepsOf, drawnAt } = await import('/results/steps.js');
+        const attempt = { attempt: 1, outcome: 'retried', reason: 'worker-lost', started_at: null,
+            finished_at: '2026-01-31T10:00:10Z', waited_seconds: null, fetch_seconds: null,
+            decode_seconds: null, measure_seconds: null, store_seconds: null };
+        const last = { ...attempt, attempt: 2, outcome: 'processed', started_at: '2026-01-31T10:00:20Z',
+            finished_at: '2026-01-31T10:00:22Z', waited_seconds: 10, decode_seconds: 1.5,
+            measure_seconds: 0.5 };
+        const id = '019c1390-d400-7000-8000-000000000000'; // 2026-01-31T09:59:..
+        const result = { file_id: id, state: 'processed', received_at: '2026-01-31T10:00:00Z',
+            processed_at: null };
+        const names = (stages) => (stages ?? []).map((stage) => stage.name);
+        const told = ({ name, seconds, stages }) => [name, seconds, names(stages)];
+        const steps = stepsOf(result, [attempt, last]).map(told);
+        return [steps.slice(-5), stepsOf({ ...result, state: 'received' }, []).map(told).slice(-2),
+            [drawnAt('0190f3a4-0000-4000-8000-000000000000'), typeof drawnAt(id)]];
+        """,
+    )
+    assert [step[0] for step in steps] == ["stored", "attempt", "queued", "attempt", "processed"]
+    assert steps[3] == ["attempt", 2, ["decode", "measure"]]
+    assert steps[2][1] == 10
+    assert [step[0] for step in waiting] == ["stored", "waiting"]
+    assert drawn == [None, "string"]
+
+
+def test_two_results_are_told_by_what_differs(page: Page) -> None:
+    numbers, pairs, headers = run(
+        page,
+        """
+        const { difference, paired, headerLines } = await import('/results/differences.js');
+        const is = (vr, ...Value) => ({ vr, Value });
+        const first = { '00100010': is('PN', { Alphabetic: 'A' }), '00200013': is('IS', 1) };
+        const second = { ...first, '00200013': is('IS', 2), '00280010': is('US', 8) };
+        return [
+            [difference(2, 3), difference(0, 3), difference(1, undefined)],
+            paired([['min', '1', 1], ['std', '2', 2]], [['min', '1', 1], ['max', '3', 3]])
+                .map(({ name, a, b }) => [name, !a, !b]),
+            headerLines(first, second, {}, { bulk: '' })
+                .map(({ line, a, b, same }) => [line.tag, a, b, same]),
+        ];
+        """,
+    )
+    assert numbers == [{"difference": 1, "relative": 0.5}, {"difference": 3, "relative": None}, None]
+    assert pairs == [["min", False, False], ["std", False, True], ["max", True, False]]
+    assert headers == [
+        ["00100010", "A", "A", True],
+        ["00200013", "1", "2", False],
+        ["00280010", None, "8", False],
+    ]
 
 
 def test_names_and_ages_are_read_as_headers_write_them(page: Page) -> None:
@@ -148,7 +326,8 @@ def test_what_is_typed_becomes_filters_where_it_says_so(page: Page) -> None:
     typed = run(
         page,
         """
-        const { typed, queryOf, filterOf, sortOf, toggled } = await import('/studies/filter.js');
+        const { typed, queryOf, filterOf, sortOf } = await import('/studies/filter.js');
+        const { toggled } = await import('/app/filter.js');
         const all = ['mod:ct  garcía', 'estado:error', 'estado:otro', 'paciente:ana tac',
             'http://x', 'a:b', ''];
         return {
@@ -178,19 +357,23 @@ def test_of_a_long_list_the_rows_in_view_are_drawn(page: Page) -> None:
         page,
         """
         const { drawnRows, movedBy } = await import('/ui/window.js');
-        const rows = (count, top) => drawnRows({ count, rowHeight: 50, top, viewHeight: 500 });
+        const rows = (count, top, keep) => drawnRows({ count, rowHeight: 50, top, viewHeight: 500, keep });
         const keys = ['ArrowDown', 'ArrowUp', 'PageDown', 'PageUp', 'Home', 'End', 'x'];
         return [
-            [rows(0, 0), rows(3, 0), rows(10000, 0), rows(10000, 5000), rows(10000, 9e9)],
+            [rows(0, 0), rows(3, 0), rows(10000, 0), rows(10000, 5000), rows(10000, 9e9),
+                rows(10000, 5000, 3), rows(10000, 0, 9000), rows(10000, 0, 5)],
             keys.map((key) => movedBy(key, { at: 1, count: 4, page: 10 })),
         ];
         """,
     )
     assert drawn == [
-        {"first": 0, "end": 0},
-        {"first": 0, "end": 3},
-        {"first": 0, "end": 18},
-        {"first": 92, "end": 118},
-        {"first": 9999, "end": 10000},
+        [{"first": 0, "end": 0}],
+        [{"first": 0, "end": 3}],
+        [{"first": 0, "end": 18}],
+        [{"first": 92, "end": 118}],
+        [{"first": 9999, "end": 10000}],
+        [{"first": 3, "end": 4}, {"first": 92, "end": 118}],
+        [{"first": 0, "end": 18}, {"first": 9000, "end": 9001}],
+        [{"first": 0, "end": 18}],
     ]
     assert moved == [2, 0, 3, 0, 0, 3, None]

@@ -1,0 +1,220 @@
+// The rows of a list: pages by cursor, counts beside the filters, and what changed meanwhile.
+
+import { ApiError, NetworkError, request, withQuery } from './api.js';
+
+const PAGE = 50;
+const LARGE = 500; // for those who go to the end
+const MOST = 12; // pages that are asked for anew at once
+
+/**
+ * Events: `change`. `phase`: loading, ready or error (`error` says which). `fresh`: rows that came since and wait to be
+ * shown. `stale`: when refreshing began to fail, or null. `selected`: keys of rows; `everything`: all that match, also
+ * those that are not loaded.
+ */
+export class Listing extends EventTarget {
+  #of;
+  #stop = new AbortController();
+  #loading = null;
+  #refreshing = false;
+  /** @type {Set<string> | null | undefined} */
+  #waiting; // what changed while a refresh was under way; null: anything
+  /** @type {{cursor: string | null, limit: number}[]} */
+  #pages = [];
+  #pageOf = new Map(); // number of a row's page by its key: there it is asked for anew
+
+  /**
+   * `path` answers with rows as `items`, `path`/facets with their counts; `parameters` makes a query of the filter.
+   * @param {{path: string, items: string, keyOf: (row: any) => string, filter: any, sort: string, parameters: (filter: any) => any, counting?: boolean}} of
+   */
+  constructor(of) {
+    super();
+    this.#of = of;
+    this.keyOf = of.keyOf;
+    this.filter = of.filter;
+    this.sort = of.sort;
+    this.phase = 'loading';
+    this.rows = [];
+    this.cursor = null;
+    this.facets = null;
+    this.error = null;
+    this.fresh = 0;
+    this.stale = null;
+    this.selected = new Set();
+    this.everything = false;
+    this.memory = {}; // the table's: which row is active
+  }
+
+  /** How many rows there are; -1 while nobody knows. */
+  get total() {
+    return this.cursor === null && this.phase === 'ready' ? this.rows.length : (this.facets?.total ?? -1);
+  }
+
+  /** Choose rows, or with `everything` all that match. */
+  select(keys, everything = false) {
+    Object.assign(this, { selected: keys, everything });
+    this.#tell();
+  }
+
+  /** Load the first page, in place of whatever is there. */
+  async load() {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+    const { signal } = this.#stop;
+    this.#loading = null;
+    this.#pages = [];
+    this.#pageOf.clear();
+    Object.assign(this, { phase: 'loading', rows: [], cursor: null, error: null, fresh: 0, stale: null });
+    this.select(new Set());
+    this.#count(signal);
+    try {
+      this.#append(await this.#page(null, PAGE, signal), null, PAGE);
+      this.phase = 'ready';
+    } catch (error) {
+      if (!expected(error)) throw error;
+      if (error.name === 'AbortError') return;
+      Object.assign(this, { phase: 'error', error });
+    }
+    this.#tell();
+  }
+
+  /** Load the next page, if there is one; one at a time. */
+  more(limit = PAGE) {
+    if (this.phase !== 'ready' || this.cursor === null) return Promise.resolve();
+    this.#loading ??= this.#next(limit).finally(() => {
+      this.#loading = null;
+    });
+    return this.#loading;
+  }
+
+  async #next(limit) {
+    const from = this.cursor;
+    try {
+      this.#append(await this.#page(from, limit, this.#stop.signal), from, limit);
+      this.stale = null;
+    } catch (error) {
+      if (!expected(error)) throw error;
+      if (error.name === 'AbortError') return;
+      this.stale ??= new Date();
+    }
+    this.#tell();
+  }
+
+  #append(page, cursor, limit) {
+    const rows = page.rows.filter((row) => !this.#pageOf.has(this.keyOf(row)));
+    for (const row of rows) this.#pageOf.set(this.keyOf(row), this.#pages.length);
+    this.#pages.push({ cursor, limit });
+    this.rows = [...this.rows, ...rows];
+    this.cursor = page.next;
+  }
+
+  /** Load all that is left. Gives the rows. */
+  async all() {
+    await this.#loading;
+    let before = -1;
+    while (this.cursor !== null && this.rows.length > before && this.stale === null) {
+      before = this.rows.length;
+      await this.more(LARGE);
+    }
+    return this.rows;
+  }
+
+  /**
+   * Something changed: bring the rows of `changed` (null: all) up to date in place, wherever they are. New ones on top
+   * are counted, or shown when `showing()`.
+   * @param {Set<string> | null} changed @param {() => boolean} showing
+   */
+  async refresh(changed, showing) {
+    if (this.phase !== 'ready') return;
+    if (this.#refreshing) {
+      this.#waiting = changed === null || this.#waiting === null ? null : new Set([...(this.#waiting ?? []), ...changed]);
+      return;
+    }
+    this.#refreshing = true;
+    const { signal } = this.#stop;
+    try {
+      await this.#count(signal);
+      for (const number of this.#asked(changed)) {
+        const { cursor, limit } = this.#pages[number];
+        this.#merge(await this.#page(cursor, limit, signal), number, showing);
+      }
+      this.stale = null;
+    } catch (error) {
+      if (!expected(error)) throw error;
+      if (error.name !== 'AbortError') this.stale ??= new Date();
+    } finally {
+      this.#refreshing = false;
+    }
+    if (signal.aborted) return;
+    this.#tell();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (waiting !== undefined) await this.refresh(waiting, showing);
+  }
+
+  // The first page always: new rows come there.
+  #asked(changed) {
+    if (changed === null && this.#pages.length > MOST) {
+      this.rows = this.rows.filter((row) => this.#pageOf.get(this.keyOf(row)) < MOST);
+      this.cursor = this.#pages[MOST].cursor;
+      this.#pages.length = MOST;
+      this.#pageOf = new Map(this.rows.map((row) => [this.keyOf(row), this.#pageOf.get(this.keyOf(row))]));
+    }
+    const numbers = changed === null ? this.#pages.keys() : [...changed].map((key) => this.#pageOf.get(key));
+    return [...new Set([0, ...numbers])].filter((number) => number !== undefined).sort((a, b) => a - b).slice(0, MOST);
+  }
+
+  #merge(page, number, showing) {
+    const latest = new Map(page.rows.map((row) => [this.keyOf(row), row]));
+    const fresh = page.rows.filter((row) => !this.#pageOf.has(this.keyOf(row)));
+    const seen = this.rows.findLastIndex((row) => latest.has(this.keyOf(row)));
+    const covered = page.next === null ? Infinity : seen;
+    // What stood within this page and is gone matches no more, or is not theirs any more.
+    this.rows = this.rows.flatMap((row, index) => {
+      const key = this.keyOf(row);
+      if (latest.has(key)) return [latest.get(key)];
+      if (this.#pageOf.get(key) !== number || index > covered) return [row];
+      this.#pageOf.delete(key);
+      return [];
+    });
+    if (number > 0) return;
+    const show = fresh.length > 0 && showing();
+    this.fresh = show ? 0 : fresh.length;
+    if (!show) return;
+    const below = this.rows.filter((row) => !latest.has(this.keyOf(row)));
+    for (const row of fresh) this.#pageOf.set(this.keyOf(row), 0);
+    this.#pages[0].limit = Math.min(this.#pages[0].limit + fresh.length, LARGE);
+    this.rows = [...page.rows, ...below];
+    if (below.length === 0) this.cursor = page.next;
+  }
+
+  async #count(signal) {
+    if (this.#of.counting === false) return;
+    try {
+      this.facets = await request(withQuery(`${this.#of.path}/facets`, this.#of.parameters(this.filter)), { signal });
+    } catch (error) {
+      if (!expected(error)) throw error;
+      return; // the list itself says what is wrong
+    }
+    this.#tell();
+  }
+
+  async #page(cursor, limit, signal) {
+    const query = { ...this.#of.parameters(this.filter), sort: this.sort, limit, cursor };
+    const answer = await request(withQuery(this.#of.path, query), { signal });
+    return { rows: answer[this.#of.items], next: answer.next_cursor };
+  }
+
+  /** Stop loading: nobody looks any more. */
+  stop() {
+    this.#stop.abort();
+    this.#stop = new AbortController();
+  }
+
+  #tell() {
+    this.dispatchEvent(new Event('change'));
+  }
+}
+
+function expected(error) {
+  return error instanceof ApiError || error instanceof NetworkError || error.name === 'AbortError';
+}

@@ -1,0 +1,65 @@
+// What is done with the studies that are chosen.
+
+import { retryAll } from '../app/actions.js';
+import { addressed } from '../app/link-mode.js';
+import { withQuery } from '../app/api.js';
+import { t } from '../app/i18n.js';
+import { toast } from '../app/toasts.js';
+import { patientName } from './row.js';
+
+const ARCHIVES = 10; // at once: browsers ask before they take many
+const STUDIES = 500; // of one request
+
+/** What this reader may do with them. @param {import('../app/listing.js').Listing} listing */
+export function choicesFor(listing, user) {
+  const may = (permission) => user.permissions.includes(permission);
+  return [
+    may('view_dicomfile') && { label: t('bulk.download'), icon: 'download', onSelect: async () => download(await chosen(listing)) },
+    may('retry_dicomfile') && { label: t('bulk.retry'), icon: 'retry', onSelect: async () => retry(await chosen(listing)) },
+  ].filter(Boolean);
+}
+
+/** The studies themselves; those that are not loaded yet are asked for. @returns {Promise<any[]>} */
+export async function chosen(listing) {
+  if (listing.everything) return listing.all();
+  return listing.rows.filter((study) => listing.selected.has(listing.keyOf(study)));
+}
+
+/** Those that are chosen and loaded, to be shared. @returns {import('../shares/things.js').Thing[]} */
+export function thingsOf({ rows, selected, keyOf }) {
+  return rows
+    .filter((study) => selected.has(keyOf(study)))
+    .map((study) => ({
+      title: patientName(study),
+      item: { study_instance_uid: study.study_instance_uid, collection: study.collection },
+    }));
+}
+
+async function retry(studies) {
+  const failed = studies.filter((study) => study.files_failed > 0);
+  if (failed.length === 0) {
+    toast(t('bulk.noneFailed'));
+    return;
+  }
+  for (const collection of new Set(failed.map((study) => study.collection))) {
+    const uids = failed.filter((study) => study.collection === collection).map((study) => study.study_instance_uid);
+    for (let at = 0; at < uids.length; at += STUDIES)
+      if (!(await retryAll({ where: { collection, studies: uids.slice(at, at + STUDIES) } }))) return;
+  }
+}
+
+// One archive each, as the study's own page gives it.
+function download(studies) {
+  if (studies.length > ARCHIVES) {
+    toast(t('bulk.tooManyArchives', { count: ARCHIVES }), 'bad');
+    return;
+  }
+  for (const { study_instance_uid: uid, collection } of studies) {
+    const link = document.createElement('a');
+    link.href = addressed(withQuery(`/api/studies/${encodeURIComponent(uid)}/zip`, { collection }));
+    link.download = '';
+    document.body.append(link);
+    link.click();
+    link.remove();
+  }
+}

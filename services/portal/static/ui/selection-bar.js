@@ -1,0 +1,47 @@
+// What can be done with the rows that are chosen, and how far it is.
+
+import { actions } from '../app/actions.js';
+import { formatNumber } from '../app/format.js';
+import { useEvent } from '../app/hooks.js';
+import { t } from '../app/i18n.js';
+import { Button } from './button.js';
+import { html } from './html.js';
+import { Progress } from './progress.js';
+
+/**
+ * @param {{
+ *   listing: import('../app/listing.js').Listing,
+ *   choices: {label: string, icon?: string, onSelect: () => void, disabled?: boolean}[],
+ *   more?: any,
+ * }} properties
+ * `more`: what stands beside the choices.
+ */
+export function SelectionBar({ listing, choices, more: beside = null }) {
+  const { rows, selected, everything, total } = listing;
+  if (selected.size === 0) return null;
+  const count = everything ? total : selected.size;
+  const loaded = rows.length > 0 && rows.every((row) => selected.has(listing.keyOf(row)));
+  const more = !everything && loaded && (listing.cursor !== null || total > rows.length);
+  return html`<div class="selection-bar" role="region" aria-label=${t('bulk.heading')}>
+    <strong role="status">${t('bulk.chosen', { count })}</strong>
+    ${more && html`<${Button} label=${t('bulk.all', { count: total })} kind="plain" small onClick=${() => listing.select(selected, true)} />`}
+    ${choices.map(
+      ({ label, icon, onSelect, disabled = false }) =>
+        html`<${Button} key=${label} label=${label} icon=${icon} small disabled=${disabled} onClick=${onSelect} />`,
+    )}
+    ${beside}
+    <${Button} label=${t('bulk.none')} icon="close" kind="plain" small onClick=${() => listing.select(new Set())} />
+  </div>`;
+}
+
+/** How far the actions are that the reader has begun. */
+export function ActionsProgress() {
+  useEvent(actions, 'change');
+  return actions.running.map(({ total, done }) => {
+    const label = total === null ? t('bulk.counting') : t('bulk.progress', { done: formatNumber(done), total: formatNumber(total) });
+    return html`<div class="actions-progress">
+      <span>${label}</span>
+      <${Progress} value=${total ? done / total : undefined} label=${label} />
+    </div>`;
+  });
+}
