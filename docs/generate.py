@@ -22,6 +22,7 @@ from libs.common.events import (
     FileProcessed,
     FileReceived,
     FileRequested,
+    LanesPaused,
     WorkerBeat,
 )
 from libs.common.http.openapi import Operation
@@ -48,6 +49,7 @@ from services.results.feed import routes as feed_routes
 from services.results.jobs import routes as job_routes
 from services.results.links import routes as link_routes
 from services.results.links import session_routes as link_session_routes
+from services.results.pauses import routes as pause_routes
 from services.results.processing import routes as processing_routes
 from services.results.queues import routes as queue_routes
 from services.results.read import routes as read_routes
@@ -95,6 +97,7 @@ OPERATIONS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
             *processing_routes.OPERATIONS,
             *job_routes.OPERATIONS,
             *queue_routes.OPERATIONS,
+            *pause_routes.OPERATIONS,
         ),
     ),
 )
@@ -106,10 +109,12 @@ ANSWERS = (
     "above.",
     "",
 )
-EVENTS = (FileReceived, FileRequested, FileProcessed, FileFailed, FileMoved, WorkerBeat)
+EVENTS = (FileReceived, FileRequested, FileProcessed, FileFailed, FileMoved, WorkerBeat, LanesPaused)
 
 
 def _subject(model: type[BaseModel]) -> dict[str, str]:
+    if model is LanesPaused:
+        return {"const": "lanes"}
     if model is WorkerBeat:
         return {"type": "string", "description": "The worker's name"}
     return {"type": "string", "format": "uuid", "description": "The file id"}

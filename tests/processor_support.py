@@ -12,6 +12,7 @@ from libs.common.bus.contract import Bus, Delivery, Handler
 from libs.common.bus.inprocess import InProcessBus
 from libs.common.bus.topology import (
     INGEST_OUTCOMES,
+    PROCESSOR_PAUSES,
     PROCESSOR_WORK,
     RESULTS_FILES,
     RESULTS_MOVES,
@@ -19,7 +20,7 @@ from libs.common.bus.topology import (
 )
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
-from libs.common.events import Event, FileData, FileReceived, WorkerBeat
+from libs.common.events import Event, FileData, FileReceived, LanesPaused, WorkerBeat
 from libs.common.ids import ObjectKey, file_key
 from libs.common.storage import FileStorage
 from libs.common.telemetry.tracing import Telemetry
@@ -115,6 +116,7 @@ class Processor:
         await self.bus.subscribe(INGEST_OUTCOMES, self._ignore, concurrency=1)
         await self.bus.subscribe(RESULTS_MOVES, self._ignore, concurrency=1)
         await self.bus.subscribe(RESULTS_WORKERS, beats or self._ignore, concurrency=1)
+        await self.bus.subscribe(PROCESSOR_PAUSES, self._ignore, concurrency=1)
 
     async def take_work(self, concurrency: int = 4, attempts: int = 10) -> None:
         """Take the processor's work, as the wiring does."""
@@ -140,7 +142,7 @@ class Processor:
     async def take(self, delivery: Delivery) -> None:
         """Record an outcome."""
         data = delivery.event.data
-        if not isinstance(data, FileReceived | WorkerBeat):
+        if not isinstance(data, FileReceived | WorkerBeat | LanesPaused):
             self.published.append(data)
 
     async def _ignore(self, _: Delivery) -> None:

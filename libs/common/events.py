@@ -6,7 +6,7 @@ They carry references and numbers, never patient data. Fields are added, never r
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 import orjson
@@ -25,6 +25,7 @@ FAILED = "dicom.file.failed.v1"
 MOVED = "dicom.file.moved.v1"
 REQUESTED = "dicom.file.requested.v1"
 BEAT = "dicom.worker.beat.v1"
+LANES_PAUSED = "dicom.lanes.paused.v1"
 
 Priority = Literal["urgent", "normal", "low"]
 RequestReason = Literal["retry", "reprocess"]
@@ -261,18 +262,41 @@ class WorkerBeat(_Frozen):
         return self.worker
 
 
+class LanesPaused(_Frozen):
+    """Which lanes begin nothing from now on, all of them: whoever is not named goes on."""
+
+    TYPE: ClassVar[str] = LANES_PAUSED
+
+    lanes: tuple[Annotated[str, Field(max_length=64)], ...] = Field(max_length=300)
+    revision: int = Field(ge=0, description="Of two, the higher one is right")
+
+    @property
+    def subject(self) -> str:
+        """What the event is about."""
+        return "lanes"
+
+
 FileData = FileReceived | FileRequested | FileProcessed | FileFailed | FileMoved
 """What is said of a file."""
-EventData = FileData | WorkerBeat
+EventData = FileData | WorkerBeat | LanesPaused
 
 _MODELS: dict[str, type[EventData]] = {
-    m.TYPE: m for m in (FileReceived, FileRequested, FileProcessed, FileFailed, FileMoved, WorkerBeat)
+    m.TYPE: m
+    for m in (
+        FileReceived,
+        FileRequested,
+        FileProcessed,
+        FileFailed,
+        FileMoved,
+        WorkerBeat,
+        LanesPaused,
+    )
 }
 EVENT_TYPES: tuple[str, ...] = tuple(_MODELS)
 
 
 class Event(_Frozen):
-    """CloudEvents 1.0 envelope; `subject` is the file's id or the worker's name."""
+    """CloudEvents 1.0 envelope; `subject` is the file's id, the worker's name, or `lanes`."""
 
     specversion: Literal["1.0"] = "1.0"
     id: UUID

@@ -9,7 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
-from libs.common.bus.topology import PROCESSOR_WORK
+from libs.common.bus.topology import PROCESSOR_PAUSES, PROCESSOR_WORK
 from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, standalone
 from libs.common.tasks import supervise
@@ -23,6 +23,7 @@ from services.processor.handlers import Received
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outcomes import Outcomes
 from services.processor.outlook import GateLimits
+from services.processor.pauses import Pauses
 from services.processor.pool import DecoderPool
 from services.processor.settings import ProcessorSettings
 from services.processor.under_way import UnderWay
@@ -61,7 +62,16 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         circuits = Circuits(settings.circuit_crashes, settings.circuit_seconds)
         metrics.show(circuits)
         attempts = Attempts(storage)
-        gate = WorkerGate(limits_of(settings), Machine().read, partial(resident, pool), attempts, metrics)
+        pauses = Pauses()
+        gate = WorkerGate(
+            limits_of(settings),
+            Machine().read,
+            partial(resident, pool),
+            attempts,
+            metrics,
+            paused=lambda: pauses.lanes,
+        )
+        pauses.on_change(gate.look_again)
         under_way = UnderWay()
         worker = f"{socket.gethostname()}-{os.getpid()}"
         beats = app[BEATS] = Beats(
@@ -86,6 +96,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
         )
         app[READINESS]["decoders"] = pool.ready
         async with supervise(app, "decoders", pool.run()), supervise(app, "admission", gate.run()):
+            await app[BUS].subscribe(PROCESSOR_PAUSES, pauses, concurrency=1)
             await app[BUS].take(
                 PROCESSOR_WORK,
                 Counted(handler, attempts),

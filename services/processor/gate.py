@@ -55,13 +55,20 @@ class WorkerGate:
         metrics: ProcessorMetrics,
         *,
         patience: float = PATIENCE_SECONDS,
+        paused: Callable[[], frozenset[str] | None] = frozenset,
     ) -> None:
-        """`read` looks at the machine, `resident` gives the bytes of each decoder process."""
+        """`read` looks at the machine, `resident` gives the bytes of each decoder process.
+
+        `paused` names the lanes that begin nothing; None: none of them does yet.
+        """
         self._limits = limits
         self._outlook = Outlook(limits, read, resident)
         self._attempts = attempts
         self._metrics = metrics
         self._patience = patience
+        self._paused = paused
+        self._held_back = False
+        """Whether a lane waits that is paused."""
         self._desk = Desk()
         self._estimates = Estimates()
         self._heads: dict[str, _Head] = {}
@@ -104,11 +111,17 @@ class WorkerGate:
         """Look at the machine now and then: what waits for memory or slots may begin. Never returns."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if self._heads:
-                self._wake()
+            if self._heads or self._held_back:
+                self.look_again()
+
+    def look_again(self) -> None:
+        """Have it asked again what begins."""
+        self._wake()
 
     def choose(self, waiting: Mapping[str, Delivery]) -> str | None:
         """The lane whose first delivery begins now, which may be only to be handed on or to fail."""
+        waiting, every = self._open(waiting), len(waiting)
+        self._held_back = len(waiting) < every
         now = asyncio.get_running_loop().time()
         if now - self._looked >= LOOK_SECONDS:
             self._look(now)
@@ -163,6 +176,13 @@ class WorkerGate:
         if result.peak_memory_bytes == 0:
             return  # the decoder was lost, or never asked
         self._estimates.learn(_pixels(data), self._outlook.learn(result))
+
+    def _open(self, waiting: Mapping[str, Delivery]) -> Mapping[str, Delivery]:
+        """What waits in lanes that are not paused."""
+        paused = self._paused()
+        if paused is None:
+            return {}
+        return {lane: one for lane, one in waiting.items() if lane not in paused} if paused else waiting
 
     def _look(self, now: float) -> None:
         self._outlook.look(self._desk.under_way)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from libs.common.bus.rabbitmq.dead_letters import BrokerLetters
 from libs.common.bus.rabbitmq.looking import BrokerDepths
-from libs.common.bus.topology import RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS
+from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
@@ -45,6 +45,8 @@ from services.results.links.keeping import keep_links
 from services.results.links.opening import Links
 from services.results.links.watching import SessionWatch
 from services.results.metrics import ResultsMetrics
+from services.results.pauses import routes as pause_routes
+from services.results.pauses.telling import PauseTeller
 from services.results.processing import routes as processing_routes
 from services.results.processing.requests import SCHEMA, Requests
 from services.results.processing.uncounted import count_what_was_missed
@@ -102,7 +104,8 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             ca_file=settings.tls_ca_file,
             topology=settings.topology(),
         )
-    app[queue_routes.QUEUES] = QueueLook(depths)
+    lanes = app[pause_routes.WORK] = settings.topology().work(PROCESSOR_WORK.queue)
+    app[queue_routes.QUEUES] = QueueLook(depths, lanes, settings.grafana_url)
     app[DEAD_LETTERS].append(OutboxLetters(database, SCHEMA))
     feed = app[FEED] = Feed(database, metrics, queue=settings.events_queue)
     add_operations(
@@ -123,6 +126,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             *job_routes.OPERATIONS,
             *action_routes.OPERATIONS,
             *queue_routes.OPERATIONS,
+            *pause_routes.OPERATIONS,
             SystemSource("results", settings, database, MIGRATIONS, storage).operation("/processing/system"),
         ),
         document_path="/api/results/openapi.json",
@@ -174,6 +178,12 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             await current.wait()
             await watch_workers(database, metrics)
 
+        teller = app[pause_routes.TELLER] = PauseTeller(database, app[BUS], lanes, metrics)
+
+        async def tell() -> None:
+            await current.wait()
+            await teller.run()
+
         async def keep() -> None:
             await current.wait()
             async with asyncio.TaskGroup() as keepers:
@@ -192,6 +202,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             supervise(app, "results counting", count()),
             supervise(app, "results waiting files", look()),
             supervise(app, "results workers", watch_beats()),
+            supervise(app, "results paused lanes", tell()),
             supervise(app, "results shares", keep()),
         ):
             yield

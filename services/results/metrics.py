@@ -181,6 +181,12 @@ class ResultsMetrics:
         )
         for condition in WORKER_STATES:
             self.workers.labels(condition)
+        self.lane_paused = Gauge(
+            "processing_lane_paused_seconds",
+            "Since when a lane is paused by an operator; 0: it is not",
+            ["lane"],
+            registry=registry,
+        )
         self.dead_letters = Counter(
             "results_dead_letters_total",
             "Dead letters that operators have settled over the API",

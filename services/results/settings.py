@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from libs.common.settings.base import HTTP_URL
 from libs.common.settings.broker import BrokerSettings
 from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.outbox import OutboxSettings
@@ -49,5 +50,8 @@ class ResultsSettings(BrokerSettings, DatabaseSettings, OutboxSettings, StorageS
     )
     reprocess_at_once: int = Field(
         64, ge=1, description="Files that all jobs together have measured again at the same time."
+    )
+    grafana_url: str | None = Field(
+        None, pattern=HTTP_URL, description="Where Grafana is; the administration panel leads there."
     )
     jobs_running: int = Field(20, ge=1, description="Jobs that may run at once.")

@@ -14,9 +14,9 @@ from pamqp.common import FieldTable
 
 from libs.common.bus.contract import Delivery
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
-from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_WORK, RESULTS_FILES
+from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_PAUSES, PROCESSOR_WORK, RESULTS_FILES
 from libs.common.errors import ConfigurationError, Unavailable
-from libs.common.events import parse_event
+from libs.common.events import Event, LanesPaused, new_event, parse_event
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, LANE, LANE_QUEUE, processed, received
 from tests.contract.bus_carriers import (
@@ -52,6 +52,29 @@ async def test_a_published_event_is_stored_in_every_queue_before_publish_returns
         assert await messages_in(amqp_url, "ingest.outcomes") == []
 
 
+async def test_a_broadcast_reaches_every_process_and_tells_the_latest_to_a_new_one(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    def told(revision: int) -> Event:
+        return new_event("/results", LanesPaused(lanes=("3",), revision=revision))
+
+    def revisions(recorder: Recorder) -> list[int]:
+        found = [one.event.data for one in recorder.deliveries]
+        return [data.revision for data in found if isinstance(data, LanesPaused)]
+
+    first, second, late = Recorder(), Recorder(), Recorder()
+    async with rabbitmq_bus(amqp_url, telemetry) as bus, rabbitmq_bus(amqp_url, telemetry) as other:
+        for one, recorder in ((bus, first), (other, second)):
+            await one.subscribe(PROCESSOR_PAUSES, recorder, concurrency=1)
+            await ready(one)
+        for revision in (1, 2):
+            await bus.publish(told(revision))
+        await eventually(lambda: revisions(first) == revisions(second) == [1, 2])
+    async with rabbitmq_bus(amqp_url, telemetry) as third:
+        await third.subscribe(PROCESSOR_PAUSES, late, concurrency=1)
+        await eventually(lambda: revisions(late)[-1:] == [2])
+
+
 async def test_the_table_is_declared_with_exactly_its_arguments(amqp_url: str, telemetry: Telemetry) -> None:
     """A broker accepts a second declaration only when every argument is the same."""
     async with (
@@ -63,7 +86,9 @@ async def test_the_table_is_declared_with_exactly_its_arguments(amqp_url: str, t
             async with connection.channel() as channel:
                 await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
             channel = await connection.channel()
-            other: FieldTable = {k: v for k, v in queue.arguments.items() if k != "x-overflow"}
+            other: FieldTable = {
+                k: v for k, v in queue.arguments.items() if k not in ("x-overflow", "x-max-length-bytes")
+            }
             with pytest.raises(ChannelPreconditionFailed):
                 await channel.declare_queue(queue.name, durable=True, arguments=other)
 

@@ -192,6 +192,8 @@ TABLE = {
     "GET /api/files/system": only(200, "operator", "administrator"),
     "GET /api/processing/system": only(200, "operator", "administrator"),
     "GET /api/processing/queues": only(200, "operator", "administrator"),
+    "POST /api/processing/queues/{queue}/pause": only(404, "operator", "administrator"),
+    "POST /api/processing/queues/{queue}/resume": only(404, "operator", "administrator"),
     "GET /api/processing/workers": only(200, "operator", "administrator"),
     "GET /api/processing/dead": only(200, "operator", "administrator"),
     "GET /api/processing/dead/{letter_id}": only(404, "operator", "administrator"),

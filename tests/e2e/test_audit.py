@@ -242,6 +242,8 @@ async def processing(acts: Acts) -> None:
     """What operators do."""
     job = {"where": {"state": "failed", "modality": "XX"}}
     await acts.act("create_job", "POST", "/api/processing/jobs", json=job)
+    for act in ("pause", "resume"):
+        await acts.act(f"{act}_queue", "POST", f"/api/processing/queues/processor.urgent/{act}")
     for fate in ("replay", "drop"):
         path = f"/api/processing/dead/{fate}"
         await acts.act(f"{fate}_dead_letters", "POST", path, json={"ids": ["none"]})

@@ -111,7 +111,7 @@ async def test_everything_promised_and_no_label_about_a_file_or_a_person(
         assert not [value for value in values if secret in value]
     assert not [value for value in values if UUID.search(value)]
     assert {value for value in values if UID.search(value)} <= KNOWN_TRANSFER_SYNTAXES
-    told = {value for value in values if value.startswith(("dicom.file.", "dicom.worker."))}
+    told = {value for value in values if value.startswith(("dicom.file.", "dicom.worker.", "dicom.lanes."))}
     assert told == set(EVENT_TYPES)
     routes = {sample.labels["route"] for sample in found.samples if "route" in sample.labels}
     assert "/api/files/{id}" in routes

@@ -43,7 +43,12 @@ async def test_every_queue_of_the_broker_is_told(
             await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
         for name in ("processor.lane.3", "processor.lane.3", "processor.large", "results.files.dead"):
             await channel.default_exchange.publish(aio_pika.Message(b"{}"), name)
-        async with running_results(role_url("results"), tmp_path, amqp_url=SecretStr(amqp_url)) as results:
+        async with running_results(
+            role_url("results"),
+            tmp_path,
+            amqp_url=SecretStr(amqp_url),
+            grafana_url="https://grafana.example.org/d/x",
+        ) as results:
             await results.publish(
                 beat(slots=4),
                 processed(run=Run(decode_seconds=3.0, measure_seconds=1.0)),
@@ -57,6 +62,7 @@ async def test_every_queue_of_the_broker_is_told(
     assert [queue["messages"] for queue in told.values()].count(None) == 1
     assert (body["slots"], body["seconds_per_file"]) == (4, 3.0)
     assert body["backlog_seconds"] == 3 * 3.0 / 4
+    assert (body["ended_last_hour"], body["dashboards_url"]) == (2, "https://grafana.example.org/d/x")
 
 
 async def test_a_broker_that_is_away_is_said(role_url: Callable[[str], str], tmp_path: Path) -> None:

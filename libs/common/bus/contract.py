@@ -20,6 +20,11 @@ class Subscription:
     binds: tuple[str, ...]
     fleeting: bool = False
     """Its events age within a minute: what fails, cannot be read or finds no room is dropped."""
+    broadcast: bool = False
+    """Every process gets every event, and the latest again when it starts; nobody takes one away.
+
+    What fails or cannot be read is passed over.
+    """
 
     @property
     def name(self) -> str:

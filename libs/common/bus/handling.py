@@ -72,7 +72,10 @@ class Handling:
     ) -> None:
         """`carrier` is what the subscription is on; `attempts` how many each event gets."""
         self.queue = subscription.queue
-        self.fleeting = isinstance(subscription, Subscription) and subscription.fleeting
+        self.broadcast = isinstance(subscription, Subscription) and subscription.broadcast
+        self.fleeting = isinstance(subscription, Subscription) and (
+            subscription.fleeting or subscription.broadcast
+        )
         self.attempts = attempts
         self._handler = handler
         self._telemetry = telemetry

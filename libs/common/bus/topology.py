@@ -13,7 +13,17 @@ from typing import Literal
 
 from libs.common.bus.contract import Subscription, Work
 from libs.common.bus.retry import RETRY_DELAYS, WORK_RETRY_DELAYS
-from libs.common.events import BEAT, FAILED, MOVED, PROCESSED, RECEIVED, REQUESTED, Event, WorkData
+from libs.common.events import (
+    BEAT,
+    FAILED,
+    LANES_PAUSED,
+    MOVED,
+    PROCESSED,
+    RECEIVED,
+    REQUESTED,
+    Event,
+    WorkData,
+)
 
 DEAD_SUFFIX = ".dead"
 
@@ -22,6 +32,7 @@ RESULTS_FILES = Subscription("results.files", (RECEIVED, PROCESSED, FAILED))
 RESULTS_MOVES = Subscription("results.moves", (MOVED,))
 """Apart: the release before takes from `results.files`, and would give up what it cannot read."""
 RESULTS_WORKERS = Subscription("results.workers", (BEAT,), fleeting=True)
+PROCESSOR_PAUSES = Subscription("processor.lanes.paused", (LANES_PAUSED,), broadcast=True)
 INGEST_OUTCOMES = Subscription("ingest.outcomes", (FAILED,))
 """Ingest notes which files failed, so that the same bytes sent again are queued again."""
 INGEST_REQUESTS = Subscription("ingest.requests", (REQUESTED,))
@@ -54,11 +65,14 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One durable queue as it is declared; `main` are those that somebody takes from, `dead` nobody does."""
+    """One durable queue as it is declared.
+
+    `main` are those that somebody takes from, `dead` nobody does; `state` keeps what is so, for all to read.
+    """
 
     name: str
     arguments: Mapping[str, str | int]
-    role: Literal["main", "retry", "dead"] = "main"
+    role: Literal["main", "retry", "dead", "state"] = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +176,8 @@ class Topology:
         name = subscription.queue
         if subscription.fleeting:
             return (Queue(name, _FLEETING),)
+        if subscription.broadcast:
+            return (Queue(name, _BROADCAST, "state"),)
         return (
             Queue(dead_queue(name), _DEAD, "dead"),
             Queue(name, _dead_lettering_to("", dead_queue(name))),
@@ -227,10 +243,25 @@ _FLEETING: Mapping[str, str | int] = {
     "x-message-ttl": FLEETING_SECONDS * 1000,
     "x-overflow": "drop-head",
 }
+# A log that each reader begins at its end (RabbitMQ streams); all but the last pieces of it are dropped.
+_BROADCAST: Mapping[str, str | int] = {
+    "x-queue-type": "stream",
+    "x-max-length-bytes": 2_000_000,
+    "x-stream-max-segment-size-bytes": 1_000_000,
+}
+LATEST: Mapping[str, str | int] = {"x-stream-offset": "last"}
+"""What a reader of a broadcast asks for: the latest, and all that follow."""
 
 TOPOLOGY = Topology(
     exchange="dicom.events",
-    subscriptions=(RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS, INGEST_OUTCOMES, INGEST_REQUESTS),
+    subscriptions=(
+        RESULTS_FILES,
+        RESULTS_MOVES,
+        RESULTS_WORKERS,
+        PROCESSOR_PAUSES,
+        INGEST_OUTCOMES,
+        INGEST_REQUESTS,
+    ),
     retry_delays=RETRY_DELAYS,
     works=(PROCESSOR_WORK,),
     retired=(Retired("processor.files", (RECEIVED,), PROCESSOR_WORK, (1.0, 10.0, 60.0)),),

@@ -27,6 +27,7 @@ from services.operator.migrations import MIGRATIONS
 from services.operator.preflight import CONNECT_TIMEOUT, Server, explaining_failures
 from services.operator.programs import program
 from services.operator.settings import DATABASE
+from services.results.pauses import store as pauses
 from services.results.workers import store as workers
 from services.results.write.fill_store import count_unfilled
 
@@ -147,6 +148,7 @@ async def check_workers(settings: DoctorSettings) -> list[Finding]:
     try:
         async with _connected(url, setting, RESULTS) as connection:
             counted = await workers.count_states(connection)
+            held = (await pauses.paused(connection)).values()
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
         # The check of the schema says so.
         return []
@@ -157,6 +159,18 @@ async def check_workers(settings: DoctorSettings) -> list[Finding]:
                 "warning",
                 f"{lost} went silent within the last hour without saying that they end.",
                 "See who in /api/processing/workers; docs/operations.md (WorkerLost) says what to do.",
+            )
+        ]
+    if held:
+        told = ", ".join(
+            f"{one.lane} (user {one.paused_by}, {one.paused_at:%Y-%m-%d %H:%M} UTC)" for one in held
+        )
+        return [
+            Finding(
+                WORKERS,
+                "warning",
+                f"Paused lanes: {told}.",
+                "What waits there is safe; POST /api/processing/queues/{queue}/resume lets it go on.",
             )
         ]
     working = counted.get("working", 0) + counted.get("draining", 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import asyncpg
@@ -10,6 +10,7 @@ import orjson
 
 from libs.common.database.postgres import Connection
 from libs.common.events import WorkerBeat
+from libs.common.ids import lowest_id
 
 MISSED = 3
 """Beats after which a worker is lost."""
@@ -54,6 +55,13 @@ _PACE = f"""
             SELECT decode_seconds, measure_seconds FROM results.processing_log
             ORDER BY event_id DESC LIMIT {LATEST}) AS latest) AS seconds_per_file
 """
+MOST_ENDED = 100_000
+"""Counting stops here."""
+# Ids of events are UUIDv7: their order is that of the outcomes.
+ENDED_SINCE = f"""
+    SELECT count(*) FROM (SELECT FROM results.processing_log
+        WHERE event_id >= $1 AND outcome IN ('processed', 'failed') LIMIT {MOST_ENDED}) AS ended
+"""
 _FORGET = "DELETE FROM results.worker WHERE heard_at < now() - $1::float8 * interval '1 second'"
 
 
@@ -70,6 +78,12 @@ async def read_pace(connection: Connection) -> Pace:
     row = await connection.fetchrow(_PACE)
     assert row is not None  # noqa: S101  the statement has exactly one row
     return Pace(row["workers"], row["slots"], row["seconds_per_file"])
+
+
+async def count_ended(connection: Connection, seconds: float) -> int:
+    """Files whose outcome came within so many seconds, counted up to MOST_ENDED."""
+    since = lowest_id(datetime.now(UTC).timestamp() - seconds)
+    return int(await connection.fetchval(ENDED_SINCE, since) or 0)
 
 
 async def hear(connection: Connection, beat: WorkerBeat, told_at: datetime) -> None:

@@ -20,6 +20,7 @@ from libs.common.events import (
     FileProcessed,
     FileReceived,
     FileRequested,
+    LanesPaused,
     Run,
     WorkerBeat,
 )
@@ -79,7 +80,7 @@ def report_of(event: Event, trailer: Mapping[str, Any] | None) -> Reported:
 
 def require_own(data: EventData) -> FileData:
     """Raises Reject unless each object named is the file's own: a reader must not be given another's."""
-    if isinstance(data, WorkerBeat):
+    if isinstance(data, WorkerBeat | LanesPaused):
         raise Reject("is about no file")
     own = isinstance(data, FileFailed | FileMoved) or data.storage_key == file_key(data.file_id)
     if isinstance(data, FileProcessed):

@@ -43,7 +43,13 @@ class Consumer:
         self._concurrency = concurrency
         self._inbox: asyncio.Queue[tuple[BrokerSession, DeliveredMessage]] = asyncio.Queue()
         self._subscribing = Subscribing(
-            connection, self._queue, (self._queue,), self._deliver, prefetch=concurrency, watchdog=watchdog
+            connection,
+            self._queue,
+            (self._queue,),
+            self._deliver,
+            prefetch=concurrency,
+            watchdog=watchdog,
+            latest=handling.broadcast,
         )
         self._draining = False
 

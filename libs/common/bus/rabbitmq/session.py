@@ -10,10 +10,11 @@ from functools import partial
 
 import aio_pika
 from aiormq.abc import AbstractChannel as DriverChannel
-from aiormq.abc import DeliveredMessage
+from aiormq.abc import DeliveredMessage, FieldValue
 
 from libs.common.bus.rabbitmq.acks import Acknowledger
 from libs.common.bus.rabbitmq.connection import FAILURES, as_unavailable, reason_of
+from libs.common.bus.topology import LATEST
 from libs.common.ending import end_task
 from libs.common.errors import Unavailable
 
@@ -34,8 +35,9 @@ class BrokerSession:
         deliver: Deliver,
         *,
         timeout: float,
+        latest: bool = False,
     ) -> None:
-        """`deliver` gets each message, and the queue it is from.
+        """`deliver` gets each message, and the queue it is from. `latest`: the queues are broadcasts.
 
         `timeout` in seconds bounds each question to the broker; `name` is for the log.
         """
@@ -47,6 +49,7 @@ class BrokerSession:
         self._queues = queues
         self._deliver = deliver
         self._timeout = timeout
+        self._arguments: dict[str, FieldValue] | None = dict(LATEST) if latest else None
         self._channel = connection.channel(publisher_confirms=False)
         self._driver: DriverChannel | None = None
         self._tags: list[str] = []
@@ -139,7 +142,9 @@ class BrokerSession:
     async def _consume(self, queue: str) -> str:
         if self._driver is None:
             raise Unavailable("The channel is not open.")
-        consuming = await self._driver.basic_consume(queue, partial(self._on_message, queue))
+        consuming = await self._driver.basic_consume(
+            queue, partial(self._on_message, queue), arguments=self._arguments
+        )
         return consuming.consumer_tag or ""
 
     async def _on_message(self, queue: str, message: DeliveredMessage) -> None:

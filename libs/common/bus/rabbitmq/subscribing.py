@@ -27,17 +27,19 @@ class Subscribing:
         prefetch: int,
         watchdog: float,
         lost: Callable[[BrokerSession], None] = lambda _: None,
+        latest: bool = False,
     ) -> None:
         """`deliver` gets each message; `lost` is told of a session whose deliveries come again.
 
         `prefetch` deliveries of each queue are unsettled at most. `watchdog` in seconds: how often an idle
-        consumer makes sure that the broker still knows it.
+        consumer makes sure that the broker still knows it. `latest`: the queues are broadcasts.
         """
         self._connection = connection
         self._name = name
         self._queues = queues
         self._deliver = deliver
         self._lost = lost
+        self._latest = latest
         self._prefetch = prefetch
         self._watchdog = watchdog
         self.session: BrokerSession | None = None
@@ -78,7 +80,12 @@ class Subscribing:
             if self._stopping:
                 return
             session = BrokerSession(
-                connection, self._name, self._queues, self._deliver, timeout=self._connection.timeout
+                connection,
+                self._name,
+                self._queues,
+                self._deliver,
+                timeout=self._connection.timeout,
+                latest=self._latest,
             )
             try:
                 async with self._opening:
@@ -107,6 +114,10 @@ class Subscribing:
 
     async def _watch(self, session: BrokerSession) -> None:
         """Return when the session is lost, or has gone quiet while messages wait."""
+        if self._latest:
+            # What was read stays there, so that nothing is told by how much there is.
+            await session.lost.wait()
+            return
         suspicious: set[str] = set()
         while True:
             arrivals = session.arrivals.copy()

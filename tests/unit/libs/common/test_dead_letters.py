@@ -108,6 +108,6 @@ def test_without_event_only_what_the_header_says_can_fit() -> None:
 def test_every_dead_queue_is_known_with_those_whose_letters_it_keeps() -> None:
     dead = TOPOLOGY.dead_queues()
     assert set(dead) == {queue.name for queue in TOPOLOGY.queues() if queue.name.endswith(".dead")}
-    assert {s.queue for s in TOPOLOGY.subscriptions if not s.fleeting} <= {
+    assert {s.queue for s in TOPOLOGY.subscriptions if not (s.fleeting or s.broadcast)} <= {
         name for origins in dead.values() for name in origins
     }

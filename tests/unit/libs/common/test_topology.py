@@ -17,7 +17,7 @@ def test_names_are_the_documented_ones() -> None:
         f"{queue}{suffix}"
         for queue in ("results.files", "results.moves", "ingest.outcomes", "ingest.requests")
         for suffix in ("", *suffixes)
-    } | lanes | {"results.workers"} | {f"processor{suffix}" for suffix in of_work}
+    } | lanes | {"results.workers", "processor.lanes.paused"} | {f"processor{suffix}" for suffix in of_work}
     assert {queue.name for queue in TOPOLOGY.queues() if queue.role == "main"} == lanes | {
         "results.files",
         "results.moves",
@@ -41,6 +41,7 @@ def test_names_are_the_documented_ones() -> None:
         ("dicom.file.moved.v1", {"results.moves"}),
         ("dicom.file.requested.v1", {"processor.work", "ingest.requests"}),
         ("dicom.worker.beat.v1", {"results.workers"}),
+        ("dicom.lanes.paused.v1", {"processor.lanes.paused"}),
     ],
 )
 def test_each_event_reaches_its_queues(event_type: str, queues: set[str]) -> None:
@@ -81,6 +82,12 @@ def test_a_retry_queue_returns_its_messages_after_its_delay() -> None:
 def test_what_is_fleeting_ages_in_its_queue_and_goes_nowhere() -> None:
     queue = next(queue for queue in TOPOLOGY.queues() if queue.name == "results.workers")
     assert queue.arguments == {"x-queue-type": "quorum", "x-message-ttl": 60_000, "x-overflow": "drop-head"}
+
+
+def test_a_broadcast_is_a_log_of_which_the_end_is_kept() -> None:
+    queue = next(queue for queue in TOPOLOGY.queues() if queue.name == "processor.lanes.paused")
+    assert (queue.role, queue.arguments["x-queue-type"]) == ("state", "stream")
+    assert {"x-max-length-bytes", "x-stream-max-segment-size-bytes"} < queue.arguments.keys()
 
 
 def test_a_dead_queue_keeps_its_messages() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from libs.common.bus.contract import Delivery
 from libs.common.bus.lanes import LARGE
 from libs.common.encryption.keyring import Keyring
-from libs.common.errors import HandOn, Unavailable
-from libs.common.events import Event, FileReceived
+from libs.common.errors import HandOn, Reject, Unavailable
+from libs.common.events import Event, FileReceived, LanesPaused, new_event
 from libs.common.storage import FileStorage
 from libs.dicom.measure.analysis import Analysis
 from services.processor.admission.estimate import BASE_BYTES
@@ -23,6 +24,7 @@ from services.processor.attempts import Attempts
 from services.processor.gate import WorkerGate
 from services.processor.metrics import ProcessorMetrics
 from services.processor.outlook import GateLimits
+from services.processor.pauses import Pauses
 from tests.bus_support import received
 from tests.waiting import eventually
 
@@ -44,7 +46,12 @@ class Bench:
         self.attempts = Attempts(self.storage)
         self.woken = 0
 
-    def gate(self, limits: GateLimits = LIMITS, patience: float = 300.0) -> WorkerGate:
+    def gate(
+        self,
+        limits: GateLimits = LIMITS,
+        patience: float = 300.0,
+        paused: Callable[[], frozenset[str] | None] = frozenset,
+    ) -> WorkerGate:
         gate = WorkerGate(
             limits,
             lambda: self.reading,
@@ -52,6 +59,7 @@ class Bench:
             self.attempts,
             self.metrics,
             patience=patience,
+            paused=paused,
         )
         gate.on_change(self.wake)
         return gate
@@ -92,6 +100,35 @@ async def test_small_files_begin_up_to_the_places(bench: Bench) -> None:
     assert begun == ["0"] * 8 + [None]
     assert bench.waits("slots") == 1
     assert gate.used_bytes == 2 * (BASE_BYTES + 8 * MIB)
+
+
+def told(revision: int, *lanes: str) -> Delivery:
+    return Delivery(new_event("/results", LanesPaused(lanes=lanes, revision=revision)), 1)
+
+
+async def test_a_paused_lane_begins_nothing_and_the_others_go_on(bench: Bench) -> None:
+    pauses = Pauses(hold=60.0)
+    gate = bench.gate(paused=lambda: pauses.lanes)
+    pauses.on_change(gate.look_again)
+    waiting = {"0": small(), "large": small("large")}
+    # A worker that starts may have been ended by what is paused: it waits to be told.
+    assert gate.choose(waiting) is None
+    await pauses(told(4, "0"))
+    assert bench.woken == 1
+    assert gate.choose(waiting) == "large"
+    assert gate.choose({"0": small()}) is None
+    await pauses(told(3))  # told late
+    assert gate.choose({"0": small()}) is None
+    await pauses(told(5))
+    assert bench.woken == 2
+    assert gate.choose({"0": small()}) == "0"
+    with pytest.raises(Reject):
+        await pauses(small())
+
+
+async def test_without_a_word_work_begins_after_a_moment(bench: Bench) -> None:
+    pauses = Pauses(hold=0.0)
+    assert bench.gate(paused=lambda: pauses.lanes).choose({"0": small()}) == "0"
 
 
 async def test_what_ended_makes_room(bench: Bench) -> None:
