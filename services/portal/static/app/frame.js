@@ -11,10 +11,9 @@ import { t } from './i18n.js';
 function Offline() {
   const online = useOnline();
   useEffect(() => {
-    if (!online) announce(t('offline.lost'));
     return online ? undefined : () => announce(t('offline.back'));
   }, [online]);
-  return !online && html`<p class="offline">${t('offline.lost')}</p>`;
+  return html`<div role="status">${!online && html`<p class="offline">${t('offline.lost')}</p>`}</div>`;
 }
 
 /**
