@@ -16,6 +16,10 @@ from dataclasses import dataclass
 
 FOLDER = "rolled"
 VENDOR = "vendor/"
+COMMON = ("app/", "dicom/", "ui/")
+"""What pages are made of, and what knows no page."""
+STORIES = "stories/page.js"
+"""Shows all components, and does not count."""
 IMPORT = re.compile(
     r"^import (?:(?:(?P<names>\{[^}]*\})|\* as (?P<whole>[\w$]+)|(?P<default>[\w$]+)) from )?"
     r"'(?P<target>\.[^']+)';$",
@@ -92,8 +96,8 @@ def in_order(start: str, modules: Mapping[str, Module]) -> list[str]:
 
 
 def grouped(start: str, modules: Mapping[str, Module]) -> dict[str, list[str]]:
-    """The modules of each file by its name. Those of the start are in its file; others are together with what
-    the same pages need, so that a page loads nothing that it does not use, and nothing twice."""
+    """The modules of each file by its name. Those of the start are in its file, the components that several
+    pages share in another; others are together with what exactly the same pages need."""
     whole = in_order(start, modules)
     entries = list(dict.fromkeys(later for path in whole for later in modules[path].later))
     for entry in entries:  # grows on the way
@@ -106,7 +110,8 @@ def grouped(start: str, modules: Mapping[str, Module]) -> dict[str, list[str]]:
     files: dict[tuple[str, ...], list[str]] = {}
     for path, entries_of in users.items():
         if path not in whole:
-            files.setdefault(tuple(entries_of), []).append(path)
+            common = path.startswith(COMMON) and len({*entries_of} - {STORIES}) > 1
+            files.setdefault(() if common else tuple(entries_of), []).append(path)
     groups = [whole, *files.values()]
     return {f"{FOLDER}/{group[-1].replace('/', '-')}": group for group in groups}
 
