@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,10 +15,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydicom.data import get_testdata_file
 
 from tests.chromium import chromium
+from tests.e2e.axe import violations
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import Portal
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.browser_matrix, pytest.mark.timeout(180)]
 LINK_PASSWORD = "under the seven elms"
 
 
@@ -103,6 +103,7 @@ def test_a_link_with_a_password_shows_what_it_opens_until_it_is_taken_back(
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Este enlace tiene contraseña")
     expect(page.locator('[name="password"]')).to_be_focused()
+    expect(page.locator("main")).to_contain_text("iniciales C.")
     shown(page, "link-password")
     page.keyboard.type("under the six elms")
     page.keyboard.press("Enter")
@@ -110,35 +111,21 @@ def test_a_link_with_a_password_shows_what_it_opens_until_it_is_taken_back(
     page.locator('[name="password"]').fill(LINK_PASSWORD)
     page.keyboard.press("Enter")
 
-    expect(page).to_have_url(f"{maker.portal.url}/s/")
-    expect(page.locator(".grid tbody tr[data-key]")).to_have_count(1)
-    expect(visitor.result_row("CT_small.dcm")).to_have_attribute("data-state", "processed")
-    expect(page.locator(".live-mark")).to_have_attribute("data-status", "on")
-    expect(page.locator(".grid img")).not_to_have_js_property("naturalWidth", 0)
-    expect(page.locator('[data-counter="processed"] .counter-number')).to_have_text("1")
-    expect(page.locator(".drop-zone")).to_have_count(0)
+    expect(page).to_have_url(f"{maker.portal.url}/s/results/{maker.files['CT_small.dcm']}")
     expect(page.locator(".link-notice")).to_contain_text("descargarlo")
-    shown(page, "link-list")
+    expect(page.locator("img.preview")).not_to_have_js_property("naturalWidth", 0)
+    shown(page, "link-result")
     assert link["token"] not in page.evaluate("document.documentElement.outerHTML + document.cookie")
     assert page.evaluate("document.cookie") == "", "no script reads the cookie"
     stored = page.evaluate("JSON.stringify([localStorage, sessionStorage])")
     assert link["token"] not in stored
-
-    page.get_by_role("searchbox", name="Buscar archivos").fill("mr_small")
-    expect(page.locator(".grid tbody tr[data-key]")).to_have_count(0)
-    expect(page).to_have_url(re.compile(r"/s/\?q=mr_small$"))
-    page.reload()
-    page.get_by_role("button", name="Quitar filtros").first.click()
-    visitor.open_result("CT_small.dcm")
-    expect(page).to_have_url(re.compile(r"/s/results/[0-9a-f-]{36}$"))
-    expect(page.locator('[data-average="before"] .average-value')).to_have_text("904,9261")
-    expect(page.locator("img.preview")).not_to_have_js_property("naturalWidth", 0)
     with page.expect_download() as download:
         page.get_by_role("link", name="Descargar original").click()
     assert download.value.path().read_bytes() == sample("CT_small.dcm").read_bytes()
-    shown(page, "link-result")
-    page.get_by_role("link", name="Volver a los resultados").click()
-    expect(visitor.result_row("CT_small.dcm")).to_be_visible()
+    page.reload()
+    expect(page.locator("img.preview")).not_to_have_js_property("naturalWidth", 0)
+    page.goto(f"{maker.portal.url}/s/")
+    expect(page).to_have_url(f"{maker.portal.url}/s/results/{maker.files['CT_small.dcm']}")
 
     asked = [url for url in requested if "/api/" in url]
     assert asked
@@ -148,6 +135,7 @@ def test_a_link_with_a_password_shows_what_it_opens_until_it_is_taken_back(
     assert [trouble for trouble in visitor.troubles if refused not in trouble] == []
 
     maker.ask("DELETE", f"/api/links/{link['id']}")
+    page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("El enlace no está abierto")
     shown(page, "link-over")
     page.goto(f"{maker.portal.url}/s/{link['token']}")
@@ -173,32 +161,38 @@ def test_who_guesses_is_told_to_wait(maker: Maker, context: BrowserContext) -> N
     expect(page.locator('[name="password"]')).to_be_focused()
 
 
-@pytest.mark.browser_matrix
 def test_whoever_is_signed_in_sees_on_the_links_page_what_it_opens(
     maker: Maker, context: BrowserContext, embedded_system: System
 ) -> None:
-    link = maker.ask("POST", "/api/links", {"file_id": maker.files["MR_small.dcm"], "seconds": 3600})
+    [study] = maker.ask("GET", "/api/studies?q=MR_small.dcm")["studies"]
+    uid = study["study_instance_uid"]
+    link = maker.ask("POST", "/api/links", {"study_instance_uid": uid, "seconds": 3600})
     name = f"reader-{secrets.token_hex(4)}"
     embedded_system.create_user(name, staff=True)
     reader = Portal(context.new_page(), maker.portal.url, name)
-    reader.open("/files")
+    reader.open("/studies")
     reader.enter(name)
-    expect(reader.result_row("CT_small.dcm").first).to_be_visible()
     page = reader.page
+    expect(page.locator(".grid tbody tr[data-key]").first).to_be_visible()
     page.goto(f"{maker.portal.url}/s/{link['token']}")
-    expect(reader.result_row("MR_small.dcm")).to_have_count(1)
-    expect(page.locator(".grid tbody tr[data-key]")).to_have_count(1)
+    expect(page).to_have_url(f"{maker.portal.url}/s/studies/{uid}")
+    rows = page.locator(".grid tbody tr[data-key]")
+    expect(rows).to_have_count(1)
     expect(page.locator(".account")).to_have_count(0)
+    expect(page.locator(".page-actions > *")).to_have_count(0)
     page.get_by_role("button", name="EN", exact=True).click()
     until = datetime.fromisoformat(link["expires_at"]).astimezone(UTC)
     expect(page.locator(".link-notice")).to_contain_text(str(until.year))
-    reader.open_result("MR_small.dcm")
+    assert violations(page) == []
+    shown(page, "link-study")
+    rows.click()
+    expect(page).to_have_url(f"{maker.portal.url}/s/results/{maker.files['MR_small.dcm']}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("MR_small.dcm")
     expect(page.get_by_role("link", name="Download original")).to_have_count(0)
     page.goto(f"{maker.portal.url}/s/results/{maker.files['CT_small.dcm']}")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Result not found")
+    expect(page.locator("main")).to_contain_text("Result not found")
     page.goto(f"{maker.portal.url}/s/")
     page.get_by_role("button", name="Close the link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("The link is not open")
     page.locator(".brand").click()
-    page.locator('.site-nav a[href="/files"]').click()
-    expect(reader.result_row("CT_small.dcm").first).to_be_visible()
+    expect(page.locator(".account .menu-button")).to_be_visible()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import secrets
 from collections.abc import Callable, Iterator
@@ -353,27 +352,6 @@ def test_filters_and_pages_of_a_long_list(new_reader: NewReader, tmp_path: Path)
     expect(rows).to_have_count(3)
     page.get_by_role("button", name="Quitar filtros").click()
     expect(page.locator('[data-counter="total"] .counter-number')).to_have_text("55")
-
-
-def test_what_is_shared_comes_and_goes_without_a_reload(new_reader: NewReader) -> None:
-    giver, reader = new_reader(), new_reader()
-    giver.upload(sample("CT_small.dcm"))
-    expect(giver.result_row("CT_small.dcm")).to_have_attribute("data-state", "processed")
-    reader.follow("/files")
-    expect(reader.page.locator(".live-mark")).to_have_attribute("data-status", "on")
-    asked = """async ([method, path, body]) => {
-        const headers = { 'Content-Type': 'application/json' };
-        const text = await (await fetch(path, { method, headers, body })).text();
-        return text ? JSON.parse(text) : null;
-    }"""
-    reader_id = reader.page.evaluate(asked, ["GET", "/api/auth/me", None])["user_id"]
-    [row] = giver.page.evaluate(asked, ["GET", "/api/results", None])["results"]
-    body = json.dumps({"grantee": {"user": reader_id}, "file_id": row["file_id"], "mode": "view"})
-    share = giver.page.evaluate(asked, ["POST", "/api/shares", body])
-    expect(reader.result_row("CT_small.dcm")).to_have_attribute("data-state", "processed")
-    giver.page.evaluate(asked, ["DELETE", f"/api/shares/{share['id']}", None])
-    expect(reader.result_row("CT_small.dcm")).to_have_count(0)
-    assert reader.troubles == giver.troubles == []
 
 
 @pytest.mark.browser_matrix

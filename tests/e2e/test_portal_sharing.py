@@ -120,9 +120,14 @@ def test_what_is_shared_is_seen_until_it_is_taken_back(
     visitor = browser.new_context(locale="es-ES")
     guest = visitor.new_page()
     guest.goto(address)
+    expect(guest.locator("main")).to_contain_text("iniciales M. G.")
     guest.locator('[name="password"]').fill(LINK_PASSWORD)
     guest.keyboard.press("Enter")
-    expect(guest.locator("main")).to_contain_text("descargarlo")
+    expect(guest.locator(".link-notice")).to_contain_text("descargarlo")
+    expect(guest.get_by_role("heading", level=1)).to_have_text("GARCÍA, MARÍA")
+    expect(guest).to_have_url(f"{ana.url}/s/studies/{study}")
+    token = address.rpartition("/")[2]
+    assert token not in guest.evaluate("document.documentElement.outerHTML + JSON.stringify(sessionStorage)")
 
     page.locator('.site-nav a[href="/shared"]').click()
     page.get_by_role("tab", name="Por mí").click()

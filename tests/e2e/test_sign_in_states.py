@@ -250,7 +250,7 @@ def test_ones_password_is_changed_in_the_account(here: WaysIn, new_portal: NewPo
     heading(portal, "Mi cuenta")
     for current, chosen, said in (
         ("another one", OTHER_PASSWORD, "La contraseña actual no es esa."),
-        (PASSWORD, "short", "otra contraseña"),
+        (PASSWORD, "short", "Elija una contraseña más larga: al menos 12 caracteres"),
         (PASSWORD, OTHER_PASSWORD, None),
     ):
         for field, text in (("current", current), ("chosen", chosen), ("again", chosen)):

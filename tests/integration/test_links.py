@@ -132,6 +132,18 @@ async def test_what_opens_is_told_once_and_kept_as_a_hash(sharing: Sharing, sql:
     assert listed["password"] is True
 
 
+async def test_a_password_is_asked_for_with_the_patients_initials(sharing: Sharing, sql: Connection) -> None:
+    file_id = await sharing.file()
+    await sql.execute("UPDATE results.upload_dicomresult SET patient_name = 'GARCIA^MARIA'")
+    for what in WHATS.values():
+        link = await make(sharing, ANA, **what(file_id), password=PASSWORD)
+        answer = await present(sharing, link["token"])
+        problem = await answer.json()
+        assert (answer.status, problem["code"]) == (401, "link-password-required")
+        assert problem["initials"] == "M. G."
+        assert "GARCIA" not in str(problem)
+
+
 async def test_openings_are_counted_and_tell_nothing_of_the_maker(sharing: Sharing) -> None:
     file_id = await sharing.file()
     link = await make(sharing, ANA, study_instance_uid="1.2", reason="for Dr House", seconds=3600)

@@ -15,28 +15,36 @@ LEAST_LENGTH = 10
 
 def require_good(password: str, username: str, *, min_length: int) -> None:
     """Raises InvalidRequest that says what to choose instead; there are no rules of composition."""
-    wrong = _what_is_wrong(password, username, min_length)
-    if wrong is not None:
-        raise InvalidRequest(wrong, errors=[{"field": "password", "message": wrong}])
-
-
-def _what_is_wrong(password: str, username: str, min_length: int) -> str | None:
     normal = unicodedata.normalize("NFKC", password)
     if len(normal) < min_length:
-        return (
-            f"Choose a longer password: at least {min_length} characters, for example four unrelated words."
+        raise _wrong(
+            f"Choose a longer password: at least {min_length} characters, for example four unrelated words.",
+            code="password-too-short",
+            least=min_length,
         )
     if len(normal) > MAX_PASSWORD_LENGTH:
-        return f"Choose a password of at most {MAX_PASSWORD_LENGTH} characters."
+        raise _wrong(
+            f"Choose a password of at most {MAX_PASSWORD_LENGTH} characters.", code="password-too-long"
+        )
     folded = normal.casefold()
     if any(map(is_bad_password, {normal, folded, folded.strip()} - {""} - _short(folded))):
-        return "Choose another password: this one is among the most common ones."
+        raise _wrong(
+            "Choose another password: this one is among the most common ones.", code="password-common"
+        )
     own = username.casefold()
     if folded == own or (len(own) >= 4 and folded.replace(own, "").strip("0123456789 .-_!") == ""):
-        return "Choose another password: this one is little more than the user name."
+        raise _wrong(
+            "Choose another password: this one is little more than the user name.", code="password-like-name"
+        )
     if len(set(folded)) < 4:
-        return "Choose another password: this one repeats the same few characters."
-    return None
+        raise _wrong(
+            "Choose another password: this one repeats the same few characters.", code="password-repetitive"
+        )
+
+
+def _wrong(message: str, *, code: str, **members: int) -> InvalidRequest:
+    errors = [{"field": "password", "message": message}]
+    return InvalidRequest(message, code=code, errors=errors, **members)
 
 
 def _short(folded: str) -> set[str]:

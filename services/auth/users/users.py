@@ -219,7 +219,7 @@ class Users:
             raise WrongCredentials("The present password is another one.")
         require_good(new, found[1], min_length=self._min_length)
         if new == current:
-            raise InvalidRequest("Choose a password that differs from the present one.")
+            raise InvalidRequest("Choose a password that differs from the present one.", code="password-same")
         encoded = await self._passwords.hash(new)
         async with self._database.transaction() as connection:
             _, _, held = await _lock(connection, user_id)

@@ -19,9 +19,11 @@ from libs.common.http.authenticate import Guest, Lease
 from libs.common.permissions import Permission
 from libs.common.security.passwords import Passwords
 from services.results.links import store, throttle
+from services.results.links.initials import initials_of
 from services.results.links.secrets import hash_of, new_session
 from services.results.links.watching import SessionWatch
 from services.results.metrics import Opening, ResultsMetrics
+from services.results.sharing.things_store import things_of
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +101,13 @@ class Links:
     async def _check(self, link: asyncpg.Record, password: str | None, address: str) -> throttle.Guess:
         if not password:
             self._count("password-required")
-            raise NotAuthenticated("This link asks for a password.", code="link-password-required")
+            async with self._database.connection() as connection:
+                [thing] = await things_of(connection, _viewer(link["id"], download=False), [link])
+            raise NotAuthenticated(
+                "This link asks for a password.",
+                code="link-password-required",
+                initials=None if thing is None else initials_of(thing["patient_name"]),
+            )
         guess = await self._guess(link["id"], address)
         try:
             matches = await self.passwords.verify(link["password_hash"], password)
@@ -135,15 +143,19 @@ class Links:
     async def guest(self, presented: str | None) -> Guest:
         """Whom a browser speaks for. Raises NotAuthenticated."""
         found = await self.session(presented)
-        permissions: set[Permission] = {"view_dicomresult"}
-        if found["download"]:
-            permissions.add("view_dicomfile")
-        viewer = Viewer(NOBODY, MappingProxyType({}), frozenset(permissions), (f"{store.WHOM}{found['id']}",))
+        viewer = _viewer(found["id"], download=found["download"])
         ended = partial(self._watch.wait, hash_of(presented or ""))
         return Guest(viewer, Lease(found["session_expires_at"], ended), found["id"])
 
     def _count(self, outcome: Opening) -> None:
         self._metrics.link_openings.labels(outcome).inc()
+
+
+def _viewer(link_id: UUID, *, download: bool) -> Viewer:
+    permissions: set[Permission] = {"view_dicomresult"}
+    if download:
+        permissions.add("view_dicomfile")
+    return Viewer(NOBODY, MappingProxyType({}), frozenset(permissions), (f"{store.WHOM}{link_id}",))
 
 
 def _unknown() -> NotFound:

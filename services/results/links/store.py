@@ -26,7 +26,9 @@ _FACTS = """
 """
 _SHARE_OF = "SELECT share_id FROM results.link WHERE id = $1"
 _FIND = f"""
-    SELECT link.id, link.password_hash FROM results.link AS link JOIN results.share AS share
+    SELECT link.id, link.password_hash, share.collection, share.file_id, share.study_instance_uid,
+        share.series_instance_uid
+    FROM results.link AS link JOIN results.share AS share
         ON share.id = link.share_id
     WHERE link.token_hash = $1 AND {STANDS}
 """
@@ -104,7 +106,7 @@ async def share_of(connection: Connection, link_id: UUID) -> UUID | None:
 
 
 async def find(connection: Connection, token_hash: bytes) -> asyncpg.Record | None:
-    """The link that a token opens (id, password_hash): none is like one that is over."""
+    """The link that a token opens, and what it is of: none is like one that is over."""
     return await connection.fetchrow(_FIND, token_hash)
 
 

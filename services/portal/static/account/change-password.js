@@ -1,42 +1,40 @@
 // One's own password: asked for before anything else is open, or changed from the account.
 
+import { useTitle } from '../app/hooks.js';
 import { t } from '../app/i18n.js';
+import { errorText } from '../app/problems.js';
 import { changePassword } from '../app/session.js';
-import { el } from '../ui/dom.js';
-import { actionForm, labelled, passwordInput, whoseInput } from './forms.js';
-import { differ, refusal } from './reset-password.js';
+import { ActionForm } from '../ui/action-form.js';
+import { html } from '../ui/html.js';
+import { ChosenPassword, differ, PresentPassword, wrongPassword } from './fields.js';
 
-/** The form. `act(current, chosen)` changes it and goes on. */
-export function changePasswordForm({ username, act, ...more }) {
-  const current = passwordInput('current', 'current-password');
-  const chosen = passwordInput('chosen', 'new-password');
-  const again = passwordInput('again', 'new-password');
-  return actionForm({
-    ...more,
-    submit: 'password.submit',
-    working: 'password.working',
-    fields: [
-      whoseInput(username),
-      labelled('password.current', current),
-      labelled('password.chosen', chosen, 'password.hint'),
-      labelled('password.again', again),
-    ],
-    check: () => differ(chosen, again),
-    act: () => act(current.value, chosen.value),
-    explain: (problem) =>
-      problem.code === 'wrong-credentials' ? [() => t('password.wrong'), current] : refusal(problem, chosen),
-  });
+/** Why a new password is not good enough. */
+export function refusal(problem) {
+  return problem.status === 400 && [() => errorText(problem), 'chosen'];
 }
 
-/** Takes the place of any view, like the sign-in. `onChanged()` follows a success. */
-export function changePasswordView({ username, onChanged }) {
-  const form = changePasswordForm({
-    username,
-    before: [el('h1', { tabindex: -1, i18n: 'password.heading' }), el('p', { i18n: 'password.why' })],
-    act: async (current, chosen) => {
-      await changePassword(current, chosen);
-      onChanged();
-    },
-  });
-  return { element: form.element, title: () => t('password.heading'), focus: form.focus };
+/** `onChanged()` follows a success; `more` goes to the form. */
+export function PasswordForm({ username, onChanged, ...more }) {
+  const act = async ({ current, chosen }) => {
+    await changePassword(current, chosen);
+    onChanged();
+  };
+  return html`<${ActionForm}
+    submit=${t('password.submit')}
+    working=${t('password.working')}
+    check=${differ}
+    explain=${(problem) => wrongPassword('current')(problem) || refusal(problem)}
+    act=${act}
+    ...${more}
+  >
+    <${PresentPassword} username=${username} name="current" /><${ChosenPassword} />
+  <//>`;
+}
+
+/** Takes the place of any page, like the sign-in. */
+export function ChangePassword({ username, onChanged }) {
+  useTitle(() => t('password.heading'));
+  const before = html`<h1 tabindex="-1">${t('password.heading')}</h1>
+    <p>${t('password.why')}</p>`;
+  return html`<${PasswordForm} username=${username} onChanged=${onChanged} before=${before} />`;
 }

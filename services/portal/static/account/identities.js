@@ -2,109 +2,103 @@
 
 import { pageAddress } from '../app/addresses.js';
 import { ApiError, NetworkError, request } from '../app/api.js';
-import { formatTime } from '../app/format.js';
 import { announce } from '../app/announce.js';
+import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
-import { button, el, fill, icon, isolated } from '../ui/dom.js';
-import { actionForm, labelled, passwordInput, problemSentence, whoseInput } from './forms.js';
+import { ActionForm, problemSentence } from '../ui/action-form.js';
+import { Button } from '../ui/button.js';
+import { html } from '../ui/html.js';
+import { Icon } from '../ui/icon.js';
+import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { PresentPassword, wrongPassword } from './fields.js';
 import { waysIn } from './providers.js';
-import { wrongPassword } from './second-factor.js';
+import { Section, waiting } from './section.js';
+import { useLoaded } from './use-loaded.js';
 
 const OWN = '/api/auth/me/identities';
 
-/** The section of the account's page; it is away where there is no provider. */
-export function identitiesSection(user, signal) {
-  const heading = el('h2', { tabindex: -1, i18n: 'identity.heading' });
-  const said = el('p', { class: 'notice bad', role: 'alert', hidden: true });
-  const body = el('div', { class: 'account-body' });
-  const section = el('section', { class: 'card account-section', id: 'identities', hidden: true }, heading, said, body);
-  let providers = [];
-
-  async function begin() {
-    ({ providers } = await waysIn(signal));
-    if (providers.length > 0) await load();
-  }
-
-  async function load() {
-    const { identities } = await request(OWN, { signal });
-    section.hidden = false;
-    fill(
-      body,
-      identities.length > 0
-        ? el('ul', { class: 'identities' }, identities.map(entry))
-        : el('p', { i18n: 'identity.none' }),
-      el(
-        'div',
-        { class: 'button-row start' },
-        providers.map(({ name, title }) =>
-          el(
-            'button',
-            { type: 'button', class: 'button', on: { click: () => askPassword(name) }, i18n: ['identity.link', { title }] },
-          ),
-        ),
-      ),
-    );
-  }
-
-  function entry({ id, issuer, subject, last_used_at: used }) {
-    return el(
-      'li',
-      {},
-      el(
-        'div',
-        {},
-        isolated(new URL(issuer).host, { class: 'identity-issuer' }),
-        isolated(subject, { class: 'quiet' }),
-        used && el('p', { class: 'quiet', i18n: ['identity.used', { time: () => formatTime(used) }] }),
-      ),
-      button('identity.unlink', null, () => unlink(id), { class: 'button small' }),
-    );
-  }
-
-  async function unlink(id) {
-    await guarded(async () => {
-      await request(`${OWN}/${encodeURIComponent(id)}`, { method: 'DELETE' });
-      await load();
-      announce(t('identity.unlinked'));
-      heading.focus();
-    });
-  }
-
-  async function guarded(act) {
-    said.hidden = true;
-    try {
-      await act();
-    } catch (problem) {
-      if (problem.name === 'AbortError') return;
-      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
-      section.hidden = false;
-      said.hidden = false;
-      const text = { i18n: ['format.text', { text: () => problemSentence(problem) }] };
-      fill(said, icon('alert'), el('span', text));
-    }
-  }
-
-  function askPassword(name) {
-    const password = passwordInput('password', 'current-password');
-    const cancel = () => guarded(load).then(() => heading.focus());
-    const form = actionForm({
-      class: 'account-form',
-      submit: 'secondFactor.goOn',
-      before: [el('p', { i18n: 'identity.linkText' })],
-      fields: [whoseInput(user.username), labelled('password.current', password)],
-      after: [button('accountPage.cancel', null, cancel, { class: 'button wide' })],
-      explain: wrongPassword(password),
-      act: async () => {
-        const json = { password: password.value, next: pageAddress('/account') };
-        const path = `/api/auth/oidc/${encodeURIComponent(name)}/link`;
-        const { authorization_url: url } = await request(path, { method: 'POST', json });
-        window.location.assign(url);
+/** Nothing where there is no provider. */
+export function Identities({ user }) {
+  const [providers, setProviders] = useState([]);
+  useEffect(() => {
+    const leaving = new AbortController();
+    waysIn(leaving.signal).then(
+      (ways) => setProviders(ways.providers),
+      (error) => {
+        if (error.name !== 'AbortError') throw error;
       },
-    });
-    fill(body, form.element);
-    form.focus.focus();
-  }
+    );
+    return () => leaving.abort();
+  }, []);
+  return providers.length > 0 && html`<${Linked} user=${user} providers=${providers} />`;
+}
 
-  guarded(begin);
-  return section;
+function Linked({ user, providers }) {
+  const loaded = useLoaded(OWN);
+  const [linking, setLinking] = useState('');
+  const [said, setSaid] = useState(/** @type {any} */ (null));
+  const heading = useRef(/** @type {HTMLHeadingElement} */ (null));
+  const finish = () => {
+    loaded.reload();
+    setLinking('');
+    heading.current.focus();
+  };
+  const unlink = async (id) => {
+    setSaid(null);
+    try {
+      await request(`${OWN}/${encodeURIComponent(id)}`, { method: 'DELETE' });
+    } catch (problem) {
+      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
+      setSaid(problem);
+      return;
+    }
+    announce(t('identity.unlinked'));
+    finish();
+  };
+  const link = async ({ password }) => {
+    const json = { password, next: pageAddress('/account') };
+    const path = `/api/auth/oidc/${encodeURIComponent(linking)}/link`;
+    const { authorization_url: url } = await request(path, { method: 'POST', json });
+    window.location.assign(url);
+  };
+  return html`<${Section} id="identities" heading=${t('identity.heading')} focus=${heading}>
+    ${said &&
+    html`<p class="notice bad" role="alert"><${Icon} name="alert" /><span>${problemSentence(said)}</span></p>`}
+    ${linking
+      ? html`<${ActionForm}
+          class="account-form"
+          submit=${t('secondFactor.goOn')}
+          before=${html`<p>${t('identity.linkText')}</p>`}
+          after=${html`<${Button} label=${t('accountPage.cancel')} class="wide" onClick=${finish} />`}
+          explain=${wrongPassword()}
+          act=${link}
+        >
+          <${PresentPassword} username=${user.username} />
+        <//>`
+      : (waiting(loaded) ?? html`<${List} identities=${loaded.data.identities} providers=${providers} onLink=${setLinking} onUnlink=${unlink} />`)}
+  <//>`;
+}
+
+function List({ identities, providers, onLink, onUnlink }) {
+  return html`${identities.length === 0
+      ? html`<p>${t('identity.none')}</p>`
+      : html`<ul class="account-list">
+          ${identities.map(
+            ({ id, issuer, subject, last_used_at: used }) =>
+              html`<li key=${id}>
+                <div>
+                  <bdi class="account-entry">${new URL(issuer).host}</bdi>
+                  <bdi class="quiet">${subject}</bdi>
+                  ${used && html`<p class="quiet">${t('identity.used', { time: () => formatTime(used) })}</p>`}
+                </div>
+                <${Button} label=${t('identity.unlink')} small onClick=${() => onUnlink(id)} />
+              </li>`,
+          )}
+        </ul>`}
+    <div class="button-row start">
+      ${providers.map(
+        ({ name, title }) =>
+          html`<${Button} key=${name} label=${t('identity.link', { title })} onClick=${() => onLink(name)} />`,
+      )}
+    </div>`;
 }

@@ -1,40 +1,42 @@
 // Recovery codes, shown once: to be kept before anything goes on.
 
 import { t } from '../app/i18n.js';
-import { button, el } from '../ui/dom.js';
-import { copyButton } from './authenticator.js';
-import { actionForm } from './forms.js';
+import { ActionForm } from '../ui/action-form.js';
+import { Button } from '../ui/button.js';
+import { Copy } from '../ui/copy.js';
+import { html } from '../ui/html.js';
 
 function save(codes) {
   const text = `${t('app.name')}\n${window.location.origin}\n\n${codes.join('\n')}\n`;
   const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
-  el('a', { href: url, download: t('recovery.file') }).click();
+  const link = document.createElement('a');
+  link.href = url;
+  link.download = t('recovery.file');
+  link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
 }
 
 /** `onKept()` follows when the reader says so. */
-export function recoveryCodesForm(codes, { onKept, heading = 'h1', ...more }) {
-  const kept = el('input', { type: 'checkbox', name: 'kept' });
-  const title = el(heading, { tabindex: -1, i18n: 'recovery.heading' });
-  const form = actionForm({
-    ...more,
-    submit: 'recovery.goOn',
-    before: [
-      title,
-      el('p', { i18n: 'recovery.why' }),
-      el('ol', { class: 'recovery-codes', id: 'recovery-codes' }, codes.map((code) => el('li', {}, el('code', {}, code)))),
-      el(
-        'div',
-        { class: 'button-row' },
-        copyButton('recovery.copy', codes.join('\n')),
-        button('recovery.save', 'download', () => save(codes), { class: 'button small' }),
-        button('recovery.print', null, () => window.print(), { class: 'button small' }),
-      ),
-    ],
-    fields: [el('label', { class: 'check' }, kept, el('span', { i18n: 'recovery.kept' }))],
-    check: () => !kept.checked && [() => t('recovery.keepFirst'), kept],
-    act: async () => onKept(),
-  });
+export function RecoveryCodes({ codes, onKept, heading = 'h1', ...more }) {
   // What is to be read comes first.
-  return { ...form, focus: title };
+  const before = html`<${heading} tabindex="-1" data-first>${t('recovery.heading')}<//>
+    <p>${t('recovery.why')}</p>
+    <ol class="recovery-codes" id="recovery-codes">
+      ${codes.map((code) => html`<li key=${code}><code>${code}</code></li>`)}
+    </ol>
+    <div class="button-row">
+      <${Copy} text=${codes.join('\n')} />
+      <${Button} label=${t('recovery.save')} icon="download" small onClick=${() => save(codes)} />
+      <${Button} label=${t('recovery.print')} small onClick=${() => window.print()} />
+    </div>`;
+  return html`<${ActionForm}
+    submit=${t('recovery.goOn')}
+    focus="first"
+    before=${before}
+    check=${({ kept }) => kept !== 'on' && [() => t('recovery.keepFirst'), 'kept']}
+    act=${() => onKept()}
+    ...${more}
+  >
+    <label class="check"><input type="checkbox" name="kept" /><span>${t('recovery.kept')}</span></label>
+  <//>`;
 }

@@ -2,10 +2,13 @@
 
 import { pageAddress } from '../app/addresses.js';
 import { request } from '../app/api.js';
+import { useTitle } from '../app/hooks.js';
 import { t } from '../app/i18n.js';
-import { problemDetail } from '../app/problems.js';
-import { el } from '../ui/dom.js';
-import { actionForm, labelled, passwordInput } from './forms.js';
+import { ActionForm } from '../ui/action-form.js';
+import { html } from '../ui/html.js';
+import { useLayoutEffect, useRef } from '../vendor/hooks.mjs';
+import { refusal } from './change-password.js';
+import { ChosenPassword, differ } from './fields.js';
 import { FORGOTTEN } from './forgotten-password.js';
 
 export const RESET = '/reset-password';
@@ -20,52 +23,41 @@ export function takeResetToken() {
   window.history.replaceState(window.history.state, '', pathname);
 }
 
-/** The view of `/reset-password`. `onReset()` leads on to the sign-in. */
-export function resetPasswordView({ onReset }) {
-  const view = token === '' ? overCard() : form(onReset);
-  return { ...view, title: () => t('reset.heading') };
+function AskAgain() {
+  return html`<a href=${pageAddress(FORGOTTEN)} data-route>${t('reset.askAgain')}</a>`;
 }
 
-function overCard() {
-  return {
-    element: el(
-      'section',
-      { class: 'card sign-in' },
-      el('h1', { tabindex: -1, i18n: 'reset.heading' }),
-      el('p', { role: 'alert', i18n: 'problem.reset-link-over' }),
-      askAgain(),
-    ),
+/** The page `/reset-password`. `onReset()` leads on to the sign-in. */
+export function ResetPassword({ onReset }) {
+  useTitle(() => t('reset.heading'));
+  if (token === '') return html`<${Over} />`;
+  const act = async ({ chosen }) => {
+    const json = { token, password: chosen };
+    await request('/api/auth/password/reset', { method: 'POST', json, renewing: false });
+    token = '';
+    onReset();
   };
+  const before = html`<h1 tabindex="-1">${t('reset.heading')}</h1>
+    <p>${t('reset.text')}</p>`;
+  return html`<${ActionForm}
+    submit=${t('password.submit')}
+    working=${t('password.working')}
+    before=${before}
+    after=${html`<${AskAgain} />`}
+    check=${differ}
+    explain=${refusal}
+    act=${act}
+  >
+    <${ChosenPassword} />
+  <//>`;
 }
 
-const askAgain = () => el('a', { href: pageAddress(FORGOTTEN), 'data-route': true, i18n: 'reset.askAgain' });
-
-function form(onReset) {
-  const chosen = passwordInput('chosen', 'new-password');
-  const again = passwordInput('again', 'new-password');
-  return actionForm({
-    submit: 'password.submit',
-    working: 'password.working',
-    before: [el('h1', { tabindex: -1, i18n: 'reset.heading' }), el('p', { i18n: 'reset.text' })],
-    fields: [labelled('password.chosen', chosen, 'password.hint'), labelled('password.again', again)],
-    after: [askAgain()],
-    check: () => differ(chosen, again),
-    act: async () => {
-      const json = { token, password: chosen.value };
-      await request('/api/auth/password/reset', { method: 'POST', json, renewing: false });
-      token = '';
-      onReset();
-    },
-    explain: (problem) => refusal(problem, chosen),
-  });
-}
-
-/** What is wrong with two new passwords. */
-export function differ(chosen, again) {
-  return chosen.value !== again.value && [() => t('password.differ'), again];
-}
-
-/** Why a new password is not good enough; the server's own sentence says more to readers of English. */
-export function refusal(problem, chosen) {
-  return problem.status === 400 && [() => problemDetail(problem) || t('password.refused'), chosen];
+function Over() {
+  const heading = useRef(/** @type {HTMLHeadingElement} */ (null));
+  useLayoutEffect(() => heading.current.focus(), []);
+  return html`<section class="card sign-in">
+    <h1 tabindex="-1" ref=${heading}>${t('reset.heading')}</h1>
+    <p role="alert">${t('problem.reset-link-over')}</p>
+    <${AskAgain} />
+  </section>`;
 }

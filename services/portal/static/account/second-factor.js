@@ -1,136 +1,108 @@
 // One's own second factor: set up, recovery codes, removed.
 
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { request } from '../app/api.js';
 import { formatTime } from '../app/format.js';
-import { problemText } from '../app/problems.js';
 import { t } from '../app/i18n.js';
-import { button, el, fill } from '../ui/dom.js';
-import { codeInput } from './code-input.js';
-import { actionForm, labelled, passwordInput, problemSentence, whoseInput } from './forms.js';
-import { recoveryCodesForm } from './recovery-codes.js';
-import { firstCodeForm } from './second-step.js';
+import { problemText } from '../app/problems.js';
+import { ActionForm } from '../ui/action-form.js';
+import { Button } from '../ui/button.js';
+import { html } from '../ui/html.js';
+import { useRef, useState } from '../vendor/hooks.mjs';
+import { FirstCode } from './authenticator.js';
+import { CodeField, PresentPassword, wrongPassword } from './fields.js';
+import { RecoveryCodes } from './recovery-codes.js';
+import { Section, waiting } from './section.js';
+import { useLoaded } from './use-loaded.js';
 
 const FACTOR = '/api/auth/totp';
 const INSIDE = { class: 'account-form', heading: 'h3' };
 const FEW = 3; // recovery codes: renew them
 
-/** The section of the account's page. */
-export function secondFactorSection(user, signal) {
-  const heading = el('h2', { tabindex: -1, i18n: 'factor.heading' });
-  const body = el('div', { class: 'account-body' });
-
-  function show(form) {
-    fill(body, form.element);
-    form.focus.focus();
-  }
-
-  async function load({ focus = false } = {}) {
-    try {
-      fill(body, ...stateOf(await request(FACTOR, { signal })));
-    } catch (problem) {
-      if (problem.name === 'AbortError') return;
-      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
-      const text = { i18n: ['format.text', { text: () => problemSentence(problem) }] };
-      fill(body, el('p', text), button('error.retry', 'retry', () => load(), { class: 'button small' }));
-    }
-    if (focus) heading.focus();
-  }
-
-  const back = () => button('accountPage.cancel', null, () => load({ focus: true }), { class: 'button wide' });
-  const kept = (codes) => show(recoveryCodesForm(codes, { ...INSIDE, onKept: () => load({ focus: true }) }));
-
-  function stateOf({ enabled, confirmed_at: since, recovery_codes_left: left, required }) {
-    if (!enabled) {
-      return [
-        el('p', { i18n: required ? 'factor.offRequired' : 'factor.off' }),
-        button('secondFactor.setUp', null, askPassword, { class: 'button primary' }),
-      ];
-    }
-    return [
-      el('p', { i18n: ['factor.on', { since: () => formatTime(since) }] }),
-      el('p', { class: left < FEW ? 'notice' : '', i18n: ['factor.codesLeft', { count: left }] }),
-      required && el('p', { class: 'quiet', i18n: 'factor.cannotRemove' }),
-      el(
-        'div',
-        { class: 'button-row start' },
-        button('factor.renew', null, renew),
-        !required && button('factor.remove', null, remove),
-      ),
-    ];
-  }
-
-  function askPassword() {
-    const password = passwordInput('password', 'current-password');
-    show(
-      actionForm({
-        ...INSIDE,
-        submit: 'secondFactor.goOn',
-        before: [el('p', { i18n: 'secondFactor.apps' })],
-        fields: [whoseInput(user.username), labelled('password.current', password)],
-        after: [back()],
-        explain: wrongPassword(password),
-        act: async () => enrol(await request(FACTOR, { method: 'POST', json: { password: password.value } })),
-      }),
-    );
-  }
-
-  function enrol(made) {
-    const act = async (code) => {
-      const json = { code };
-      kept((await request(`${FACTOR}/confirm`, { method: 'POST', json })).recovery_codes);
-    };
-    show(firstCodeForm(made, { ...INSIDE, act, after: [back()] }));
-  }
-
-  // What takes the password and a code.
-  function proved({ submit, text, act }) {
-    const password = passwordInput('password', 'current-password');
-    const code = codeInput();
-    show(
-      actionForm({
-        ...INSIDE,
-        submit,
-        before: [el('p', { i18n: text })],
-        fields: [
-          whoseInput(user.username),
-          labelled('password.current', password),
-          labelled('factor.anyCode', code),
-        ],
-        after: [back()],
-        explain: (problem) =>
-          problem.code === 'wrong-code'
-            ? [() => problemText('wrong-code'), code]
-            : wrongPassword(password)(problem),
-        act: () => act({ password: password.value, code: code.value }),
-      }),
-    );
-  }
-
-  function renew() {
-    proved({
-      submit: 'factor.renew',
-      text: 'factor.renewText',
-      act: async (json) =>
-        kept((await request(`${FACTOR}/recovery-codes`, { method: 'POST', json })).recovery_codes),
-    });
-  }
-
-  function remove() {
-    proved({
-      submit: 'factor.remove',
-      text: 'factor.removeText',
-      act: async (json) => {
-        await request(FACTOR, { method: 'DELETE', json });
-        await load({ focus: true });
-      },
-    });
-  }
-
-  load();
-  return el('section', { class: 'card account-section', id: 'second-factor' }, heading, body);
+export function SecondFactor({ user }) {
+  const loaded = useLoaded(FACTOR);
+  const [now, setNow] = useState(/** @type {{step: string, made?: any, codes?: string[]}} */ ({ step: 'state' }));
+  const heading = useRef(/** @type {HTMLHeadingElement} */ (null));
+  const finish = () => {
+    loaded.reload();
+    setNow({ step: 'state' });
+    heading.current.focus();
+  };
+  const after = html`<${Button} label=${t('accountPage.cancel')} class="wide" onClick=${finish} />`;
+  const kept = (codes) => setNow({ step: 'codes', codes });
+  const steps = {
+    state: () => waiting(loaded) ?? html`<${State} state=${loaded.data} onStep=${(step) => setNow({ step })} />`,
+    password: () =>
+      html`<${ActionForm}
+        ...${INSIDE}
+        submit=${t('secondFactor.goOn')}
+        before=${html`<p>${t('secondFactor.apps')}</p>`}
+        after=${after}
+        explain=${wrongPassword()}
+        act=${async ({ password }) =>
+          setNow({ step: 'code', made: await request(FACTOR, { method: 'POST', json: { password } }) })}
+      >
+        <${PresentPassword} username=${user.username} />
+      <//>`,
+    code: () =>
+      html`<${FirstCode}
+        ...${INSIDE}
+        made=${now.made}
+        after=${after}
+        act=${async (code) =>
+          kept((await request(`${FACTOR}/confirm`, { method: 'POST', json: { code } })).recovery_codes)}
+      />`,
+    codes: () => html`<${RecoveryCodes} ...${INSIDE} codes=${now.codes} onKept=${finish} />`,
+    renew: () =>
+      html`<${Proved}
+        user=${user}
+        submit=${t('factor.renew')}
+        text=${t('factor.renewText')}
+        after=${after}
+        act=${async (json) =>
+          kept((await request(`${FACTOR}/recovery-codes`, { method: 'POST', json })).recovery_codes)}
+      />`,
+    remove: () =>
+      html`<${Proved}
+        user=${user}
+        submit=${t('factor.remove')}
+        text=${t('factor.removeText')}
+        after=${after}
+        act=${async (json) => {
+          await request(FACTOR, { method: 'DELETE', json });
+          finish();
+        }}
+      />`,
+  };
+  return html`<${Section} id="second-factor" heading=${t('factor.heading')} focus=${heading}>
+    <div class="account-body" key=${now.step}>${steps[now.step]()}</div>
+  <//>`;
 }
 
-/** The same words wherever the present password is asked for. */
-export function wrongPassword(input) {
-  return (problem) => problem.code === 'wrong-credentials' && [() => t('password.wrong'), input];
+function State({ state: { enabled, confirmed_at: since, recovery_codes_left: left, required }, onStep }) {
+  if (!enabled)
+    return html`<p>${t(required ? 'factor.offRequired' : 'factor.off')}</p>
+      <${Button} label=${t('secondFactor.setUp')} kind="primary" onClick=${() => onStep('password')} />`;
+  return html`<p>${t('factor.on', { since: () => formatTime(since) })}</p>
+    <p class=${left < FEW ? 'notice' : ''}>${t('factor.codesLeft', { count: left })}</p>
+    ${required && html`<p class="quiet">${t('factor.cannotRemove')}</p>`}
+    <div class="button-row start">
+      <${Button} label=${t('factor.renew')} onClick=${() => onStep('renew')} />
+      ${!required && html`<${Button} label=${t('factor.remove')} onClick=${() => onStep('remove')} />`}
+    </div>`;
+}
+
+// What takes the password and a code.
+function Proved({ user, submit, text, after, act }) {
+  const wrongCode = (problem) => problem.code === 'wrong-code' && [() => problemText('wrong-code'), 'code'];
+  return html`<${ActionForm}
+    ...${INSIDE}
+    submit=${submit}
+    before=${html`<p>${text}</p>`}
+    after=${after}
+    explain=${(problem) => wrongCode(problem) || wrongPassword()(problem)}
+    act=${({ password, code }) => act({ password, code })}
+  >
+    <${PresentPassword} username=${user.username} />
+    <${CodeField} label=${t('factor.anyCode')} />
+  <//>`;
 }

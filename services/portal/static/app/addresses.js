@@ -8,6 +8,11 @@ export function pageAddress(path) {
   return `${root}${path}`;
 }
 
+/** The page of one study; `query` begins with `?`. */
+export function studyPage(studyUid, query = '') {
+  return `${base}/studies/${encodeURIComponent(studyUid)}${query}`;
+}
+
 /** The view of one result. */
 export function resultAddress(fileId) {
   return `${base}/results/${encodeURIComponent(fileId)}`;

@@ -7,7 +7,10 @@ export { NetworkError };
 
 const PROOFS = ['wrong-credentials', 'wrong-code'];
 
-/** Events: `ended` when the session is over: the reader must sign in again, or the link is over (detail: ApiError). */
+/**
+ * Events: `ended` when the session is over: the reader must sign in again, or the link is over (detail: ApiError);
+ * `profile` when readers have changed what is known of them.
+ */
 export const sessionEvents = new EventTarget();
 
 /** A problem document (RFC 9457). `code` is stable; `detail` is the server's English sentence. */

@@ -2,8 +2,7 @@
 
 import { useEffect, useState } from '../vendor/hooks.mjs';
 import { html } from '../ui/html.js';
-import { notFoundView } from '../ui/error-view.js';
-import { Mounted } from '../ui/mounted.js';
+import { NotFound } from '../ui/not-found.js';
 import { Empty, ErrorState } from '../ui/states.js';
 import { AccountMenu, LanguageSwitch } from './account-menu.js';
 import { pageAddress } from './addresses.js';
@@ -78,21 +77,15 @@ function Content({ state, views }) {
   const found = routeOf(ROUTES, place.path);
   if (found?.route.open) return html`<${Page} key=${place.path} route=${found.route} place=${place} />`;
   if (error) return html`<section class="card"><${ErrorState} error=${error} heading=${t('error.heading')} retry=${() => state.open()} /></section>`;
-  if (place.path === '/forgotten-password')
-    return html`<${Mounted} key="forgotten" of=${place.key} build=${views.forgottenPasswordView} />`;
-  if (place.path === '/reset-password') {
-    const build = () => views.resetPasswordView({ onReset: () => state.enterAnew() });
-    return html`<${Mounted} key="reset" of=${place.key} build=${build} />`;
-  }
+  if (place.path === '/forgotten-password') return html`<${views.ForgottenPassword} key=${place.key} />`;
+  if (place.path === '/reset-password')
+    return html`<${views.ResetPassword} key=${place.key} onReset=${() => state.enterAnew()} />`;
   if (user === null) {
     const { ended, reset } = state;
-    const build = () => views.signInView({ ended, reset, onSignedIn: () => state.enter() });
-    return html`<${Mounted} key="sign-in" of=${`${ended} ${reset}`} build=${build} />`;
+    return html`<${views.SignIn} key=${`${ended} ${reset}`} ended=${ended} reset=${reset} onSignedIn=${() => state.enter()} />`;
   }
-  if (work === null) {
-    const build = () => views.changePasswordView({ username: user.username, onChanged: () => state.enter() });
-    return html`<${Mounted} key="password" of=${user.user_id} build=${build} />`;
-  }
+  if (work === null)
+    return html`<${views.ChangePassword} key=${user.user_id} username=${user.username} onChanged=${() => state.enter()} />`;
   return html`<${Routed} state=${state} place=${place} />`;
 }
 
@@ -108,7 +101,7 @@ function Routed({ state, place }) {
   if (entries.length === 0 && found?.route.permission !== null)
     return html`<section class="card"><${Empty} heading=${t('app.nothingOpenHeading')} text=${t('app.nothingOpen')} /></section>`;
   if (FIRST.includes(place.path)) return null;
-  if (found === null) return html`<${Mounted} key="none" of=${place.path} build=${notFoundView} />`;
+  if (found === null) return html`<${NotFound} key=${place.path} />`;
   const { route, parameters } = found;
   if (route.allowed?.(user) === false)
     return html`<section class="card">

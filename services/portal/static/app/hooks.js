@@ -1,7 +1,8 @@
 // What components listen to.
 
-import { useEffect, useState } from '../vendor/hooks.mjs';
+import { useEffect, useLayoutEffect, useState } from '../vendor/hooks.mjs';
 import { currentPlace, onPlace } from './router.js';
+import { setTitle } from './title.js';
 
 /** Render anew when `target` dispatches `type`. */
 export function useEvent(target, type) {
@@ -26,6 +27,11 @@ export function usePlace() {
 /** Render anew in another language, with everything below. */
 export function useTexts() {
   useEvent(document, 'languagechange');
+}
+
+/** Title the page by what `text()` gives, in each language. */
+export function useTitle(text) {
+  useLayoutEffect(() => setTitle(text), []);
 }
 
 /** Whether the browser has a network. */

@@ -1,4 +1,4 @@
-// Spanish and English. Nodes remember their key, so that a switch of language rewrites the page in place.
+// Spanish and English. Who shows sentences renders them anew at `languagechange`.
 
 export const LANGUAGES = ['es', 'en'];
 const STORED = 'dicom.language';
@@ -7,7 +7,6 @@ const areas = new Set(['core']); // of the texts: each page's are loaded with it
 let language = LANGUAGES[0];
 let dictionary = {};
 let plurals = new Intl.PluralRules(language);
-const bindings = new WeakMap(); // node -> Map of attribute ('' = text) -> [key, parameters]
 
 /** The language in use, also the locale of numbers and dates. */
 export function currentLanguage() {
@@ -42,7 +41,7 @@ export async function loadAreas(names) {
 }
 
 /**
- * Load the dictionaries, rewrite the page and tell everybody (`languagechange` on `document`).
+ * Load the dictionaries and tell everybody (`languagechange` on `document`).
  * `more`: areas to load with those that are there already.
  */
 export async function useLanguage(code, { remember = false, more = [] } = {}) {
@@ -53,7 +52,6 @@ export async function useLanguage(code, { remember = false, more = [] } = {}) {
   plurals = new Intl.PluralRules(code);
   if (remember) localStorage.setItem(STORED, code);
   document.documentElement.lang = code;
-  translate(document);
   document.dispatchEvent(new CustomEvent('languagechange'));
 }
 
@@ -72,39 +70,4 @@ export function t(key, parameters = {}) {
 function show(value) {
   if (typeof value === 'function') return show(value()); // formatted anew in each language
   return typeof value === 'number' ? new Intl.NumberFormat(language).format(value) : String(value);
-}
-
-function bind(node, attribute, key, parameters) {
-  if (!bindings.has(node)) bindings.set(node, new Map());
-  bindings.get(node).set(attribute, [key, parameters]);
-  node.setAttribute('data-i18n', '');
-  write(node, attribute, key, parameters);
-}
-
-function write(node, attribute, key, parameters) {
-  const text = t(key, parameters);
-  if (attribute) node.setAttribute(attribute, text);
-  else if (node.textContent !== text) node.textContent = text;
-}
-
-/** Give `node` the text of `key`, now and after every switch. */
-export function setText(node, key, parameters = {}) {
-  bind(node, '', key, parameters);
-}
-
-/** Give an attribute of `node` the text of `key`, now and after every switch. */
-export function setAttributeText(node, attribute, keyAndParameters) {
-  const [key, parameters = {}] = [keyAndParameters].flat();
-  bind(node, attribute, key, parameters);
-}
-
-/** Write the texts below `root` anew: parts that were off the page missed a switch. */
-export function translate(root) {
-  for (const node of root.querySelectorAll('[data-i18n]')) {
-    const key = node.getAttribute('data-i18n'); // index.html names its keys there
-    if (key) write(node, '', key, {});
-    for (const [attribute, [bound, parameters]] of bindings.get(node) ?? []) {
-      write(node, attribute, bound, parameters);
-    }
-  }
 }

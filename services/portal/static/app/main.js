@@ -2,11 +2,11 @@
 
 import { render } from '../vendor/preact.mjs';
 import { html } from '../ui/html.js';
-import { changePasswordView } from '../account/change-password.js';
-import { forgottenPasswordView } from '../account/forgotten-password.js';
-import { resetPasswordView, takeResetToken } from '../account/reset-password.js';
+import { ChangePassword } from '../account/change-password.js';
+import { ForgottenPassword } from '../account/forgotten-password.js';
+import { ResetPassword, takeResetToken } from '../account/reset-password.js';
 import { takeReturnedChallenge } from '../account/returned.js';
-import { signInView } from '../account/sign-in.js';
+import { SignIn } from '../account/sign-in.js';
 import { SearchBox } from '../studies/search-box.js';
 import { LeaveDialog } from '../upload/leave-dialog.js';
 import { UploadTray } from '../upload/tray.js';
@@ -36,7 +36,7 @@ async function start() {
   useTheme();
   startRouter();
   const place = document.getElementById('app');
-  const more = [...(byLink ? ['shares', 'results'] : ['account']), ...prepareFirstPage()];
+  const more = [...(byLink ? ['shares'] : ['account']), ...prepareFirstPage()];
   await useLanguage(preferredLanguage(), { more });
   place.replaceChildren();
   if (byLink) {
@@ -51,10 +51,10 @@ async function start() {
 
 const VIEWS = {
   SearchBox,
-  signInView,
-  forgottenPasswordView,
-  resetPasswordView,
-  changePasswordView,
+  SignIn,
+  ForgottenPassword,
+  ResetPassword,
+  ChangePassword,
   UploadTray,
   LeaveDialog,
 };

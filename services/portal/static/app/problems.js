@@ -3,9 +3,9 @@
 import { NetworkError } from './api.js';
 import { currentLanguage, hasText, t } from './i18n.js';
 
-/** One sentence for a problem code. Codes that this release does not know get a general sentence. */
-export function problemText(code) {
-  return hasText(`problem.${code}`) ? t(`problem.${code}`) : t('problem.unknown', { code });
+/** One sentence for a problem code, with what its document says. Codes that this release does not know get a general one. */
+export function problemText(code, problem = {}) {
+  return hasText(`problem.${code}`) ? t(`problem.${code}`, problem) : t('problem.unknown', { code });
 }
 
 /** The server's own sentence: for readers of English, and for codes that this release does not know. */
@@ -25,5 +25,5 @@ export function failureText(reason) {
 
 /** One sentence for anything that `request` throws. */
 export function errorText(error) {
-  return error instanceof NetworkError ? t('problem.network') : problemText(error.code);
+  return error instanceof NetworkError ? t('problem.network') : problemText(error.code, error.problem);
 }

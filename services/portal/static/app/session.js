@@ -82,6 +82,12 @@ export function enrol(challengeToken) {
   return request('/api/auth/login/enrol', { method: 'POST', json, renewing: false });
 }
 
+/** Change what people say of themselves; pages learn of it. Throws ApiError or NetworkError. */
+export async function changeProfile(change) {
+  user = await request('/api/auth/me', { method: 'PATCH', json: change });
+  sessionEvents.dispatchEvent(new CustomEvent('profile'));
+}
+
 /** Change one's own password; what it opens is known afterwards. Throws ApiError or NetworkError. */
 export async function changePassword(current, chosen) {
   await request('/api/auth/me/password', {

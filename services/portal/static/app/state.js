@@ -24,6 +24,7 @@ export class AppState extends EventTarget {
     /** Somebody else has signed in while files of this reader were on their way: they are asked about. */
     this.newcomer = false;
     followOtherTabs();
+    sessionEvents.addEventListener('profile', () => this.#learn(currentUser()));
     sessionEvents.addEventListener('ended', () => currentUser() !== null && this.#askWho(true));
     sessionEvents.addEventListener('other', () => {
       if (this.uploading === 0) window.location.reload();
@@ -126,6 +127,12 @@ export class AppState extends EventTarget {
       if (!(error instanceof ApiError)) throw error; // the session was over already
     }
     return true;
+  }
+
+  #learn(user) {
+    this.user = user;
+    if (this.work !== null) this.work = { ...this.work, user };
+    this.#tell();
   }
 
   /** Sign out; what is still to be sent is dropped. */

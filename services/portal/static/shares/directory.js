@@ -1,4 +1,4 @@
-// People and groups by name: to share with, and of the ids that shares speak of.
+// People and groups: found by name, to share with, and those whom shares speak of.
 
 import { request, withQuery } from '../app/api.js';
 
@@ -24,16 +24,7 @@ export function granteeKey({ grantee: { user, group } }) {
   return group === null ? null : `group:${group}`;
 }
 
-/** Names by key of all whom these shares are with or from. @returns {Promise<Map<string, string>>} */
-export async function namesOf(shares, signal) {
-  const keys = [...new Set(shares.flatMap((share) => [`user:${share.created_by}`, share.grantee && granteeKey(share)]))].filter(Boolean);
-  const ids = (kind) =>
-    keys
-      .filter((key) => key.startsWith(`${kind}:`))
-      .map((key) => key.split(':')[1])
-      .join(',');
-  if (keys.length === 0) return new Map();
-  const path = withQuery('/api/auth/directory', { users: ids('user'), groups: ids('group') });
-  const { entries } = await request(path, { signal });
-  return new Map(entries.map((entry) => [`${entry.kind}:${entry.id}`, shownName(entry)]));
+/** Whom these shares are with or from. */
+export function peopleOf(shares) {
+  return shares.flatMap((share) => [`user:${share.created_by}`, share.grantee && granteeKey(share)]).filter(Boolean);
 }

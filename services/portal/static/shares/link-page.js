@@ -1,36 +1,54 @@
 // The page of a link, for people without an account: opened once by its token, then by this browser's cookie.
 
 import { LanguageSwitch } from '../app/account-menu.js';
-import { pageAddress } from '../app/addresses.js';
+import { pageAddress, resultAddress, studyPage } from '../app/addresses.js';
 import { ApiError, NetworkError, request, sessionEvents } from '../app/api.js';
 import { Frame } from '../app/frame.js';
 import { usePlace, useTexts } from '../app/hooks.js';
 import { tokenInAddress, whoAddress } from '../app/link-mode.js';
 import { LiveChanges } from '../app/live.js';
-import { routeOf } from '../app/page.js';
+import { Page, routeOf } from '../app/page.js';
 import { go } from '../app/router.js';
-import { FileList } from '../results/list.js';
-import { View as ResultPage } from '../results/result-page.js';
-import { errorView, notFoundView } from '../ui/error-view.js';
 import { html } from '../ui/html.js';
-import { Mounted } from '../ui/mounted.js';
+import { NotFound } from '../ui/not-found.js';
+import { Skeleton } from '../ui/states.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
-import { linkNotice, linkOverView, linkPasswordView } from './link-views.js';
+import { LinkNotice, LinkOver, LinkPassword } from './link-states.js';
 
-/** What is shown: a page of what the link opens (`work`), or a view in its place (`build`). */
-const NOTHING = { work: null, build: null };
+const FIRST = '/s/';
 
-function opening(opened, close) {
-  const permissions = opened.download ? ['view_dicomfile'] : [];
-  const notice = linkNotice(opened, close);
-  return { user: { permissions }, live: new LiveChanges(() => true), notice };
+/** @type {import('../app/page.js').Route[]} */
+const ROUTES = [
+  {
+    pattern: /^\/s\/studies\/([0-9.]+)$/,
+    areas: ['studies'],
+    permission: null,
+    load: () => import('../studies/study-page.js'),
+  },
+  {
+    pattern: /^\/s\/results\/([^/]+)$/,
+    areas: ['results'],
+    permission: null,
+    load: () => import('../results/result-page.js'),
+  },
+];
+
+/** The page of what a link opens. */
+function firstPage({ kind, file_id: id, study_instance_uid: uid }) {
+  return kind === 'file' ? resultAddress(id) : studyPage(uid);
+}
+
+/** What pages need of a reader; this one sends nothing and has no account. */
+function workOf(opened) {
+  const user = { user_id: 0, collections: {}, permissions: opened.download ? ['view_dicomfile'] : [] };
+  return { user, live: new LiveChanges(() => true) };
 }
 
 /** Exchange the token: afterwards it is neither in the address bar nor in the history. */
 async function exchange(token, password) {
   const json = password === undefined ? { token } : { token, password };
   const opened = await request(whoAddress, { method: 'POST', json, announcing: false });
-  go(pageAddress('/s/'), { replace: true });
+  go(firstPage(opened), { replace: true });
   return opened;
 }
 
@@ -39,34 +57,25 @@ function known(error) {
   return error;
 }
 
-const ROUTES = [
-  { pattern: /^\/s\/$/, View: List },
-  { pattern: /^\/s\/results\/([^/]+)$/, View: ResultPage },
-];
-
-function List({ work, place }) {
-  const notice = html`<${Mounted} of=${work} build=${() => ({ element: work.notice })} />`;
-  return html`<${FileList} work=${work} place=${place} heading="link.heading" above=${notice} />`;
-}
+/** @typedef {{phase: 'asking' | 'password' | 'over' | 'open', opened?: any, work?: any, problem?: any, retry?: () => void}} Shown */
 
 export function LinkApp() {
   useTexts();
   const place = usePlace();
-  const [shown, setShown] = useState(NOTHING);
+  const [shown, setShown] = useState(/** @type {Shown} */ ({ phase: 'asking' }));
 
-  function end(error) {
+  const end = (problem, retry = undefined) =>
     setShown((before) => {
       before.work?.live.stop();
-      return { work: null, build: () => linkOverView(error) };
+      return { phase: 'over', problem, retry };
     });
-  }
+  const open = (opened) => setShown({ phase: 'open', opened, work: workOf(opened) });
 
   async function close() {
     try {
       await request(whoAddress, { method: 'DELETE', announcing: false });
     } catch (error) {
-      known(error);
-      setShown((before) => ({ ...before, build: () => errorView(error, close) }));
+      end(known(error), close);
       return;
     }
     end(new ApiError(401, { code: 'link-session-over' }));
@@ -74,15 +83,12 @@ export function LinkApp() {
 
   async function begin() {
     const token = tokenInAddress();
-    const show = (opened) => setShown({ work: opening(opened, close), build: null });
     try {
-      show(token === null ? await request(whoAddress, { announcing: false }) : await exchange(token));
+      open(token === null ? await request(whoAddress, { announcing: false }) : await exchange(token));
     } catch (error) {
       const asked = known(error) instanceof ApiError && error.code === 'link-password-required';
-      const build = asked
-        ? () => linkPasswordView(async (password) => show(await exchange(token, password)))
-        : () => linkOverView(error, begin);
-      setShown({ work: null, build });
+      if (asked) setShown({ phase: 'password', problem: error });
+      else end(error, begin);
     }
   }
 
@@ -93,20 +99,34 @@ export function LinkApp() {
     return () => sessionEvents.removeEventListener('ended', ended);
   }, []);
 
+  const { phase, opened, work, problem, retry } = shown;
+  const unlock = async (password) => open(await exchange(tokenInAddress(), password));
   // The brand leads out of here, to another page.
   return html`<${Frame} brand=${pageAddress('/')} local=${false} tools=${html`<${LanguageSwitch} />`}>
-    <${Shown} shown=${shown} place=${place} />
+    ${phase === 'asking' && html`<${Skeleton} />`}
+    ${phase === 'password' && html`<${LinkPassword} initials=${problem.problem.initials} open=${unlock} />`}
+    ${phase === 'over' && html`<${LinkOver} problem=${problem} retry=${retry} />`}
+    ${phase === 'open' && html`<${Opened} opened=${opened} work=${work} place=${place} onClose=${close} />`}
   <//>`;
 }
 
-function Shown({ shown: { work, build }, place }) {
-  useEffect(() => {
-    if (!place.back) window.scrollTo(0, 0);
-  }, [place.key]);
-  if (build !== null) return html`<${Mounted} key="instead" of=${build} build=${build} />`;
-  if (work === null) return null;
+function Opened({ opened, work, place, onClose }) {
   const found = routeOf(ROUTES, place.path);
-  if (found === null) return html`<${Mounted} key="none" of=${place.path} build=${notFoundView} />`;
-  const { View } = /** @type {any} */ (found.route);
-  return html`<${View} key=${place.path} work=${work} place=${place} parameters=${found.parameters} />`;
+  useEffect(() => {
+    if (place.path === FIRST) go(firstPage(opened), { replace: true });
+    else if (!place.back) window.scrollTo(0, 0);
+  }, [place.key, place.path]);
+  if (place.path === FIRST) return null;
+  return html`<div class="link-page">
+    <${LinkNotice} opened=${opened} onClose=${onClose} />
+    ${found === null
+      ? html`<${NotFound} />`
+      : html`<${Page}
+          key=${found.route.pattern.source}
+          route=${found.route}
+          work=${work}
+          parameters=${found.parameters}
+          place=${place}
+        />`}
+  </div>`;
 }

@@ -1,5 +1,6 @@
 // One share or link in a list, and the way to end it.
 
+import { nameOf } from '../app/directory.js';
 import { formatDay, formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { Button } from '../ui/button.js';
@@ -43,12 +44,12 @@ function End({ label, heading, text, path, onEnded }) {
 
 /**
  * `inside`: in the dialog of what is shared, which needs no name there.
- * @param {{share: any, names: Map<string, string>, user: any, onEnded: () => void, inside?: boolean}} properties
+ * @param {{share: any, user: any, onEnded: () => void, inside?: boolean}} properties
  */
-export function ShareRow({ share, names, user, onEnded, inside = false }) {
+export function ShareRow({ share, user, onEnded, inside = false }) {
   const key = granteeKey(share);
-  const whom = names.get(key) ?? t('shares.unknown');
-  const maker = share.created_by === user.user_id ? '' : (names.get(`user:${share.created_by}`) ?? t('shares.unknown'));
+  const whom = nameOf(key) ?? t('shares.unknown');
+  const maker = share.created_by === user.user_id ? '' : (nameOf(`user:${share.created_by}`) ?? t('shares.unknown'));
   const mine = share.grantee.user === user.user_id;
   const with_ = inside ? '' : mine ? '' : t('shares.with', { name: whom });
   const until = share.until === null ? t('shares.endless') : t('shares.until', { day: () => formatDay(localDay(share.until)) });

@@ -58,7 +58,7 @@ export function View({ work, place }) {
 
 function List({ kind, user, changed }) {
   const { path, query, key } = LISTS[kind];
-  const { rows, names, cursor, error, reload, more } = useShares(path, query, key, changed);
+  const { rows, cursor, error, reload, more } = useShares(path, query, key, changed);
   if (error !== null) return html`<${ErrorState} error=${error} retry=${reload} />`;
   if (rows === null) return html`<${Skeleton} />`;
   // Links are shares as well; they have a list of their own.
@@ -69,7 +69,7 @@ function List({ kind, user, changed }) {
       ${shown.map((row) =>
         key === 'links'
           ? html`<${LinkRow} key=${row.id} link=${row} user=${user} onEnded=${reload} />`
-          : html`<${ShareRow} key=${row.id} share=${row} names=${names} user=${user} onEnded=${reload} />`,
+          : html`<${ShareRow} key=${row.id} share=${row} user=${user} onEnded=${reload} />`,
       )}
     </ul>
     ${cursor !== null && html`<${Button} label=${t('shares.more')} onClick=${more} />`}`;

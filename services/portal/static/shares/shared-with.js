@@ -7,13 +7,13 @@ import { useShares } from './use-shares.js';
 
 /** @param {{thing: import('./things.js').Thing, user: any, changed: number}} properties */
 export function SharedWith({ thing, user, changed }) {
-  const { rows, names, reload } = useShares('/api/shares', { ...thing.item, limit: 100 }, 'shares', changed);
+  const { rows, reload } = useShares('/api/shares', { ...thing.item, limit: 100 }, 'shares', changed);
   const people = (rows ?? []).filter((share) => share.grantee.link === null);
   if (people.length === 0) return null;
   return html`<section aria-labelledby="shared-with">
     <h3 id="shared-with">${t('share.already')}</h3>
     <ul class="share-rows">
-      ${people.map((share) => html`<${ShareRow} key=${share.id} share=${share} names=${names} user=${user} inside onEnded=${reload} />`)}
+      ${people.map((share) => html`<${ShareRow} key=${share.id} share=${share} user=${user} inside onEnded=${reload} />`)}
     </ul>
   </section>`;
 }

@@ -1,6 +1,6 @@
 // What is shared, as the reader is told of it, and where it is shown.
 
-import { pageAddress, resultAddress } from '../app/addresses.js';
+import { resultAddress, studyPage } from '../app/addresses.js';
 import { withQuery } from '../app/api.js';
 import { formatDay } from '../app/format.js';
 import { t } from '../app/i18n.js';
@@ -29,5 +29,5 @@ export function detailOf({ kind, thing }) {
 /** The page that shows it. */
 export function addressOf({ kind, file_id: id, study_instance_uid: uid, collection }) {
   if (kind === 'file') return resultAddress(id);
-  return pageAddress(withQuery(`/studies/${encodeURIComponent(uid)}`, { collection }));
+  return studyPage(uid, withQuery('', { collection }));
 }

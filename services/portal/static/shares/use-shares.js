@@ -1,10 +1,11 @@
 // A list of shares or links: loaded page by page, with the names of those whom it speaks of.
 
 import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { useNames } from '../app/directory.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
-import { namesOf } from './directory.js';
+import { peopleOf } from './directory.js';
 
-const NOTHING = { rows: null, names: new Map(), cursor: null, error: null };
+const NOTHING = { rows: null, cursor: null, error: null };
 
 /**
  * `key`: what the answer calls its rows. `rows` is null until they are there; what was shown stays when it cannot be asked
@@ -13,20 +14,14 @@ const NOTHING = { rows: null, names: new Map(), cursor: null, error: null };
 export function useShares(path, query, key, changed = 0) {
   const of = withQuery(path, query);
   const [shown, setShown] = useState(
-    /** @type {{rows: any[] | null, names: Map<string, string>, cursor: string | null, error: any}} */ (NOTHING),
+    /** @type {{rows: any[] | null, cursor: string | null, error: any}} */ (NOTHING),
   );
   const [again, setAgain] = useState(0);
 
   const load = async (before, cursor, signal) => {
     try {
       const page = await request(withQuery(path, { ...query, cursor }), { signal });
-      const names = await namesOf(page[key], signal);
-      setShown((old) => ({
-        rows: [...before, ...page[key]],
-        names: new Map([...(before.length > 0 ? old.names : []), ...names]),
-        cursor: page.next_cursor,
-        error: null,
-      }));
+      setShown({ rows: [...before, ...page[key]], cursor: page.next_cursor, error: null });
     } catch (error) {
       if (error.name === 'AbortError') return;
       if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
@@ -39,6 +34,7 @@ export function useShares(path, query, key, changed = 0) {
     load([], null, leaving.signal);
     return () => leaving.abort();
   }, [of, changed, again]);
+  useNames(peopleOf(shown.rows ?? []));
   const reload = () => setAgain((count) => count + 1);
   return { ...shown, reload, more: () => load(shown.rows, shown.cursor, undefined) };
 }

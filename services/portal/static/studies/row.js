@@ -1,6 +1,6 @@
 // What a list says of a study.
 
-import { pageAddress } from '../app/addresses.js';
+import { studyPage } from '../app/addresses.js';
 import { nameOf, useNames } from '../app/directory.js';
 import { formatDay, formatNumber, formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
@@ -18,7 +18,7 @@ export function keyOf(study) {
 /** The page of one study; of the collection that the list showed. */
 export function studyAddress(study) {
   const query = new URLSearchParams({ collection: study.collection });
-  return pageAddress(`/studies/${encodeURIComponent(study.study_instance_uid)}?${query}`);
+  return studyPage(study.study_instance_uid, `?${query}`);
 }
 
 /** Their name, or their id, or that there is neither. */

@@ -1,7 +1,7 @@
 // One study: who and what, its series, its files.
 
 import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
-import { addressed } from '../app/link-mode.js';
+import { addressed, byLink } from '../app/link-mode.js';
 import { pageAddress } from '../app/addresses.js';
 import { formatDay } from '../app/format.js';
 import { useTexts } from '../app/hooks.js';
@@ -77,7 +77,7 @@ export function View({ work, parameters: [uid], place }) {
   const mayLoad = work.user.permissions.includes('view_dicomfile');
   const zip = addressed(withQuery(`${path}/zip`, { collection: study.collection }));
   return html`<div class="study">
-    <${Back} />
+    ${!byLink && html`<${Back} />`}
     <div class="page-head">
       <h1 tabindex="-1" ref=${heading}><bdi>${patientName(study)}</bdi></h1>
       <${StudyState} study=${study} />

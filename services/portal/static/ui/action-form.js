@@ -3,7 +3,7 @@
 import { ApiError, NetworkError } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { errorText, problemDetail } from '../app/problems.js';
-import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 
@@ -54,8 +54,8 @@ export function ActionForm({
     const first = /** @type {HTMLElement} */ (form.current.querySelector('[data-first]'));
     (focus === 'first' ? first : (fields()[0] ?? form.current.querySelector('[type="submit"]')))?.focus();
   }, []);
-  // Once it is shown: a field that was disabled could not take the focus.
-  useEffect(() => {
+  // At once: what is typed meanwhile would be selected, and lost to the next key.
+  useLayoutEffect(() => {
     if (said === null) return;
     const named = said[1] && /** @type {any} */ (form.current.elements.namedItem(said[1]));
     const field = named || fields()[0];

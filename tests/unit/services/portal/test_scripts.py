@@ -377,3 +377,40 @@ def test_of_a_long_list_the_rows_in_view_are_drawn(page: Page) -> None:
         [{"first": 0, "end": 18}],
     ]
     assert moved == [2, 0, 3, 0, 0, 3, None]
+
+
+def test_ends_of_shares_are_days_here(page: Page) -> None:
+    days, ends, seconds = run(
+        page,
+        """
+        const { dayIn, endOf, secondsUntil } = await import('/shares/days.js');
+        const evening = new Date(2026, 11, 31, 23, 30);
+        const end = new Date(endOf('2027-03-28'));
+        return [
+            [dayIn(0, evening), dayIn(1, evening), dayIn(60, evening)],
+            [end.getDate(), end.getHours(), endOf('')],
+            [secondsUntil('2027-01-01', evening), secondsUntil('2027-06-30', evening)],
+        ];
+        """,
+    )
+    assert days == ["2026-12-31", "2027-01-01", "2027-03-01"]
+    assert ends == [28, 23, None]
+    assert seconds == [86_400, 181 * 86_400]
+
+
+def test_browsers_are_called_as_people_call_them(page: Page) -> None:
+    names = run(
+        page,
+        """
+        const { deviceName } = await import('/account/user-agent.js');
+        const mozilla = 'Mozilla/5.0 ';
+        return [
+            mozilla + '(X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0',
+            mozilla + '(Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0',
+            mozilla + '(iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile/1 Safari/604.1',
+            'curl/8.5.0',
+            '',
+        ].map(deviceName);
+        """,
+    )
+    assert names == ["Firefox · Linux", "Edge · Windows", "Safari · iOS", "curl", ""]

@@ -27,8 +27,8 @@ LAYERS = {
 }
 ROUTES = {"app/main.js", "app/routes.js"}
 """Where views are put together."""
-MOUNTED = {("shares/link-page.js", "results")}
-"""Pages that show the list of results inside themselves."""
+MOUNTED = {("shares/link-page.js", "results"), ("shares/link-page.js", "studies")}
+"""Pages that show others inside themselves."""
 IMPORT = re.compile(r"(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'")
 PAGE = (STATIC / "index.html").read_text()
 SOURCE = "\n".join(path.read_text() for path in SCRIPTS)
