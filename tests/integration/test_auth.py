@@ -246,6 +246,13 @@ async def test_browsers_get_cookies_that_scripts_cannot_read(start_auth: Start) 
     assert 14 * 86_400 - 10 <= int(fresh["max-age"]) <= 14 * 86_400
 
 
+async def test_below_a_path_the_refresh_token_is_sent_below_that_path(start_auth: Start) -> None:
+    client = await start_auth(public_url="https://example.org/dicom/")
+    response = await client.post("/api/auth/login", json={**ADMIN, "cookie": True})
+    assert cookies(response)["__Host-dicom_access"]["path"] == "/"
+    assert cookies(response)["__Secure-dicom_refresh"]["path"] == "/dicom/api/auth"
+
+
 async def test_a_browser_stays_signed_in_until_it_signs_out(start_auth: Start) -> None:
     client = await start_auth()
     response = await client.post("/api/auth/login", json={**ADMIN, "cookie": True})

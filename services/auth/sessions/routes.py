@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -14,7 +15,7 @@ from libs.common.errors import (
     TooManyRequests,
     UnsupportedType,
 )
-from libs.common.http.authenticate import check_origin, over_https
+from libs.common.http.authenticate import BASE_URL, check_origin, over_https
 from libs.common.http.client import address_of
 from libs.common.http.json import json_response, read_body
 from libs.common.http.openapi import Operation
@@ -27,7 +28,6 @@ from services.auth.sessions.models import Client, KeySetResponse, LoginRequest, 
 
 PREFIX = "/api/auth"
 KEY_SET_MAX_AGE = 300
-COOKIE_PATHS = ((ACCESS_COOKIE, "/"), (REFRESH_COOKIE, PREFIX))
 
 
 async def login(request: web.Request) -> web.Response:
@@ -195,12 +195,17 @@ def answer_grant(
     return response
 
 
+def _refresh_path(request: web.Request) -> str:
+    """Where browsers send the refresh token: below the path that PUBLIC_URL may have."""
+    return urlsplit(request.app[BASE_URL]).path.rstrip("/") + PREFIX
+
+
 def set_session_cookies(request: web.Request, response: web.Response, grant: Grant) -> None:
     """Sign the browser in."""
     secure = over_https(request)
     for name, value, path, seconds in (
         (ACCESS_COOKIE, grant.access_token, "/", grant.expires_in),
-        (REFRESH_COOKIE, grant.refresh_token, PREFIX, grant.session_expires_in),
+        (REFRESH_COOKIE, grant.refresh_token, _refresh_path(request), grant.session_expires_in),
     ):
         response.set_cookie(
             cookie_name(name, secure=secure),
@@ -218,7 +223,7 @@ def set_session_cookies(request: web.Request, response: web.Response, grant: Gra
 def drop_session_cookies(request: web.Request, response: web.Response) -> None:
     """Sign the browser out."""
     secure = over_https(request)
-    for name, path in COOKIE_PATHS:
+    for name, path in ((ACCESS_COOKIE, "/"), (REFRESH_COOKIE, _refresh_path(request))):
         response.del_cookie(
             cookie_name(name, secure=secure), path=path, secure=secure, httponly=True, samesite="Strict"
         )
@@ -228,5 +233,5 @@ def drop_session_cookies(request: web.Request, response: web.Response) -> None:
 
 def _drop_former_cookies(response: web.Response) -> None:
     """Those that the release before set over HTTPS."""
-    for name, path in COOKIE_PATHS:
+    for name, path in ((ACCESS_COOKIE, "/"), (REFRESH_COOKIE, PREFIX)):
         response.del_cookie(name, path=path, secure=True, httponly=True, samesite="Strict")
