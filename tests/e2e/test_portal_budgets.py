@@ -18,6 +18,7 @@ from tests.e2e.test_portal_studies import Sender
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 REQUESTS = 30
 BYTES = 100_000
+NODES = 4_000
 PICTURES = re.compile(r"/thumbnail\b")
 STREAMS = re.compile(r"/api/events\b")
 
@@ -75,4 +76,34 @@ def test_the_first_list_costs_few_requests_and_bytes(
     print(f"to the first list: {load}\n" + "\n".join(load.requests))
     assert len(load.requests) <= REQUESTS, load.requests
     assert load.size <= BYTES, load
+    assert reader.troubles == []
+
+
+@pytest.mark.browser_matrix
+@pytest.mark.parametrize("count", [2_000, 20_000])
+def test_queueing_many_files_is_done_in_small_tasks(
+    new_reader: NewReader, tmp_path: Path, count: int
+) -> None:
+    reader = new_reader("/upload")
+    page = reader.page
+    for number in range(count):
+        path = tmp_path / "CD" / f"SERIES{number // 500:02}" / f"IM{number:05}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    page.route(re.compile(r"/api/files\?collection="), lambda _: None)  # never answered
+    page.evaluate(
+        """() => {
+            window.tasks = [];
+            const note = (list) => window.tasks.push(...list.getEntries().map((entry) => entry.duration));
+            new PerformanceObserver(note).observe({ type: 'longtask' });
+        }"""
+    )
+    page.locator("#choose-folder").set_input_files(str(tmp_path / "CD"))
+    expect(page.locator('main [data-outcome="sending"]')).to_have_text(
+        f"{count:,}".replace(",", ".") if count > 9999 else str(count)  # as Spanish writes them
+    )
+    tasks = page.evaluate("window.tasks")
+    nodes = page.evaluate("document.querySelectorAll('*').length")
+    print(f"queueing {count} files: tasks above 50 ms {tasks or 'none'}; {nodes} nodes")
+    assert nodes <= NODES
     assert reader.troubles == []

@@ -127,6 +127,7 @@ def journey(reader: Portal, folder: Path, images: int) -> None:
     page = reader.page
     disc = full_disc(folder, images=images)
     choose_folder(page, disc.path)
+    expect(page.locator('main [data-outcome="processed"]')).to_have_text(str(images), timeout=120_000)
     expect_outcomes(page, processed=images, known=1, foreign=1, omitted=8)
     expect(page.locator(".upload-overall")).to_contain_text(str(images + 2))
     studies = page.locator(".upload-study")
@@ -172,7 +173,8 @@ def test_a_large_disc_on_every_screen(
     journey(reader, tmp_path, images=300)
     seen(reader.page, f"upload-300-{width}-{locale}")
     choose_folder(reader.page, tmp_path / "CD 3")
-    expect(reader.page.locator('main [data-outcome="known"]')).to_have_text("302")
+    expect(reader.page.locator('main [data-outcome="known"]')).to_have_text("302", timeout=120_000)
+    expect(reader.page.locator(".upload-study").filter(has_text="Estudio 2")).to_contain_text("2 ")
     reader.follow("/files")
     reader.page.locator(".upload-tray").click()
     expect(reader.page.get_by_role("dialog")).to_be_visible()

@@ -81,8 +81,8 @@ function Content({ state, views }) {
   if (place.path === '/reset-password')
     return html`<${views.ResetPassword} key=${place.key} onReset=${() => state.enterAnew()} />`;
   if (user === null) {
-    const { ended, reset } = state;
-    return html`<${views.SignIn} key=${`${ended} ${reset}`} ended=${ended} reset=${reset} onSignedIn=${() => state.enter()} />`;
+    const { asked, ended, reset } = state;
+    return html`<${views.SignIn} key=${asked} ended=${ended} reset=${reset} onSignedIn=${() => state.enter()} />`;
   }
   if (work === null)
     return html`<${views.ChangePassword} key=${user.user_id} username=${user.username} onChanged=${() => state.enter()} />`;

@@ -17,6 +17,7 @@ export class AppState extends EventTarget {
     super();
     this.#makeUploads = makeUploads;
     this.ended = false; // whether the reader had a session before being asked to sign in
+    this.asked = 0; // how often the reader was asked to sign in
     this.reset = false; // whether the reader has just chosen a password by a link
     this.work = null;
     this.user = null;
@@ -151,6 +152,7 @@ export class AppState extends EventTarget {
 
   #askWho(sessionEnded) {
     this.ended = sessionEnded;
+    this.asked += 1;
     forget();
     this.user = null;
     this.work?.live.stop();

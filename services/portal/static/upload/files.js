@@ -81,7 +81,7 @@ function FileRow({ item, queue, place }) {
   return html`<li class="upload" data-phase=${item.phase} ...${place}>
     <div class="upload-head">
       <bdi class="upload-name" title=${item.folder ? `${item.folder}/${name}` : name}>${name}</bdi>
-      <span class="upload-size">${formatBytes(item.file.size)}</span>
+      <span class="upload-size">${formatBytes(item.size)}</span>
     </div>
     <div class="upload-body">
       <span class=${`upload-status tone-${tone}`} title=${statusText(item)}><${Icon} name=${icon} /><span>${statusText(item)}</span></span>

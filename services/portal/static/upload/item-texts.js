@@ -21,8 +21,8 @@ export const TONES = {
 };
 
 /** @param {import('./ledger.js').Item} item */
-export function statusText({ phase, sent, file, problem, reason }) {
-  if (phase === 'sending') return t('phase.sending', { percent: formatPercent(file.size ? sent / file.size : 0) });
+export function statusText({ phase, sent, size, problem, reason }) {
+  if (phase === 'sending') return t('phase.sending', { percent: formatPercent(size ? sent / size : 0) });
   if (phase === 'omitted') return t(`omitted.${reason}`);
   if (phase === 'refused') return t('phase.refused', { reason: errorText(problem) });
   if (phase === 'interrupted') return t('phase.interrupted', { reason: interruption(problem) });

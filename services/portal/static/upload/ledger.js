@@ -6,7 +6,7 @@ import { OUTCOMES, outcomeOf } from './outcomes.js';
  * @typedef {'waiting' | 'sending' | 'checking' | 'accepted' | 'processed' | 'duplicate' | 'refused' | 'interrupted'
  *   | 'failed' | 'cancelled' | 'omitted'} Phase
  * @typedef {{
- *   id: number, file: File, folder: string, name: string, collection: string, phase: Phase, sent: number,
+ *   id: number, file: File, size: number, folder: string, name: string, collection: string, phase: Phase, sent: number,
  *   entry: any, problem: any, reason: string, failures: number, stop: AbortController | null, pausing: boolean,
  * }} Item `entry`: the server's answer; `reason`: why it was set aside; `failures`: while the server answered
  */
@@ -36,13 +36,13 @@ export class Ledger {
     this.studies = new Map();
   }
 
-  /** @param {{file: File, path: string, collection: string, phase: Phase, reason?: string}} found */
-  add({ file, path, collection, phase, reason = '' }) {
+  /** @param {{file: File, path: string, size: number, collection: string, phase: Phase, reason?: string}} found */
+  add({ file, path, size, collection, phase, reason = '' }) {
     this.#lastId += 1;
     const at = path.lastIndexOf('/');
     /** @type {Item} */
     const item = {
-      id: this.#lastId, file, folder: path.slice(0, Math.max(at, 0)), name: path.slice(at + 1), collection, phase,
+      id: this.#lastId, file, size, folder: path.slice(0, Math.max(at, 0)), name: path.slice(at + 1), collection, phase,
       sent: 0, entry: null, problem: null, reason, failures: 0, stop: null, pausing: false,
     };
     this.items.push(item);
@@ -69,10 +69,9 @@ export class Ledger {
   accept(item, entry) {
     this.move(item, entry.duplicate && !entry.queued_again ? 'duplicate' : 'accepted', { entry, problem: null });
     const known = this.#byFile.get(entry.id);
-    if (known?.has(item)) return;
     if (known) known.add(item);
     else this.#byFile.set(entry.id, new Set([item]));
-    this.#noteStudy(item, 1);
+    this.#noteStudy(item, known ? 0 : 1);
   }
 
   /** The items that are this file of the server. */
@@ -126,7 +125,7 @@ export class Ledger {
     const outcome = outcomeOf(item);
     this.counts[outcome] += by;
     if (outcome === 'omitted') return;
-    this.bytes += by * item.file.size;
-    this.sent += by * (ACTIVE.has(item.phase) ? item.sent : item.file.size);
+    this.bytes += by * item.size;
+    this.sent += by * (ACTIVE.has(item.phase) ? item.sent : item.size);
   }
 }

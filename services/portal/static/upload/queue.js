@@ -52,9 +52,9 @@ export class UploadQueue extends EventTarget {
 
   /** Queue files for a collection; what need not be sent is set aside. @param {import('./walk.js').Found[]} found */
   add(found, collection = '') {
-    for (const { file, path } of found) {
+    for (const { file, path, size } of found) {
       const reason = setAside(path);
-      const item = this.ledger.add({ file, path, collection, reason, phase: reason ? 'omitted' : 'waiting' });
+      const item = this.ledger.add({ file, path, size, collection, reason, phase: reason ? 'omitted' : 'waiting' });
       if (!reason) this.#line.push(item);
     }
     this.#fill();
@@ -199,7 +199,7 @@ export class UploadQueue extends EventTarget {
 
   #progress(item, sent) {
     this.ledger.progress(item, sent);
-    this.#move(item, sent >= item.file.size ? 'checking' : 'sending');
+    this.#move(item, sent >= item.size ? 'checking' : 'sending');
   }
 
   #applyState(item) {

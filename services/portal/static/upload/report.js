@@ -81,7 +81,7 @@ function save(items) {
   const rows = items.map((item) => [
     item.folder,
     item.name,
-    item.file.size,
+    item.size,
     t(`outcome.${outcomeOf(item)}`),
     statusText(item),
     item.entry?.id ?? '',

@@ -38,7 +38,7 @@ export function slots() {
   return ['h2', 'h3'].includes(nextHopProtocol) ? 6 : 3;
 }
 
-function post({ file, folder, name, collection }, onProgress, signal) {
+function post({ file, size, folder, name, collection }, onProgress, signal) {
   return new Promise((resolve, reject) => {
     const aborted = () => new DOMException('cancelled', 'AbortError');
     if (signal.aborted) {
@@ -48,8 +48,8 @@ function post({ file, folder, name, collection }, onProgress, signal) {
     const xhr = new XMLHttpRequest();
     const stop = () => xhr.abort();
     signal.addEventListener('abort', stop, { once: true });
-    xhr.upload.addEventListener('progress', (event) => onProgress(Math.min(event.loaded, file.size)));
-    xhr.upload.addEventListener('load', () => onProgress(file.size));
+    xhr.upload.addEventListener('progress', (event) => onProgress(Math.min(event.loaded, size)));
+    xhr.upload.addEventListener('load', () => onProgress(size));
     xhr.addEventListener('load', () =>
       resolve({ status: xhr.status, text: xhr.responseText, retryAfter: xhr.getResponseHeader('Retry-After') }),
     );

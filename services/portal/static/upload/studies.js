@@ -34,13 +34,14 @@ export function Studies({ ledger }) {
 function Study({ study: { uid, collection, files, known } }) {
   const path = withQuery(`/studies/${encodeURIComponent(uid)}`, { collection });
   const told = useStudy(`/api${path}`, known);
-  const name = told && (personName(told.patient_name) || told.patient_id);
+  const unknown = t(known ? 'app.loading' : 'outcome.processing');
+  const name = told ? personName(told.patient_name) || told.patient_id || t('upload.study') : unknown;
   const facts = told ? [told.study_description, told.study_date && formatDay(told.study_date)].filter(Boolean) : [];
   return html`<li>
     <a class="upload-study" href=${pageAddress(path)} data-route>
       <${Icon} name="studies" />
       <span class="study-names">
-        <bdi class="clip">${name || t('upload.study')}</bdi>
+        <bdi class="clip">${name}</bdi>
         <bdi class="quiet clip">${[...facts, t('upload.files', { count: files })].join(' · ')}</bdi>
       </span>
       <${Icon} name="chevron" />

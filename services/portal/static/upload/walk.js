@@ -4,7 +4,7 @@
 const TURN = 8; // milliseconds after which the page has its turn
 const MOST = 250; // files at once
 
-/** @typedef {{file: File, path: string}} Found `path`: relative, with the name of the file */
+/** @typedef {{file: File, path: string, size: number}} Found `path`: relative, with the name of the file */
 /** @typedef {{files: Found[], unreadable: number}} Portion `unreadable`: entries that the browser could not open */
 
 /** Whether this drag or clipboard carries files (and not, say, a piece of text). */
@@ -56,7 +56,8 @@ class Portions {
   }
 
   add(file, path) {
-    this.#files.push({ file, path });
+    // Browsers ask the disc for the size, which is most of what queueing takes: here it counts for the turn.
+    this.#files.push({ file, path, size: file.size });
   }
 
   get full() {

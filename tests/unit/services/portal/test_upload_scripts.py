@@ -33,7 +33,9 @@ QUEUE = """
     const queue = make();
     const settled = () => new Promise((resolve) => setTimeout(resolve));
     const phases = (of = queue) => of.ledger.items.map((item) => item.phase);
-    const found = (path, text = 'content') => ({ path, file: new File([text], path.split('/').at(-1)) });
+    const found = (path, text = 'content') => ({
+        path, size: text.length, file: new File([text], path.split('/').at(-1)),
+    });
     const files = (...paths) => paths.map((path) => found(path));
     const answered = async (name) => { await settled(); return answers[name]; };
 """
