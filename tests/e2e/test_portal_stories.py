@@ -40,7 +40,7 @@ def walk(page: Page, name: str) -> None:
     expect(page.get_by_role("listbox")).to_be_visible()
     seen(page, f"stories-combobox-{name}")
     page.keyboard.press("Escape")
-    for story in ("dialog", "key-help"):
+    for story in ("dialog", "drawer", "key-help"):
         page.locator(f'[data-story="{story}"] button').click()
         expect(page.get_by_role("dialog")).to_be_visible()
         seen(page, f"stories-{story}-{name}")

@@ -9,6 +9,7 @@ import { Chip } from '../ui/chip.js';
 import { Combobox } from '../ui/combobox.js';
 import { Copy } from '../ui/copy.js';
 import { Dialog } from '../ui/dialog.js';
+import { Drawer } from '../ui/drawer.js';
 import { Field } from '../ui/field.js';
 import { FilterBar } from '../ui/filter-bar.js';
 import { html } from '../ui/html.js';
@@ -101,6 +102,13 @@ function Dialogs() {
     html`<${Dialog} heading=${t('stories.dialog')} onClose=${close} actions=${actions}><p>${t('stories.text')}</p><//>`}`;
 }
 
+function Drawers() {
+  const [open, setOpen] = useState(false);
+  return html`<${Button} label=${t('stories.drawer')} onClick=${() => setOpen(true)} />
+    ${open &&
+    html`<${Drawer} heading=${t('stories.drawer')} onClose=${() => setOpen(false)}><p>${t('stories.text')}</p><//>`}`;
+}
+
 function Toasts() {
   return html`<div class="button-row">
     <${Button} label=${t('copy.done')} onClick=${() => toast(t('copy.done'))} />
@@ -120,6 +128,7 @@ export const CHOICES = [
   ['combobox', Comboboxes],
   ['action-form', Forms],
   ['dialog', Dialogs],
+  ['drawer', Drawers],
   ['toast', Toasts],
   ['copy', () => html`<${Copy} text="1.2.840.10008.1.1" />`],
 ];

@@ -7,6 +7,7 @@ import { useState } from '../vendor/hooks.mjs';
 import { Button } from '../ui/button.js';
 import { html } from '../ui/html.js';
 import { Progress } from '../ui/progress.js';
+import { Ring } from '../ui/ring.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
 import { Thumbnail } from '../ui/thumbnail.js';
 
@@ -26,6 +27,9 @@ function Bars() {
   return html`<div class="story-grid">
     <${Progress} value=${0.4} label=${t('nav.upload')} />
     <${Progress} label=${t('app.loading')} />
+    <div class="button-row">
+      <${Ring} value=${0.4} label=${t('nav.upload')} /><${Ring} label=${t('app.loading')} />
+    </div>
   </div>`;
 }
 

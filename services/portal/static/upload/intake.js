@@ -59,7 +59,7 @@ export function Intake({ uploads, user }) {
       />
     </div>
     ${notice && html`<p class="notice">${notice}</p>`}
-    <${CollectionChoice} uploads=${uploads} user=${user} />
+    <div class="upload-collection"><${CollectionChoice} uploads=${uploads} user=${user} /></div>
   </section>`;
 }
 
