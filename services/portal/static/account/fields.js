@@ -19,7 +19,7 @@ export function PasswordField({ name, label, autocomplete, hint = '' }) {
 
 /** The reader's present password; for password managers, whose it is. */
 export function PresentPassword({ username, name = 'password' }) {
-  return html`<input name="username" autocomplete="username" value=${username} hidden readonly />
+  return html`<input autocomplete="username" value=${username} hidden readonly />
     <${PasswordField} name=${name} label=${t('password.current')} autocomplete="current-password" />`;
 }
 

@@ -6,6 +6,7 @@ import { NotFound } from '../ui/not-found.js';
 import { Empty, ErrorState } from '../ui/states.js';
 import { AccountMenu, LanguageSwitch } from './account-menu.js';
 import { pageAddress } from './addresses.js';
+import { Bell } from './bell.js';
 import { Frame } from './frame.js';
 import { useEvent, usePlace, useTexts } from './hooks.js';
 import { t } from './i18n.js';
@@ -34,6 +35,7 @@ export function App({ state, views }) {
   const leave = () => (state.uploading > 0 ? setLeaving(true) : state.leave());
   const tools = open
     ? html`<${views.UploadTray} uploads=${work.uploads} />
+        <${Bell} work=${work} />
         <${AccountMenu} user=${user} onHelp=${() => setHelping(true)} onLeave=${leave} />`
     : html`<${LanguageSwitch} />`;
   const search = user?.permissions.includes('view_dicomresult') && open && html`<${views.SearchBox} />`;

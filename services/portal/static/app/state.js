@@ -131,8 +131,12 @@ export class AppState extends EventTarget {
   }
 
   #learn(user) {
+    if (this.work !== null) {
+      const { uploads, user: before } = this.work;
+      if (user.default_collection !== before.default_collection) uploads.collection = user.default_collection;
+      this.work = { ...this.work, user };
+    }
     this.user = user;
-    if (this.work !== null) this.work = { ...this.work, user };
     this.#tell();
   }
 

@@ -8,9 +8,10 @@ import { Icon } from './icon.js';
 
 /**
  * `items` with the same `group` stand together below its name. Choosing closes, and gives the focus back.
- * @param {{label: string, button: any, items: Item[], class?: string}} properties
+ * `onToggle(open)` follows each opening and closing.
+ * @param {{label: string, button: any, items: Item[], class?: string, onToggle?: (open: boolean) => void}} properties
  */
-export function Menu({ label, button, items, class: extra = '' }) {
+export function Menu({ label, button, items, class: extra = '', onToggle = () => {} }) {
   const [open, setOpen] = useState(false);
   const box = useRef(/** @type {HTMLDivElement} */ (null));
   const close = (focus) => {
@@ -18,6 +19,11 @@ export function Menu({ label, button, items, class: extra = '' }) {
     if (focus) box.current.querySelector('button').focus();
   };
 
+  const moved = useRef(false);
+  useEffect(() => {
+    if (moved.current) onToggle(open);
+    moved.current = true;
+  }, [open]);
   useLayoutEffect(() => {
     if (open) /** @type {HTMLElement} */ (box.current.querySelector('[role^="menuitem"]'))?.focus();
   }, [open]);

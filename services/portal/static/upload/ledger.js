@@ -1,6 +1,6 @@
 // All files of the uploads of this session, and what is counted of them as they move: no question walks them all.
 
-import { OUTCOMES, outcomeOf } from './outcomes.js';
+import { OUTCOMES, outcomeOf, PROBLEMS } from './outcomes.js';
 
 /**
  * @typedef {'waiting' | 'sending' | 'checking' | 'accepted' | 'processed' | 'duplicate' | 'refused' | 'interrupted'
@@ -101,6 +101,11 @@ export class Ledger {
   /** Still to be sent, of how many; with what is set aside left out. */
   get active() {
     return this.counts.sending;
+  }
+
+  /** Of these somebody should look at. */
+  get problems() {
+    return PROBLEMS.reduce((sum, outcome) => sum + this.counts[outcome], 0);
   }
 
   get total() {

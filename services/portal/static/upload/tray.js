@@ -5,7 +5,6 @@ import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { Ring } from '../ui/ring.js';
 import { useState } from '../vendor/hooks.mjs';
-import { PROBLEMS } from './outcomes.js';
 import { progressParts, share } from './status.js';
 import { useQueue } from './use-uploads.js';
 
@@ -15,7 +14,7 @@ export function UploadTray({ uploads }) {
   useQueue(queue);
   const [Drawer, setDrawer] = useState(/** @type {any} */ (null));
   const { ledger } = queue;
-  const problems = PROBLEMS.reduce((sum, outcome) => sum + ledger.counts[outcome], 0);
+  const { problems } = ledger;
   const drawer = Drawer && html`<${Drawer} uploads=${uploads} onClose=${() => setDrawer(null)} />`;
   if (!queue.busy && problems === 0) return drawer;
   const open = async () => {

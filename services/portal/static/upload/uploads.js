@@ -6,7 +6,6 @@ import { t } from '../app/i18n.js';
 import { currentPlace } from '../app/router.js';
 import { toast } from '../app/toasts.js';
 import { catchUp } from './catch-up.js';
-import { PROBLEMS } from './outcomes.js';
 import { UploadQueue } from './queue.js';
 import { Remains } from './remains.js';
 import { readsAsIndex, sendFile, serverAnswers, slots } from './request.js';
@@ -102,8 +101,7 @@ export class Uploads {
 
   #over() {
     this.#note();
-    const { counts, total } = this.queue.ledger;
-    const problems = PROBLEMS.reduce((sum, outcome) => sum + counts[outcome], 0);
+    const { problems, total } = this.queue.ledger;
     const text = t('tray.over', { count: total, problems });
     if (currentPlace().path === '/upload') announce(text);
     else toast(text, problems > 0 ? 'bad' : 'good');

@@ -414,3 +414,41 @@ def test_browsers_are_called_as_people_call_them(page: Page) -> None:
         """,
     )
     assert names == ["Firefox · Linux", "Edge · Windows", "Safari · iOS", "curl", ""]
+
+
+def test_notices_are_read_off_what_there_is(page: Page) -> None:
+    notices, unread = run(
+        page,
+        """
+        const { filesFailed, inOrder, sharesReceived, unreadOf } = await import('/app/notices.js');
+        const user = { user_id: 7 };
+        const thing = { patient_name: 'GARCIA^MARIA', patient_id: 'P-1', file_name: 'a.dcm' };
+        const of = { kind: 'study', study_instance_uid: '1.2', collection: 'user:8' };
+        const share = { ...of, thing, created_by: 8 };
+        const shares = [
+            { ...share, id: 'one', created_at: '2026-01-03T00:00:00Z' },
+            { ...share, id: 'own', created_at: '2026-01-09T00:00:00Z', created_by: 7 },
+            { ...share, id: 'gone', created_at: '2026-01-01T00:00:00Z', thing: null },
+        ];
+        const file = { collection: 'user:7', received_at: '2026-01-01T00:00:00Z', patient_name: null };
+        const failed = [
+            { ...file, file_id: 'a', file_name: 'a.dcm', study_instance_uid: '1.3', patient_id: 'P-2',
+              processed_at: '2026-01-02T00:00:00Z' },
+            { ...file, file_id: 'b', file_name: 'b.dcm', study_instance_uid: '1.3', patient_id: 'P-2',
+              processed_at: '2026-01-04T00:00:00Z' },
+            { ...file, file_id: 'c', file_name: 'c.dcm', study_instance_uid: null, processed_at: null },
+        ];
+        const all = inOrder([...sharesReceived(shares, user), ...filesFailed(failed)], 12);
+        return [
+            all.map(({ text, parameters, address }) => [text, parameters, address]),
+            [null, '2026-01-02T12:00:00Z', '2026-02-01T00:00:00Z'].map((read) => unreadOf(all, read).length),
+        ];
+        """,
+    )
+    assert notices == [
+        ["bell.failed", {"count": 2, "title": "P-2"}, "/files?state=failed"],
+        ["bell.shared", {"title": "GARCIA, MARIA"}, "/studies/1.2?collection=user%3A8"],
+        ["bell.shared", {"title": "1.2"}, "/studies/1.2?collection=user%3A8"],
+        ["bell.failed", {"count": 1, "title": "c.dcm"}, "/results/c"],
+    ]
+    assert unread == [4, 2, 0]
