@@ -109,6 +109,7 @@ OPERATIONS = (
         "/processing/dead",
         list_dead_letters,
         "Messages and events that were given up",
+        audited="refusals",
         tag="processing",
         query=DeadLetterQuery,
         response=DeadLetterList,

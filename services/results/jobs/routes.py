@@ -110,6 +110,7 @@ OPERATIONS = (
         "/processing/jobs",
         list_jobs,
         "List jobs",
+        audited="refusals",
         tag="processing",
         query=JobQuery,
         response=JobList,

@@ -8,6 +8,7 @@ import { Button } from '../ui/button.js';
 import { Dialog } from '../ui/dialog.js';
 import { html } from '../ui/html.js';
 import { Progress } from '../ui/progress.js';
+import { TypedWord } from '../ui/typed-word.js';
 import { useState } from '../vendor/hooks.mjs';
 import { bodyOf, messagesOf, valuesOf } from './draft.js';
 import { Fields } from './fields.js';
@@ -84,6 +85,7 @@ function Act({ descriptor, action, rows, onDone, onClose }) {
   const [values, setValues] = useState(() => valuesOf(fields, null));
   const [progress, setProgress] = useState(/** @type {number | null} */ (null));
   const [failed, setFailed] = useState(/** @type {any[]} */ ([]));
+  const [typed, setTyped] = useState(!action.typed);
   const [shown, setShown] = useState(/** @type {string | null} */ (null));
   const names = rows.map(descriptor.title);
   const question = textOr(`adminAsk.${action.name}`, t('admin.sure'), { count: rows.length });
@@ -112,7 +114,7 @@ function Act({ descriptor, action, rows, onDone, onClose }) {
   const form = `act-${action.name}`;
   const buttons = html`
     <${Button} label=${t('admin.cancel')} onClick=${onClose} />
-    <button type="submit" form=${form} class=${`button ${action.tone === 'bad' ? 'danger' : 'primary'}`} disabled=${progress !== null}>
+    <button type="submit" form=${form} class=${`button ${action.tone === 'bad' ? 'danger' : 'primary'}`} disabled=${progress !== null || !typed}>
       ${t(`adminAction.${action.name}`)}
     </button>
   `;
@@ -124,6 +126,7 @@ function Act({ descriptor, action, rows, onDone, onClose }) {
       ${action.name === 'delete' &&
       rows.length === 1 &&
       html`<${GoesWith} lines=${descriptor.goesWith?.(rows[0]) ?? []} />`}
+      ${action.typed && html`<${TypedWord} onMatch=${setTyped} />`}
       <${Fields} fields=${fields} values=${values} messages=${messages} onChange=${setValues} />
       ${failed.map(
         ({ row, error }) => html`<p class="notice bad" role="alert"><span><bdi>${descriptor.title(row)}</bdi>: ${errorText(error)}</span></p>`,

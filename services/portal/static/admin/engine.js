@@ -17,9 +17,9 @@ import { hasText, t } from '../app/i18n.js';
  *   read?: (row: any) => any, closed?: (row: any, context: Context) => boolean, more?: Record<string, any>}} AdminField
  * `kind`: text, email, password, number, check, select, picker
  * @typedef {{name: string, icon?: string, permission: string | null, tone?: string, many?: boolean, ask?: AdminField[],
- *   asking?: boolean, applies?: (row: any, context: Context) => boolean,
+ *   asking?: boolean, typed?: boolean, applies?: (row: any, context: Context) => boolean,
  *   run: (row: any, values: any) => Promise<any>, show?: (answer: any) => string | null}} AdminAction
- * `asking`: it is confirmed first; `show`: what of its answer is shown once, e.g. a link
+ * `asking`: it is confirmed first; `typed`: by a word; `show`: what of its answer is shown once, e.g. a link
  */
 
 /**
@@ -51,7 +51,8 @@ import { hasText, t } from '../app/i18n.js';
  * @property {(row: any, context: Context) => [string, any][]} [facts] what a row says when it is opened
  * @property {(row: any) => string[]} [goesWith] what deleting it takes along
  * @property {any} [Beside] a component below the form, given {row, context}
- * @property {any} [Above] a component above the list, given {context}
+ * @property {any} [Above] a component above the list, given {context, list, onDone}
+ * @property {number} [refresh] seconds after which the list is asked for again
  * @property {[string, string]} [model] app label and model, for its history
  * @property {(answer: any) => string | null} [made] what of the answer to adding is shown once
  */

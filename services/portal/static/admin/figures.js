@@ -21,9 +21,14 @@ const FIGURES = [
   { name: 'failed', permission: 'view_dicomresult', path: SUMMARY, read: (answer) => answer.failed, resource: 'results', query: '?state=failed', bad: true },
   { name: 'waiting', permission: 'view_queue', path: '/api/processing/queues', read: (answer) => answer.waiting_files, resource: 'processing' },
   { name: 'dead', permission: 'view_queue', path: '/api/processing/queues', read: deadLetters, resource: 'dead', bad: true },
+  { name: 'paused', permission: 'view_queue', path: '/api/processing/queues', read: pausedLanes, resource: 'processing', bad: true },
   { name: 'room', permission: 'view_setting', path: '/api/files/system', read: (answer) => answer.storage?.free_bytes ?? null, resource: 'settings', shown: formatBytes },
   { name: 'users', permission: 'view_user', path: '/api/auth/users?limit=1', read: (answer) => answer.total, resource: 'users' },
 ];
+
+function pausedLanes({ lanes }) {
+  return lanes.filter(({ paused }) => paused).length;
+}
 
 function deadLetters({ queues }) {
   return queues.filter(({ role }) => role === 'dead').reduce((sum, { messages }) => sum + (messages ?? 0), 0);

@@ -62,12 +62,22 @@ export function LogEntries({ query, changed = 0, named = true, limit = 10 }) {
     ${cursor !== null && html`<${Button} label=${t('admin.more')} small onClick=${() => load(entries, cursor, undefined)} />`}`;
 }
 
+/** Of an entry's flag: icon, tone, and the name of its word. */
+export function changeKind(flag) {
+  return KINDS[flag] ?? KINDS[2];
+}
+
+/** What kind of object an entry is about, in the reader's words. */
+export function changeModel({ model }) {
+  return hasText(`permissionModel.${model}`) ? t(`permissionModel.${model}`) : (model ?? '—');
+}
+
 function Entry({ entry, named, who }) {
-  const [icon, tone, kind] = KINDS[entry.action_flag] ?? KINDS[2];
+  const [icon, tone, kind] = changeKind(entry.action_flag);
   const fields = fieldsChanged(entry.change_message);
   const page = PAGES[entry.model];
   const name = entry.object_repr || entry.object_id;
-  const model = hasText(`permissionModel.${entry.model}`) ? t(`permissionModel.${entry.model}`) : entry.model;
+  const model = changeModel(entry);
   const there = page !== undefined && entry.action_flag !== 3;
   return html`<li class=${`tone-${tone}`}>
     <${Icon} name=${icon} />

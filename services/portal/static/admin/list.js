@@ -12,6 +12,7 @@ import { Button, LinkButton } from '../ui/button.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { Pager } from '../ui/pager.js';
+import { Stale } from '../ui/stale.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
 import { Table } from '../ui/table.js';
 import { ActionBar } from './actions.js';
@@ -59,6 +60,16 @@ export function ListPage({ descriptor, work, place }) {
     if (list.phase === 'ready' && list.total !== null) announce(t('admin.found', { count: list.total }));
   }, [list, list.phase]);
 
+  const { refresh } = descriptor;
+  useEffect(() => {
+    if (!refresh) return undefined;
+    // What is being chosen, or is not seen, stays as it is.
+    const timer = setInterval(() => {
+      if (!document.hidden && list.phase !== 'loading' && document.querySelector('dialog[open]') === null) list.load({ quietly: true });
+    }, refresh * 1000);
+    return () => clearInterval(timer);
+  }, [list, refresh]);
+
   const { query } = list;
   const change = (next) => go(adminAddress(descriptor.name) + addressQuery(descriptor, next), { replace: true });
   const about = textOr(`admin.${descriptor.name}.about`, '');
@@ -80,7 +91,7 @@ export function ListPage({ descriptor, work, place }) {
         html`<${LinkButton} label=${t('admin.add')} icon="add" kind="primary" href=${adminAddress(descriptor.name, 'add')} />`}
       </div>
     </div>
-    ${descriptor.Above && html`<${descriptor.Above} context=${context} />`}
+    ${descriptor.Above && html`<${descriptor.Above} context=${context} list=${list} onDone=${() => list.load({ quietly: true })} />`}
     <${ListFilters} descriptor=${descriptor} query=${query} onChange=${change} />
     ${selected.size > 0 &&
     html`<${ActionBar}
@@ -94,6 +105,7 @@ export function ListPage({ descriptor, work, place }) {
       }}
       onClear=${() => setSelected(new Set())}
     />`}
+    ${list.stale && html`<${Stale} at=${list.at} error=${list.stale} retry=${() => list.load({ quietly: true })} />`}
     <${Rows}
       list=${list}
       descriptor=${descriptor}

@@ -3,13 +3,18 @@
 
 import { apiKeys } from './descriptors/api-keys.js';
 import { audit } from './descriptors/audit.js';
+import { changes } from './descriptors/changes.js';
+import { dead } from './descriptors/dead.js';
 import { files } from './descriptors/files.js';
 import { groups } from './descriptors/groups.js';
+import { jobs } from './descriptors/jobs.js';
 import { links } from './descriptors/links.js';
 import { permissions } from './descriptors/permissions.js';
+import { processing } from './descriptors/processing.js';
 import { results } from './descriptors/results.js';
 import { serviceAccounts } from './descriptors/service-accounts.js';
 import { sessions } from './descriptors/sessions.js';
+import { settings } from './descriptors/settings.js';
 import { shares } from './descriptors/shares.js';
 import { users } from './descriptors/users.js';
 
@@ -25,5 +30,10 @@ export const RESOURCES = [
   links,
   apiKeys,
   serviceAccounts,
+  processing,
+  jobs,
+  dead,
+  settings,
   audit,
+  changes,
 ];

@@ -23,7 +23,10 @@ export class AdminRows extends EventTarget {
     this.next = null;
     this.total = null;
     this.error = null;
+    this.stale = null; // what went wrong since the answer of `at`
+    this.at = /** @type {Date | null} */ (null);
     this.asked = {}; // what the server was asked
+    this.answer = null; // whole, for what a page says beside its rows
     this.memory = {}; // the table's: which row is active
   }
 
@@ -42,11 +45,13 @@ export class AdminRows extends EventTarget {
       const rows = descriptor.local ? chosenHere(descriptor, all, query) : all;
       const total = descriptor.local ? rows.length : (answer.total ?? null);
       await this.#learnNames(rows, signal);
-      Object.assign(this, { phase: 'ready', rows, total, next: answer.next_cursor ?? null, error: null });
+      Object.assign(this, { phase: 'ready', rows, answer, total, next: answer.next_cursor ?? null, error: null, stale: null, at: new Date() });
     } catch (error) {
       if (error.name === 'AbortError') return;
       if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
-      Object.assign(this, { phase: 'error', error, rows: [] });
+      // What is known stays, and says how old it is.
+      if (quietly && this.at !== null) this.stale = error;
+      else Object.assign(this, { phase: 'error', error, rows: [] });
     }
     this.#tell();
   }

@@ -73,7 +73,7 @@ export const ROUTES = [
   },
   {
     pattern: /^\/admin(?:\/([^/]+)(?:\/([^/]+))?)?\/?$/,
-    areas: ['admin'],
+    areas: ['admin', 'operations'],
     permission: null,
     allowed: administers,
     load: () => import('../admin/page.js'),
