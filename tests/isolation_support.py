@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from contextlib import suppress
 
 import orjson
+
+from tests import isolation_attempts
 
 WORK = f"{__name__}:worker"
 
@@ -21,8 +24,12 @@ def worker(settings: bytes) -> Callable[[tuple[bytes, ...], int], Sequence[bytes
     if settings == b"broken":
         raise SystemExit(3)
 
+    folder = os.open("/proc/self/fd", os.O_RDONLY)  # confined, it could not open it any more
+
     def work(parts: tuple[bytes, ...], descriptor: int) -> Sequence[bytes]:
         name, *arguments = parts
+        if name == b"look":
+            return [_look(folder)]
         if descriptor >= 0:
             arguments.append(os.pread(descriptor, 1000, 0))
             os.close(descriptor)
@@ -66,17 +73,24 @@ def _say(raw: bytes) -> Iterable[bytes]:
     return ()
 
 
-def _look() -> Iterable[bytes]:
-    """Everything that a parent could have left by mistake."""
-    targets = {int(name): _target(name) for name in os.listdir("/proc/self/fd")}  # noqa: PTH208 - names, no paths
-    yield orjson.dumps({"environment": dict(os.environ), "descriptors": list(map(list, targets.items()))})
-
-
-def _target(name: str) -> str:
+def _attempt(name: bytes, *arguments: bytes) -> Iterable[bytes]:
+    """Do what is forbidden; says how it ended."""
     try:
-        return str(Path("/proc/self/fd", name).readlink())
-    except OSError:  # the folder that was listed
-        return ""
+        isolation_attempts.ATTEMPTS[name.decode()](*arguments)
+    except OSError as error:
+        yield errno.errorcode[error.errno or 0].encode()
+    else:
+        yield b"done"
+
+
+def _look(folder: int) -> bytes:
+    """Everything that a parent could have left by mistake; `folder` lists descriptors, itself included."""
+    descriptors = []
+    for name in os.listdir(folder):
+        with suppress(FileNotFoundError):  # the one that was listed with
+            descriptors.append((int(name), os.readlink(name, dir_fd=folder)))
+    others = [one for one in descriptors if one[0] != folder]
+    return orjson.dumps({"environment": dict(os.environ), "descriptors": others})
 
 
 DEEDS: dict[bytes, Callable[..., Iterable[bytes]]] = {
@@ -87,5 +101,5 @@ DEEDS: dict[bytes, Callable[..., Iterable[bytes]]] = {
     b"spin": _spin,
     b"fail": _fail,
     b"say": _say,
-    b"look": _look,
+    b"attempt": _attempt,
 }

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import orjson
 
+from libs.isolation.confinement import confine
 from libs.isolation.frames import ANSWER, CALL_ON_FILE, CONFIGURE, RAISED, READY, Frame, Frames, frame
 from libs.isolation.limits import limit
 
@@ -60,7 +61,8 @@ def serve(channel: socket.socket) -> None:
     work = _made(told["work"], settings)
     limit(told["memory_bytes"])
     _silence()
-    channel.sendall(frame(READY))
+    lacking = confine(told["work"].partition(".")[0])
+    channel.sendall(frame(READY, [orjson.dumps(lacking)]))
     for received, descriptor in calls:
         channel.sendall(_answer(work, received.parts, descriptor))
 

@@ -47,6 +47,7 @@ class ChildPool:
         self._restart: asyncio.TimerHandle | None = None
         self._watching: asyncio.TimerHandle | None = None
         self._complete = False
+        self._lacking: list[str] | None = None
         self._closing = False
         self._gone = asyncio.Event()
 
@@ -200,7 +201,7 @@ class ChildPool:
         """Raises Malformed."""
         kind, parts = received
         if kind == READY and not child.started:
-            self._started(child)
+            self._started(child, parts)
         elif kind in (ANSWER, RAISED) and child.calls:
             call = child.calls.popleft()
             child.answered += 1
@@ -214,8 +215,15 @@ class ChildPool:
         else:
             raise Malformed(f"a frame of kind {kind} that nobody waits for")
 
-    def _started(self, child: Child) -> None:
+    def _started(self, child: Child, told: Sequence[bytes]) -> None:
         child.started = True
+        if self._lacking is None:
+            self._lacking = orjson.loads(told[0])
+            if self._lacking:
+                log.warning(
+                    "isolated processes run without %s, which this kernel or the container's profile lacks",
+                    " and ".join(self._lacking),
+                )
         self._failures = 0
         self._complete = self._complete or sum(one.started for one in self._children) >= self.slots
         for other in self._children:

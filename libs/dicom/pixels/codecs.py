@@ -17,9 +17,7 @@ without a GPL licence decodes. Damaged Huffman tables make it abort, so what Pil
 from __future__ import annotations
 
 import io
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -83,8 +81,7 @@ def _decode_by_gdcm(data: bytes, image: Image, stream: Codestream) -> Decoded:
     # Cells of eight bits must be full: with fewer bits stored gdcm throws what ends the process.
     stored = max(stream.precision, 8)
     picture.SetPixelFormat(gdcm.PixelFormat(stream.components, bits, stored, stored - 1, 0))
-    with _quiet():
-        text = picture.GetBuffer()
+    text = picture.GetBuffer()
     if text is None:
         raise DicomFault("decode-failed", "A JPEG frame is damaged or uses a process that is not supported.")
     # The wrapper gives bytes as text, undecodable ones as lone surrogates.
@@ -182,16 +179,3 @@ def _shaped(words: Words, image: Image, planar: bool) -> Words:
     if planar:
         return words.reshape(image.samples, image.rows, image.columns)
     return words.reshape(image.rows, image.columns, image.samples)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep libjpeg's own messages off the standard error of this process while it decodes one frame."""
-    kept, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(sink)

@@ -13,11 +13,20 @@ from pydantic import SecretStr
 
 from libs.common.bus.inspection import Depth
 from libs.common.bus.topology import TOPOLOGY
-from services.operator.doctor import certificates, clock, configuration, places, queues
+from services.operator.doctor import certificates, clock, configuration, isolation, places, queues
 from services.operator.doctor.report import Finding, as_json, as_text, exit_code
 from services.operator.doctor.settings import DoctorSettings
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("missing", [[], ["landlock"], ["landlock", "seccomp"]])
+def test_what_a_kernel_lacks_is_told_with_what_to_do(missing: list[str]) -> None:
+    findings = isolation.check(lambda: missing)
+    assert [finding.level for finding in findings] == (["warning"] * len(missing) or ["ok"])
+    for part, finding in zip(missing, findings, strict=False):
+        assert part in finding.what
+        assert finding.advice
 
 
 @pytest.mark.parametrize(
