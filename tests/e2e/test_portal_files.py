@@ -125,7 +125,8 @@ def slices(reader: Portal, count: int) -> list[str]:
 
 def broken_file() -> bytes:
     """One that cannot be decoded."""
-    return encapsulated_instance([b"", secrets.token_bytes(600)])
+    uid = f"{UID_ROOT}.{secrets.randbits(48)}"
+    return encapsulated_instance([b"", secrets.token_bytes(600)], SOPInstanceUID=uid)
 
 
 def test_a_long_list_stays_small_live_and_where_one_was(
@@ -178,7 +179,7 @@ def test_a_long_list_stays_small_live_and_where_one_was(
     expect(page.locator(".selection-bar strong")).to_have_text("1350 elegidos")
     began = page.evaluate("performance.now()")
     reader.speak("en")
-    expect(page.locator(".selection-bar strong")).to_have_text("1,350 chosen")
+    expect(page.locator(".selection-bar strong")).to_have_text("1,350 selected")
     print(f"{nodes} nodes, language in {page.evaluate('performance.now()') - began:.0f} ms with the menu")
     assert reader.troubles == []
 
@@ -222,6 +223,34 @@ def test_a_result_leads_along_its_series_and_to_a_comparison(new_reader: NewRead
     expect(page.locator(".notice.bad")).to_contain_text("decode-failed")
     page.get_by_role("button", name="Reintentar").click()
     expect(page.locator('[data-step^="attempt"]').nth(1)).to_be_visible()
+    assert reader.troubles == []
+
+
+@pytest.mark.browser_matrix
+def test_what_is_chosen_is_tried_again_and_columns_are_kept(new_reader: NewReader) -> None:
+    reader = new_reader("/files")
+    page, rows = reader.page, reader.page.locator(ROWS)
+    for number in range(2):
+        send(reader, f"broken-{number}.dcm", broken_file())
+    expect(page.locator(f"{ROWS}[data-state=failed]")).to_have_count(2)
+    page.get_by_role("checkbox", name="Elegir todos").click()
+    page.get_by_role("button", name="Reintentar los fallidos").click()
+    expect(page.locator(".toast")).to_contain_text("2 archivos reintentados. 2 han vuelto a fallar.")
+    page.get_by_role("button", name="No elegir ninguno").click()
+    expect(page.locator(".selection-bar")).to_have_count(0)
+    page.goto(f"{reader.url}/studies")
+    page.get_by_role("checkbox", name="Elegir todos").click()
+    page.get_by_role("button", name="Reintentar los fallidos").click()
+    expect(page.locator(".toast")).to_contain_text("2 archivos reintentados. 2 han vuelto a fallar.")
+
+    page.goto(f"{reader.url}/files")
+    page.get_by_role("button", name="Columnas").click()
+    page.get_by_role("menuitemcheckbox", name="Tamaño").click()
+    expect(page.get_by_role("columnheader", name="Tamaño")).to_have_count(0)
+    page.reload()
+    expect(rows).to_have_count(2)
+    expect(page.get_by_role("columnheader", name="Paciente")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Tamaño")).to_have_count(0)
     assert reader.troubles == []
 
 

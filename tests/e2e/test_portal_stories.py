@@ -32,7 +32,7 @@ def opened(browser: Browser, system: System, locale: str, **more: object) -> Por
 def walk(page: Page, name: str) -> None:
     """Everything at once, then what opens."""
     seen(page, f"stories-{name}")
-    for story in ("menu", "filter-bar"):
+    for story in ("menu", "filter-bar", "date-range"):
         page.locator(f'[data-story="{story}"] .menu-button').click()
         seen(page, f"stories-{story}-{name}")
         page.keyboard.press("Escape")

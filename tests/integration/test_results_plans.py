@@ -199,6 +199,20 @@ async def test_a_list_looks_at_few_rows(sql: Connection, asked: str) -> None:
             await require_bounded(sql, *store.list_statement(seen, query, before, LIMIT))
 
 
+async def test_the_series_of_a_file_is_all_that_is_looked_at_for_its_neighbours(sql: Connection) -> None:
+    file_id = await sql.fetchval(
+        "SELECT file_id FROM results.upload_dicomresult WHERE series_instance_uid = '1.2.3.77' "
+        "AND collection = 'user:100' LIMIT 1"
+    )
+    for seen in (MUCH, EVERYTHING):
+        found = await store.get_stack(sql, file_id, seen)
+        assert {(row["series_instance_uid"], row["collection"]) for row in found} == {
+            ("1.2.3.77", "user:100")
+        }
+        await require_bounded(sql, *store.stack_statement(file_id, seen), bound=2 * 100 + 10)
+    assert await store.get_stack(sql, file_id, NOBODY) == []
+
+
 async def test_many_groups_make_many_small_branches(sql: Connection) -> None:
     seen = viewer(*(f"group:{number}" for number in range(100)))
     await require_bounded(sql, *store.list_statement(seen, ResultQuery(q="zebra"), None, LIMIT))

@@ -320,9 +320,15 @@ async def get_attempts(connection: Connection, file_id: UUID, viewer: Viewer) ->
     return [row for row in rows if row["outcome"] is not None] if rows else None
 
 
+def stack_statement(file_id: UUID, viewer: Viewer) -> tuple[str, list[Any]]:
+    """The statement that finds the images of the series of a file, and its values."""
+    return _STACK, [file_id, viewer.visible, viewer.grantees]
+
+
 async def get_stack(connection: Connection, file_id: UUID, viewer: Viewer) -> list[asyncpg.Record]:
     """The images of the series that a file is of, in no order; none where it is of none."""
-    return await connection.fetch(_STACK, file_id, viewer.visible, viewer.grantees)
+    statement, values = stack_statement(file_id, viewer)
+    return await connection.fetch(statement, *values)
 
 
 async def get_object(connection: Connection, file_id: UUID, viewer: Viewer) -> asyncpg.Record | None:

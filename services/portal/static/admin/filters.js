@@ -3,11 +3,9 @@
 import { t } from '../app/i18n.js';
 import { FilterBar } from '../ui/filter-bar.js';
 import { html } from '../ui/html.js';
-import { Icon } from '../ui/icon.js';
-import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { SearchField } from '../ui/search-field.js';
+import { useEffect, useState } from '../vendor/hooks.mjs';
 import { labelOf, textOr } from './engine.js';
-
-const DELAY = 300; // milliseconds after the last letter
 
 /** @param {{descriptor: import('./engine.js').Descriptor, query: any, onChange: (query: any) => void}} properties */
 export function ListFilters({ descriptor, query, onChange }) {
@@ -83,47 +81,7 @@ function Typed({ filter, value, onSet }) {
 }
 
 function Search({ descriptor, asked, onSearch }) {
-  const [text, setText] = useState(asked);
-  const timer = useRef(0);
-  const field = useRef(/** @type {HTMLInputElement} */ (null));
-  useEffect(() => {
-    if (document.activeElement !== field.current || asked === '') setText(asked);
-  }, [asked]);
-  useEffect(() => () => clearTimeout(timer.current), []);
-  const search = (value) => {
-    clearTimeout(timer.current);
-    if (value.trim() !== asked) onSearch(value.trim());
-  };
   const label = t('admin.searchIn', { what: textOr(`admin.${descriptor.name}.searched`, t(`admin.${descriptor.name}.many`)) });
-  return html`<form
-    class="search-box admin-search"
-    role="search"
-    aria-label=${label}
-    onSubmit=${(event) => {
-      event.preventDefault();
-      search(text);
-    }}
-  >
-    <${Icon} name="search" />
-    <input
-      type="search"
-      ref=${field}
-      data-search
-      maxlength="150"
-      aria-label=${label}
-      placeholder=${label}
-      value=${text}
-      onInput=${(event) => {
-        const { value } = event.currentTarget;
-        setText(value);
-        clearTimeout(timer.current);
-        timer.current = setTimeout(() => search(value), DELAY);
-      }}
-      onKeyDown=${(event) => {
-        if (event.key === 'Escape') field.current.blur();
-        else if (event.key === 'ArrowDown')
-          /** @type {HTMLElement | null} */ (document.querySelector('.grid tbody [tabindex="0"]'))?.focus();
-      }}
-    />
-  </form>`;
+  const search = (text) => text.trim() !== asked && onSearch(text.trim());
+  return html`<${SearchField} class="admin-search" label=${label} hint=${label} value=${asked} maxlength=${150} onSearch=${search} />`;
 }

@@ -46,7 +46,7 @@ export function CompareDialog({ result, neighbours, onClose }) {
   };
   const beside = [
     [neighbours?.previous, 'neighbours.previous', 'back'],
-    [neighbours?.next, 'neighbours.next', 'chevron'],
+    [neighbours?.next, 'neighbours.next', 'forward'],
   ].filter(([id]) => id);
   return html`<${Dialog}
     heading=${t('compare.with')}

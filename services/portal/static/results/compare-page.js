@@ -96,7 +96,7 @@ function Measured({ results }) {
   const [first, second] = results.map((result) => [...means.map((one) => one(result)), ...measuresOf(result)]);
   return html`<section class="card" aria-labelledby="measures-heading">
     <h2 id="measures-heading">${t('measures.heading')}</h2>
-    <div class="scroll" tabindex="0" role="region" aria-labelledby="measures-heading">
+    <div class="scroll" tabindex="0" role="group" aria-labelledby="measures-heading">
       <table class="compare-table">
         <thead>
           <tr>
@@ -150,7 +150,7 @@ function Headers({ results: [first, second] }) {
       </label>
     </div>
     <p class="quiet" role="status">${t('compare.different', { count: different.length })}</p>
-    <div class="scroll" tabindex="0" role="region" aria-labelledby="headers-heading">
+    <div class="scroll" tabindex="0" role="group" aria-labelledby="headers-heading">
       <table class="compare-table headers">
         <thead>
           <tr><th scope="col">${t('metadata.name')}</th><th scope="col">A</th><th scope="col">B</th></tr>

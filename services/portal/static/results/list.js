@@ -44,6 +44,7 @@ export function FileList({ work, place, heading, above = null }) {
     columns=${useColumnsFor(user, listing)}
     keysOf=${(change) => [change.file_id]}
     stateOf=${(row) => row.state}
+    titleOf=${(row) => row.file_name || row.file_id}
     rowHeight=${60}
     narrowHeight=${92}
     choices=${choicesFor(listing, user)}

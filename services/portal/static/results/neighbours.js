@@ -57,7 +57,7 @@ export function Neighbours({ neighbours }) {
   return html`<nav class="neighbours" aria-label=${t('neighbours.heading')} data-walk>
     <${Way} to=${previous} icon="back" label=${t('neighbours.previous')} />
     <span>${t('neighbours.place', { position, count })}</span>
-    <${Way} to=${next} icon="chevron" label=${t('neighbours.next')} />
+    <${Way} to=${next} icon="forward" label=${t('neighbours.next')} />
   </nav>`;
 }
 

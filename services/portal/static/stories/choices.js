@@ -8,6 +8,7 @@ import { Button, IconButton, LinkButton } from '../ui/button.js';
 import { Chip } from '../ui/chip.js';
 import { Combobox } from '../ui/combobox.js';
 import { Copy } from '../ui/copy.js';
+import { DateRange } from '../ui/date-range.js';
 import { Dialog } from '../ui/dialog.js';
 import { Drawer } from '../ui/drawer.js';
 import { Field } from '../ui/field.js';
@@ -55,6 +56,11 @@ function Filters() {
     chips=${[{ label: t('state.processed'), onRemove: nothing }]}
     onReset=${nothing}
   />`;
+}
+
+function Ranges() {
+  const [span, setSpan] = useState('7d');
+  return html`<${DateRange} label=${t('span.first')} span=${span} onChange=${setSpan} />`;
 }
 
 function Fields() {
@@ -122,6 +128,7 @@ export const CHOICES = [
   ['chip', Chips],
   ['menu', Menus],
   ['filter-bar', Filters],
+  ['date-range', Ranges],
   ['field', Fields],
   ['switch', Switches],
   ['tabs', TabsStory],
@@ -130,5 +137,5 @@ export const CHOICES = [
   ['dialog', Dialogs],
   ['drawer', Drawers],
   ['toast', Toasts],
-  ['copy', () => html`<${Copy} text="1.2.840.10008.1.1" />`],
+  ['copy', () => html`<${Copy} text="1.2.840.10008.1.1" /> <${Copy} quiet text="1.2.840.10008.1.2" />`],
 ];

@@ -3,7 +3,10 @@
 import { t } from '../app/i18n.js';
 import { useState } from '../vendor/hooks.mjs';
 import { html } from '../ui/html.js';
+import { Histogram } from '../ui/histogram.js';
+import { StateBadge } from '../ui/state-badge.js';
 import { Table } from '../ui/table.js';
+import { Timeline } from '../ui/timeline.js';
 
 const ROWS = Array.from({ length: 4 }, (_, number) => ({ key: `row-${number}`, name: `IM${1000 + number}` }));
 
@@ -28,5 +31,33 @@ function Tables() {
   />`;
 }
 
+function Histograms() {
+  const counts = Array.from({ length: 64 }, (_, bin) => Math.round(4000 * Math.exp(-(((bin - 24) / 9) ** 2))));
+  return html`<${Histogram} id="story-histogram" heading=${t('stories.histogram')} histogram=${{ counts, min: -1024, max: 3071 }} />`;
+}
+
+function Timelines() {
+  const at = '2026-01-31T10:15:30Z';
+  const parts = [
+    { name: 'decode', label: t('stories.menu'), seconds: 0.18 },
+    { name: 'measure', label: t('stories.filters'), seconds: 0.06 },
+  ];
+  const steps = [
+    { key: 'first', icon: 'upload', tone: 'quiet', label: t('nav.upload'), at, seconds: 0.4 },
+    { key: 'second', icon: 'clock', tone: 'pending', label: t('state.received'), seconds: 95 },
+    { key: 'third', icon: 'check', tone: 'good', label: t('state.processed'), at, detail: t('stories.text'), seconds: 0.24, parts },
+  ];
+  return html`<${Timeline} label=${t('stories.dialog')} steps=${steps} />`;
+}
+
+function States() {
+  return ['received', 'processed', 'failed', 'superseded'].map((state) => html`<${StateBadge} state=${state} /> `);
+}
+
 /** @type {[name: string, Story: any][]} */
-export const DATA = [['table', Tables]];
+export const DATA = [
+  ['table', Tables],
+  ['histogram', Histograms],
+  ['timeline', Timelines],
+  ['state-badge', States],
+];

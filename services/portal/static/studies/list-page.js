@@ -13,7 +13,7 @@ import { Empty } from '../ui/states.js';
 import { choicesFor, thingsOf } from './bulk.js';
 import { filterOf, parametersOf, queryOf, sortOf } from './filter.js';
 import { StudyFilters } from './filters.js';
-import { keyOf, studyAddress, useColumnsFor } from './row.js';
+import { keyOf, patientName, studyAddress, useColumnsFor } from './row.js';
 import { SearchBox } from './search-box.js';
 
 linkSheet(new URL('./studies.css', import.meta.url));
@@ -44,6 +44,7 @@ export function View({ work, place }) {
     work=${work}
     texts=${TEXTS}
     columns=${useColumnsFor(user, listing)}
+    titleOf=${patientName}
     keysOf=${(change) => (change.study_instance_uid ? [keyOf(change)] : [])}
     choices=${choicesFor(listing, user)}
     more=${!listing.everything && html`<${ShareButton} things=${thingsOf(listing)} user=${user} small />`}

@@ -9,7 +9,7 @@ export function DataTable({ summary, columns, rows }) {
   return html`<details class="data-table" onToggle=${() => setOpened(true)}>
     <summary>${summary}</summary>
     ${opened &&
-    html`<div class="scroll" tabindex="0" role="region" aria-label=${summary}>
+    html`<div class="scroll" tabindex="0" role="group" aria-label=${summary}>
       <table>
         <thead>
           <tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr>

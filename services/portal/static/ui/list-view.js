@@ -97,7 +97,7 @@ function useChanges(listing, live, keysOf) {
  *   name: string, listing: Listing, place: any, work: any, keysOf: (change: any) => string[], columns: import('./table.js').Column[],
  *   texts: {heading: string, count: string, countAtLeast: string, found: string, fresh: string, noMatch: string},
  *   onOpen: (row: any) => void, onSort: (sort: string) => void, onReset: () => void, nothing: any,
- *   choices?: any[] | null, more?: any, above?: any, filters?: any, stateOf?: (row: any) => string, rowHeight?: number, narrowHeight?: number,
+ *   choices?: any[] | null, more?: any, above?: any, filters?: any, stateOf?: (row: any) => string, titleOf?: (row: any) => string, rowHeight?: number, narrowHeight?: number,
  * }} properties
  */
 export function ListView({ name, listing, place, work, keysOf, columns, texts, onReset, choices = null, more = null, above = null, filters = null, ...rows }) {

@@ -8,9 +8,9 @@ const DELAY = 300; // milliseconds after the last letter
 
 /**
  * `value`: what is searched for; `rest(text)`: what of a submitted text stays in the field. `eager`: while typing as well.
- * @param {{label: string, hint: string, value: string, onSearch: (text: string) => void, rest?: (text: string) => string, eager?: boolean, class?: string, children?: any}} properties
+ * @param {{label: string, hint: string, value: string, onSearch: (text: string) => void, rest?: (text: string) => string, eager?: boolean, maxlength?: number, class?: string, children?: any}} properties
  */
-export function SearchField({ label, hint, value, onSearch, rest = (text) => text, eager = true, class: extra = '', children = null }) {
+export function SearchField({ label, hint, value, onSearch, rest = (text) => text, eager = true, maxlength = 200, class: extra = '', children = null }) {
   const [text, setText] = useState(value);
   const timer = useRef(0);
   const field = useRef(/** @type {HTMLInputElement} */ (null));
@@ -48,7 +48,7 @@ export function SearchField({ label, hint, value, onSearch, rest = (text) => tex
       type="search"
       ref=${field}
       data-search
-      maxlength="200"
+      maxlength=${maxlength}
       aria-label=${label}
       placeholder=${hint}
       value=${text}

@@ -5,7 +5,7 @@ import { useRef } from '../vendor/hooks.mjs';
 import { html } from './html.js';
 
 /** What a table needs to let rows be chosen; without `selected` nothing is. */
-export function useSelection({ rows, keyOf, selected, onSelect }) {
+export function useSelection({ rows, keyOf, titleOf, selected, onSelect }) {
   const anchor = useRef(0);
   const range = (from, to) => {
     const [low, high] = from < to ? [from, to] : [to, from];
@@ -36,7 +36,7 @@ export function useSelection({ rows, keyOf, selected, onSelect }) {
       return html`<input
         type="checkbox"
         tabindex="-1"
-        aria-label=${t('table.select')}
+        aria-label=${[t('table.select'), titleOf?.(row)].filter(Boolean).join(': ')}
         checked=${selected.has(keyOf(row))}
         onClick=${onClick}
       />`;

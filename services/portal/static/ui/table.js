@@ -20,6 +20,7 @@ import { drawnRows, movedBy } from './window.js';
  *   sort?: string, onSort?: (sort: string) => void, onNearEnd?: () => void, onEnd?: () => Promise<any[]>,
  *   total?: number, rowHeight?: number, narrowHeight?: number, memory?: {active?: string, returning?: boolean},
  *   selected?: Set<string>, onSelect?: (keys: Set<string>) => void, stateOf?: (row: any) => string,
+ *   titleOf?: (row: any) => string,
  * }} properties
  */
 export function Table({
@@ -39,13 +40,14 @@ export function Table({
   selected = null,
   onSelect = null,
   stateOf = null,
+  titleOf = null,
 }) {
   const body = useRef(/** @type {HTMLTableSectionElement} */ (null));
   const [view, setView] = useState({ top: 0, height: window.innerHeight, rowHeight });
   const [active, setActive] = useState(memory.active ?? null);
   // The row that gets the focus once it is drawn.
   const focusing = useRef(/** @type {string | null} */ (memory.returning ? (memory.active ?? null) : null));
-  const choice = useSelection({ rows, keyOf, selected, onSelect });
+  const choice = useSelection({ rows, keyOf, titleOf, selected, onSelect });
 
   useLayoutEffect(() => {
     const measure = () => {
