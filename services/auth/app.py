@@ -42,6 +42,7 @@ from services.auth.keys import (
     FACTORS,
     GROUPS,
     IDENTITIES,
+    MEMBERSHIPS,
     OWN_PASSWORD,
     PROVIDER_SIGN_IN,
     RESETS,
@@ -72,6 +73,7 @@ from services.auth.sessions.revocation_list import RevocationList
 from services.auth.sessions.signing_key import SigningKey
 from services.auth.sessions.throttle import Throttle
 from services.auth.settings import AuthSettings
+from services.auth.users.memberships import Memberships
 from services.auth.users.users import Users
 
 log = logging.getLogger(__name__)
@@ -113,6 +115,7 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     app[READINESS]["auth"] = bootstrap.ready
     app[DATABASE] = database
     app[USERS] = Users(database, passwords, min_length=settings.password_min_length)
+    app[MEMBERSHIPS] = Memberships(database)
     app[GROUPS] = Groups(database, second_factors=seeds.current is not None)
     tokens = Tokens(key, timedelta(seconds=settings.access_token_seconds))
     app[API_KEYS] = ApiKeys(database, tokens)

@@ -20,6 +20,7 @@ from services.auth.sessions.revocation_list import RevocationList
 from services.auth.sessions.signing_key import SigningKey
 from services.auth.sessions.throttle import Throttle
 from services.auth.settings import AuthSettings
+from services.auth.users.memberships import Memberships
 from services.auth.users.users import Users
 
 SETTINGS = web.AppKey("auth_settings", AuthSettings)
@@ -27,6 +28,7 @@ AUDITING = web.AppKey("auth_auditing", Auditing)
 DATABASE = web.AppKey("auth_database", Database)
 SESSIONS = web.AppKey("auth_sessions", Sessions)
 SIGNING_KEY = web.AppKey("auth_signing_key", SigningKey)
+MEMBERSHIPS = web.AppKey("auth_memberships", Memberships)
 USERS = web.AppKey("auth_users", Users)
 API_KEYS = web.AppKey("auth_api_keys", ApiKeys)
 CLIENTS = web.AppKey("auth_clients", Clients)

@@ -122,6 +122,8 @@ TABLE = {
     "GET /api/auth/groups/{group_id}": only(404, "auditor", "administrator"),
     "PATCH /api/auth/groups/{group_id}": only(415, "administrator"),
     "DELETE /api/auth/groups/{group_id}": only(404, "administrator"),
+    "PUT /api/auth/groups/{group_id}/members/{user_id}": only(404, "administrator"),
+    "DELETE /api/auth/groups/{group_id}/members/{user_id}": only(404, "administrator"),
     "GET /api/auth/permissions": only(200, "auditor", "administrator"),
     "GET /api/auth/permissions/{codename}": only(404, "auditor", "administrator"),
     "GET /api/auth/admin-log": only(200, "auditor", "administrator"),

@@ -93,11 +93,14 @@ async def administration(acts: Acts) -> None:
         "id"
     ]
     await acts.act("change_group", "PATCH", f"{auth}/groups/{group}", json={"mode": "view"})
-    await acts.act("delete_group", "DELETE", f"{auth}/groups/{group}")
     name = f"one-{secrets.token_hex(4)}"
     wanted = {"username": name, "password": PASSWORD, "must_change_password": False}
     user = f"{auth}/users/{(await acts.act('create_user', 'POST', f'{auth}/users', json=wanted))['id']}"
     await acts.act("change_user", "PATCH", user, json={"first_name": "One"})
+    member = f"{auth}/groups/{group}/members/{user.rsplit('/', 1)[1]}"
+    await acts.act("add_member", "PUT", member)
+    await acts.act("remove_member", "DELETE", member)
+    await acts.act("delete_group", "DELETE", f"{auth}/groups/{group}")
     await acts.act(
         "set_password", "PUT", f"{user}/password", json={"password": OTHER, "must_change_password": False}
     )

@@ -67,7 +67,7 @@ def test_an_administrator_looks_after_people(new_reader: NewReader) -> None:
     page.get_by_label("Contraseña", exact=True).fill(SECRET[:5])
     page.get_by_role("button", name="Guardar").click()
     expect(page.get_by_label("Contraseña", exact=True)).to_be_focused()
-    expect(page.locator(".field-error")).to_contain_text("demasiado corta")
+    expect(page.locator(".field-error")).to_contain_text("Elija una contraseña más larga")
     assert all("400" in trouble for trouble in admin.troubles)  # as the browser tells of what was refused
     admin.troubles.clear()
     page.get_by_label("Contraseña", exact=True).fill(SECRET)
@@ -187,4 +187,54 @@ def test_every_page_of_the_administration_is_accessible(
     page.locator(".grid tbody tr[data-key]").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
     seen(page, f"admin-entry-{name}")
+    assert admin.troubles == []
+
+
+@pytest.mark.browser_matrix
+def test_members_are_put_into_a_group_and_taken_out(new_reader: NewReader) -> None:
+    reader = new_reader("/", called="member")
+    admin = new_reader("/admin/groups/add", more=["--superuser"])
+    page = admin.page
+    page.get_by_label("Nombre", exact=True).fill(f"de {reader.username}")
+    page.get_by_role("button", name="Guardar").click()
+    members = page.get_by_role("region", name="0 miembros")
+    members.get_by_role("combobox").fill(reader.username)
+    members.get_by_role("option", name=re.compile(reader.username)).click()
+    members = page.get_by_role("region", name="1 miembro")
+    expect(members.get_by_role("combobox")).to_be_focused()
+    expect(members.get_by_role("link", name=reader.username)).to_be_visible()
+    seen(page, "admin-members")
+    members.get_by_role("button", name=f"Quitar a {reader.username} del grupo").click()
+    expect(page.get_by_role("region", name="0 miembros")).to_contain_text("no tiene miembros")
+    page.get_by_role("button", name="Borrar").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Con ello desaparece también")
+    dialog.get_by_role("button", name="Borrar").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Grupos")
+    assert admin.troubles == []
+
+
+@pytest.mark.browser_matrix
+def test_pages_are_walked_there_and_back(new_reader: NewReader) -> None:
+    admin = new_reader("/admin/audit", more=["--superuser"])
+    page = admin.page
+    for _ in range(60):
+        page.request.get(f"{admin.url}/api/auth/groups")
+    found = page.locator(".grid tbody tr[data-key]")
+    expect(found.first).to_be_visible()
+    admin.open("/admin/audit?ending=success")
+    pager = page.get_by_role("navigation", name="Páginas de la lista")
+    expect(pager).to_contain_text("1–50")
+    first = found.first.get_attribute("data-key")
+    pager.get_by_role("link", name="Siguiente").click()
+    expect(pager).to_contain_text("51–")
+    assert found.first.get_attribute("data-key") != first
+    pager.get_by_role("link", name="Anterior").click()
+    expect(pager).to_contain_text("1–50")
+    page.go_back()
+    expect(pager).to_contain_text("51–")
+    page.reload()
+    expect(pager).to_contain_text("en esta página")
+    pager.get_by_role("link", name="Primera").click()
+    expect(pager).to_contain_text("1–50")
     assert admin.troubles == []

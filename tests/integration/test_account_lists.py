@@ -117,3 +117,29 @@ async def test_refusals_name_their_field(admin: Api) -> None:
         status, told = await admin.call(method, path, body)
         assert status in (400, 409)
         assert (told["code"], [error["field"] for error in told["errors"]]) == (code, [field]), (path, body)
+
+
+async def test_members_come_and_go_under_the_rules_of_accounts(admin: Api, sql: Connection) -> None:
+    ana = await make(admin, "ana", permissions=["change_user", "view_user"])
+    eve, root = await make(admin, "eve"), await make(admin, "root", is_superuser=True)
+    group = await admin.done("POST", "/groups", {"name": "readers", "mode": "view"})
+    path = f"/groups/{group['id']}/members"
+    for _ in range(2):
+        await admin.done("PUT", f"{path}/{eve['id']}")
+    found = await admin.done("GET", f"/users?group={group['id']}")
+    assert [user["username"] for user in found["users"]] == ["eve"]
+    assert [g["name"] for g in (await admin.done("GET", f"/users/{eve['id']}"))["groups"]] == [
+        "readers",
+        "uploader",
+    ]
+    assert await sql.fetchval("SELECT access_version FROM auth.auth_user WHERE username = 'eve'") == 2
+    as_ana = await admin.as_user("ana")
+    for method, refused in (("PUT", ana), ("PUT", eve), ("PUT", root), ("DELETE", root)):
+        told = await as_ana.refused(method, f"{path}/{refused['id']}")
+        assert told == (403, "permission-denied"), (method, refused["username"])
+    await admin.done("DELETE", f"{path}/{eve['id']}")
+    assert (await admin.done("GET", f"/groups/{group['id']}"))["members"] == 0
+    for unknown in (f"{path}/999999", f"/groups/999999/members/{eve['id']}", f"{path}/x"):
+        assert await admin.refused("PUT", unknown) == (404, "not-found"), unknown
+    entries = (await admin.done("GET", f"/admin-log?model=user&object={eve['id']}"))["entries"]
+    assert [entry["change_message"].count("groups") for entry in entries] == [1, 1, 1, 0]

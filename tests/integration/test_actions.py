@@ -108,6 +108,21 @@ async def test_named_files_are_tried_again(results: Results) -> None:
     assert await state(results, hidden, 9) == "failed"
 
 
+async def test_measured_files_are_measured_anew_by_who_may(results: Results) -> None:
+    mine = await broken(results)
+    begun = await ask(results, {"action": "retry", "ids": [str(mine)]})
+    await done(results, begun["id"])
+    again, waiting = await broken(results), await results.upload(received())
+    body = {"action": "reprocess", "ids": [str(mine), str(again), str(waiting)]}
+    await ask(results, body, 403)
+    begun = await ask(results, body, permissions=RETRYING | {"reprocess_dicomresult"})
+    assert (begun["action"], begun["requested"]) == ("reprocess", 2)
+    assert begun["left_out"] == {"unknown": 0, "not_managed": 0, "not_failed": 1}
+    ended = await done(results, begun["id"])
+    assert (ended["action"], ended["processed"], ended["failed"]) == ("reprocess", 2, 0)
+    assert [await state(results, file_id) for file_id in (mine, again)] == ["processed"] * 2
+
+
 async def test_what_is_shared_to_be_managed_may_be_named(results: Results) -> None:
     file_id = await broken(results, owner=BEN.id)
     await Sharing(results).share(BEN, ANA, "manage", file_id=str(file_id))
@@ -178,6 +193,7 @@ async def test_an_action_is_shown_to_who_began_it_and_its_words_to_nobody_else(r
     "body",
     [
         {},
+        {"action": "reprocess", "where": {}},
         {"action": "retry"},
         {"action": "erase", "ids": [str(uuid4())]},
         {"action": "retry", "ids": []},

@@ -20,7 +20,8 @@ from services.auth.groups.models import (
 )
 from services.auth.http import decode_name, encode_name, path_id, read_actor
 from services.auth.identity.models import SearchQuery
-from services.auth.keys import GROUPS
+from services.auth.keys import GROUPS, MEMBERSHIPS
+from services.auth.users.users import UNKNOWN as UNKNOWN_USER
 
 BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
@@ -60,6 +61,25 @@ async def change_group(request: web.Request) -> web.Response:
 async def delete_group(request: web.Request) -> web.Response:
     """Delete a group whose collection is empty."""
     await request.app[GROUPS].delete(await read_actor(request), path_id(request, "group_id", UNKNOWN))
+    return web.Response(status=204)
+
+
+async def add_member(request: web.Request) -> web.Response:
+    """Put an account into a group."""
+    return await _change_membership(request, member=True)
+
+
+async def remove_member(request: web.Request) -> web.Response:
+    """Take an account out of a group."""
+    return await _change_membership(request, member=False)
+
+
+async def _change_membership(request: web.Request, *, member: bool) -> web.Response:
+    group_id = path_id(request, "group_id", UNKNOWN)
+    user_id = path_id(request, "user_id", UNKNOWN_USER)
+    await request.app[GROUPS].get(group_id)
+    actor = await read_actor(request)
+    await request.app[MEMBERSHIPS].change(actor, user_id, group_id, member=member)
     return web.Response(status=204)
 
 
@@ -129,6 +149,26 @@ OPERATIONS = (
         status=204,
         problems=(NotFound, Conflict),
         permission="delete_group",
+    ),
+    Operation(
+        "PUT",
+        "/groups/{group_id}/members/{user_id}",
+        add_member,
+        "Put an account into a group",
+        tag="groups",
+        status=204,
+        problems=(NotFound, Conflict),
+        permission="change_user",
+    ),
+    Operation(
+        "DELETE",
+        "/groups/{group_id}/members/{user_id}",
+        remove_member,
+        "Take an account out of a group",
+        tag="groups",
+        status=204,
+        problems=(NotFound,),
+        permission="change_user",
     ),
     Operation(
         "GET",

@@ -12,6 +12,7 @@ from libs.common.access import Viewer
 from libs.common.audit.acts import note_done
 from libs.common.database.postgres import Connection
 from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
+from libs.common.events import FileRequested
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, read_body
 from libs.common.http.openapi import Operation
@@ -21,6 +22,7 @@ from services.results.jobs import store
 from services.results.jobs.models import (
     Action,
     ActionFilter,
+    ActionName,
     ActionQuery,
     ActionRequest,
     Job,
@@ -40,21 +42,25 @@ RUNNING_MOST = 3
 async def begin_action(request: web.Request) -> web.Response:
     """Do something with many files."""
     caller, body = viewer(request), await read_body(request, ActionRequest)
-    left_out = None
+    if body.action == "reprocess":
+        caller.require("reprocess_dicomresult")
+    left_out, asked = None, list[FileRequested]()
     async with request.app[DATABASE].transaction() as connection:
         if await store.count_actions(connection, caller.user_id) >= RUNNING_MOST:
             raise Conflict(f"{RUNNING_MOST} actions of yours run already: wait for one.")
         if body.ids is not None:
-            job, left_out = await _retry_named(connection, caller, list(dict.fromkeys(body.ids)))
+            named = list(dict.fromkeys(body.ids))
+            job, left_out, asked = await _ask_for(connection, caller, body.action, named)
         else:
             where = _filter_of(caller, body.where or ActionQuery())
             job = await store.insert(connection, new_uuid(), where, caller.user_id)
         await note_done(connection, "job", job.id, *(body.ids or ()))
-    if job.requested:
-        request.app[METRICS].requests.labels("retry").inc(job.requested)
+    for one in asked:
+        request.app[METRICS].requests.labels(one.reason).inc()
+    if asked:
         request.app[REQUESTS].wake()
     request.app[JOBS].wake()
-    log.info("job %s: user %d has files tried again", job.id, caller.user_id)
+    log.info("job %s: user %d has files measured again", job.id, caller.user_id)
     return json_response(_shown(job, left_out), status=202)
 
 
@@ -68,24 +74,25 @@ async def get_action(request: web.Request) -> web.Response:
     return json_response(_shown(job, None))
 
 
-async def _retry_named(
-    connection: Connection, caller: Viewer, file_ids: Sequence[UUID]
-) -> tuple[Job, LeftOut]:
-    """Ask for all of these that failed and that `caller` manages, within a transaction."""
+async def _ask_for(
+    connection: Connection, caller: Viewer, action: ActionName, file_ids: Sequence[UUID]
+) -> tuple[Job, LeftOut, list[FileRequested]]:
+    """Ask for all of these that fit and that `caller` manages, within a transaction."""
     # Before they are looked at: nobody else asks for them, or answers, until this ends.
     await lock_files(connection, file_ids)
     seen = await find_all_seen(connection, file_ids, caller)
     managed = [file_id for file_id, found in seen.items() if found.managed]
-    failed = [file_id for file_id in managed if seen[file_id].state == "failed"]
-    wanted = ActionFilter(action="retry", files=len(file_ids))
+    states = ("failed", "processed") if action == "reprocess" else ("failed",)
+    fitting = [file_id for file_id in managed if seen[file_id].state in states]
+    wanted = ActionFilter(action=action, files=len(file_ids))
     job = await store.insert(connection, new_uuid(), wanted, caller.user_id)
-    asked = await ask(connection, failed, Asker(caller.user_id, "normal", job.id)) if failed else []
+    asked = await ask(connection, fitting, Asker(caller.user_id, "normal", job.id)) if fitting else []
     left_out = LeftOut(
         unknown=len(file_ids) - len(seen),
         not_managed=len(seen) - len(managed),
         not_failed=len(managed) - len(asked),
     )
-    return await store.note_all_asked(connection, job.id, len(asked)), left_out
+    return await store.note_all_asked(connection, job.id, len(asked)), left_out, asked
 
 
 def _filter_of(caller: Viewer, where: ActionQuery) -> ActionFilter:
@@ -104,7 +111,7 @@ def _filter_of(caller: Viewer, where: ActionQuery) -> ActionFilter:
 
 def _shown(job: Job, left_out: LeftOut | None) -> Action:
     values = job.model_dump(include=Action.model_fields.keys() - {"action", "left_out"})
-    return Action(action="retry", left_out=left_out, **values)
+    return Action(action=job.where["action"], left_out=left_out, **values)
 
 
 def _unknown() -> NotFound:
@@ -116,7 +123,7 @@ OPERATIONS = (
         "POST",
         "/results/actions",
         begin_action,
-        "Have many failed files measured again: those named, or those that a query finds",
+        "Have many files measured again: those named, or failed ones that a query finds",
         tag="processing",
         body=ActionRequest,
         response=Action,

@@ -48,10 +48,13 @@ class JobFilter(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+ActionName = Literal["retry", "reprocess"]
+
+
 class ActionFilter(JobFilter):
     """What an action of somebody is about, as its job keeps it: files that they may change."""
 
-    action: Literal["retry"]
+    action: ActionName
     files: int | None = Field(None, description="So many were named; all are asked for already")
     collections: tuple[str, ...] | None = Field(None, description="None: all there are")
     owner: int | None = None
@@ -85,7 +88,10 @@ class ActionRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Literal["retry"] = Field(description="Have failed files measured again")
+    action: ActionName = Field(
+        description="`retry`: failed files are measured again; `reprocess`: measured ones as well, which are "
+        "named by `ids`; it takes `reprocess_dicomresult`"
+    )
     ids: tuple[UUID, ...] | None = Field(None, min_length=1, max_length=300)
     where: ActionQuery | None = None
 
@@ -93,6 +99,8 @@ class ActionRequest(BaseModel):
     def _one(self) -> Self:
         if (self.ids is None) == (self.where is None):
             raise ValueError("name either `ids` or `where`")
+        if self.action == "reprocess" and self.ids is None:
+            raise ValueError("name files to be reprocessed by `ids`; a job finds them by conditions")
         return self
 
 
@@ -101,14 +109,16 @@ class LeftOut(BaseModel):
 
     unknown: int = Field(0, description="There are none such, or the caller does not see them")
     not_managed: int = Field(0, description="The caller may see them, and not change them")
-    not_failed: int = Field(0, description="They are measured, wait, or were asked for already")
+    not_failed: int = Field(
+        0, description="They wait, were asked for already, or are measured and not to be reprocessed"
+    )
 
 
 class Action(BaseModel):
     """How far something that is done with many files has come."""
 
     id: UUID
-    action: Literal["retry"]
+    action: ActionName
     state: JobState
     total: int | None = Field(description="Files that it is about; null until they are counted")
     requested: int = Field(description="Files asked for so far")

@@ -68,6 +68,10 @@ function Doing({ descriptor, actions, rows, context, onDone }) {
 async function runAll(action, rows, values, onStep) {
   const failed = [];
   let answer = null;
+  if (action.together) {
+    answer = await action.together(rows, values);
+    return { failed, answer, done: action.done(answer) };
+  }
   for (const [index, row] of rows.entries()) {
     try {
       answer = await action.run(row, values);
@@ -77,7 +81,7 @@ async function runAll(action, rows, values, onStep) {
     }
     onStep((index + 1) / rows.length);
   }
-  return { failed, answer };
+  return { failed, answer, done: rows.length - failed.length };
 }
 
 function Act({ descriptor, action, rows, onDone, onClose }) {
@@ -86,6 +90,7 @@ function Act({ descriptor, action, rows, onDone, onClose }) {
   const [progress, setProgress] = useState(/** @type {number | null} */ (null));
   const [failed, setFailed] = useState(/** @type {any[]} */ ([]));
   const [typed, setTyped] = useState(!action.typed);
+  const [refused, setRefused] = useState(/** @type {any} */ (null)); // all of them, by one answer
   const [shown, setShown] = useState(/** @type {string | null} */ (null));
   const names = rows.map(descriptor.title);
   const question = textOr(`adminAsk.${action.name}`, t('admin.sure'), { count: rows.length });
@@ -93,17 +98,25 @@ function Act({ descriptor, action, rows, onDone, onClose }) {
   const act = async (event) => {
     event.preventDefault();
     setProgress(0);
-    const result = await runAll(action, rows, bodyOf(fields, values), setProgress);
-    setProgress(null);
+    setRefused(null);
+    let result;
+    try {
+      result = await runAll(action, rows, bodyOf(fields, values), setProgress);
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      return setRefused(error);
+    } finally {
+      setProgress(null);
+    }
     setFailed(result.failed);
-    const done = rows.length - result.failed.length;
-    if (done > 0) toast(t('admin.done', { act: t(`adminAction.${action.name}`), count: done }));
+    if (result.failed.length < rows.length) toast(t('admin.done', { act: t(`adminAction.${action.name}`), count: result.done }));
     const once = result.answer && action.show ? action.show(result.answer) : null;
     if (once !== null) setShown(once);
     else if (result.failed.length === 0) {
       onClose();
       onDone();
     }
+    return undefined;
   };
   const leave = () => {
     onClose();
@@ -131,6 +144,7 @@ function Act({ descriptor, action, rows, onDone, onClose }) {
       ${failed.map(
         ({ row, error }) => html`<p class="notice bad" role="alert"><span><bdi>${descriptor.title(row)}</bdi>: ${errorText(error)}</span></p>`,
       )}
+      ${refused !== null && html`<p class="notice bad" role="alert"><span>${errorText(refused)}</span></p>`}
       ${progress !== null && html`<${Progress} value=${progress} label=${t('admin.working')} />`}
     </form>
   <//>`;

@@ -47,11 +47,11 @@ export function bodyOf(fields, values, { adding = false } = {}) {
 export function messagesOf(fields, error) {
   const told = error.problem?.errors ?? [];
   const names = fields.map(({ name }) => name);
-  /** @type {Record<string, {code: string, message: string}>} */
+  /** @type {Record<string, {error: any, message: string}>} */
   const found = {};
   for (const { field, message } of told) {
     const name = String(field).split('.')[0];
-    if (names.includes(name) && !(name in found)) found[name] = { code: error.code, message };
+    if (names.includes(name) && !(name in found)) found[name] = { error, message };
   }
   return found;
 }

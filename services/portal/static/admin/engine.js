@@ -17,9 +17,11 @@ import { hasText, t } from '../app/i18n.js';
  *   read?: (row: any) => any, closed?: (row: any, context: Context) => boolean, more?: Record<string, any>}} AdminField
  * `kind`: text, email, password, number, check, select, picker
  * @typedef {{name: string, icon?: string, permission: string | null, tone?: string, many?: boolean, ask?: AdminField[],
- *   asking?: boolean, typed?: boolean, applies?: (row: any, context: Context) => boolean,
- *   run: (row: any, values: any) => Promise<any>, show?: (answer: any) => string | null}} AdminAction
- * `asking`: it is confirmed first; `typed`: by a word; `show`: what of its answer is shown once, e.g. a link
+ *   typed?: boolean, applies?: (row: any, context: Context) => boolean,
+ *   run?: (row: any, values: any) => Promise<any>, together?: (rows: any[], values: any) => Promise<any>,
+ *   done?: (answer: any) => number, show?: (answer: any) => string | null}} AdminAction
+ * `run`: on one row after the other; `together`: on all of them by one request, of which `done` says how many it reached;
+ * `typed`: it takes a word; `show`: what of its answer is shown once, e.g. a link
  */
 
 /**

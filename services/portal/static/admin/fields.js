@@ -30,8 +30,10 @@ export function Fields({ fields, values, messages = {}, closed = () => false, on
 // In the reader's words where there are some; the server's own sentence says what exactly.
 function message(field, wrong) {
   if (!wrong) return '';
-  const key = `adminWrong.${wrong.code}.${field.name}`;
+  const { code } = wrong.error;
+  const key = `adminWrong.${code}.${field.name}`;
   if (hasText(key)) return t(key);
+  if (code !== 'invalid-request' && hasText(`problem.${code}`)) return errorText(wrong.error);
   return html`${t('admin.wrong')} <span lang="en">${wrong.message}</span>`;
 }
 

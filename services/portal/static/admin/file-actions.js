@@ -1,6 +1,12 @@
-// What administrators do with files: failed ones are measured again.
+// What administrators do with files: failed ones are measured again, measured ones anew. One request for all of them.
 
 import { request } from '../app/api.js';
+
+const idOf = (row) => row.file_id ?? row.id;
+
+function act(action, rows) {
+  return request('/api/results/actions', { method: 'POST', json: { action, ids: rows.map(idOf) } });
+}
 
 /** @type {import('./engine.js').AdminAction} */
 export const retry = {
@@ -10,5 +16,17 @@ export const retry = {
   many: true,
   // Where the list does not say how measuring ended, the server does.
   applies: (row) => row.state === 'failed' || row.state === 'accepted',
-  run: (row) => request(`/api/results/${encodeURIComponent(row.file_id ?? row.id)}/retry`, { method: 'POST' }),
+  together: (rows) => act('retry', rows),
+  done: (answer) => answer.requested,
+};
+
+/** @type {import('./engine.js').AdminAction} */
+export const reprocess = {
+  name: 'reprocess',
+  icon: 'measure',
+  permission: 'reprocess_dicomresult',
+  many: true,
+  applies: (row) => row.state === 'failed' || row.state === 'processed',
+  together: (rows) => act('reprocess', rows),
+  done: (answer) => answer.requested,
 };

@@ -5,7 +5,7 @@ import { formatNumber } from '../../app/format.js';
 import { t } from '../../app/i18n.js';
 import { html } from '../../ui/html.js';
 import { fileState, ownersOf, text, time } from '../cells.js';
-import { retry } from '../file-actions.js';
+import { reprocess, retry } from '../file-actions.js';
 
 /** @type {import('../engine.js').Descriptor} */
 export const results = {
@@ -43,5 +43,5 @@ export const results = {
     { name: 'from', typed: 'date' },
     { name: 'to', typed: 'date' },
   ],
-  actions: [retry],
+  actions: [retry, reprocess],
 };
