@@ -100,7 +100,7 @@ def test_an_operator_steers_the_work_and_sees_no_image(
 
     operator.open("/admin/settings")
     ingest = page.locator('[data-service="ingest"]')
-    page.get_by_label("Buscar un ajuste").fill("database_url")
+    page.get_by_role("searchbox", name="Buscar un ajuste").fill("database_url")
     expect(ingest.locator('[data-setting="DATABASE_URL"]')).to_contain_text("fijado, secreto")
     expect(ingest).to_contain_text("Almacén")
     assert operator.troubles == []

@@ -18,7 +18,7 @@ export function formatSpan(seconds) {
     style: 'unit',
     unit,
     unitDisplay: 'short',
-    maximumFractionDigits: unit === 'second' && value < 10 ? 1 : 0,
+    maximumFractionDigits: unit !== 'second' || value >= 10 ? 0 : value >= 1 ? 1 : 2,
   }).format(value);
 }
 

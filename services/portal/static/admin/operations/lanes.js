@@ -27,7 +27,7 @@ export function Lanes({ queues: { queues, lanes }, onChange }) {
           <tr>
             <th scope="col">${t('lane.lane')}</th>
             ${told && html`<th scope="col" class="cell-number">${t('queue.ready')}</th>`}
-            ${told && html`<th scope="col" class="cell-number">${t('queue.consumers')}</th>`}
+            ${told && html`<th scope="col" class="cell-number cell-wide">${t('queue.consumers')}</th>`}
             <th scope="col">${t('lane.state')}</th>
             ${onChange && html`<th scope="col"><span class="visually-hidden">${t('admin.actions')}</span></th>`}
           </tr>
@@ -46,7 +46,7 @@ function Lane({ lane, told, depth, onChange }) {
   return html`<tr data-lane=${lane.lane}>
     <th scope="row"><span title=${lane.queue}>${label}</span></th>
     ${told && html`<td class="cell-number" data-cell="ready">${formatNumber(depth?.messages)}</td>`}
-    ${told && html`<td class="cell-number">${formatNumber(depth?.consumers)}</td>`}
+    ${told && html`<td class="cell-number cell-wide">${formatNumber(depth?.consumers)}</td>`}
     <td>
       ${lane.paused ? badge(t('lane.paused', { time: formatTime(lane.paused_at) }), 'pending', 'lock') : badge(t('lane.open'), 'good', 'check')}
     </td>

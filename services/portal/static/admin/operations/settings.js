@@ -5,9 +5,10 @@ import { formatBytes, formatPercent, formatTime } from '../../app/format.js';
 import { t } from '../../app/i18n.js';
 import { setTitle } from '../../app/title.js';
 import { html } from '../../ui/html.js';
+import { SearchField } from '../../ui/search-field.js';
 import { linkSheet } from '../../ui/sheet.js';
 import { ErrorState, Skeleton } from '../../ui/states.js';
-import { useEffect, useId, useRef, useState } from '../../vendor/hooks.mjs';
+import { useEffect, useRef, useState } from '../../vendor/hooks.mjs';
 import { badge } from '../cells.js';
 import { nameOf } from '../engine.js';
 import { Trail } from '../trail.js';
@@ -40,7 +41,6 @@ export function daysUntil(iso, now = Date.now()) {
 /** @param {{descriptor: import('../engine.js').Descriptor}} properties */
 export function View({ descriptor }) {
   const heading = useRef(/** @type {HTMLHeadingElement} */ (null));
-  const id = useId();
   const [text, setText] = useState('');
   const [told, setTold] = useState(false);
   useEffect(() => {
@@ -51,9 +51,8 @@ export function View({ descriptor }) {
     <${Trail} />
     <div class="page-head"><h1 tabindex="-1" ref=${heading}>${nameOf(descriptor)}</h1></div>
     <p class="quiet">${t('settings.about')}</p>
-    <div class="card settings-filter" role="search">
-      <label for=${id}>${t('settings.search')}</label>
-      <input id=${id} type="search" value=${text} onInput=${(event) => setText(event.currentTarget.value)} />
+    <div class="settings-filter">
+      <${SearchField} label=${t('settings.search')} hint=${t('settings.search')} value=${text} onSearch=${setText} />
       <label class="check">
         <input type="checkbox" checked=${told} onChange=${(event) => setTold(event.currentTarget.checked)} />
         <span>${t('settings.told')}</span>
@@ -134,7 +133,6 @@ function Settings({ settings, label }) {
         <tr>
           <th scope="col">${t('settings.name')}</th>
           <th scope="col">${t('settings.value')}</th>
-          <th scope="col">${t('settings.source')}</th>
         </tr>
       </thead>
       <tbody>
@@ -145,8 +143,10 @@ function Settings({ settings, label }) {
                 <code>${setting.name}</code>
                 <p class="quiet" lang="en">${setting.description}</p>
               </th>
-              <td class="cell-code"><${Value} setting=${setting} /></td>
-              <td>${setting.source === 'default' ? html`<span class="quiet">${t('settingSource.default')}</span>` : badge(t(`settingSource.${setting.source}`), 'good')}</td>
+              <td>
+                <span class="cell-code"><${Value} setting=${setting} /></span>
+                <p>${setting.source === 'default' ? t('settingSource.default') : badge(t(`settingSource.${setting.source}`), 'good')}</p>
+              </td>
             </tr>`,
         )}
       </tbody>
