@@ -23,7 +23,7 @@ from services.results.jobs import store as job_store
 from services.results.jobs.models import JobFilter
 from services.results.read import shared_store, store
 from services.results.read.models import ResultQuery
-from services.results.read.shared_store import ShareKind
+from services.results.read.shared_store import NOTE_USE, ShareKind
 from services.results.read.visibility import shared
 from services.results.sharing import lists_store
 from services.results.sharing import store as sharing_store
@@ -424,6 +424,8 @@ async def test_lists_of_shares_and_sharing_look_at_few_rows(sql: Connection) -> 
         (sharing_store.FIND_ANYWHERE, [None, GIVEN.grantees, "7.7.7", None], 10),
         (sharing_store.MANAGED_BY, [GIVEN.grantees, *file[1:], None], SHARED),
         (THINGS, [GIVEN.visible, GIVEN.grantees, *([value] for value in study[1:])], SHARED),
+        (NOTE_USE, [GIVEN.grantees, *file[1:]], SHARED),
+        (NOTE_USE, [GIVEN.grantees, *study[1:]], SHARED),
         (THINGS, [GIVEN.visible, GIVEN.grantees, *([value] for value in file[1:])], SHARED),
     ):
         await require_bounded(sql, statement, values, bound)

@@ -104,6 +104,34 @@ async def test_lists_say_what_is_shared_to_those_who_see_it(sharing: Sharing, sq
     }
 
 
+@pytest.mark.parametrize("kind", WHATS)
+async def test_who_shares_is_told_when_it_was_last_opened(
+    sharing: Sharing, sql: Connection, kind: str
+) -> None:
+    file_id, other = await sharing.file(), await sharing.file(study="1.9", series="1.9.1")
+    share = await sharing.share(ANA, BEN, **WHATS[kind](file_id))
+    assert share["last_used_at"] is None
+    await sharing.share(ANA, 6, file_id=other)
+
+    async def used() -> list[Any]:
+        """When each was, the newest share first."""
+        shares = (await sharing.ask(ANA, "GET", "/api/shares?by=me"))["shares"]
+        return [one["last_used_at"] for one in shares]
+
+    for opened in (f"/api/results/{file_id}", "/api/studies/1.2", "/api/studies/1.2/zip"):
+        await sql.execute("UPDATE results.share SET last_used_at = NULL")
+        await sharing.results.client.get(opened, headers=ANA.headers())
+        assert await used() == [None, None], "one's own is nobody's share"
+        await sharing.results.client.get(opened, headers=BEN.headers())
+        theirs, mine = await used()
+        assert theirs is None
+        assert mine is not None, opened
+        await sharing.ask(BEN, "GET", f"/api/results/{file_id}")
+        assert await used() == [None, mine], "noted once in a while"
+    await sharing.ask(GUEST, "GET", f"/api/results/{other}")
+    assert None not in await used()
+
+
 async def test_an_end_ends_it(sharing: Sharing, sql: Connection) -> None:
     file_id = await sharing.file()
     share = await sharing.share(ANA, BEN, file_id=file_id, until=in_(LONG), reason="second opinion")

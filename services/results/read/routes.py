@@ -35,6 +35,7 @@ from services.results.read.models import (
     Summary,
     ThumbnailQuery,
 )
+from services.results.read.shared_store import note_use
 from services.results.read.stack import StackedImage, in_order
 from services.results.read.visibility import parse_file_id, unknown
 
@@ -79,11 +80,13 @@ async def get_summary(request: web.Request) -> web.Response:
 
 async def get_result(request: web.Request) -> web.Response:
     """One whole result."""
-    file_id = parse_file_id(request.match_info["file_id"])
+    file_id, caller = parse_file_id(request.match_info["file_id"]), viewer(request)
     async with request.app[DATABASE].connection() as connection:
-        row = await queries.get_result(connection, file_id, viewer(request))
-    if row is None:
-        raise unknown()
+        row = await queries.get_result(connection, file_id, caller)
+        if row is None:
+            raise unknown()
+        study, series = row["study_instance_uid"], row["series_instance_uid"]
+        await note_use(connection, caller, row["collection"], study, file_id, series)
     speak_of(request, "file", collection=row["collection"], studies=[row["study_instance_uid"]])
     values = ResultFacts.values_of(dict(row))
     body = ResultFacts.model_validate({**values, "owner": {"id": row["owner_id"]}}).model_dump(mode="json")

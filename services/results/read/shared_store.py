@@ -42,6 +42,20 @@ _WHICH: dict[ShareKind, str] = {
     "study": "file.study_instance_uid = share.study_instance_uid",
 }
 
+# Readers do not wait for one another here: whoever comes second leaves it to the first.
+NOTE_USE = f"""
+    WITH used AS (
+        SELECT id FROM results.share AS share
+        WHERE share.grantee = ANY ($1::text[]) AND share.collection = $2 AND {LIVE}
+            AND ((share.kind = 'file' AND share.file_id = $3)
+                OR (share.study_instance_uid = $4 AND ($3::uuid IS NULL OR share.kind = 'study'
+                    OR (share.kind = 'series' AND share.series_instance_uid = $5))))
+            AND (share.last_used_at IS NULL OR share.last_used_at < now() - interval '10 minutes')
+        FOR UPDATE SKIP LOCKED
+    )
+    UPDATE results.share AS share SET last_used_at = now() FROM used WHERE share.id = used.id
+"""
+
 
 class SharedItem(NamedTuple):
     """What a share is of, as a key: `uids` are a file's id, a study's, or a study's and a series'."""
@@ -58,6 +72,20 @@ def items_of(collection: str, file_id: UUID, study: str | None, series: str | No
         yield SharedItem("study", collection, (study,))
         if series is not None:
             yield SharedItem("series", collection, (study, series))
+
+
+async def note_use(
+    connection: Connection,
+    viewer: Viewer,
+    collection: str,
+    study: str | None,
+    file_id: UUID | None = None,
+    series: str | None = None,
+) -> None:
+    """Note that `viewer` opens a file, or a study, that is theirs by what is shared with them alone."""
+    if viewer.visible is None or collection in viewer.visible or not viewer.grantees:
+        return
+    await connection.execute(NOTE_USE, viewer.grantees, collection, file_id, study, series)
 
 
 async def held_kinds(connection: Connection, viewer: Viewer) -> frozenset[ShareKind]:

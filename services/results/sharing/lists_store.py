@@ -10,9 +10,9 @@ import asyncpg
 from libs.common.database.postgres import Connection
 from services.results.read.shared_store import ShareKind
 from services.results.read.visibility import LIVE
-from services.results.sharing.store import COLUMNS, TABLE, Subject
+from services.results.sharing.store import SHOWN, TABLE, Subject
 
-_SHOWN = ", ".join(f"share.{name.strip()}" for name in COLUMNS.split(","))
+_SHOWN = ", ".join(f"share.{name.strip()}" for name in SHOWN.split(","))
 # One of an erased file, or of one that left its collection, opens nothing. No EXISTS: the planner would
 # make a hash of all files.
 STANDS = f"""{LIVE} AND (share.kind <> 'file' OR coalesce((

@@ -103,6 +103,9 @@ class ShareEntry(BaseModel):
     given_under: UUID | None = Field(
         description="The share under which its maker could give it; it ends with it"
     )
+    last_used_at: datetime | None = Field(
+        description="When somebody with whom it is shared last opened it, within ten minutes"
+    )
     thing: SharedThing | None = THING
 
 

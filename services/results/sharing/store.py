@@ -18,6 +18,7 @@ from services.results.read.visibility import LIVE, seen
 TABLE = "results.upload_dicomresult"
 COLUMNS = """id, grantee, kind, collection, file_id, study_instance_uid, series_instance_uid, mode, until,
     reason, created_by, created_at, given_under"""
+SHOWN = f"{COLUMNS}, last_used_at"
 _FIND_FILE = f"""
     SELECT collection, study_instance_uid, series_instance_uid FROM {TABLE} AS file
     WHERE file_id = $1 AND state <> 'erased' AND {seen("$2", "$3")}
@@ -69,11 +70,11 @@ _COUNT = f"""
 """
 _INSERT = f"""
     INSERT INTO results.share ({COLUMNS})
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), $12) RETURNING {COLUMNS}
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, now(), $12) RETURNING {SHOWN}
 """
 _UPDATE = f"""
     UPDATE results.share SET mode = $2, until = $3, reason = $4, given_under = $5 WHERE id = $1
-    RETURNING {COLUMNS}
+    RETURNING {SHOWN}
 """
 # Whatever was given under a share, and under that.
 _UNDER = """

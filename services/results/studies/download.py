@@ -17,6 +17,7 @@ from libs.common.ids import file_key
 from libs.common.storage import ObjectReader, Storage
 from services.results.keys import DATABASE, STORAGE
 from services.results.read.ranges import content_disposition
+from services.results.read.shared_store import note_use
 from services.results.studies import files_store
 from services.results.studies.archive import Names, ZipStream, safe_name, series_folder
 from services.results.studies.finding import find
@@ -38,6 +39,7 @@ async def get_zip(request: web.Request) -> web.StreamResponse:
         (study, *_) = await find(connection, caller, request.match_info["study_uid"], query.collection)
         place = files_store.StudyKey(study["collection"], study["study_instance_uid"])
         files, size = await files_store.measure(connection, caller, place)
+        await note_use(connection, caller, *place)
     speak_of(request, "study", collection=place.collection, studies=[place.study_instance_uid])
     response = web.StreamResponse(
         headers={**NO_STORE, "X-Total-Files": str(files), "X-Total-Bytes": str(size)}

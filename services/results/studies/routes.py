@@ -12,6 +12,7 @@ from libs.common.http.openapi import Operation
 from services.results.cursors import StudyPlace, decode_study, encode_study
 from services.results.keys import DATABASE
 from services.results.read.models import Facets
+from services.results.read.shared_store import note_use
 from services.results.studies import store
 from services.results.studies.conditions import FACETS, Order
 from services.results.studies.download import get_zip
@@ -63,6 +64,7 @@ async def get_study(request: web.Request) -> web.Response:
     async with request.app[DATABASE].connection() as connection:
         found = await find(connection, caller, request.match_info["study_uid"], query.collection)
         series = await store.list_series(connection, caller, found[0])
+        await note_use(connection, caller, found[0]["collection"], found[0]["study_instance_uid"])
     speak_of(
         request,
         "study",

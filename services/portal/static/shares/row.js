@@ -55,6 +55,8 @@ export function ShareRow({ share, user, onEnded, inside = false }) {
   const until = share.until === null ? t('shares.endless') : t('shares.until', { day: () => formatDay(localDay(share.until)) });
   const terms = [t(`share.${share.mode}`), until].join(' · ');
   const title = inside ? html`<bdi class="share-title">${whom}</bdi>` : html`<${Named} entry=${share} />`;
+  const used =
+    share.last_used_at === null ? t('shares.neverUsed') : t('shares.used', { time: () => formatTime(share.last_used_at) });
   const mayEnd =
     user.permissions.includes('delete_share') && (mine || maker === '' || user.collections[share.collection] === 'manage');
   return html`<${Row}
@@ -66,6 +68,7 @@ export function ShareRow({ share, user, onEnded, inside = false }) {
       with_,
       maker && t('shares.from', { name: maker }),
       terms,
+      !mine && used,
       share.reason && t('shares.reason', { text: share.reason }),
     ]}
     action=${mayEnd &&
