@@ -10,6 +10,7 @@ import { Holds } from './holds.js';
 import { Ledger } from './ledger.js';
 import { refusal } from './limits.js';
 import { RETRYABLE, outcomeOf } from './outcomes.js';
+import { SessionOver } from './request.js';
 import { Speed } from './speed.js';
 import { setAside } from './triage.js';
 
@@ -163,20 +164,20 @@ export class UploadQueue extends EventTarget {
       this.#back(item, { problem: error });
       return this.holds.lost();
     }
+    if (error instanceof SessionOver) {
+      this.#back(item);
+      return this.holds.hold('session');
+    }
     if (error instanceof DOMException) return this.#move(item, 'interrupted', { problem: { code: 'unreadable' } });
     if (!(error instanceof ApiError)) {
       this.#move(item, 'interrupted');
       throw error;
     }
-    if (error.status === 401) {
-      this.#back(item);
-      return this.holds.hold('session');
-    }
     if (BUSY.includes(error.status)) {
       this.#back(item);
       return this.holds.busy(error.problem.retry_after ?? PATIENCE, error.code);
     }
-    return error.passing ? this.#count(item, error) : this.#move(item, 'refused', { problem: error });
+    return error.passing || error.status === 401 ? this.#count(item, error) : this.#move(item, 'refused', { problem: error });
   }
 
   /** The connection is there again; `all`: and was all the time, so that it was for these files that it broke. */

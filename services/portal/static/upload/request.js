@@ -4,13 +4,19 @@ import { ApiError, NetworkError, problemFrom, renewOrEnd, request, withQuery } f
 import { addressed } from '../app/link-mode.js';
 import { HEAD, isIndex } from './triage.js';
 
+/** Nothing can be sent before somebody signs in. */
+export class SessionOver extends Error {}
+
 /**
  * Send the file of an item, with its relative path. Resolves to its entry {id, file_name, state, duplicate?} of the
- * answer. `onProgress(bytes sent)`. Rejects with ApiError, NetworkError, or AbortError when `signal` fires.
+ * answer. `onProgress(bytes sent)`. Rejects with ApiError, NetworkError, SessionOver, or AbortError when `signal` fires.
  */
 export async function sendFile(item, { onProgress, signal }) {
   let answer = await post(item, onProgress, signal);
-  if (answer.status === 401 && (await renewOrEnd())) answer = await post(item, onProgress, signal);
+  if (answer.status === 401) {
+    if (!(await renewOrEnd())) throw new SessionOver();
+    answer = await post(item, onProgress, signal);
+  }
   return readAnswer(answer);
 }
 

@@ -42,7 +42,7 @@ function Study({ study: { uid, collection, files, known } }) {
       <${Icon} name="studies" />
       <span class="study-names">
         <bdi class="clip">${name}</bdi>
-        <bdi class="quiet clip">${[...facts, t('upload.files', { count: files })].join(' · ')}</bdi>
+        <bdi class="quiet clip">${[t('upload.files', { count: files }), ...facts].join(' · ')}</bdi>
       </span>
       <${Icon} name="chevron" />
     </a>

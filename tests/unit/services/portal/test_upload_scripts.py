@@ -18,6 +18,7 @@ QUEUE = """
     const { UploadQueue } = await import('/upload/queue.js');
     const { outcomeOf } = await import('/upload/outcomes.js');
     const { ApiError, NetworkError } = await import('/app/api.js');
+    const { SessionOver } = await import('/upload/request.js');
     const answers = {};
     const asked = [];
     const make = (more = {}) => new UploadQueue({
@@ -179,7 +180,7 @@ def test_a_server_that_asks_to_wait_is_waited_for(page: Page) -> None:
         queue.resume();
         await settled();
         const tried = phases();
-        (await answered('a')).reject(new ApiError(401, { code: 'token-expired' }));
+        (await answered('a')).reject(new SessionOver());
         await settled();
         return [why, code, waiting, tried, [queue.holds.first.why, ...phases()]];
         """,
@@ -188,6 +189,22 @@ def test_a_server_that_asks_to_wait_is_waited_for(page: Page) -> None:
     assert waiting == ["waiting", "sending"]
     assert tried == ["sending", "sending"]
     assert session == ["session", "waiting", "sending"]
+
+
+def test_a_server_in_trouble_is_tried_thrice(page: Page) -> None:
+    assert run(
+        page,
+        QUEUE
+        + """
+        queue.add(files('a', 'b'));
+        for (const status of [500, 401, 500]) {
+            (await answered('a')).reject(new ApiError(status, {}));
+            (await answered('b')).resolve({ id: '1', state: 'accepted' });
+        }
+        await settled();
+        return [...phases(), queue.holds.first];
+        """,
+    ) == ["interrupted", "accepted", None]
 
 
 def test_what_was_paused_or_cancelled_can_be_sent_again(page: Page) -> None:
