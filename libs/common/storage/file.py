@@ -24,6 +24,7 @@ from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectNotFound
 from libs.common.ids import ObjectKey
 from libs.common.storage.blocking import in_thread, unavailable
+from libs.common.storage.cached import CachedFiles
 from libs.common.storage.contract import (
     STALE_AFTER,
     Capacity,
@@ -44,12 +45,13 @@ T = TypeVar("T")
 
 
 class FileStorage:
-    """Implements `Storage`; each method is one hop to a worker thread."""
+    """Implements `Storage`; each method is one hop to a worker thread at most."""
 
     def __init__(self, root: Path, keyring: Keyring, executor: Executor | None = None) -> None:
         """`root` is made at the first `ready` or write; `executor` None: the event loop's own threads."""
         self._folder = Folder(root.absolute())
         self._keyring = keyring
+        self._cached = CachedFiles()
         self._executor = executor
 
     @asynccontextmanager
@@ -77,7 +79,9 @@ class FileStorage:
 
     @asynccontextmanager
     async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:
-        opened = await self.run(self._open_raw, key)
+        opened = self._raw_in_memory(key)
+        if opened is None:
+            opened = await self.run(self._open_raw, key)
         try:
             yield ChildAccess(str(opened.path), opened.descriptor, opened.data_key)
         finally:
@@ -144,6 +148,17 @@ class FileStorage:
         container = self._open(key)
         container.close()
         return container.trailer
+
+    def _raw_in_memory(self, key: ObjectKey) -> _Raw | None:
+        """What was written a moment ago, on this machine, costs no hop to a thread."""
+        raw = _Raw(self._folder.path(key))
+        raw.descriptor = self._cached.open(raw.path)
+        block = self._cached.beginning(raw.descriptor, HEADER_BYTES) if raw.descriptor >= 0 else b""
+        if not block:
+            raw.close()
+            return None
+        raw.data_key = unlock_object(key, block, self._keyring)[1]
+        return raw
 
     def _open_raw(self, key: ObjectKey) -> _Raw:
         raw = _Raw(self._folder.path(key))

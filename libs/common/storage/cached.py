@@ -1,0 +1,37 @@
+"""Files that the kernel has in memory: opened and read without a thread, since nothing waits for a disk."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+from pathlib import Path
+
+_OPENAT2 = 437  # the same on every architecture
+_AT_FDCWD = -100
+_RESOLVE_CACHED = 0x20
+_HOW = struct.pack("=QQQ", os.O_RDONLY | os.O_CLOEXEC, 0, _RESOLVE_CACHED)
+
+
+class CachedFiles:
+    """Where the kernel or a container's profile knows no such calls, nothing is ever in memory."""
+
+    def __init__(self) -> None:
+        """Look up the C library's `syscall`."""
+        self._call = ctypes.CDLL(None, use_errno=True).syscall
+
+    def open(self, path: Path) -> int:
+        """A descriptor for reading; -1 unless the path can be walked in memory alone (openat2(2))."""
+        length = ctypes.c_long(len(_HOW))
+        return int(
+            self._call(ctypes.c_long(_OPENAT2), ctypes.c_long(_AT_FDCWD), os.fsencode(path), _HOW, length)
+        )
+
+    def beginning(self, descriptor: int, length: int) -> bytes:
+        """First bytes of a file; empty unless all of them lie in memory (preadv2(2))."""
+        buffer = bytearray(length)
+        try:
+            read = os.preadv(descriptor, [buffer], 0, os.RWF_NOWAIT)
+        except OSError:
+            return b""
+        return bytes(buffer) if read == length else b""

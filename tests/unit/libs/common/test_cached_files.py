@@ -1,0 +1,28 @@
+"""What lies in memory is read at once, and nothing else is claimed to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from libs.common.storage.cached import CachedFiles
+
+
+def test_a_file_just_written_is_read_and_one_that_is_missing_is_not(tmp_path: Path) -> None:
+    files, path = CachedFiles(), tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    descriptor = files.open(path)
+    if descriptor < 0:
+        return  # a kernel before 5.12, or a profile that forbids it
+    assert not os.get_inheritable(descriptor)
+    assert files.beginning(descriptor, 4) in (b"0123", b"")
+    assert files.beginning(descriptor, 11) == b"", "it is shorter"
+    os.close(descriptor)
+    assert files.open(tmp_path / "nothing") == -1
+    assert files.open(path / "beyond") == -1
+
+
+def test_a_descriptor_that_cannot_be_read_gives_nothing(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    assert CachedFiles().beginning(descriptor, 4) == b""
+    os.close(descriptor)
