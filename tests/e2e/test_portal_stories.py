@@ -37,7 +37,7 @@ def walk(page: Page, name: str) -> None:
         seen(page, f"stories-{story}-{name}")
         page.keyboard.press("Escape")
     page.locator('[data-story="combobox"] input').fill("x")
-    expect(page.get_by_role("listbox")).to_be_visible()
+    expect(page.locator('[data-story="combobox"]').get_by_role("listbox")).to_be_visible()
     seen(page, f"stories-combobox-{name}")
     page.keyboard.press("Escape")
     for story in ("dialog", "drawer", "key-help"):

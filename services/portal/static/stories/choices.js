@@ -11,10 +11,11 @@ import { Copy } from '../ui/copy.js';
 import { DateRange } from '../ui/date-range.js';
 import { Dialog } from '../ui/dialog.js';
 import { Drawer } from '../ui/drawer.js';
-import { Field } from '../ui/field.js';
+import { CheckField, Field, SelectField } from '../ui/field.js';
 import { FilterBar } from '../ui/filter-bar.js';
 import { html } from '../ui/html.js';
 import { Menu } from '../ui/menu.js';
+import { Picker } from '../ui/picker.js';
 import { Switch } from '../ui/switch.js';
 import { Tabs } from '../ui/tabs.js';
 
@@ -68,7 +69,20 @@ function Fields() {
     <${Field} label=${t('nav.studies')} name="story-plain" hint=${t('keys.search')} />
     <${Field} label=${t('nav.files')} name="story-wrong" value="?" error=${t('problem.invalid-request')} />
     <${Field} label=${t('nav.upload')} name="story-lines" kind="textarea" rows="2" />
+    <${SelectField}
+      label=${t('stories.menu')}
+      name="story-choice"
+      value="failed"
+      choices=${['received', 'failed'].map((value) => ({ value, label: t(`state.${value}`) }))}
+    />
+    <${CheckField} label=${t('state.failed')} name="story-check" checked=${true} hint=${t('keys.search')} />
   </div>`;
+}
+
+function Pickers() {
+  const [value, setValue] = useState(['failed']);
+  const choices = ['received', 'processed', 'failed'].map((state) => ({ value: state, label: t(`state.${state}`), hint: state }));
+  return html`<${Picker} label=${t('stories.menu')} choices=${choices} value=${value} onChange=${setValue} />`;
 }
 
 function Switches() {
@@ -133,6 +147,7 @@ export const CHOICES = [
   ['switch', Switches],
   ['tabs', TabsStory],
   ['combobox', Comboboxes],
+  ['picker', Pickers],
   ['action-form', Forms],
   ['dialog', Dialogs],
   ['drawer', Drawers],

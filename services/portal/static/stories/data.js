@@ -4,6 +4,7 @@ import { t } from '../app/i18n.js';
 import { useState } from '../vendor/hooks.mjs';
 import { html } from '../ui/html.js';
 import { Histogram } from '../ui/histogram.js';
+import { Pager } from '../ui/pager.js';
 import { StateBadge } from '../ui/state-badge.js';
 import { Table } from '../ui/table.js';
 import { Timeline } from '../ui/timeline.js';
@@ -54,9 +55,14 @@ function States() {
   return ['received', 'processed', 'failed', 'superseded'].map((state) => html`<${StateBadge} state=${state} /> `);
 }
 
+function Pagers() {
+  return html`<${Pager} label=${t('table.sort')} from=${51} count=${50} total=${1234} first="#stories" previous="#stories" next="#stories" />`;
+}
+
 /** @type {[name: string, Story: any][]} */
 export const DATA = [
   ['table', Tables],
+  ['pager', Pagers],
   ['histogram', Histograms],
   ['timeline', Timelines],
   ['state-badge', States],
