@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from tests.builders import UID_ROOT, ct_instance
+from tests.builders import UID_ROOT, ct_instance, encapsulated_instance
 from tests.commands import run_command
 from tests.e2e.processes import PASSWORD, Client
 from tests.screenshots.phantom import ABDOMEN, CHEST, HEAD, Ellipse, slice_of
@@ -93,6 +93,24 @@ def files_of(study: int) -> list[tuple[str, bytes]]:
     return made
 
 
+def cut_short(study: int) -> bytes:
+    """A file of a study whose picture ends too early: nobody can measure it."""
+    told, uid = STUDIES[study], f"{UID_ROOT}.9.{study + 1}"
+    return encapsulated_instance(
+        [b"\xff\xd8\xff\xe0 cut short"],
+        SOPInstanceUID=f"{uid}.1.99",
+        SpecificCharacterSet="ISO_IR 192",
+        PatientName=told.patient,
+        PatientID=told.patient_id,
+        StudyInstanceUID=uid,
+        SeriesInstanceUID=f"{uid}.1",
+        StudyDate=told.date,
+        StudyDescription=told.description,
+        Manufacturer=told.maker,
+        ManufacturerModelName=told.model,
+    )
+
+
 PEOPLE = (
     ("ana", "Ana", "Ríos Vega", ("--group", "Radiología", "--superuser")),
     ("leo", "Leo", "Sanz Mora", ("--group", "Radiología")),
@@ -134,10 +152,8 @@ async def fill(new_client: Callable[[], Client]) -> dict[str, str]:
         status, body = await ana.upload(*files_of(study))
         assert status == 202, body
         sent = [file["id"] for file in body["files"]]
-    broken = ct_instance(
-        seed=77, Rows=4096, StudyInstanceUID=f"{UID_ROOT}.9.2", SeriesInstanceUID=f"{UID_ROOT}.9.2.1"
-    )
-    await ana.upload(("S01I099.dcm", broken))
+    status, body = await ana.upload(("S01I099.dcm", cut_short(1)))
+    assert status == 202, body
     status, body = await leo.upload(("informe.dcm", files_of(4)[0][1]))
     assert status == 202, body
     for client, files in ((ana, sent), (leo, [body["files"][0]["id"]])):
@@ -170,4 +186,8 @@ async def fill(new_client: Callable[[], Client]) -> dict[str, str]:
         *(ana, "POST", "/api/auth/me/api-keys"),
         {"name": "Estación de trabajo TC 2", "days": 90, "permissions": ["add_dicomfile"]},
     )
+    group = {"name": "Neurología", "mode": "view", "permissions": ["view_dicomresult"]}
+    made = await _ask(ana, "POST", "/api/auth/groups", group)
+    person = {"username": "irene", "first_name": "Irene", "last_name": "Vidal", "groups": [made["id"]]}
+    await _ask(ana, "POST", "/api/auth/users", {**person, "password": PASSWORD})
     return {"file": sent[1], "other": sent[3], "study": f"{UID_ROOT}.9.1"}
