@@ -76,6 +76,9 @@ PLACES = {
     "study": Place(lambda sent: f"/studies/{sent.study}", r"/api/studies/[0-9]", "main .series-card"),
     "files": Place(lambda sent: "/files", r"/api/results(\?|$)", "main tbody tr"),
     "result": Place(lambda sent: f"/results/{sent.file}", r"/api/results/[^/?]+$", "main [data-measure]"),
+    "compare": Place(
+        lambda sent: f"/compare?a={sent.file}&b={sent.file}", r"/api/results/[^/?]+$", "main [data-measure]"
+    ),
     "shared": Place(lambda sent: "/shared", r"/api/(shares|links)", "main h1"),
     "users": Place(
         lambda sent: "/admin/users", r"/api/auth/users(\?|$)", "main .grid tbody tr[data-key]", True
