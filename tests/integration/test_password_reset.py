@@ -158,7 +158,7 @@ async def test_a_link_sets_the_password_once_and_ends_what_was(
     assert "30 minut" in text_of(mail)
     # Not good enough: the link stays good.
     weak = await code_of(post(client, "/password/reset", {"token": token, "password": "password"}))
-    assert weak == (400, "invalid-request")
+    assert weak == (400, "password-too-short")
     both = [post(client, "/password/reset", {"token": token, "password": f"{NEW} {n}"}) for n in range(3)]
     found = await asyncio.gather(*both)
     assert sorted(status for status, _ in found) == [204, 404, 404]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
@@ -98,10 +100,11 @@ def add_operations(
 
     `service` is who notes them for the audit log.
     """
-    document = describe(prefix, title, operations)
+    # A quarter of a second that no start needs, made when somebody asks.
+    document = cache(partial(describe, prefix, title, operations))
 
     async def openapi(_: web.Request) -> web.Response:
-        return json_response(document)
+        return json_response(await asyncio.to_thread(document))
 
     app.router.add_get(document_path or f"{prefix}/openapi.json", openapi)
     declare(app, "anyone", openapi)
