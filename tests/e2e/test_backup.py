@@ -146,7 +146,9 @@ async def test_a_restore_elsewhere_loses_nothing(source: Source, tmp_path: Path)
             "DATABASE_URL": server.url(),
             "TLS_CA_FILE": str(certificates.ca_file),
         }
-        restored = command("restore", str(source.backup), "--keyring", str(source.keyring), **target)
+        (own,) = source.keyring.parent.glob("auth-keyring-*.json")
+        keyrings = ("--keyring", str(source.keyring), "--auth-keyring", str(own))
+        restored = command("restore", str(source.backup), *keyrings, **target)
         assert restored.returncode == 1, restored.stderr  # reconcile's: something was repaired
         assert "8 files and" in restored.stdout
         system = embedded(tmp_path / "target", **{k: v for k, v in target.items() if k != "DATA_DIR"})

@@ -66,7 +66,7 @@ export const ROUTES = [
   },
   {
     pattern: /^\/__ui$/,
-    areas: ['stories', 'results'],
+    areas: ['stories', 'results', 'operations'],
     permission: null,
     open: true,
     load: () => import('../stories/page.js'),

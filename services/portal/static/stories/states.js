@@ -9,7 +9,9 @@ import { html } from '../ui/html.js';
 import { Progress } from '../ui/progress.js';
 import { Ring } from '../ui/ring.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
+import { Stale } from '../ui/stale.js';
 import { Thumbnail } from '../ui/thumbnail.js';
+import { TypedWord } from '../ui/typed-word.js';
 
 const FAILED = new ApiError(503, { code: 'unavailable', trace_id: '0af7651916cd43dd8448eb211c80319c' });
 
@@ -21,6 +23,18 @@ function States() {
     <//>
     <${ErrorState} error=${FAILED} retry=${() => {}} />
   </div>`;
+}
+
+function Old() {
+  return html`<${Stale} at=${new Date(2026, 0, 31, 12)} error=${FAILED} retry=${() => {}} />`;
+}
+
+function Typed() {
+  const [matches, setMatches] = useState(false);
+  return html`<form class="admin-form">
+    <${TypedWord} onMatch=${setMatches} />
+    <${Button} label=${t('nav.upload')} class="danger" disabled=${!matches} />
+  </form>`;
 }
 
 function Bars() {
@@ -55,6 +69,8 @@ function Keys() {
 /** @type {[name: string, Story: any][]} */
 export const STATES = [
   ['states', States],
+  ['stale', Old],
+  ['typed-word', Typed],
   ['progress', Bars],
   ['badge', Badges],
   ['thumbnail', Pictures],
