@@ -108,7 +108,7 @@ async def test_refusals_name_their_field(admin: Api) -> None:
     for method, path, body, code, field in (
         ("POST", "/users", {**new, "username": "ANA"}, "name-taken", "username"),
         ("POST", "/users", {**new, "username": "a b"}, "invalid-request", "username"),
-        ("POST", "/users", {**new, "password": "short"}, "invalid-request", "password"),
+        ("POST", "/users", {**new, "password": "short"}, "password-too-short", "password"),
         ("POST", "/users", {**new, "email": "nobody"}, "invalid-request", "email"),
         ("POST", "/service-accounts", {"username": "ana"}, "name-taken", "username"),
         ("POST", "/groups", {"name": "uploader"}, "name-taken", "name"),
