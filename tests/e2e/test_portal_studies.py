@@ -118,6 +118,25 @@ def test_a_patient_is_found_opened_and_left_by_keys_alone(new_reader: NewReader,
     assert reader.troubles == []
 
 
+@pytest.mark.browser_matrix
+def test_a_patient_is_found_in_any_case_order_and_spelling(new_reader: NewReader, tmp_path: Path) -> None:
+    reader = new_reader("/studies")
+    page, sender = reader.page, Sender(reader, tmp_path)
+    for study, patient in enumerate(("GARCIA^MARIA", "GARCIA^ANA", "LOPEZ^MARIA")):
+        sender.send(study, patient)
+    rows = page.locator(".grid tbody tr[data-key]")
+    expect(rows).to_have_count(3)
+    for asked in ("maria garcía", "GARCÍA María", "María^García", "gArCi mArI"):
+        page.keyboard.press("/")
+        page.keyboard.type(asked)
+        expect(rows).to_have_count(1)
+        expect(rows).to_contain_text("GARCIA, MARIA")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Quitar filtros").click()
+        expect(rows).to_have_count(3)
+    assert reader.troubles == []
+
+
 def test_new_studies_wait_until_they_are_asked_for(new_reader: NewReader, tmp_path: Path) -> None:
     reader = new_reader("/studies")
     page = reader.page

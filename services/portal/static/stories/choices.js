@@ -16,6 +16,7 @@ import { FilterBar } from '../ui/filter-bar.js';
 import { html } from '../ui/html.js';
 import { Menu } from '../ui/menu.js';
 import { Picker } from '../ui/picker.js';
+import { SearchField } from '../ui/search-field.js';
 import { Switch } from '../ui/switch.js';
 import { Tabs } from '../ui/tabs.js';
 
@@ -152,5 +153,6 @@ export const CHOICES = [
   ['dialog', Dialogs],
   ['drawer', Drawers],
   ['toast', Toasts],
+  ['search-field', () => html`<${SearchField} label=${t('stories.filters')} hint=${t('keys.search')} value="" onSearch=${nothing} />`],
   ['copy', () => html`<${Copy} text="1.2.840.10008.1.1" /> <${Copy} quiet text="1.2.840.10008.1.2" />`],
 ];

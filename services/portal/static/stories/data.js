@@ -2,6 +2,8 @@
 
 import { t } from '../app/i18n.js';
 import { useState } from '../vendor/hooks.mjs';
+import { Chart } from '../ui/chart.js';
+import { DataTable } from '../ui/data-table.js';
 import { html } from '../ui/html.js';
 import { Histogram } from '../ui/histogram.js';
 import { Pager } from '../ui/pager.js';
@@ -51,6 +53,19 @@ function Timelines() {
   return html`<${Timeline} label=${t('stories.dialog')} steps=${steps} />`;
 }
 
+function Charts() {
+  const heights = Array.from({ length: 24 }, (_, index) => 0.5 + Math.sin(index / 3) / 2);
+  const rows = () => heights.map((height, index) => [String(index + 1), height.toFixed(2)]);
+  return html`<${Chart}
+      heights=${heights}
+      stepped=${false}
+      ends=${['1', '24']}
+      label=${t('stories.filters')}
+      describe=${(index) => `${index + 1}: ${heights[index].toFixed(2)}`}
+    />
+    <${DataTable} summary=${t('stories.dialog')} columns=${[t('stories.menu'), t('stories.filters')]} rows=${rows} />`;
+}
+
 function States() {
   return ['received', 'processed', 'failed', 'superseded'].map((state) => html`<${StateBadge} state=${state} /> `);
 }
@@ -64,6 +79,7 @@ export const DATA = [
   ['table', Tables],
   ['pager', Pagers],
   ['histogram', Histograms],
+  ['chart', Charts],
   ['timeline', Timelines],
   ['state-badge', States],
 ];

@@ -115,3 +115,20 @@ def test_every_icon_that_a_script_names_is_in_the_sprite() -> None:
 @pytest.mark.parametrize("path", [*SCRIPTS, *SHEETS], ids=name_of)
 def test_modules_stay_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 220
+
+
+SHOWN_ELSEWHERE = {
+    # Part of every story, of the frame, or made of a whole page.
+    *("icon", "toast", "not-found", "list-view", "selection-bar", "live-mark"),
+}
+
+
+def test_every_component_has_a_story() -> None:
+    stories = "\n".join(path.read_text() for path in SCRIPTS if name_of(path).startswith("stories/"))
+    shown = set(re.findall(r"'\.\./ui/([\w-]+)\.js'", stories))
+    made = {
+        path.stem
+        for path in SCRIPTS
+        if path.parent.name == "ui" and re.search(r"^export function [A-Z]", path.read_text(), re.MULTILINE)
+    }
+    assert made - shown == SHOWN_ELSEWHERE
