@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -72,6 +73,18 @@ async def test_a_crash_is_charged_to_the_call_that_was_worked_on(make_pool: Make
     with pytest.raises(ChildCrashed, match="code -11"):
         await first
     assert await asyncio.gather(*behind) == [(str(n).encode(),) for n in range(5)]
+    assert pool.replaced == 1
+
+
+async def test_a_call_that_a_child_had_not_begun_is_charged_to_nobody(make_pool: MakePool) -> None:
+    """The child was idle when something ended it."""
+    pool = make_pool()
+    await pool.call([b"pid"])
+    (pid,) = pool.pids
+    os.kill(pid, signal.SIGSTOP)
+    call = await given(pool, b"echo", b"1")
+    os.kill(pid, signal.SIGKILL)
+    assert await call == (b"1",)
     assert pool.replaced == 1
 
 
