@@ -183,7 +183,7 @@ class Lanes:
                 self._handed_on.add(job.number)
                 later.append((now + (PUT_OFF_SECONDS if lane == LARGE else 0.0), job))
                 moved = True
-        ahead = places(machine.slots, machine.slots, PREFETCH, CT_SECONDS / machine.speed)
+        ahead = places(machine.slots, PREFETCH, CT_SECONDS / machine.speed)
         room = Room(machine.slots, ahead, machine.memory)
         while True:
             heads = {lane: _need(jobs[0]) for lane, jobs in at_hand.items() if jobs}

@@ -94,7 +94,9 @@ class Processor:
         self.outcomes = Outcomes(bus, self.storage, metrics, kept=8)
         self.attempts = Attempts(self.storage)
         residents = partial(resident, self.pool)
-        self.gate = WorkerGate(limits, read or Machine().read, residents, self.attempts, metrics)
+        self.gate = WorkerGate(
+            limits, read or Machine().read, residents, self.attempts, metrics, use=self.pool.use
+        )
         self.under_way = UnderWay()
         self.handler = Received(
             self.outcomes,

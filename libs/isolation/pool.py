@@ -50,6 +50,19 @@ class ChildPool:
         self._lacking: list[str] | None = None
         self._closing = False
         self._gone = asyncio.Event()
+        self._at_once = slots
+
+    @property
+    def at_once(self) -> int:
+        """How many children may work at the same time; at first all."""
+        return self._at_once
+
+    @at_once.setter
+    def at_once(self, children: int) -> None:
+        """Whoever works beyond that ends its calls first."""
+        more, self._at_once = children > self._at_once, children
+        if more:
+            self._feed()
 
     @property
     def busy(self) -> int:
@@ -154,13 +167,16 @@ class ChildPool:
                 self._waiting.popleft()
 
     def _free(self, call: Call) -> Child | None:
-        """An idle child; for a quick call also one whose calls are quick, and few."""
+        """An idle child, if one more may work; for a quick call also one whose calls are quick, and few."""
         best: Child | None = None
+        more = self.busy < self._at_once
         for child in self._children:
             if not child.open:
                 continue
             if not child.calls:
-                return child
+                if more:
+                    return child
+                continue
             fewer = len(child.calls) < (AHEAD + 1 if best is None else len(best.calls))
             if call.quick and fewer and all(one is not None and one.quick for one in child.calls):
                 best = child

@@ -69,6 +69,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
             partial(resident, pool),
             attempts,
             metrics,
+            use=pool.use,
             paused=lambda: pauses.lanes,
         )
         pauses.on_change(gate.look_again)

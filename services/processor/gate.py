@@ -55,17 +55,20 @@ class WorkerGate:
         metrics: ProcessorMetrics,
         *,
         patience: float = PATIENCE_SECONDS,
+        use: Callable[[int], None] = lambda _: None,
         paused: Callable[[], frozenset[str] | None] = frozenset,
     ) -> None:
         """`read` looks at the machine, `resident` gives the bytes of each decoder process.
 
-        `paused` names the lanes that begin nothing; None: none of them does yet.
+        `use` is told how many decoders may work at the same time. `paused` names the lanes that begin
+        nothing; None: none of them does yet.
         """
         self._limits = limits
         self._outlook = Outlook(limits, read, resident)
         self._attempts = attempts
         self._metrics = metrics
         self._patience = patience
+        self._use = use
         self._paused = paused
         self._held_back = False
         """Whether a lane waits that is paused."""
@@ -186,6 +189,7 @@ class WorkerGate:
 
     def _look(self, now: float) -> None:
         self._outlook.look(self._desk.under_way)
+        self._use(self.slots)
         self._looked = now
         self._metrics.budget_bytes.set(self.budget_bytes)
 

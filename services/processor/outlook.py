@@ -75,7 +75,7 @@ class Outlook:
     def room(self) -> Room:
         """For files under way together."""
         limits = self._limits
-        places = budget.places(self.slots, limits.slots, limits.per_slot, self._seconds)
+        places = budget.places(self.slots, limits.per_slot, self._seconds)
         return Room(self.slots, places, self.budget_bytes)
 
     def verdict(self, estimate: Estimate) -> budget.Verdict:

@@ -55,6 +55,10 @@ class DecoderPool:
         """A place for one file, as a context: what is fetched ahead takes room, so its number is bounded."""
         return self._places
 
+    def use(self, slots: int) -> None:
+        """Let so many children work at the same time from now on."""
+        self._children.at_once = slots
+
     @property
     def busy(self) -> int:
         """Children that work on a file."""

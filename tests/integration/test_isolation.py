@@ -111,6 +111,21 @@ async def test_those_behind_a_long_call_are_given_to_others(make_pool: MakePool)
     assert (await longs[1])[0] in pids
 
 
+async def test_so_many_work_at_once_as_are_allowed(make_pool: MakePool) -> None:
+    pool = make_pool(slots=2)
+    await asyncio.gather(pool.call([b"sleep", b"0.2"]), pool.call([b"sleep", b"0.2"]))
+    await eventually(lambda: pool.ready)
+    pool.at_once = 1
+    long, behind = await given(pool, b"sleep", b"0.3"), [await given(pool, b"pid") for _ in range(4)]
+    assert pool.busy == 1
+    [pid] = {parts[0] for parts in await asyncio.gather(long, *behind)}
+    spinning, waiting = await given(pool, b"spin", quick=False), await given(pool, b"pid", quick=False)
+    assert (pool.busy, waiting.done()) == (1, False)
+    pool.at_once = 2
+    assert (await waiting)[0] != pid or not spinning.done()
+    spinning.cancel()
+
+
 async def test_what_is_not_quick_waits_for_an_idle_child(make_pool: MakePool) -> None:
     pool = make_pool(slots=2)
     await asyncio.gather(pool.call([b"sleep", b"0.2"]), pool.call([b"sleep", b"0.2"]))

@@ -82,16 +82,13 @@ def demanded(likely: int, *, own: int, attainable: int) -> int:
     return attainable if ENOUGH * wanted <= attainable < wanted else wanted
 
 
-def places(allowed: int, configured: int, most: int, mean_seconds: float) -> int:
+def places(slots: int, most: int, mean_seconds: float) -> int:
     """How many files may be under way: some are fetched and published while others are decoded.
 
     `most` for each slot where a file takes a moment; two where it takes `LONG_SECONDS`, since what is begun
-    ahead on a slow worker could be decoded elsewhere by then. Where fewer slots are allowed than there are
-    decoders, only as many files as may be decoded: nothing else keeps a decoder idle.
+    ahead on a slow worker could be decoded elsewhere by then.
     """
-    if allowed < configured:
-        return allowed
-    return allowed * (most if mean_seconds < LONG_SECONDS else min(most, 2))
+    return slots * (most if mean_seconds < LONG_SECONDS else min(most, 2))
 
 
 def verdict(estimate: Estimate, *, own: int, largest: int) -> Verdict:

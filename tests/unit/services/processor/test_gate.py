@@ -45,6 +45,7 @@ class Bench:
         self.storage = FileStorage(folder / "objects", Keyring.create(folder / "keyring.json"))
         self.attempts = Attempts(self.storage)
         self.woken = 0
+        self.used: list[int] = []
 
     def gate(
         self,
@@ -59,6 +60,7 @@ class Bench:
             self.attempts,
             self.metrics,
             patience=patience,
+            use=self.used.append,
             paused=paused,
         )
         gate.on_change(self.wake)
@@ -296,7 +298,9 @@ async def test_fewer_decoders_work_where_neighbours_need_the_machine(bench: Benc
     bench.reading = replace(ROOMY, pressure=90.0, load=40.0)
     gate = bench.gate()
     assert gate.slots == 1
-    assert [gate.choose({"0": small()}) for _ in range(2)] == ["0", None]
+    # Files are fetched and published beside the one that is decoded.
+    assert [gate.choose({"0": small()}) for _ in range(5)] == ["0"] * 4 + [None]
+    assert bench.used == [1]
 
 
 async def test_who_may_have_ended_workers_waits_to_be_alone(bench: Bench) -> None:
