@@ -325,6 +325,8 @@ UNSEEN = {
     "GET /api/changes": "refusals",
     "GET /api/links/session": "refusals",
     "GET /api/processing/workers": "refusals",
+    "GET /api/processing/dead": "refusals",
+    "GET /api/processing/jobs": "refusals",
     "GET /api/processing/jobs/{job_id}": "refusals",
     "GET /api/processing/queues": "refusals",
     "GET /api/results/{file_id}/thumbnail": "together",

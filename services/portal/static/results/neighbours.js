@@ -6,7 +6,7 @@ import { t } from '../app/i18n.js';
 import { go } from '../app/router.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
-import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { askedFor } from './loading.js';
 
 const ELSEWHERE = 'input, select, textarea, [role="slider"], [role^="menu"], [role="grid"], dialog, .scroll';
@@ -38,7 +38,8 @@ export function Neighbours({ neighbours }) {
     steps.current = to === null ? 0 : steps.current - Math.sign(steps.current);
     if (to !== null) go(resultAddress(to), { replace: true });
   }, [neighbours]);
-  useEffect(() => {
+  // Before anything is painted: a key that follows at once is not taken for the file before.
+  useLayoutEffect(() => {
     const onKey = (/** @type {KeyboardEvent} */ event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
