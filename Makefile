@@ -75,12 +75,12 @@ certs: .venv/.ready-run ## make or renew the private CA and the containers' cert
 
 .PHONY: test
 test: lint test-tools ## lint, then every test but the large and the long ones
-	$(python) -m pytest -n $$(($$(nproc) * 3 / 2)) --maxprocesses 6 --dist loadfile \
+	TMPDIR=$$(infra/machine/test-folder.sh) $(python) -m pytest -n $$(($$(nproc) * 3 / 2)) --maxprocesses 6 --dist loadfile \
 		-m "not large and not faults and not deploy and not monitoring and not browser_matrix" $(ARGS)
 
 .PHONY: test-browser
 test-browser: .venv/.ready-test test-tools ## every test in Chromium, in all languages, sizes and colour schemes
-	$(python) -m pytest -n $$(($$(nproc) * 3 / 2)) --maxprocesses 6 --dist loadfile -m "browser or browser_matrix" $(ARGS)
+	TMPDIR=$$(infra/machine/test-folder.sh) $(python) -m pytest -n $$(($$(nproc) * 3 / 2)) --maxprocesses 6 --dist loadfile -m "browser or browser_matrix" $(ARGS)
 
 .PHONY: screenshots
 screenshots: .venv/.ready-test test-tools ## photograph the portal for guide and README, in both languages (ARGS="studies study")
