@@ -119,6 +119,40 @@ def test_a_patient_is_found_opened_and_left_by_keys_alone(new_reader: NewReader,
 
 
 @pytest.mark.browser_matrix
+def test_an_archive_tells_how_much_has_come_goes_on_elsewhere_and_can_be_stopped(
+    new_reader: NewReader, tmp_path: Path
+) -> None:
+    reader = new_reader("/studies")
+    page, sender = reader.page, Sender(reader, tmp_path)
+    sender.send(1, "GARCÍA^MARÍA", files=150)
+    rows = page.locator(".grid tbody tr[data-key]")
+    expect(rows).to_have_count(1)
+    rows.get_by_role("link").click()
+    wire = page.context.new_cdp_session(page)
+    slow = {"offline": False, "latency": 0, "downloadThroughput": 10_000, "uploadThroughput": -1}
+    coming = page.get_by_role("group", name="El archivo ZIP se está descargando")
+
+    def begin() -> None:
+        page.get_by_role("link", name="Descargar (ZIP)").click()
+        expect(coming).to_contain_text("%")
+
+    wire.send("Network.enable")
+    wire.send("Network.emulateNetworkConditions", slow)
+    begin()
+    coming.get_by_role("button", name="Detener la descarga").click()
+    expect(page.get_by_role("link", name="Descargar (ZIP)")).to_be_visible()
+    begin()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Volver a los estudios").click()
+        expect(rows).to_have_count(1)
+        wire.send("Network.emulateNetworkConditions", {**slow, "downloadThroughput": -1})
+    assert download.value.suggested_filename == f"study-{sender.root}.1.zip"
+    with zipfile.ZipFile(download.value.path()) as archive:
+        assert archive.testzip() is None
+        assert len(archive.namelist()) == 150
+
+
+@pytest.mark.browser_matrix
 def test_a_patient_is_found_in_any_case_order_and_spelling(new_reader: NewReader, tmp_path: Path) -> None:
     reader = new_reader("/studies")
     page, sender = reader.page, Sender(reader, tmp_path)

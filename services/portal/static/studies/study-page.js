@@ -14,6 +14,7 @@ import { Icon } from '../ui/icon.js';
 import { linkSheet } from '../ui/sheet.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
 import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { ArchiveButton } from './archive-button.js';
 import { StudyFiles } from './files.js';
 import { patientFacts, patientName, StudyState } from './row.js';
 import { SeriesCards } from './series-cards.js';
@@ -83,8 +84,7 @@ export function View({ work, parameters: [uid], place }) {
       <${StudyState} study=${study} />
       <div class="page-actions">
         <${ShareButton} things=${[{ title: patientName(study), item: { study_instance_uid: uid, collection: study.collection } }]} user=${work.user} />
-        ${mayLoad &&
-        html`<a class="button" href=${zip} download><${Icon} name="download" /><span>${t('study.zip')}</span></a>`}
+        ${mayLoad && html`<${ArchiveButton} address=${zip} name=${`study-${uid}.zip`} />`}
       </div>
     </div>
     ${!study.whole && html`<p class="notice">${t('study.part')}</p>`}
