@@ -35,7 +35,10 @@ async def test_what_was_lost_comes_back(client: Client, system: System) -> None:
     thumbnail.unlink()
     await forget(system, forgotten)
 
-    lost, repaired = {("not-in-results", forgotten), ("thumbnail-missing", bare)}, set[tuple[str, str]]()
+    lost, repaired = (
+        {("not-in-results", forgotten), ("thumbnail-missing", bare)},
+        set[tuple[object, object]](),
+    )
 
     async def found() -> bool:
         code, lines = await asyncio.to_thread(reconcile, system, "--repair")
