@@ -33,7 +33,7 @@ class Portal:
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.troubles.append(message.text)
+            self.troubles.append(f"{message.text} {message.location.get('url', '')}".strip())
 
     def open(self, path: str = "/") -> None:
         """Go there by the address bar."""

@@ -6,7 +6,7 @@ import { t } from '../app/i18n.js';
 import { go } from '../app/router.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
-import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { askedFor } from './loading.js';
 
 const ELSEWHERE = 'input, select, textarea, [role="slider"], [role^="menu"], [role="grid"], dialog, .scroll';
@@ -29,24 +29,30 @@ export function useNeighbours(fileId, changed) {
 
 export function Neighbours({ neighbours }) {
   const steps = useRef(0); // taken by keys before the next neighbours were known
+  const going = useRef(false); // to a file whose page has not come yet
   const last = useRef(/** @type {any} */ (null));
   if (neighbours !== null) last.current = neighbours;
   const { previous = null, next = null } = neighbours ?? {};
   useEffect(() => {
-    if (neighbours === null || steps.current === 0) return;
+    if (neighbours === null) return;
+    going.current = false;
+    if (steps.current === 0) return;
     const to = steps.current > 0 ? next : previous;
     steps.current = to === null ? 0 : steps.current - Math.sign(steps.current);
-    if (to !== null) go(resultAddress(to), { replace: true });
+    if (to !== null) walk(to);
   }, [neighbours]);
-  // Before anything is painted: a key that follows at once is not taken for the file before.
-  useLayoutEffect(() => {
+  const walk = (/** @type {string} */ to) => {
+    going.current = true;
+    go(resultAddress(to), { replace: true });
+  };
+  useEffect(() => {
     const onKey = (/** @type {KeyboardEvent} */ event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
       const plain = !event.ctrlKey && !event.metaKey && !event.altKey && !event.shiftKey;
       if (!step || !plain || event.defaultPrevented || /** @type {HTMLElement} */ (event.target).closest(ELSEWHERE)) return;
       const to = step > 0 ? next : previous;
-      if (neighbours === null) steps.current += step;
-      else if (to !== null) go(resultAddress(to), { replace: true });
+      if (neighbours === null || going.current) steps.current += step;
+      else if (to !== null) walk(to);
       else return;
       event.preventDefault();
     };
