@@ -111,7 +111,7 @@ class Stack:
         return [line.split(",") for line in output.splitlines()]
 
     def queues(self) -> dict[str, int]:
-        """Messages by queue."""
+        """Messages by queue; a stream keeps what everybody has read."""
         listed = self.podman(
             "exec",
             self.name("rabbitmq"),
@@ -122,10 +122,15 @@ class Stack:
                 "--formatter=json",
                 "list_queues",
                 "name",
+                "type",
                 "messages",
             ),
         )
-        return {queue["name"]: int(queue["messages"]) for queue in json.loads(listed)}
+        return {
+            queue["name"]: int(queue["messages"])
+            for queue in json.loads(listed)
+            if queue["type"] != "rabbit_stream_queue" and queue["type"] != "stream"
+        }
 
     @cached_property
     def tls(self) -> ssl.SSLContext:
