@@ -126,6 +126,11 @@ class RabbitMQNode:
     def evaluate(self, expression: str) -> str:
         """Evaluate Erlang in the node and return the printed value; takes milliseconds, not a second."""
         done = self._erl_call(f"{expression}.")
+        for _ in range(3):
+            if "failed to connect" not in done.stderr:
+                break
+            # A busy machine: nothing was evaluated.
+            done = self._erl_call(f"{expression}.")
         if done.returncode != 0 or not done.stdout.startswith("{ok, "):
             raise NodeError(f"{expression}: {done.stdout}{done.stderr}")
         return done.stdout.removeprefix("{ok, ").removesuffix("}")

@@ -39,6 +39,8 @@ LOOKED = (0, 1, 2)
 STATEMENT_SECONDS = 60.0
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DEAD = frozenset(queue.name for queue in TOPOLOGY.queues() if queue.role == "dead")
+_KEEPING = _DEAD | {queue.name for queue in TOPOLOGY.queues() if queue.role == "state"}
+"""What lies there is on its way to nobody."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -170,7 +172,7 @@ async def _report(
 ) -> int:
     waiting = None
     if queues is not None:
-        waiting = sum(queue.messages or 0 for queue in queues if queue.queue not in _DEAD)
+        waiting = sum(queue.messages or 0 for queue in queues if queue.queue not in _KEEPING)
     run = Reconciliation(database, storage, options, backlog=bool(waiting))
     for queue in queues or ():
         if queue.queue in _DEAD and queue.messages:

@@ -1,12 +1,16 @@
 // What became of accepted files, asked for where live changes may have been missed.
 
-import { ApiError, NetworkError, request, resultPaths, withQuery } from '../app/api.js';
+import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
 
 const PAGE = 500;
-const MOST = 50; // files that are asked for one by one
+const MOST = 50; // studies that are asked for one by one
 
-/** Ask for the states of these files of this person; `learn(fileId, state)`. Trouble is left for the next time. */
-export async function catchUp(fileIds, userId, learn) {
+/**
+ * Ask for the states of these files of this person; `learn(fileId, state)`. `studies`: of which they are. Trouble is
+ * left for the next time.
+ * @param {string[]} fileIds @param {Iterable<string>} studies
+ */
+export async function catchUp(fileIds, studies, userId, learn) {
   const wanted = new Set(fileIds);
   const told = ({ file_id: id, state }) => wanted.delete(id) && learn(id, state);
   try {
@@ -17,7 +21,9 @@ export async function catchUp(fileIds, userId, learn) {
       page.results.forEach(told);
       cursor = page.next_cursor;
     }
-    for (const id of [...wanted].slice(0, MOST)) told(await request(resultPaths(id).self));
+    // Files that were there before, and may be anybody's.
+    for (const study of wanted.size > 0 ? [...studies].slice(0, MOST) : [])
+      (await request(withQuery('/api/results', { study, limit: PAGE }))).results.forEach(told);
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
   }

@@ -96,7 +96,11 @@ export class Uploads {
     this.#asking = 0;
     const awaited = this.queue.ledger.awaited();
     if (this.#seesResults && awaited.length > 0)
-      catchUp(awaited, this.#user.user_id, (id, state) => this.queue.learn(id, state)).then(() => this.#changed());
+      catchUp(awaited, this.#studies(), this.#user.user_id, (id, state) => this.queue.learn(id, state)).then(() => this.#changed());
+  }
+
+  #studies() {
+    return [...this.queue.ledger.studies.values()].map(({ uid }) => uid);
   }
 
   #over() {
