@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from libs.common.encryption.keyring import Keyring
 from libs.postgresql import folder as postgres_folder
+from tests.chromium import chromium
 from tests.commands import run_command
 from tests.e2e.processes import (
     PASSWORD,
@@ -137,3 +140,18 @@ async def new_user(system: System) -> AsyncIterator[NewUser]:
 async def client(new_user: NewUser) -> Client:
     """A signed-in ordinary user that owns nothing yet."""
     return await new_user()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, for the tests of one file."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def new_reader(browser: Browser, embedded_system: System) -> Iterator[Callable[..., Any]]:
+    """Make accounts, each signed in on the embedded system (`NewReader`)."""
+    from tests.e2e.portal_page import readers  # it names what stands here
+
+    yield from readers(browser, embedded_system)

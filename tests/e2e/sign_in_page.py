@@ -13,7 +13,6 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.chromium import chromium
 from tests.e2e.portal_page import Portal
 from tests.e2e.sign_in_system import WaysIn, ways_in
 
@@ -25,12 +24,6 @@ NewPortal = Callable[..., Portal]
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WaysIn]:
     with ways_in(tmp_path_factory.mktemp("sign-in")) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
         yield started
 
 

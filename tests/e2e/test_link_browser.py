@@ -14,19 +14,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pydicom.data import get_testdata_file
 
-from tests.chromium import chromium
 from tests.e2e.axe import violations
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.browser_matrix, pytest.mark.timeout(180)]
 LINK_PASSWORD = "under the seven elms"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

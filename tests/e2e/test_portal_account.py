@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.chromium import chromium
-from tests.e2e.conftest import System
-from tests.e2e.portal_page import NewReader, Portal, readers
+from tests.e2e.portal_page import NewReader, Portal
 from tests.e2e.processes import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 def test_what_is_ones_own_is_changed_in_the_account(new_reader: NewReader, browser: Browser) -> None:

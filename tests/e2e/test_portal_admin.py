@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.builders import ct_instance
-from tests.chromium import chromium
-from tests.e2e.conftest import System
-from tests.e2e.portal_page import WIDTHS, NewReader, Portal, readers, seen
+from tests.e2e.portal_page import WIDTHS, NewReader, Portal, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 SECRET = "four unrelated words here"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 def send(reader: Portal, name: str) -> str:

@@ -14,7 +14,6 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from tests.builders import ct_instance, encapsulated_instance, truncated
-from tests.chromium import chromium
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import Portal
 from tests.e2e.processes import PASSWORD
@@ -22,12 +21,6 @@ from tests.e2e.processes import PASSWORD
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 NewReader = Callable[..., Portal]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -11,9 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Request, Route, expect
 
-from tests.chromium import chromium
-from tests.e2e.conftest import System
-from tests.e2e.portal_page import NewReader, Portal, readers
+from tests.e2e.portal_page import NewReader, Portal
 from tests.e2e.test_portal_studies import Sender, invented
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -22,17 +19,6 @@ BYTES = 100_000
 NODES = 4_000
 PICTURES = re.compile(r"/thumbnail\b")
 STREAMS = re.compile(r"/api/events\b")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 
 import asyncpg
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 from tests.builders import UID_ROOT, ct_instance, encapsulated_instance
-from tests.chromium import chromium
 from tests.e2e.conftest import System
-from tests.e2e.portal_page import NewReader, Portal, readers, seen
+from tests.e2e.portal_page import NewReader, Portal, seen
 from tests.fixtures_postgres import run_apart
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -44,17 +42,6 @@ _TELL = """
     SELECT file_id, owner_id, collection, state FROM results.upload_dicomresult
     WHERE owner_id = $1 AND file_name = $2
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 class Rows:

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.chromium import chromium
 from tests.e2e.conftest import System
-from tests.e2e.portal_page import WIDTHS, NewReader, Portal, readers, seen
+from tests.e2e.portal_page import WIDTHS, NewReader, Portal, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 def test_whoever_comes_reads_the_help_in_their_language(browser: Browser, embedded_system: System) -> None:

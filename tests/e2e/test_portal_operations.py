@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 
 import asyncpg
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from tests.builders import ct_instance
-from tests.chromium import chromium
 from tests.e2e.conftest import System
-from tests.e2e.portal_page import WIDTHS, NewReader, readers, seen
+from tests.e2e.portal_page import WIDTHS, NewReader, seen
 from tests.fixtures_postgres import run_apart
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 OPERATOR = ["--group", "operator"]
 REASON = "no such shape as this"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 def give_up(system: System, file_id: str, reason: str) -> None:

@@ -12,7 +12,6 @@ from playwright.sync_api import Browser, expect
 
 from libs.postgresql import folder as postgres_folder
 from tests.builders import ct_instance
-from tests.chromium import chromium
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import NewReader, readers
 from tests.e2e.processes import embedded, free_port, start_all, stop_all
@@ -66,12 +65,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         gateway.terminate()
         gateway.wait(10)
         stop_all([process])
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.builders import UID_ROOT, ct_instance
-from tests.chromium import chromium
 from tests.commands import run_command
 from tests.e2e.conftest import System
-from tests.e2e.portal_page import NewReader, Portal, readers, seen
+from tests.e2e.portal_page import NewReader, Portal, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 LINK_PASSWORD = "under the seven elms"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 @pytest.fixture(scope="module")

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 from pydicom.data import get_testdata_file
 
-from tests.chromium import chromium
-from tests.e2e.conftest import System
-from tests.e2e.portal_page import WIDTHS, NewReader, readers, seen
+from tests.e2e.portal_page import WIDTHS, NewReader, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 def sample(name: str) -> Path:

@@ -7,31 +7,17 @@ import json
 import re
 import secrets
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Route, expect
+from playwright.sync_api import Route, expect
 
 from tests.builders import UID_ROOT, ct_instance
-from tests.chromium import chromium
-from tests.e2e.conftest import System
-from tests.e2e.portal_page import NewReader, Portal, readers, seen
+from tests.e2e.portal_page import NewReader, Portal, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 class Sender:

@@ -5,32 +5,19 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.builders import UID_ROOT, ct_instance
-from tests.chromium import chromium
-from tests.e2e.conftest import System
-from tests.e2e.portal_page import NewReader, Portal, readers, seen
+from tests.e2e.portal_page import NewReader, Portal, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 HOSTILE = "<img src=x onerror=window.taken=1>"
 PROBLEMS = {503: "unavailable", 403: "forbidden", 404: "not-found"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 @dataclass(frozen=True)

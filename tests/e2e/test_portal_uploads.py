@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Locator, Page, Route, expect
+from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
 from tests.builders import UID_ROOT, ct_instance, encapsulated_instance
-from tests.chromium import chromium
 from tests.commands import run_command
 from tests.e2e.conftest import System
-from tests.e2e.portal_page import WIDTHS, NewReader, Portal, readers, seen
+from tests.e2e.portal_page import WIDTHS, NewReader, Portal, seen
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 SENDING = re.compile(r"/api/files\?collection=")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture
-def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]:
-    yield from readers(browser, embedded_system)
 
 
 class Disc:

@@ -11,7 +11,6 @@ from tests.e2e.axe import violations
 from tests.e2e.portal_page import Portal
 from tests.e2e.sign_in_page import (
     NewPortal,
-    browser,
     code_of,
     codes_on,
     expected,
@@ -23,7 +22,7 @@ from tests.e2e.sign_in_page import (
 )
 from tests.e2e.sign_in_system import GROUP, WaysIn
 
-__all__ = ["browser", "here", "new_portal"]
+__all__ = ["here", "new_portal"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.browser_matrix, pytest.mark.timeout(300)]
 

@@ -13,7 +13,6 @@ from tests.e2e.sign_in_page import (
     OTHER_PASSWORD,
     NewPortal,
     at_the_provider,
-    browser,
     code_of,
     codes_on,
     expected,
@@ -28,7 +27,7 @@ from tests.e2e.sign_in_page import (
 )
 from tests.e2e.sign_in_system import PROVIDER, WaysIn
 
-__all__ = ["browser", "here", "new_portal"]
+__all__ = ["here", "new_portal"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.browser_matrix, pytest.mark.timeout(180)]
 
