@@ -1,6 +1,7 @@
 // Recovery codes, shown once: to be kept before anything goes on.
 
 import { t } from '../app/i18n.js';
+import { saveBlob } from '../app/saving.js';
 import { ActionForm } from '../ui/action-form.js';
 import { Button } from '../ui/button.js';
 import { Copy } from '../ui/copy.js';
@@ -8,12 +9,7 @@ import { html } from '../ui/html.js';
 
 function save(codes) {
   const text = `${t('app.name')}\n${window.location.origin}\n\n${codes.join('\n')}\n`;
-  const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
-  const link = document.createElement('a');
-  link.href = url;
-  link.download = t('recovery.file');
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60_000); // the browser reads it after the click
+  saveBlob(new Blob([text], { type: 'text/plain' }), t('recovery.file'));
 }
 
 /** `onKept()` follows when the reader says so. */

@@ -3,6 +3,7 @@
 
 import { ApiError, NetworkError, checkSession, problemFrom } from '../app/api.js';
 import { t } from '../app/i18n.js';
+import { saveBlob, saveFrom } from '../app/saving.js';
 import { toast } from '../app/toasts.js';
 
 const LARGEST = 2 ** 30;
@@ -35,9 +36,9 @@ export async function loadArchive(address, name) {
     const response = await fetch(address, { signal: leaving.signal });
     if (!response.ok) throw new ApiError(response.status, problemFrom(await response.text()));
     entry.total = Number(response.headers.get('X-Total-Bytes'));
-    if (entry.total <= LARGEST) return save(URL.createObjectURL(await gathered(response, entry)), name);
+    if (entry.total <= LARGEST) return saveBlob(await gathered(response, entry), name);
     leaving.abort();
-    return save(address, name);
+    return saveFrom(address, name);
   } catch (error) {
     if (error.name !== 'AbortError') toast(t('study.zipFailed', { name }), 'bad');
     if (!(error instanceof ApiError || error instanceof NetworkError || error instanceof TypeError || error.name === 'AbortError')) throw error;
@@ -69,14 +70,6 @@ async function gathered(response, entry) {
     }
     if (done) return new Blob(blobs, { type: 'application/zip' });
   }
-}
-
-function save(address, name) {
-  const link = document.createElement('a');
-  link.href = address;
-  link.download = name;
-  link.click();
-  if (address.startsWith('blob:')) setTimeout(() => URL.revokeObjectURL(address), 60_000); // it is read after the click
 }
 
 function tell() {

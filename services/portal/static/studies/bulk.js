@@ -4,6 +4,7 @@ import { retryAll } from '../app/actions.js';
 import { addressed } from '../app/link-mode.js';
 import { withQuery } from '../app/api.js';
 import { t } from '../app/i18n.js';
+import { saveFrom } from '../app/saving.js';
 import { toast } from '../app/toasts.js';
 import { patientName } from './row.js';
 
@@ -54,12 +55,6 @@ function download(studies) {
     toast(t('bulk.tooManyArchives', { count: ARCHIVES }), 'bad');
     return;
   }
-  for (const { study_instance_uid: uid, collection } of studies) {
-    const link = document.createElement('a');
-    link.href = addressed(withQuery(`/api/studies/${encodeURIComponent(uid)}/zip`, { collection }));
-    link.download = '';
-    document.body.append(link);
-    link.click();
-    link.remove();
-  }
+  for (const { study_instance_uid: uid, collection } of studies)
+    saveFrom(addressed(withQuery(`/api/studies/${encodeURIComponent(uid)}/zip`, { collection })), '');
 }

@@ -3,10 +3,11 @@
 import { formatDay } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { daysOf, PRESETS, spanOf } from '../app/spans.js';
-import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { Button } from './button.js';
 import { html } from './html.js';
 import { Icon } from './icon.js';
+import { usePressOutside } from './outside.js';
 
 /** What a span says, in words. */
 export function spanText(span) {
@@ -29,12 +30,7 @@ export function DateRange({ label, span, onChange }) {
   useLayoutEffect(() => {
     if (open) /** @type {HTMLElement} */ (box.current.querySelector('.range-panel button'))?.focus();
   }, [open]);
-  useEffect(() => {
-    if (!open) return undefined;
-    const outside = (event) => !box.current.contains(event.target) && close(false);
-    document.addEventListener('pointerdown', outside);
-    return () => document.removeEventListener('pointerdown', outside);
-  }, [open]);
+  usePressOutside(box, open, () => close(false));
 
   const choose = (next) => {
     close(true);

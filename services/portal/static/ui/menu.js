@@ -3,6 +3,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { html } from './html.js';
 import { Icon } from './icon.js';
+import { usePressOutside } from './outside.js';
 
 /** @typedef {{label: string, onSelect: () => void, checked?: boolean, group?: string, icon?: string, kind?: 'radio' | 'check'}} Item */
 
@@ -27,12 +28,7 @@ export function Menu({ label, button, items, class: extra = '', onToggle = () =>
   useLayoutEffect(() => {
     if (open) /** @type {HTMLElement} */ (box.current.querySelector('[role^="menuitem"]'))?.focus();
   }, [open]);
-  useEffect(() => {
-    if (!open) return undefined;
-    const outside = (event) => !box.current.contains(event.target) && close(false);
-    document.addEventListener('pointerdown', outside);
-    return () => document.removeEventListener('pointerdown', outside);
-  }, [open]);
+  usePressOutside(box, open, () => close(false));
 
   const onKey = (event) => {
     const all = /** @type {HTMLElement[]} */ ([...box.current.querySelectorAll('[role^="menuitem"]')]);

@@ -2,6 +2,7 @@
 
 import { currentLanguage, t } from '../app/i18n.js';
 import { formatNumber } from '../app/format.js';
+import { saveBlob } from '../app/saving.js';
 import { Button } from '../ui/button.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
@@ -89,9 +90,5 @@ function save(items) {
   ]);
   // Spreadsheets part cells by what the language does not use for decimals.
   const text = csv([head, ...rows], currentLanguage() === 'es' ? ';' : ',');
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: 'text/csv' }));
-  link.download = `${t('upload.exportName')}-${new Date().toISOString().slice(0, 10)}.csv`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href));
+  saveBlob(new Blob([text], { type: 'text/csv' }), `${t('upload.exportName')}-${new Date().toISOString().slice(0, 10)}.csv`);
 }
