@@ -25,6 +25,8 @@ STORAGE_METRICS = web.AppKey("storage_metrics", StorageMetrics)
 DEAD_LETTERS = web.AppKey("dead_letters", list[DeadLetters])
 """Every place of this process where what was given up is kept; in one process that of each service."""
 READINESS = web.AppKey("readiness", dict[str, ReadinessCheck])
+FAILING = web.AppKey("failing", dict[str, str])
+"""What the last look found of READINESS not to be ready, and why."""
 DRAINING = web.AppKey("draining", asyncio.Event)
 """Set at the start of shutdown: long answers (server-sent events) end themselves."""
 

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, Unavailable
+from libs.common.http.health import look
 from libs.common.http.serving import bind, run_loop, serve
 from libs.common.keys import READINESS
 from libs.common.resources import open_storage
@@ -138,7 +139,9 @@ async def announce(app: web.Application, settings: OperatorSettings) -> None:
             while waiting:
                 await asyncio.sleep(0.05)
                 waiting = await unready(app)
-    state = f"Started, still waiting for {', '.join(waiting)} (see /readyz)" if waiting else "Ready"
+    if waiting:
+        await look(app)
+    state = f"Started, still waiting for {', '.join(waiting)} (the log says why)" if waiting else "Ready"
     sys.stdout.write(
         f"{state}: open {shown_url(settings)} and sign in as {app[ADMIN]}, with ADMIN_PASSWORD "
         "or the password that was printed when the account was made. Ctrl-C stops everything.\n"

@@ -372,7 +372,10 @@ async def test_hashes_follow_the_parameters(start_auth: Start, sql: Connection) 
 
 
 async def test_it_waits_for_a_late_database(
-    postgres_server: Any, empty_database_url: str, auth_settings: AuthSettings
+    postgres_server: Any,
+    empty_database_url: str,
+    auth_settings: AuthSettings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     late = auth_settings.model_copy(
         update={"database_url": SecretStr(empty_database_url), "database_set_role": False}
@@ -380,7 +383,8 @@ async def test_it_waits_for_a_late_database(
     async with TestClient(TestServer(create(late))) as client:
         response = await client.get("/readyz")
         assert response.status == 503
-        assert "migrate" in (await response.json())["checks"]["auth"]
+        assert (await response.json())["checks"]["auth"] == "failed"
+        assert "not ready: auth: Schema auth lacks" in caplog.text
         assert (await client.get("/livez")).status == 200
         assert (await client.post("/api/auth/login", json=ADMIN)).status == 503
         await migrate(empty_database_url, [MIGRATIONS])
@@ -392,7 +396,8 @@ async def test_without_a_server_it_says_so_and_lives(auth_settings: AuthSettings
     nowhere = auth_settings.model_copy(update={"database_url": SecretStr("postgresql://auth@127.0.0.1:1/x")})
     async with TestClient(TestServer(create(nowhere))) as client:
         assert (await client.get("/livez")).status == 200
-        assert (await client.get("/readyz")).status == 503
+        answer = await client.get("/readyz")
+        assert (answer.status, (await answer.json())["checks"]["auth"]) == (503, "failed")
         for method, path in (("POST", "login"), ("GET", "jwks.json")):
             response = await client.request(method, f"/api/auth/{path}", json=ADMIN)
             assert (response.status, (await response.json())["code"]) == (503, "unavailable")

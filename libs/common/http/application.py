@@ -10,7 +10,7 @@ from aiohttp import web
 from libs.common import keys
 from libs.common.http.audited import AUDIT_RULES, AUDIT_TRAILS, audited, note_streamed
 from libs.common.http.authenticate import BASE_URL, BY_LINK, GATES, authenticate, declare, require_declared
-from libs.common.http.client import TRUSTED_PROXIES
+from libs.common.http.client import TRACED_CALLERS, TRUSTED_PROXIES
 from libs.common.http.compression import compress_json
 from libs.common.http.cross_origin import CORS_ORIGINS, allow_origin, answer_preflight
 from libs.common.http.health import livez, metrics, readyz
@@ -37,12 +37,13 @@ def create_app(settings: HttpSettings, telemetry: Telemetry) -> web.Application:
         middlewares=[observe, compress_json, audited, problems, answer_preflight, authenticate]
     )
     app[keys.TELEMETRY] = telemetry
-    app[keys.READINESS] = {}
+    app[keys.READINESS], app[keys.FAILING] = {}, {}
     app[keys.DEAD_LETTERS] = []
     app[keys.DRAINING] = asyncio.Event()
     app[keys.RUNNING] = keys.Running()
     app[BASE_URL] = settings.base_url
     app[TRUSTED_PROXIES] = settings.trusted_proxies
+    app[TRACED_CALLERS] = settings.traced_callers
     app[CORS_ORIGINS] = settings.cors_origins
     app[GATES] = {}
     app[BY_LINK] = set()

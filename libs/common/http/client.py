@@ -16,6 +16,8 @@ Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
 
 TRUSTED_PROXIES = web.AppKey("trusted_proxies", Sequence[Network])
+TRACED_CALLERS = web.AppKey("traced_callers", Sequence[Network])
+"""Whose `traceparent` is continued."""
 UNKNOWN = "unknown"
 
 
@@ -72,6 +74,12 @@ def address_of(request: web.Request) -> str:
 def scheme_of(request: web.Request) -> str:
     """`client_scheme` of a request."""
     return client_scheme(_hops(request), request.app[TRUSTED_PROXIES])
+
+
+def is_traced(request: web.Request) -> bool:
+    """Whether the client, beyond all proxies, may decide which trace its request belongs to."""
+    address, traced = _parse(address_of(request)), request.app[TRACED_CALLERS]
+    return address is not None and _lies_in(address, traced)
 
 
 def _hops(request: web.Request) -> Hops:

@@ -11,11 +11,11 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from libs.common import keys
 from libs.common.http.authenticate import PRINCIPAL
-from libs.common.http.client import address_of
+from libs.common.http.client import address_of, is_traced
 from libs.common.http.prefixes import LINK_PAGES
 from libs.common.http.problems import CLIENT_GONE, RequestHandler
 from libs.common.telemetry import semconv
-from libs.common.telemetry.tracing import context_of
+from libs.common.telemetry.tracing import context_of, link_to
 
 access_log = logging.getLogger("access")
 
@@ -42,9 +42,12 @@ async def observe(request: web.Request, handler: RequestHandler) -> web.StreamRe
     metrics.http_in_flight.inc()
     running = request.app[keys.RUNNING]
     running.begin()
+    said = request.headers.get("traceparent")
+    continues = said is not None and is_traced(request)
     with telemetry.span(
         f"{method} {route}" if method == request.method else f"HTTP {route}",
-        context=context_of(request.headers.get("traceparent")),
+        # A stranger who continued a trace would have all of it recorded, or nothing, as they like.
+        context=context_of(said if continues else None),
         kind=SpanKind.SERVER,
         attributes={
             semconv.HTTP_REQUEST_METHOD: method,
@@ -52,6 +55,7 @@ async def observe(request: web.Request, handler: RequestHandler) -> web.StreamRe
             semconv.URL_PATH: _told(request.path),
             semconv.URL_SCHEME: request.scheme,
         },
+        links=() if continues else link_to(said),
     ) as span:
         try:
             response = await handler(request)

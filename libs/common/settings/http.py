@@ -34,13 +34,18 @@ class HttpSettings(TlsSettings):
         description="Comma-separated addresses and networks (CIDR) of proxies whose `X-Forwarded-For` and "
         "`X-Forwarded-Proto` count; unset: nobody's.",
     )
+    traced_callers: Annotated[tuple[Network, ...], NoDecode] = Field(
+        (),
+        description="Comma-separated addresses and networks (CIDR) of clients whose `traceparent` is "
+        "continued, and so decides what is recorded; others' are only linked to. Unset: nobody's counts.",
+    )
     cors_origins: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(),
         description="Comma-separated origins of foreign web pages that may call with a bearer token, e.g. "
         "`https://viewer.example.org`; cookies are never theirs.",
     )
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "traced_callers", mode="before")
     @classmethod
     def _networks(cls, value: object) -> object:
         return parse_networks(value) if isinstance(value, str) else value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import trace
@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from libs.common.security.tls_rules import system_ca_file
@@ -100,9 +100,13 @@ class Telemetry:
         context: Context | None,
         kind: SpanKind,
         attributes: Mapping[str, str | int],
+        links: Sequence[Link] = (),
         record_exception: bool = True,
     ) -> AbstractContextManager[Span]:
-        """A span that is current within the block; `context` None: a child of the current one."""
+        """A span that is current within the block; `context` None: a child of the current one.
+
+        `links` are spans that it has to do with, and does not belong to.
+        """
         if not self._recording:
             return _IdsOnly(context)
         return self._tracer.start_as_current_span(
@@ -110,6 +114,7 @@ class Telemetry:
             context=context,
             kind=kind,
             attributes=attributes,
+            links=links,
             record_exception=record_exception,
             set_status_on_exception=record_exception,
         )
@@ -138,6 +143,12 @@ def current_traceparent() -> str | None:
 def context_of(traceparent: str | None) -> Context:
     """The context to start a child span in; an empty one for None or a malformed value (W3C: restart)."""
     return Context() if traceparent is None else _PROPAGATOR.extract({"traceparent": traceparent}, Context())
+
+
+def link_to(traceparent: str | None) -> Sequence[Link]:
+    """The span that `traceparent` names, for a span of another trace; nothing for None or a malformed one."""
+    named = trace.get_current_span(context_of(traceparent)).get_span_context()
+    return (Link(named),) if named.is_valid else ()
 
 
 @contextmanager

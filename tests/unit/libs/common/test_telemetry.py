@@ -7,6 +7,7 @@ import logging
 import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -17,6 +18,7 @@ from opentelemetry.trace import SpanKind, TraceFlags
 from libs.common.errors import PermissionDenied
 from libs.common.http.application import create_app
 from libs.common.http.authenticate import declare
+from libs.common.http.client import parse_networks
 from libs.common.settings.service import ServiceSettings
 from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.telemetry import semconv
@@ -109,10 +111,10 @@ def test_lines_outside_of_spans_carry_the_trace_they_are_about() -> None:
     assert current_trace_id() is None
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[Client]:
-    settings = ServiceSettings()
-    app = create_app(settings, Telemetry("test", settings))
+def application(exporter: InMemorySpanExporter | None = None, **settings: Any) -> web.Application:
+    """What a service is made on, with routes that are refused and that fail."""
+    known = ServiceSettings(**settings)
+    app = create_app(known, Telemetry("test", known, span_exporter=exporter))
 
     async def refuse(_: web.Request) -> web.Response:
         raise PermissionDenied("No.")
@@ -123,8 +125,55 @@ async def client() -> AsyncIterator[Client]:
     app.router.add_get("/refuse", refuse)
     app.router.add_get("/fail", fail)
     declare(app, "anyone", refuse, fail)
-    async with TestClient(TestServer(app)) as made:
+    return app
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    async with TestClient(TestServer(application(traced_callers=parse_networks("127.0.0.1")))) as made:
         yield made
+
+
+@pytest.mark.parametrize(
+    ("share", "traceparent", "recorded"), [(0.0, SAMPLED, False), (1.0, UNSAMPLED, True)]
+)
+async def test_strangers_do_not_decide_what_is_recorded(
+    share: float, traceparent: str, recorded: bool
+) -> None:
+    exporter = InMemorySpanExporter()
+    app = application(exporter, otel_traces_sampler_arg=share)
+    async with TestClient(TestServer(app)) as stranger:
+        headers = {"traceparent": traceparent, "X-Forwarded-For": "127.0.0.1"}
+        async with stranger.get("/refuse", headers=headers) as answer:
+            assert (await answer.json())["trace_id"] != TRACE
+    found = exporter.get_finished_spans()
+    assert len(found) == recorded
+    for span in found:
+        assert span.parent is None
+        assert [f"{link.context.trace_id:032x}" for link in span.links] == [TRACE]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "continued"), [("192.0.2.7", True), ("192.0.2.8", False), (None, False)]
+)
+async def test_those_beyond_a_proxy_are_traced_by_their_own_address(
+    forwarded: str | None, continued: bool
+) -> None:
+    exporter = InMemorySpanExporter()
+    app = application(
+        exporter,
+        trusted_proxies=parse_networks("127.0.0.0/8"),
+        traced_callers=parse_networks("192.0.2.7"),
+    )
+    said = {} if forwarded is None else {"X-Forwarded-For": forwarded}
+    async with TestClient(TestServer(app)) as known:
+        async with known.get("/refuse", headers={"traceparent": SAMPLED, **said}) as answer:
+            assert ((await answer.json())["trace_id"] == TRACE) is continued
+        async with known.get("/refuse", headers={"traceparent": "00-nonsense", **said}):
+            pass
+    first, second = exporter.get_finished_spans()
+    assert (first.parent is not None, len(first.links)) == (continued, not continued)
+    assert (second.parent, second.links) == (None, ())
 
 
 @pytest.mark.parametrize(("path", "status"), [("/refuse", 403), ("/fail", 500), ("/nowhere", 404)])
