@@ -157,9 +157,9 @@ def names_of(host: str, environment: Mapping[str, str]) -> list[str]:
     """The names under which `host` is reached, in a compose network, in Kubernetes and on this machine."""
     service = f"{host}.{NAMESPACE}"
     names = [host, service, f"{service}.svc", f"{service}.svc.cluster.local", "localhost", "127.0.0.1"]
-    public = environment.get("GATEWAY_HOST")
-    if host == "gateway" and public and public not in names:
-        names.append(public)
+    if host == "gateway":
+        public = (environment.get("GATEWAY_HOST"), environment.get("GRAFANA_HOST"))
+        names += [name for name in dict.fromkeys(public) if name and name not in names]
     return names
 
 
@@ -255,7 +255,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--force", action="store_true", help="make every host's anew")
     options = parser.parse_args(arguments)
     try:
-        # GATEWAY_HOST as `make up` was given it.
+        # GATEWAY_HOST and GRAFANA_HOST as `make up` was given them.
         kept = deployment_environment.read(ENVIRONMENT_FILE)
         made = make(options.folder, force=options.force, environment={**kept, **os.environ})
     except (OSError, ValueError) as error:

@@ -14,6 +14,8 @@ KEPT = (
     "GATEWAY_ADDRESS",
     "GATEWAY_HOST",
     "GATEWAY_PORT",
+    "GRAFANA_HOST",
+    "GRAFANA_PORT",
     "MAX_FILE_BYTES",
     "MAX_REQUEST_BYTES",
     "OTEL_TRACES_SAMPLER_ARG",
@@ -52,6 +54,7 @@ def updated(
     """What the file should hold: what it held, what the environment now says, and what follows from it."""
     given = {name: environment[name] for name in KEPT if environment.get(name)}
     values = {**before, **given, "SECRETS_GID": str(group), **build_facts()}
+    values["GRAFANA_URL"] = grafana_url(values)
     values["COMPOSE_PROFILES"] = ",".join(sorted(profiles))
     for name, value in TRACING.items():
         if "tracing" in profiles:
@@ -59,6 +62,14 @@ def updated(
         elif values.get(name) == value:
             del values[name]
     return values
+
+
+def grafana_url(values: Mapping[str, str]) -> str:
+    """Where people find Grafana: at the name that is its own, else at the port that is."""
+    host = values.get("GATEWAY_HOST", "localhost")
+    if (own := values.get("GRAFANA_HOST", host)) != host:
+        return f"https://{own}:{values.get('GATEWAY_PORT', '8443')}/"
+    return f"https://{host}:{values.get('GRAFANA_PORT', '8444')}/"
 
 
 def build_facts() -> dict[str, str]:

@@ -37,8 +37,13 @@ CHECKS: Mapping[str, Sequence[str]] = {
     ),
 }  # fmt: skip
 """What each container is asked; the others are asked by those that need them."""
-PAGES = ("/livez", "/", "/api/auth/jwks.json", "/grafana/api/health")
-"""What the gateway is asked, from outside."""
+PORTS: Mapping[str, int] = {"GATEWAY_PORT": 8443, "GRAFANA_PORT": 8444}
+"""What the gateway publishes, unless chosen otherwise."""
+PAGES: Mapping[str, Sequence[str]] = {
+    "GATEWAY_PORT": ("/livez", "/", "/api/auth/jwks.json"),
+    "GRAFANA_PORT": ("/api/health",),
+}
+"""What the gateway is asked, from outside; of each port the first tells whether it is ours already."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -51,14 +56,15 @@ def main(arguments: Sequence[str]) -> int:
     try:
         engine = find_engine()
         values = prepare(engine, mongodb=options.mongodb, tracing=options.tracing)
-        port = int(values.get("GATEWAY_PORT", "8443"))
+        ports = {name: int(values.get(name, default)) for name, default in PORTS.items()}
         address = values.get("GATEWAY_ADDRESS", "0.0.0.0")  # noqa: S104 - the gateway is meant to be reached
-        if not Gateway(port).answers("/livez")[0]:
-            check_port(address, port)
+        for name, port in ports.items():
+            if not Gateway(port).answers(PAGES[name][0])[0]:
+                check_port(address, port, name)
         if not options.no_build:
             engine.run("build")
         engine.run("up", "--detach", "--remove-orphans")
-        wait_until_ready(engine, port)
+        wait_until_ready(engine, ports)
     except ConfigurationError as error:
         sys.stderr.write(f"{error.detail}\n")
         return 1
@@ -94,8 +100,8 @@ def prepare(engine: Engine, *, mongodb: bool, tracing: bool) -> dict[str, str]:
     return values
 
 
-def check_port(address: str, port: int) -> None:
-    """See that the gateway can have its port. Raises ConfigurationError."""
+def check_port(address: str, port: int, variable: str) -> None:
+    """See that the gateway can have the port that `variable` chooses. Raises ConfigurationError."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -104,16 +110,16 @@ def check_port(address: str, port: int) -> None:
             if error.errno == errno.EADDRINUSE:
                 raise ConfigurationError(
                     f"Port {port} is in use: stop the program that has it, or choose another, which is "
-                    f"remembered: make up GATEWAY_PORT={port + 1000}"
+                    f"remembered: make up {variable}={port + 1000}"
                 ) from error
             raise ConfigurationError(
-                f"The gateway cannot have port {port} of {address} ({error.strerror}): set GATEWAY_PORT or "
+                f"The gateway cannot have port {port} of {address} ({error.strerror}): set {variable} or "
                 "GATEWAY_ADDRESS."
             ) from error
 
 
 class Gateway:
-    """The only published port, as somebody on this machine reaches it."""
+    """A published port, as somebody on this machine reaches it."""
 
     def __init__(self, port: int) -> None:
         """The CA is the deployment's own."""
@@ -133,16 +139,17 @@ class Gateway:
         return status == HTTPStatus.OK, f"status {status}"
 
 
-def wait_until_ready(engine: Engine, port: int, seconds: float = READY_SECONDS) -> None:
+def wait_until_ready(engine: Engine, ports: Mapping[str, int], seconds: float = READY_SECONDS) -> None:
     """Ask until everybody has said once that they are ready. Raises ConfigurationError after `seconds`."""
-    gateway = Gateway(port)
     checks: dict[str, Callable[[], tuple[bool, str]]] = {}
     for service, command in CHECKS.items():
         checks[service] = lambda service=service, command=command: engine.ask(  # type: ignore[misc]
             "exec", "-T", service, *command, timeout=ASK_SECONDS
         )
-    for path in PAGES:
-        checks[f"gateway {path}"] = lambda path=path: gateway.answers(path)  # type: ignore[misc]
+    for name, port in ports.items():
+        gateway = Gateway(port)
+        for path in PAGES[name]:
+            checks[f"gateway :{port}{path}"] = lambda gateway=gateway, path=path: gateway.answers(path)  # type: ignore[misc]
     deadline = time.monotonic() + seconds
     sys.stdout.write("Waiting until everything is ready …\n")
     sys.stdout.flush()
@@ -170,11 +177,12 @@ def tell(engine: Engine, values: Mapping[str, str]) -> None:
     """Where it is, whom to trust, how to sign in."""
     host, port = values.get("GATEWAY_HOST", "localhost"), values.get("GATEWAY_PORT", "8443")
     secrets: Path = deployment_secrets.FOLDER
+    grafana = deployment_environment.grafana_url(values)
     sys.stdout.write(
         f"""Ready: https://{host}:{port}/
   trust     {certificates.FOLDER}/ca/ca.crt (import it into the browser; curl --cacert)
   sign in   {values.get("ADMIN_USERNAME", "admin")}, with the password in {secrets}/admin_password
-  Grafana   https://{host}:{port}/grafana/ as admin, with the password in {secrets}/grafana_admin_password
+  Grafana   {grafana} as admin, with the password in {secrets}/grafana_admin_password
   keep      a copy of {secrets}/keyring.json and auth_keyring.json in another place: without the first no
             stored file can be read, without the second the audit log cannot be proved
   more      {engine.shown} up --detach --scale processor=4

@@ -7,6 +7,10 @@ here=$(dirname "$0")
 folder=${GATEWAY_FOLDER:-/tmp}
 certificates=${GATEWAY_CERTIFICATES:-/run/certs}
 
+# A name of Grafana's own, by which it shares the portal's port; without one it has only the other port.
+grafana_host=${GRAFANA_HOST:-${GATEWAY_HOST:-}}
+[ "$grafana_host" != "${GATEWAY_HOST:-}" ] || grafana_host=grafana.invalid
+
 # One group per service of every address its name has now. A name that leads nowhere answers 503 and holds up nobody else.
 upstreams() {
     for service in auth:8443 ingest:8443 results:8443 portal:8443 grafana:3000; do
@@ -30,7 +34,9 @@ upstreams() {
 configure() {
     upstreams >"$folder/upstreams.conf"
     sed -e "s|@FOLDER@|$folder|g" -e "s|@CERTIFICATES@|$certificates|g" -e "s|@PORT@|${GATEWAY_LISTEN:-8443}|g" \
-        -e "s|@MAX_REQUEST_BYTES@|${MAX_REQUEST_BYTES:-68719476736}|g" "$here/nginx.conf.template" >"$folder/nginx.conf"
+        -e "s|@MAX_REQUEST_BYTES@|${MAX_REQUEST_BYTES:-68719476736}|g" -e "s|@GRAFANA_PORT@|${GRAFANA_LISTEN:-8444}|g" \
+        -e "s|@GRAFANA_HOST@|$grafana_host|g" \
+        -e "s|@GRAFANA_ANSWER@|${GRAFANA_URL:+308 }${GRAFANA_URL:-404}|g" "$here/nginx.conf.template" >"$folder/nginx.conf"
 }
 
 state() {
@@ -49,6 +55,21 @@ watch() {
     done
 }
 
+# Lines about a connection (they bear its number) without what was asked: no request, no referrer, nothing that nginx
+# quotes of what a client or a service has sent. What happened stays, and which upstream it happened with.
+discreet() {
+    sed -u -E -e '/#[0-9]+: \*[0-9]+ /{
+        s/, (request|subrequest): ".*, upstream: "([a-z]+:\/\/[0-9.:]+).*$/, upstream: \2/
+        s/, (request|subrequest|upstream|host|referrer): ".*$//
+        s/".*"/(left out)/
+        s/".*$/(left out)/
+    }'
+}
+
 configure
 watch &
-exec nginx -c "$folder/nginx.conf" -g "daemon off;"
+errors=$folder/errors
+rm -f "$errors"
+mkfifo -m 600 "$errors"
+discreet <"$errors" >&2 &
+exec nginx -c "$folder/nginx.conf" -g "daemon off;" 2>"$errors"

@@ -14,7 +14,7 @@ from tests.deploy.podman import Podman
 from tests.deploy.stack import Behind, Stack, behind_gateway
 from tests.e2e.conftest import client as client
 from tests.e2e.conftest import new_user as new_user
-from tests.e2e.processes import free_port
+from tests.rabbitmq_node import free_ports
 
 FIGURES = pytest.StashKey[dict[str, str]]()
 
@@ -92,7 +92,8 @@ def stack(
     images = {f"{name.upper()}_IMAGE": image for name, image in third_party.items() if name != "python"}
     if third_party:
         images["BASE_IMAGE"] = third_party["python"]
-    made = Stack(podman, checkout, f"dicom-test-{secrets.token_hex(3)}", free_port(), images)
+    port, grafana_port = free_ports(2)
+    made = Stack(podman, checkout, f"dicom-test-{secrets.token_hex(3)}", port, grafana_port, images)
     try:
         started = time.monotonic()
         made.up()

@@ -1,4 +1,4 @@
-"""The compose file as a running project: `make up` in a folder, with a name and port of the test's own."""
+"""The compose file as a running project: `make up` in a folder, with a name and ports of the test's own."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Stack:
     folder: Path
     project: str
     port: int
+    grafana_port: int
     settings: Mapping[str, str] = field(default_factory=dict)
     """More for the compose file's variables, such as POSTGRES_IMAGE."""
 
@@ -36,6 +37,7 @@ class Stack:
             "DICOM_VERSION": product.VERSION,
             "GATEWAY_ADDRESS": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
+            "GRAFANA_PORT": str(self.grafana_port),
             **self.settings,
         }
 

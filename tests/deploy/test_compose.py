@@ -65,8 +65,40 @@ def test_only_the_gateway_is_published(stack: Stack) -> None:
         for one in stack.containers()
     }
     assert {name: ports for name, ports in published.items() if ports} == {
-        stack.name("gateway"): [("127.0.0.1", stack.port)]
+        stack.name("gateway"): [("127.0.0.1", stack.port), ("127.0.0.1", stack.grafana_port)]
     }
+
+
+async def test_grafana_is_behind_its_own_port_only(stack: Stack) -> None:
+    own, portal = f"https://localhost:{stack.grafana_port}", f"https://localhost:{stack.port}"
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=stack.tls)) as session:
+        async with session.get(f"{own}/api/health") as answer:
+            assert (answer.status, await answer.text()) == (200, '{"database": "ok"}')
+        async with session.get(f"{portal}/grafana/d/x", allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (308, f"{own}/")
+
+
+def test_no_log_of_the_gateway_holds_what_is_asked(stack: Stack) -> None:
+    """In the real container, too, where the lines of errors take the way through start.sh."""
+    for path in (
+        "/api/results?q=Gesuchte^Person",
+        "/%00?q=Gesuchte^Person",
+        f"/api/auth/{'x' * 20_000}?q=Gesuchte",
+    ):
+        first_answer_over_tls(stack, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    said = stack.podman.logs(stack.name("gateway"))
+    assert '"path":"/api/results"' in said
+    assert "Gesuchte" not in said
+
+
+def first_answer_over_tls(stack: Stack, sent: str) -> bytes:
+    """What the gateway says to a request as it stands."""
+    with (
+        socket.create_connection(("127.0.0.1", stack.port), timeout=30) as connection,
+        stack.tls.wrap_socket(connection, server_hostname="localhost") as secured,
+    ):
+        secured.sendall(sent.encode())
+        return secured.recv(4096)
 
 
 async def test_the_gateway_shows_a_certificate_and_modern_tls_only(stack: Stack) -> None:

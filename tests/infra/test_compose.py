@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 from compose_spec import PyCompose
 
-from infra import certificates, deployment_secrets, up
+from infra import certificates, deployment_environment, deployment_secrets, up
 from libs.common.http.client import Hops, client_address, parse_networks
 from libs.common.http.prefixes import Service
 from libs.common.settings.http import HttpSettings
@@ -124,10 +125,26 @@ def test_the_gateway_reaches_every_service_that_a_path_leads_to(services: dict[s
     assert {name for name in OWN if "front" in services[name]["networks"]} == serving
 
 
-def test_only_the_gateway_publishes_a_port(services: dict[str, dict[str, Any]]) -> None:
+def test_only_the_gateway_publishes_ports(services: dict[str, dict[str, Any]]) -> None:
     assert {name for name, service in services.items() if "ports" in service} == {"gateway"}
-    assert services["gateway"]["ports"] == ["0.0.0.0:8443:8443"]
+    assert services["gateway"]["ports"] == ["0.0.0.0:8443:8443", "0.0.0.0:8444:8444"]
     assert not any("network_mode" in service for service in services.values())
+
+
+def test_grafana_is_on_another_origin_than_the_portal(services: dict[str, dict[str, Any]]) -> None:
+    """Else a script in a dashboard could act as whoever is signed in to the portal."""
+    grafana = services["grafana"]["environment"]
+    assert "GF_SERVER_SERVE_FROM_SUB_PATH" not in grafana
+    for name, variable in (("gateway", "GRAFANA_URL"), ("results", "GRAFANA_URL")):
+        assert services[name]["environment"][variable] == grafana["GF_SERVER_ROOT_URL"]
+    own, portal = (
+        urlsplit(grafana["GF_SERVER_ROOT_URL"]),
+        urlsplit(services["portal"]["environment"]["PUBLIC_URL"]),
+    )
+    assert own.path == "/"
+    assert (own.scheme, own.hostname, own.port) == ("https", "localhost", 8444)
+    assert own.netloc != portal.netloc
+    assert own.geturl() == deployment_environment.grafana_url({})
 
 
 def test_networks_have_no_way_out_but_one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import secrets
 import signal
 import socket
@@ -13,6 +14,7 @@ import subprocess
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from tests.waiting import eventually
 
 START = Path("infra/gateway/start.sh").absolute()
 LIMIT = 1_000_000
+GRAFANA_HOST = "grafana.example.org"
+GRAFANA_URL = f"https://{GRAFANA_HOST}/"
 GETENT = """#!/bin/sh
 # Answers like the network's names, from a folder of files.
 cat "{folder}/$2" 2>/dev/null
@@ -50,13 +54,14 @@ class Gateway:
         (folder / "nginx").mkdir()
         # nginx started by root hands the work to nobody.
         (folder / "nginx").chmod(0o777)
-        (self.port,) = free_ports(1)
+        self.port, self.grafana_port = free_ports(2)
         self.trust = ssl.create_default_context(cafile=self.certificates / "gateway" / "ca.crt")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start; ended by `close`."""
-        with (self.folder / "log").open("wb") as log:
+        # Appending, since nginx opens it as well.
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "TERM", "sh", str(START)],
                 env={
@@ -66,6 +71,10 @@ class Gateway:
                     "GATEWAY_LISTEN": str(self.port),
                     "GATEWAY_POLL": "0.1",
                     "MAX_REQUEST_BYTES": str(LIMIT),
+                    "GATEWAY_HOST": "localhost",
+                    "GRAFANA_HOST": GRAFANA_HOST,
+                    "GRAFANA_LISTEN": str(self.grafana_port),
+                    "GRAFANA_URL": GRAFANA_URL,
                 },
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -94,6 +103,12 @@ class Gateway:
             certificate = connection.getpeercert(binary_form=True)
             assert certificate is not None
             return certificate
+
+    def say(self, request: str) -> bytes:
+        """What comes back for a request as it stands."""
+        with self.connected(self.trust) as connection:
+            connection.sendall(request.encode())
+            return connection.recv(4096)
 
     def connected(self, context: ssl.SSLContext) -> ssl.SSLSocket:
         """A connection that is open, or an ssl.SSLError."""
@@ -151,7 +166,9 @@ async def serve(gateway: Gateway) -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def start(
-            certificate: str, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+            certificate: str,
+            handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+            port: int = 8443,
         ) -> str:
             app = web.Application(client_max_size=2 * LIMIT)
             app.router.add_route("*", "/{path:.*}", handler)
@@ -165,7 +182,7 @@ async def serve(gateway: Gateway) -> AsyncIterator[Serve]:
             address = (
                 f"127.{1 + secrets.randbelow(254)}.{secrets.randbelow(255)}.{1 + secrets.randbelow(254)}"
             )
-            await web.TCPSite(runner, address, 8443, ssl_context=context).start()
+            await web.TCPSite(runner, address, port, ssl_context=context).start()
             return address
 
         yield start
@@ -261,19 +278,92 @@ async def test_clients_cannot_say_who_they_are(
     assert headers["traceparent"] == trace
 
 
-async def test_no_log_holds_the_token_of_a_link(
+async def test_no_log_holds_what_somebody_asked(
     gateway: Gateway, client: aiohttp.ClientSession, serve: Serve
 ) -> None:
-    """Nor do the lines of errors, when the portal is away."""
+    """Nor tokens of links: not in the lines of errors either, whatever goes wrong."""
+
+    async def spoilt(request: web.Request) -> web.StreamResponse:
+        """An answer that breaks off, and one whose header is none, both with the request in them."""
+        assert request.transport is not None
+        if "header" in request.query:
+            request.transport.write(b'HTTP/1.1 200 OK\r\nX-"dpl_secret"\x00: dpl_secret\r\n\r\n')
+        else:
+            request.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+        request.transport.abort()
+        return web.Response()
+
+    log = (gateway.folder / "log").read_text
+    secret = "/s/dpl_secret?q=dpl_secret", "/api/results?q=dpl_secret", "/x?q=a%22dpl_secret%22"
+    referrer = {"Referer": 'https://localhost/?q=", client: "dpl_secret'}
     gateway.resolve("portal", await serve("portal", echo))
     await eventually(lambda: _settled(client, gateway.url("/"), 200))
-    assert (await ask(client, gateway.url("/s/dpl_secret")))[2]["path"] == "/s/dpl_secret"
+    assert (await ask(client, gateway.url(secret[0])))[2]["path"] == secret[0]
+    gateway.resolve("results", await serve("results", spoilt))
+    await eventually(lambda: _is_cut(client, gateway.url("/api/results?q=dpl_secret")))
+
+    async def header_is_refused() -> bool:
+        await ask(client, gateway.url("/api/results?header&q=dpl_secret"), headers=referrer)
+        return "upstream sent invalid header: (left out)" in log()
+
+    await eventually(header_is_refused)
+    # Another one's certificate, nobody there, too much, and requests that are none.
     gateway.resolve("portal", await serve("auth", echo))
-    await eventually(lambda: _settled(client, gateway.url("/"), 503))
-    assert (await ask(client, gateway.url("/s/dpl_secret")))[0] == 503
-    log = (gateway.folder / "log").read_text
+    gateway.resolve("results", f"127.9.9.{1 + secrets.randbelow(254)}")
+    for path in ("/", "/api/results"):
+        await eventually(lambda path=path: _settled(client, gateway.url(path), 503))  # type: ignore[misc]
+    for path in secret:
+        assert (await ask(client, gateway.url(path), headers=referrer))[0] == 503
+    too_much = io.BytesIO(b"x" * (LIMIT + 1))
+    url = gateway.url("/api/files?q=dpl_secret")
+    assert (await ask(client, url, method="POST", data=too_much, headers=referrer))[0] == 413
+    for sent in (
+        "GET /%00?q=dpl_secret HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET /{'y' * 20_000}?q=dpl_secret HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET /?q=dpl_secret HTTP/1.1\r\nHost: x\r\nX: {'dpl_secret' * 2_000}\r\n\r\n",
+        'GET /?q=", upstream: "https://dpl_secret HTTP/1.1\r\nHost: "dpl_secret\r\n\r\n',
+        "dpl_secret\r\n\r\n",
+    ):
+        await asyncio.to_thread(gateway.say, sent)
+
+    def shows(told: str) -> bool:
+        return re.search(told, log(), re.MULTILINE) is not None
+
     await eventually(lambda: log().count('"path":"/s/..."') == 2)
+    # What went wrong is still told, and with whom.
+    for told in (
+        r"connect\(\) failed .* while connecting to upstream.*, upstream: https://127\.9\.9\.[0-9]+:8443$",
+        r"upstream SSL certificate does not match \(left out\) while SSL handshaking to upstream, client: ",
+        r"upstream prematurely closed connection while reading upstream.*, upstream: https://127\.",
+        r"client intended to send too large body: 1000001 bytes, client: [0-9.:]+, server: _$",
+    ):
+        await eventually(partial(shows, told))
     assert "dpl_secret" not in log()
+
+
+async def test_grafana_is_not_on_the_portals_origin(
+    gateway: Gateway, client: aiohttp.ClientSession, serve: Serve
+) -> None:
+    gateway.resolve("portal", await serve("portal", echo))
+    gateway.resolve("grafana", await serve("grafana", echo, 3000))
+    own = f"https://localhost:{gateway.grafana_port}"
+    await eventually(lambda: _settled(client, f"{own}/login", 200))
+    await eventually(lambda: _settled(client, gateway.url("/"), 200))
+    # By its port, or by its name.
+    named = {"Host": GRAFANA_HOST}
+    for url, headers in ((f"{own}/d/x?from=1", {}), (gateway.url("/d/x?from=1"), named)):
+        cookies = {"Cookie": "__Host-access=portal; grafana_session=a1; x=y; grafana_session_expiry=17"}
+        _, _, body = await ask(client, url, headers={**headers, **cookies})
+        assert body["path"] == "/d/x?from=1"
+        # Browsers send a host's cookies to all its ports: the portal's are none of Grafana's.
+        assert body["headers"]["Cookie"] == "grafana_session=a1; grafana_session_expiry=17"
+        assert body["headers"]["Host"] == headers.get("Host", f"localhost:{gateway.grafana_port}")
+        _, _, body = await ask(client, url, headers={**headers, "Cookie": "__Host-access=portal"})
+        assert "Cookie" not in body["headers"]
+    # Its paths lead nowhere on the portal's origin.
+    for path in ("/grafana", "/grafana/d/x?y"):
+        async with client.get(gateway.url(path), allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (308, GRAFANA_URL)
 
 
 async def test_uploads_and_live_events_flow_without_being_gathered(
@@ -392,6 +482,16 @@ async def _settled(client: aiohttp.ClientSession, url: str, status: int) -> bool
         if not await _is(client, url, status):
             return False
     return True
+
+
+async def _is_cut(client: aiohttp.ClientSession, url: str) -> bool:
+    """Whether an answer begins and does not end."""
+    try:
+        async with client.get(url) as answer:
+            await answer.read()
+    except aiohttp.ClientPayloadError:
+        return True
+    return False
 
 
 async def _is(client: aiohttp.ClientSession, url: str, status: int) -> bool:

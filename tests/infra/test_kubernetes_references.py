@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -250,3 +251,15 @@ def mount(pod: Manifest, contents: Contents, root: Path) -> set[str]:
             file.write_bytes(contents[secret["secretName"]][key])
             seen.add(f"{path}/{key}")
     return seen
+
+
+def test_grafana_is_on_another_name_than_the_portal(rendered: dict[str, Manifests]) -> None:
+    """Else a script in a dashboard could act as whoever is signed in to the portal."""
+    told = next(one for one in rendered["prod"].kind("ConfigMap") if "GRAFANA_URL" in one.get("data", {}))
+    taken = {
+        one["hostname"]
+        for gateway in rendered["prod"].kind("Gateway")
+        for one in gateway["spec"]["listeners"]
+    }
+    assert taken
+    assert urlsplit(told["data"]["GRAFANA_URL"]).hostname not in {None, *taken}

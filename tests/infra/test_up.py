@@ -132,6 +132,25 @@ def test_the_environment_file_keeps_what_was_chosen(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "https://localhost:8444/"),
+        ({"GATEWAY_HOST": "d.example.org", "GATEWAY_PORT": "443"}, "https://d.example.org:8444/"),
+        ({"GATEWAY_HOST": "d.example.org", "GRAFANA_HOST": "d.example.org"}, "https://d.example.org:8444/"),
+        ({"GRAFANA_PORT": "9444"}, "https://localhost:9444/"),
+        (
+            {"GATEWAY_HOST": "d.example.org", "GATEWAY_PORT": "443", "GRAFANA_HOST": "g.example.org"},
+            "https://g.example.org:443/",
+        ),
+    ],
+)
+def test_grafana_has_an_origin_of_its_own(given: dict[str, str], expected: str) -> None:
+    values = deployment_environment.updated({}, given, set(), 1000)
+    portal = f"https://{values.get('GATEWAY_HOST', 'localhost')}:{values.get('GATEWAY_PORT', '8443')}/"
+    assert values["GRAFANA_URL"] == expected != portal
+
+
 def test_renewal_keeps_the_name_that_make_up_was_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,14 +163,15 @@ def test_renewal_keeps_the_name_that_make_up_was_given(
     assert "dicom.example.org" in names.get_values_for_type(x509.DNSName)
 
 
-def test_a_busy_port_is_one_sentence_with_a_way_out() -> None:
+@pytest.mark.parametrize("variable", up.PORTS)
+def test_a_busy_port_is_one_sentence_with_a_way_out(variable: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigurationError, match=f"Port {port} is in use.*GATEWAY_PORT="):
-            up.check_port("127.0.0.1", port)
-    up.check_port("127.0.0.1", port)
+        with pytest.raises(ConfigurationError, match=f"Port {port} is in use.*{variable}="):
+            up.check_port("127.0.0.1", port, variable)
+    up.check_port("127.0.0.1", port, variable)
 
 
 def test_no_container_program_is_one_sentence(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,8 +240,7 @@ def test_a_whole_start_prints_no_secret(
     monkeypatch.setattr(deployment_secrets, "FOLDER", secrets)
     monkeypatch.setattr(certificates, "FOLDER", tmp_path / "certs")
     monkeypatch.setattr(up, "ENVIRONMENT_FILE", tmp_path / ".env")
-    monkeypatch.setattr(up, "check_port", lambda address, port: None)
-    monkeypatch.setattr(up, "PAGES", ())
+    monkeypatch.setattr(up.Gateway, "answers", lambda gateway, path: (True, ""))
     for _ in range(2):
         assert up.main([]) == 0
     calls = log.read_text().splitlines()
@@ -229,6 +248,7 @@ def test_a_whole_start_prints_no_secret(
     assert calls[:2] == [f"-f {file} build", f"-f {file} up --detach --remove-orphans"]
     said = "".join(capfd.readouterr())
     assert "Ready: https://localhost:18443/" in said
+    assert "Grafana   https://localhost:8444/ as admin" in said
     assert f"{secrets}/admin_password" in said
     for path in secrets.iterdir():
         assert path.read_text() not in said

@@ -87,6 +87,14 @@ def test_the_gateway_has_its_public_name(folder: Path) -> None:
     assert names_of("auth", {"GATEWAY_HOST": "192.0.2.7"}) == names_of("auth", {})
 
 
+def test_the_gateway_has_grafanas_name_too() -> None:
+    both = {"GATEWAY_HOST": "dicom.example.org", "GRAFANA_HOST": "grafana.example.org"}
+    assert names_of("gateway", both)[-2:] == ["dicom.example.org", "grafana.example.org"]
+    one = dict.fromkeys(both, "dicom.example.org")
+    assert names_of("gateway", one).count("dicom.example.org") == 1
+    assert names_of("grafana", both) == names_of("grafana", {})
+
+
 def test_only_what_must_be_is_made_again(tmp_path: Path) -> None:
     make(tmp_path, environment={})
     assert make(tmp_path, environment={}) == []
