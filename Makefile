@@ -53,6 +53,10 @@ reprocess: .venv/.ready-run ## have files measured again by a newer method (ARGS
 dead: .venv/.ready-run ## messages and events that were given up (ARGS="list", "show ID", "replay --all", "drop ID")
 	@exec $(python) -m services dead $(or $(ARGS),list)
 
+.PHONY: rotate-keys
+rotate-keys: .venv/.ready-run ## put all objects under a new key, beside the running system (ARGS="--remove-old --keyring-folder FOLDER", "--status")
+	@exec $(python) -m services rotate-keys $(ARGS)
+
 .PHONY: doctor
 doctor: .venv/.ready-run ## check configuration, connections, certificates, clock, disk and queues (ARGS="--json")
 	@exec $(python) -m services doctor $(ARGS)

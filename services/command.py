@@ -40,6 +40,8 @@ usage: python -m services            run all services, with what the environment
                                      have results measured anew, at low priority (--help)
        python -m services dead list|show|replay|drop [ID …] [--queue …] [--reason …] [--where …] [--json]
                                      messages and events that were given up (--help)
+       python -m services rotate-keys [--status] [--remove-old] [--keyring-folder FOLDER] …
+                                     put all objects under a new key, beside the running system (--help)
        python -m services doctor [--json]
                                      check configuration, connections, certificates, clock, disk and queues
        python -m services backup FOLDER [--keyring-folder FOLDER] [--keep N]
@@ -89,6 +91,10 @@ def main(arguments: Sequence[str]) -> int:
                 from services.operator.dead import command as dead
 
                 return dead.run(rest)
+            case ["rotate-keys", *rest]:
+                from services.operator.rotation import keys
+
+                return keys.run(rest)
             case ["doctor", *rest]:
                 # The settings of every service: not for the other commands.
                 from services.operator.doctor.command import doctor

@@ -14,7 +14,17 @@ import aiohttp
 
 from libs.common.encryption.keyring import Keyring
 from tests.builders import ct_instance
-from tests.e2e.processes import ROOT, Client, Process, client_of, free_port, separate, stop_all, urls_of
+from tests.e2e.processes import (
+    ROOT,
+    Client,
+    Process,
+    client_of,
+    free_port,
+    separate,
+    start_all,
+    stop_all,
+    urls_of,
+)
 
 INJECTED = str(ROOT / "tests" / "faults" / "injected")
 """On the PYTHONPATH of a worker: files whose PatientID names a fault have it in their decoder."""
@@ -26,8 +36,17 @@ class FaultySystem:
 
     client: Client
     workers: list[Process]
+    services: list[Process] = field(default_factory=list)
+    """All but the workers."""
     accepted: dict[int, str] = field(default_factory=dict)
     """File ids by number."""
+
+    async def restart(self) -> None:
+        """Stop everything that runs, and start it again."""
+        running = [process for process in (*self.workers, *self.services) if process.started]
+        for process in running:
+            assert await asyncio.to_thread(process.stop) == 0, process.output()[-4000:]
+        await start_all(running)
 
     async def send(self, number: int, *, client: Client | None = None, **elements: Any) -> str:
         """Upload the file of this number, until it is accepted; its id."""
@@ -100,6 +119,6 @@ async def faulty_system(
         await asyncio.gather(*(process.ready() for process in processes.values()))
         async with client_of(urls_of(processes)) as client:
             await client.login()
-            yield FaultySystem(client, pool)
+            yield FaultySystem(client, pool, list(processes.values()))
     finally:
         stop_all([process for process in (*pool, *processes.values()) if process.started])

@@ -11,6 +11,7 @@ from prometheus_client import Gauge
 from libs.common.audit.trail import AuditTrail
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
 from libs.common.database.postgres import Database
+from libs.common.encryption.followed import FollowedKeyring
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.http.application import create_app
@@ -91,7 +92,7 @@ def open_storage(settings: StorageSettings, keyring: Keyring) -> Storage:
 
 def service_storage(settings: StorageSettings) -> Storage:
     """The object store; close it. Raises ConfigurationError without a readable keyring."""
-    return open_storage(settings, Keyring.load(settings.keyring_path))
+    return open_storage(settings, FollowedKeyring(settings.keyring_path))
 
 
 def add_storage(app: web.Application, service: str, settings: StorageSettings) -> Storage:
@@ -102,7 +103,9 @@ def add_storage(app: web.Application, service: str, settings: StorageSettings) -
     metrics = app.get(STORAGE_METRICS)
     if metrics is None:
         metrics = app[STORAGE_METRICS] = StorageMetrics(app[TELEMETRY].metrics.registry)
-    storage = MeteredStorage(service_storage(settings), metrics)
+    keyring = FollowedKeyring(settings.keyring_path)
+    metrics.follow_keyring(keyring)
+    storage = MeteredStorage(open_storage(settings, keyring), metrics)
     app[READINESS][f"{service} storage"] = storage.ready
 
     async def objects(app: web.Application) -> AsyncIterator[None]:

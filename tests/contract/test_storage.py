@@ -19,7 +19,9 @@ import pymongo
 import pytest
 
 from libs.common.encryption import HEADER_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES, DecryptingReader
-from libs.common.encryption.keyring import Keyring
+from libs.common.encryption.followed import LOOK_SECONDS, FollowedKeyring
+from libs.common.encryption.keyring import Keyring, keep_copy
+from libs.common.encryption.keyring_content import KeyringContent
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, StorageError, TooLarge, Unavailable
 from libs.common.ids import ObjectKey, file_key, new_file_id, thumbnail_key
 from libs.common.storage import ChildAccess, FileStorage, ObjectWriter, Storage
@@ -553,6 +555,47 @@ async def test_a_rewrapped_object_needs_its_old_key_no_more(harness: Harness, ke
     for name in (file_key(new_file_id()), ObjectKey("x")):
         with pytest.raises(ObjectNotFound):
             await both.rewrap(name)
+
+
+async def test_an_objects_header_says_which_keys_open_it(harness: Harness, key: ObjectKey) -> None:
+    await harness.storage.put(key, b"data", {})
+    # Whoever looks needs none of them.
+    stranger = harness.with_keyring(Keyring("second", {"second": b"2" * 32}))
+    assert await stranger.named_keys(key) == {"first"}
+    both = harness.with_keyring(Keyring("second", {"first": b"1" * 32, "second": b"2" * 32}))
+    half = HEADER_BYTES // 2
+    (before,) = harness.at_rest()
+    await both.rewrap(key)
+    # A rewrap that was cut: the second copy is new already.
+    harness.alter(key, lambda now: before[:half] + now[half:])
+    assert await stranger.named_keys(key) == {"first", "second"}
+    assert await both.rewrap(key)
+    assert await stranger.named_keys(key) == {"second"}
+    harness.alter(key, lambda now: bytes(HEADER_BYTES) + now[HEADER_BYTES:])
+    with pytest.raises(ObjectCorrupt):
+        await stranger.named_keys(key)
+    for name in (file_key(new_file_id()), ObjectKey("x")):
+        with pytest.raises(ObjectNotFound):
+            await stranger.named_keys(name)
+
+
+@cases("size", [5, 2 * SEGMENT_BYTES + 5], [5, SEGMENT_BYTES + 5])
+async def test_an_upload_that_lasts_longer_than_a_rotation_needs_no_former_key(
+    harness: Harness, tmp_path: Path, key: ObjectKey, size: int
+) -> None:
+    added = KeyringContent("first", {"first": b"1" * 32, "second": b"2" * 32}, next="second")
+    keep_copy(added.encode(), tmp_path / "followed.json")
+    moment = [0.0]
+    ring = FollowedKeyring(tmp_path / "followed.json", clock=lambda: moment[0])
+    content = random.Random(size).randbytes(size)
+    async with harness.with_keyring(ring).writer(key) as writer:
+        await writer.write(content)
+        keep_copy(added.switched(datetime.now(UTC)).encode(), tmp_path / "followed.json")
+        moment[0] = LOOK_SECONDS
+        await writer.commit({})
+    only_new = harness.with_keyring(Keyring("second", {"second": b"2" * 32}))
+    assert await only_new.named_keys(key) == {"second"}
+    assert await read_all(only_new, key) == content
 
 
 async def test_a_key_missing_from_the_keyring_is_no_corruption(harness: Harness, key: ObjectKey) -> None:

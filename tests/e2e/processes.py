@@ -43,6 +43,8 @@ class Process:
     port: int = field(default_factory=free_port)
     source: Path = ROOT
     """Folder of the code that it runs."""
+    arguments: tuple[str, ...] = ()
+    """Of a command."""
     _popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -72,7 +74,7 @@ class Process:
             # Tests find what they did by traces of their own.
             own = {"HOST": "127.0.0.1", "PORT": str(self.port), "TRACED_CALLERS": "127.0.0.1"}
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", self.module],
+                [sys.executable, "-m", self.module, *self.arguments],
                 cwd=self.source,
                 env={**inherited, **own, **self.environment},
                 stdin=subprocess.DEVNULL,
@@ -106,6 +108,11 @@ class Process:
         assert self._popen is not None
         self._popen.send_signal(signal.SIGKILL)
         self._popen.wait(10)
+
+    def wait(self, timeout: float) -> int:
+        """The exit code of what ends by itself."""
+        assert self._popen is not None
+        return self._popen.wait(timeout)
 
     def stop(self, timeout: float = 60.0) -> int:
         """SIGTERM, and wait; returns the exit code."""

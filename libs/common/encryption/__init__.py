@@ -12,7 +12,14 @@ from libs.common.encryption.container import (
     segment_range,
     segments_of,
 )
-from libs.common.encryption.header import ContainerHeader, intact_header, new_header, unlock, unlock_object
+from libs.common.encryption.header import (
+    ContainerHeader,
+    intact_header,
+    named_keys,
+    new_header,
+    unlock,
+    unlock_object,
+)
 from libs.common.encryption.reader import TAIL_BYTES, ContainerFile, pread, read_segment, trailer_start
 from libs.common.encryption.rewrap import rewrap
 from libs.common.encryption.stream import DecryptingReader, SegmentReader
@@ -33,6 +40,7 @@ __all__ = [
     "SegmentReader",
     "container_bytes",
     "intact_header",
+    "named_keys",
     "new_header",
     "pread",
     "read_segment",

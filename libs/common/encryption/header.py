@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from libs.common.encryption.container import (
     HEADER_BYTES,
@@ -20,7 +20,8 @@ from libs.common.encryption.container import (
     DataCipher,
     bound_id,
 )
-from libs.common.encryption.keyring import KEY_BYTES, REFERENCE_BYTES, WRAPPED_BYTES, Keyring
+from libs.common.encryption.keyring import REFERENCE_BYTES, WRAPPED_BYTES, Keyring
+from libs.common.encryption.keyring_content import KEY_BYTES
 from libs.common.errors import ObjectCorrupt, Unavailable
 
 MAGIC = b"\x89DPSOBJ\n"
@@ -65,10 +66,25 @@ class ContainerHeader:
 
 def new_header(object_id: str, keyring: Keyring) -> tuple[ContainerHeader, bytes]:
     """Make the header of a new object: header and the fresh data key that it wraps."""
-    data_key = os.urandom(KEY_BYTES)
+    data_key, keyring = os.urandom(KEY_BYTES), keyring.now()
     prefix = os.urandom(NONCE_PREFIX_BYTES)
     wrapped = keyring.wrap(data_key, bound_id(object_id) + prefix)
     return ContainerHeader(object_id, prefix, keyring.current, wrapped), data_key
+
+
+def wrapped_anew(header: ContainerHeader, data_key: bytes, keyring: Keyring) -> ContainerHeader:
+    """The header with its data key under the current key."""
+    keyring = keyring.now()
+    wrapped = keyring.wrap(data_key, header.context)
+    return replace(header, key_reference=keyring.current, wrapped_key=wrapped)
+
+
+def named_keys(block: bytes) -> frozenset[str]:
+    """References of the keys that open the object, by its intact copies; nothing is decrypted.
+
+    Raises ObjectCorrupt.
+    """
+    return frozenset(copy.key_reference for copy in _intact(block))
 
 
 def parse_copies(block: bytes) -> tuple[ContainerHeader | None, ContainerHeader | None]:

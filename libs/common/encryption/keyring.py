@@ -1,29 +1,29 @@
 """The keyring: key-encryption keys by reference, one of them current; wraps the data keys of objects.
 
-The file is JSON, `{"current": ref, "keys": {ref: base64 of 32 bytes}}`. Previous keys stay in it until every
-object that names them is rewrapped.
+Former keys stay in it until every object that names them is rewrapped; `keyring_content.py` says how it lies
+in its file.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
-import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from libs.common.encryption.keyring_content import KEY_BYTES, KeyringContent, decode, first_content
 from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
 
-KEY_BYTES = 32
 NONCE_BYTES = 12
 TAG_BYTES = 16
 WRAPPED_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES
@@ -51,9 +51,25 @@ class Keyring:
             raise ConfigurationError(
                 f'The keyring\'s current key {current[:80]!r} is not under "keys": add it.'
             )
-        self.current = current
+        self._current = current
+        self.content = KeyringContent(current, dict(keys))
         self._keys = {reference: AESGCM(key) for reference, key in keys.items()}
-        self._secrets = dict(keys)
+
+    @property
+    def current(self) -> str:
+        """The key that wraps now."""
+        return self._current
+
+    def now(self) -> Keyring:
+        """The ring as it is at this moment: what is asked of the answer fits together."""
+        return self
+
+    @classmethod
+    def of(cls, content: KeyringContent) -> Self:
+        """The ring that a file holds. Raises ConfigurationError."""
+        ring = cls(content.current, content.keys)
+        ring.content = content
+        return ring
 
     def __repr__(self) -> str:
         return f"Keyring(current={self.current!r}, keys={sorted(self._keys)})"
@@ -79,16 +95,14 @@ class Keyring:
                 f"The keyring {path} is open to every user of this machine: run chmod o-rwx {path}"
             )
         try:
-            document = orjson.loads(content)
-            current = str(document["current"])
-            keys = {ref: base64.b64decode(key, validate=True) for ref, key in document["keys"].items()}
+            found = decode(content)
         except (ValueError, KeyError, TypeError, AttributeError):
             # Without the cause: it would quote key material.
             raise ConfigurationError(
                 f'The keyring {path} is not {{"current": ref, "keys": {{ref: base64}}}}: mend it or restore a'
                 " copy."
             ) from None
-        return cls(current, keys)
+        return Keyring.of(found)
 
     @classmethod
     def create(cls, path: Path) -> Keyring:
@@ -96,26 +110,23 @@ class Keyring:
 
         The whole file appears at once: a crash on the way leaves none, so that the next start makes it.
         """
-        reference = f"{datetime.now(UTC):%Y-%m-%d}-{secrets.token_hex(4)}"
-        key = secrets.token_bytes(KEY_BYTES)
-        content = {"current": reference, "keys": {reference: base64.b64encode(key).decode()}}
-        body = orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        content = first_content(datetime.now(UTC))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            published = _publish(path, body)
+            published = _publish(path, content.encode())
         except OSError as error:
             raise ConfigurationError(
                 f"The keyring {path} cannot be written ({error.strerror}): make its folder writable."
             ) from error
         if not published:
             raise ConfigurationError(f"There is a keyring at {path} already: it is never overwritten.")
-        return cls(reference, {reference: key})
+        return Keyring.of(content)
 
     def derived(self, purpose: str) -> dict[str, bytes]:
         """32 bytes for each key by reference, which tell nothing of it or of other purposes (RFC 5869)."""
         return {
             reference: HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose.encode()).derive(key)
-            for reference, key in self._secrets.items()
+            for reference, key in self.content.keys.items()
         }
 
     def wrap(self, data_key: bytes, context: bytes) -> bytes:
@@ -135,13 +146,18 @@ class Keyring:
             raise ObjectCorrupt("The wrapped data key does not authenticate.") from error
 
 
-def keep_copy(content: bytes, path: Path) -> None:
-    """Write a keyring's content to `path`, mode 0600, in the place of what is there. Raises OSError.
+def keep_copy(content: bytes, path: Path, *, like: os.stat_result | None = None) -> None:
+    """Write a keyring's content to `path` in the place of what is there. Raises OSError.
 
-    It appears whole and durable: half a copy, found when it is needed, would be none.
+    It appears whole and durable: half a copy, found when it is needed, would be none. Mode and owner are
+    those of `like`; without it 0600 and this process's.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _draft(path, content) as draft:
+        if like is not None:
+            if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+                os.chown(draft, like.st_uid, like.st_gid)
+            draft.chmod(stat.S_IMODE(like.st_mode))
         draft.replace(path)
     _sync(path.parent)
 

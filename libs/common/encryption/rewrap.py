@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from dataclasses import replace
 from pathlib import Path
 
 from libs.common.encryption.container import HEADER_BYTES, HEADER_COPY_BYTES
-from libs.common.encryption.header import parse_copies, unlock
+from libs.common.encryption.header import parse_copies, unlock, wrapped_anew
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectNotFound
 
@@ -42,13 +41,10 @@ def plan(block: bytes, keyring: Keyring) -> list[tuple[int, bytes]]:
     The copy that can be read is written last: until the other one is safe, it is all there is.
     """
     header, data_key = unlock(block, keyring)
+    keyring = keyring.now()
     copies = parse_copies(block)
     if all(copy is not None and copy.key_reference == keyring.current for copy in copies):
         return []
-    fresh = replace(
-        header,
-        key_reference=keyring.current,
-        wrapped_key=keyring.wrap(data_key, header.context),
-    ).pack()
+    fresh = wrapped_anew(header, data_key, keyring).pack()
     first, second = (1, 0) if copies[0] == header else (0, 1)
     return [(first * HEADER_COPY_BYTES, fresh), (second * HEADER_COPY_BYTES, fresh)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from libs.common.encryption.container import SEGMENT_BYTES, Buffer, DataCipher
-from libs.common.encryption.header import new_header
+from libs.common.encryption.header import new_header, wrapped_anew
 from libs.common.encryption.keyring import Keyring
 
 
@@ -20,14 +20,29 @@ class Sealer:
     """
 
     def __init__(self, object_id: str, keyring: Keyring) -> None:
-        header, data_key = new_header(object_id, keyring)
-        self.header = header.pack() * 2
-        self.cipher: DataCipher = header.cipher(data_key)
+        self._keyring = keyring
+        self._header, self._data_key = new_header(object_id, keyring)
+        self.cipher: DataCipher = self._header.cipher(self._data_key)
         self.sealed_segments = 0
         self.size = 0
         self._held: deque[memoryview] = deque()
         self._hash = hashlib.sha256()
         self._hashed = 0
+
+    @property
+    def header(self) -> bytes:
+        """Both copies of the header."""
+        return self._header.pack() * 2
+
+    def renew_header(self) -> bool:
+        """Put the data key under the key that is current by now, if that has changed since; whether it has.
+
+        An upload may last for hours: what becomes visible after a rotation is to need no former key.
+        """
+        if self._header.key_reference == self._keyring.now().current:
+            return False
+        self._header = wrapped_anew(self._header, self._data_key, self._keyring)
+        return True
 
     def add(self, data: Buffer) -> None:
         """Take plaintext; costs nothing yet."""

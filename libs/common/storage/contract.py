@@ -163,6 +163,9 @@ class Storage(Protocol):
         A crash at any point leaves it readable with the old and the new key in the ring.
         """
 
+    async def named_keys(self, key: ObjectKey) -> frozenset[str]:
+        """References of the keyring's keys that open the object, by its header; nothing is decrypted."""
+
     async def exists(self, key: ObjectKey) -> bool:
         """Whether there is such an object; it is not read."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Iterable, Mapping
@@ -52,6 +53,11 @@ class Draft:
         if callable(trailer):
             trailer = trailer()
         self._usable = False
+        if self.sealer.renew_header() and self._file is not None:
+            # Nobody sees it yet: a crash on the way leaves nothing to be read.
+            written = os.pwrite(self._file[0], self.sealer.header, 0)
+            if written != len(self.sealer.header):
+                raise OSError(errno.EIO, "short write of a header")
         descriptor, temporary = self._write(self.sealer.finish(trailer))
         if self._durable:
             os.fsync(descriptor)

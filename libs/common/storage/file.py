@@ -15,6 +15,7 @@ from libs.common.encryption import (
     HEADER_BYTES,
     SEGMENT_BYTES,
     ContainerFile,
+    named_keys,
     pread,
     rewrap,
     segments_of,
@@ -92,6 +93,9 @@ class FileStorage:
 
     async def rewrap(self, key: ObjectKey) -> bool:
         return await self.run(lambda: rewrap(self._folder.path(key), self._keyring))
+
+    async def named_keys(self, key: ObjectKey) -> frozenset[str]:
+        return await self.run(self._named_keys, key)
 
     async def exists(self, key: ObjectKey) -> bool:
         return await self.run(self._exists, key)
@@ -178,6 +182,15 @@ class FileStorage:
             self._folder.require()
             return
         self._folder.sync_shard(path.parent)
+
+    def _named_keys(self, key: ObjectKey) -> frozenset[str]:
+        raw = _Raw(self._folder.path(key))
+        try:
+            raw.open()
+        except FileNotFoundError as error:
+            self._folder.require()
+            raise ObjectNotFound("There is no such object.") from error
+        return named_keys(pread(raw.descriptor, HEADER_BYTES, 0))
 
     def _exists(self, key: ObjectKey) -> bool:
         if self._folder.path(key).is_file():

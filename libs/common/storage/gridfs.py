@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from libs.common.encryption import Sealer, unlock_object
+from libs.common.encryption import Sealer, named_keys, unlock_object
 from libs.common.encryption.keyring import Keyring
 from libs.common.encryption.rewrap import plan
 from libs.common.errors import ObjectNotFound, SpoolFailed, Unavailable
@@ -123,6 +123,9 @@ class GridFSStorage:
                 return False
             if await self._bucket.swap_header(revision, bytes(header)):
                 return True
+
+    async def named_keys(self, key: ObjectKey) -> frozenset[str]:
+        return named_keys((await self._find(key)).header)
 
     async def exists(self, key: ObjectKey) -> bool:
         require_key(key)

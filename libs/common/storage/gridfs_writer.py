@@ -107,6 +107,7 @@ class GridFSWriter:
         segment, ending = await in_thread(self._executor, finish)
         inline = len(ending) <= INLINE_TRAILER_BYTES
         revision = await self._send(segment if inline else segment + ending)
+        self._sealer.renew_header()
         whole = Revision(revision, self._sealer.header, self._chunk_bytes, ending if inline else b"")
         await self._bucket.publish(self._key, whole, durable=self._durable)
         self._revision = None

@@ -66,6 +66,9 @@ class MeteredStorage:
     async def rewrap(self, key: ObjectKey) -> bool:
         return await self._storage.rewrap(key)
 
+    async def named_keys(self, key: ObjectKey) -> frozenset[str]:
+        return await self._storage.named_keys(key)
+
     async def exists(self, key: ObjectKey) -> bool:
         with self._metrics.timed("exists"):
             return await self._storage.exists(key)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+from datetime import UTC, datetime
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from libs.common.encryption.followed import FollowedKeyring
 from libs.common.errors import ObjectCorrupt, Unavailable
 from libs.common.storage.contract import Storage
 from libs.common.telemetry.metrics import preset
@@ -40,11 +42,18 @@ class StorageMetrics:
         # Looked up once: finding a label's child costs more than observing it.
         self._children = {name: (seconds.labels(name), errors.labels(name)) for name in OPERATIONS}
         self._registry = registry
+        self._keyring: FollowedKeyring | None = None
         self._room: tuple[Gauge, Gauge] | None = None
 
     def timed(self, operation: str) -> Timing:
         """Measure a block."""
         return Timing(*self._children[operation])
+
+    def follow_keyring(self, keyring: FollowedKeyring) -> None:
+        """Show what this process knows of the keyring, at each scrape; of several the first, of one file."""
+        if self._keyring is None:
+            self._keyring = keyring
+            _show_keyring(self._registry, keyring)
 
     async def follow_room(self, storage: Storage) -> None:
         """Keep free and total bytes up to date. Not at each scrape: a disk that hangs would hold that up."""
@@ -90,3 +99,41 @@ class Timing:
         self._seconds.observe(perf_counter() - self._started)
         if kind is not None and issubclass(kind, (Unavailable, ObjectCorrupt)):
             self._errors.inc()
+
+
+def _show_keyring(registry: CollectorRegistry, keyring: FollowedKeyring) -> None:
+    def age() -> float:
+        seconds = keyring.now().content.age(datetime.now(UTC))
+        return math.nan if seconds is None else seconds
+
+    def since() -> float:
+        moment = keyring.now().content.since
+        return 0.0 if moment is None else moment.timestamp()
+
+    def readable() -> float:
+        keyring.now()  # looks at the file
+        return float(keyring.readable)
+
+    Gauge(
+        "keyring_current_key_age_seconds",
+        "Age of the key that new objects are encrypted under",
+        registry=registry,
+    ).set_function(age)
+    Gauge(
+        "keyring_current_since_timestamp_seconds",
+        "When the current key became it; 0 before the first rotation. All replicas say the same",
+        registry=registry,
+    ).set_function(since)
+    Gauge(
+        "keyring_next_keys",
+        "Keys that this process knows and that are not used yet: a rotation is under way",
+        registry=registry,
+    ).set_function(lambda: float(keyring.now().content.next is not None))
+    Gauge(
+        "keyring_former_keys",
+        "Keys that only open what was encrypted before they were rotated",
+        registry=registry,
+    ).set_function(lambda: float(len(keyring.now().content.former)))
+    Gauge("keyring_readable", "1 while the keyring's file can be read", registry=registry).set_function(
+        readable
+    )

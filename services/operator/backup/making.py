@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import hashlib
 import os
 import shutil
 import sys
@@ -19,7 +18,7 @@ from typing import Any
 import asyncpg
 
 from libs.common.audit.shell import typed
-from libs.common.encryption.keyring import Keyring, keep_copy
+from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.common.ids import ObjectKey, new_uuid
 from libs.common.resources import open_storage
@@ -28,6 +27,7 @@ from libs.common.storage import FileStorage, Storage
 from services.operator.backup import audit, database, dump, manifest, objects
 from services.operator.backup.manifest import Manifest
 from services.operator.embedded_access import administrator_url
+from services.operator.keyring_copies import keep
 from services.operator.preflight import Server, explaining_failures
 from services.operator.recording import announced
 from services.operator.settings import OperatorSettings
@@ -172,10 +172,5 @@ def _keep_all(settings: OperatorSettings, given: argparse.Namespace) -> str:
 
 
 def _keep(keyring: Path, name: str, given: argparse.Namespace) -> Path:
-    """Copy a keyring under the name of its content; the same one is kept once."""
-    content = keyring.read_bytes()
-    copy: Path = given.keyring_folder / f"{name}-{hashlib.sha256(content).hexdigest()[:16]}.json"
-    with _writing(copy):
-        if not (copy.is_file() and copy.read_bytes() == content):
-            keep_copy(content, copy)
-    return copy
+    with _writing(given.keyring_folder):
+        return keep(keyring, name, given.keyring_folder)

@@ -6,9 +6,11 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from libs.common.encryption.keyring import Keyring
+from libs.common.encryption.keyring_content import KeyringContent
 from libs.common.errors import ConfigurationError
 from libs.common.resources import service_storage
 from services.operator.doctor.report import Finding, Level
@@ -22,6 +24,9 @@ DISK = "disk"
 SCARCE, LOW = 0.05, 0.15
 """Shares of a file system, free: below the first nothing may work any more, below the second it is time."""
 GIB = 1 << 30
+DAY = 86_400
+KEY_DAYS = 400
+"""Of a key that is rotated once a year, with weeks to spare; the alert EncryptionKeyOld has the same."""
 MAKE_ROOM = "Make room or enlarge the volume: uploads are refused when it is full."
 
 
@@ -32,7 +37,10 @@ def check_keyring(settings: DoctorSettings) -> list[Finding]:
         return [Finding(KEYRING, "note", f"There is no {path} yet.", "The first `make run` makes it.")]
     ring = Keyring.load(path)
     mode = stat.S_IMODE(path.stat().st_mode)
-    findings = [Finding(KEYRING, "ok", f"{path} (mode {mode:04o}) is readable; current key {ring.current}.")]
+    findings = [
+        Finding(KEYRING, "ok", f"{path} (mode {mode:04o}) is readable; {_told_keys(ring.content)}."),
+        *judge_keys(ring.content, datetime.now(UTC)),
+    ]
     if mode & stat.S_IWGRP:
         findings.append(Finding(KEYRING, "warning", f"A group may write {path}.", f"Run chmod g-w {path}"))
     return findings
@@ -57,7 +65,27 @@ def check_auth_keyring(settings: DoctorSettings) -> list[Finding]:
     if settings.keyring_path.exists() and path.read_bytes() == settings.keyring_path.read_bytes():
         what = f"{path} is the keyring of the objects as well."
         return found("problem", what, "Give auth a keyring of its own: it is to open no object.")
-    return found("ok", f"{path} is readable; current key {ring.current}.")
+    return found("ok", f"{path} is readable; {_told_keys(ring.content)}.")
+
+
+def _told_keys(content: KeyringContent) -> str:
+    seconds = content.age(datetime.now(UTC))
+    age = "of unknown age" if seconds is None else f"{int(seconds // DAY)} days old"
+    return f"current key {content.current}, {age}, {len(content.former)} former keys"
+
+
+def judge_keys(content: KeyringContent, now: datetime) -> Iterator[Finding]:
+    """What a rotation has left, or is due; pure."""
+    if content.next is not None:
+        what = f"Key {content.next} waits to be used: a rotation has begun."
+        yield Finding(KEYRING, "note", what, "Go on with it: python -m services rotate-keys")
+    elif content.former:
+        what = f"{len(content.former)} former keys are left: {', '.join(content.former)}."
+        yield Finding(KEYRING, "note", what, "See whether anything needs them: rotate-keys --status")
+    seconds = content.age(now)
+    if seconds is not None and seconds > KEY_DAYS * DAY:
+        what = f"The current key is {int(seconds // DAY)} days old."
+        yield Finding(KEYRING, "warning", what, "Rotate it once a year: python -m services rotate-keys")
 
 
 async def check_store(settings: DoctorSettings) -> list[Finding]:

@@ -13,7 +13,9 @@ from pydantic import SecretStr
 
 from libs.common.bus.inspection import Depth
 from libs.common.bus.topology import TOPOLOGY
+from libs.common.encryption.keyring_content import KeyringContent
 from services.operator.doctor import certificates, clock, configuration, isolation, places, queues
+from services.operator.doctor.places import KEY_DAYS, judge_keys
 from services.operator.doctor.report import Finding, as_json, as_text, exit_code
 from services.operator.doctor.settings import DoctorSettings
 
@@ -162,3 +164,17 @@ def test_only_problems_fail(findings: list[Finding]) -> None:
     assert (exit_code(findings), exit_code([*findings, bad])) == (0, 1)
     assert "-> mend it" in as_text([*findings, bad])
     assert '"ok": false' in as_json([*findings, bad])
+
+
+def test_keys_that_wait_are_left_or_are_old_are_told() -> None:
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+    only = KeyringContent("now", {"now": b"n" * 32}, made={"now": made})
+    waiting = KeyringContent("now", {"now": b"n" * 32, "soon": b"s" * 32}, next="soon", made={"now": made})
+    left = KeyringContent("now", {"now": b"n" * 32, "then": b"t" * 32}, made={"now": made})
+    good, bad = made + timedelta(days=KEY_DAYS), made + timedelta(days=KEY_DAYS + 1)
+    assert list(judge_keys(only, good)) == []
+    assert [one.level for one in judge_keys(only, bad)] == ["warning"]
+    assert [one.level for one in judge_keys(waiting, good)] == ["note"]
+    (note,) = judge_keys(left, good)
+    assert (note.level, "then" in note.what) == ("note", True)
+    assert list(judge_keys(KeyringContent("x", {"x": b"x" * 32}), bad)) == []
