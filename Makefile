@@ -30,7 +30,7 @@ backup: .venv/.ready-run ## back up database and objects into TO=backups, the ke
 	@exec $(python) -m services backup $(or $(TO),backups) --keyring-folder $(or $(KEYRING_TO),backups-keyring) $(ARGS)
 
 .PHONY: restore
-restore: .venv/.ready-run ## bring FROM=backups/… back into a stopped, empty system (ARGS="--keyring FILE")
+restore: .venv/.ready-run ## bring FROM=backups/… back into a stopped, empty system (ARGS="--keyring FILE --identity FILE")
 	@exec $(python) -m services restore $(FROM) $(ARGS)
 
 .PHONY: migrate

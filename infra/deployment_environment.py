@@ -10,6 +10,7 @@ from pathlib import Path
 
 KEPT = (
     "ADMIN_USERNAME",
+    "BACKUP_RECIPIENTS",
     "BASE_IMAGE",
     "GATEWAY_ADDRESS",
     "GATEWAY_HOST",

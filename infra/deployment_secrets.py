@@ -22,6 +22,8 @@ DEFINITIONS = Path(__file__).parent / "rabbitmq" / "definitions.json"
 RENDERED = "rabbitmq_definitions.json"
 AUTH_KEYRING_MADE = "auth_keyring_made"
 """Where it is, auth's keyring was made once: deployments of earlier releases have neither."""
+BACKUP_IDENTITY = "backup-identity.txt"
+"""Beside the folder: what opens backups goes into no container."""
 ROLES = ("auth", "ingest", "results")
 DATABASE = "bddicomimage"
 FILE_STORAGE = "file:///var/lib/dicom/dicom_file"

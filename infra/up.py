@@ -20,6 +20,7 @@ from pathlib import Path
 from infra import certificates, deployment_environment, deployment_secrets
 from infra.engine import ENVIRONMENT_FILE, Engine, find_engine
 from libs.common.errors import ConfigurationError
+from services.operator import age
 
 READY_SECONDS = 300.0
 POLL_SECONDS = 1.0
@@ -90,6 +91,8 @@ def prepare(engine: Engine, *, mongodb: bool, tracing: bool) -> dict[str, str]:
             "This deployment keeps its objects in the volume `objects`, and they do not move by themselves: "
             f"start without --mongodb, or, if there are none, delete {deployment_secrets.FOLDER}/storage_url."
         )
+    if not environment.get("BACKUP_RECIPIENTS"):
+        before["BACKUP_RECIPIENTS"] = own_backup_key(deployment_secrets.FOLDER.parent)
     say("certificates", certificates.make(certificates.FOLDER, environment=environment))
     if os.geteuid() == 0:
         for folder in (deployment_secrets.FOLDER, certificates.FOLDER):
@@ -98,6 +101,18 @@ def prepare(engine: Engine, *, mongodb: bool, tracing: bool) -> dict[str, str]:
     values = deployment_environment.updated(before, os.environ, profiles, group)
     deployment_environment.write(ENVIRONMENT_FILE, values)
     return values
+
+
+def own_backup_key(folder: Path) -> str:
+    """The public half of this deployment's key for backups, made where there is none.
+
+    Raises ConfigurationError, OSError.
+    """
+    path = folder / deployment_secrets.BACKUP_IDENTITY
+    if path.exists():
+        return age.AgeIdentities(path).public[0]
+    say("the key of backups", [str(path)])
+    return age.create_identity(path)
 
 
 def check_port(address: str, port: int, variable: str) -> None:
@@ -177,6 +192,10 @@ def tell(engine: Engine, values: Mapping[str, str]) -> None:
     """Where it is, whom to trust, how to sign in."""
     host, port = values.get("GATEWAY_HOST", "localhost"), values.get("GATEWAY_PORT", "8443")
     secrets: Path = deployment_secrets.FOLDER
+    identity = secrets.parent / deployment_secrets.BACKUP_IDENTITY
+    backups = f"are encrypted for {values.get('BACKUP_RECIPIENTS')}" + (
+        f";\n            move {identity}, which opens them, to another place" if identity.exists() else ""
+    )
     grafana = deployment_environment.grafana_url(values)
     sys.stdout.write(
         f"""Ready: https://{host}:{port}/
@@ -185,6 +204,7 @@ def tell(engine: Engine, values: Mapping[str, str]) -> None:
   Grafana   {grafana} as admin, with the password in {secrets}/grafana_admin_password
   keep      a copy of {secrets}/keyring.json and auth_keyring.json in another place: without the first no
             stored file can be read, without the second the audit log cannot be proved
+  backups   {backups}
   more      {engine.shown} up --detach --scale processor=4
             make down
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
@@ -46,8 +47,10 @@ usage: python -m services            run all services, with what the environment
                                      check configuration, connections, certificates, clock, disk and queues
        python -m services backup FOLDER [--keyring-folder FOLDER] [--keep N]
                                      dump the database and copy the objects, encrypted (--help)
-       python -m services restore BACKUP [--keyring FILE] [--replace]
+       python -m services restore BACKUP [--keyring FILE] [--identity FILE] [--replace]
                                      bring a backup back into an empty system (--help)
+       python -m services backup-key FILE
+                                     make a key pair for backups: FILE opens them, the public half is printed
        python -m services psql …     open psql as the operator; further arguments are psql's
 """
 INTERRUPTED = 128 + signal.SIGINT
@@ -108,6 +111,11 @@ def main(arguments: Sequence[str]) -> int:
                 from services.operator.backup import restoring
 
                 return restoring.run(rest)
+            case ["backup-key", path]:
+                from services.operator import age
+
+                sys.stdout.write(f"{age.new_identity(Path(path))}\n")
+                return 0
             case ["psql", *rest]:
                 return psql.run(load_settings(OperatorSettings), rest)
             case ["-h" | "--help"]:

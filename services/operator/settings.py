@@ -23,6 +23,17 @@ class OperatorSettings(BrokerSettings, DatabaseSettings, StorageSettings, TokenS
     audit_anchor_file: Path | None = Field(
         None, description="Heads of the audit log that auth notes, see there: for verify-audit and restore."
     )
+    backup_recipients: str | None = Field(
+        None,
+        pattern=r"^\s*age1[0-9a-z]+([\s,]+age1[0-9a-z]+)*\s*$",
+        description="Public keys (age1…) that `backup` encrypts the database for, separated by blanks; "
+        "unset: with --keyring-folder a pair made there, else the keyring alone.",
+    )
+    backup_identity_file: Path | None = Field(
+        None,
+        description="The secret key (age-keygen's file) with which `restore` opens a backup; nothing else "
+        "needs it.",
+    )
     database_admin_url: PostgresUrl | None = Field(
         None,
         description="postgresql:// URL of a superuser, or of the database's owner with CREATEROLE, for "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from pydicom.data import get_testdata_file
 
 from libs.common.encryption.keyring import Keyring
+from services.operator import age
 from tests.builders import ct_instance, instance
 from tests.certificates import Certificates
 from tests.e2e.processes import (
@@ -39,6 +42,7 @@ MEASURED = {
 MEASURED["report.dcm"] = instance({"Modality": "SR"})
 WAITING = {f"waiting-{number}.dcm": ct_instance(seed=number) for number in range(5)}
 VOLATILE = frozenset({"trace_id"})
+NEW_FIELDS = frozenset({"dump_sha256", "recipients"})
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -60,11 +64,17 @@ class Source:
     folder: Path
     backup: Path
     keyring: Path
+    identity: Path
     printed: str
     results: dict[str, dict[str, Any]]
     contents: dict[str, bytes]
     cursor: str
     environment: Mapping[str, str]
+
+    @property
+    def opened_by(self) -> tuple[str, str]:
+        """The backups' own key."""
+        return "--identity", str(self.identity)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +115,10 @@ def source(
                 assert (await client.upload_raw(ct_instance(seed=99)))[0] == 202
             backup = Path(done.stdout.partition(":")[0])
             (keyring,) = (folder / "keys").glob("keyring-*.json")
-            return Source(folder, backup, keyring, done.stdout, results, contents, cursor, environment)
+            identity = folder / "keys" / "backup-identity.txt"
+            return Source(
+                folder, backup, keyring, identity, done.stdout, results, contents, cursor, environment
+            )
 
         try:
             yield run_apart(fill())
@@ -114,6 +127,7 @@ def source(
 
 
 def test_a_backup_tells_what_it_holds_and_hides_it(source: Source) -> None:
+    assert (source.backup / "database.age").read_bytes().startswith(b"age-encryption.org/v1")
     assert re.search(r": 8 files, \d+ objects of [\d.]+ MiB, keyring .+\.json, in [\d.]+ s", source.printed)
     assert source.keyring.stat().st_mode & 0o077 == 0
     assert source.backup.stat().st_mode & 0o077 == 0
@@ -147,7 +161,7 @@ async def test_a_restore_elsewhere_loses_nothing(source: Source, tmp_path: Path)
             "TLS_CA_FILE": str(certificates.ca_file),
         }
         (own,) = source.keyring.parent.glob("auth-keyring-*.json")
-        keyrings = ("--keyring", str(source.keyring), "--auth-keyring", str(own))
+        keyrings = ("--keyring", str(source.keyring), "--auth-keyring", str(own), *source.opened_by)
         restored = command("restore", str(source.backup), *keyrings, **target)
         assert restored.returncode == 1, restored.stderr  # reconcile's: something was repaired
         assert "8 files and" in restored.stdout
@@ -166,7 +180,7 @@ async def test_a_restore_elsewhere_loses_nothing(source: Source, tmp_path: Path)
                     assert (await client.get(f"/api/results/{id_}/file"))[1] == content
                 status, problem = await client.get("/api/changes", after=source.cursor)
                 assert (status, problem["code"]) == (410, "cursor-expired")
-            again = command("restore", str(source.backup), "--replace", **target)
+            again = command("restore", str(source.backup), *source.opened_by, "--replace", **target)
             assert (again.returncode, again.stderr) == (
                 1,
                 "Stop the services first: they are using this database.\n",
@@ -178,7 +192,7 @@ async def test_a_restore_elsewhere_loses_nothing(source: Source, tmp_path: Path)
             assert copied.returncode == 0, copied.stderr
         finally:
             stop_all([system])
-        occupied = command("restore", str(source.backup), **target)
+        occupied = command("restore", str(source.backup), *source.opened_by, **target)
         assert occupied.returncode == 1
         assert "There are files or accounts in this database" in occupied.stderr
 
@@ -197,7 +211,24 @@ def incomplete(backup: Path) -> None:
 
 def newer(backup: Path) -> None:
     path = backup / "manifest.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    path.write_text(re.sub(r'"format": \d', '"format": 9', path.read_text()))
+
+
+def cut(backup: Path) -> None:
+    with (backup / "database.age").open("r+b") as file:
+        file.truncate(file.seek(0, os.SEEK_END) - 1)
+
+
+def flipped(backup: Path) -> None:
+    path = backup / "database.age"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def other_number_of_files(backup: Path) -> None:
+    path = backup / "manifest.json"
+    path.write_text(path.read_text().replace('"files": 8', '"files": 7'))
 
 
 @pytest.mark.parametrize(
@@ -207,6 +238,9 @@ def newer(backup: Path) -> None:
         (damaged_listing, "objects.tsv is damaged"),
         (incomplete, "is no complete backup"),
         (newer, "restore it with the release that made it"),
+        (cut, "database.age is damaged"),
+        (flipped, "database.age is damaged"),
+        (other_number_of_files, "manifest.json was changed"),
     ],
 )
 def test_a_damaged_backup_is_refused_before_anything_changes(
@@ -219,7 +253,7 @@ def test_a_damaged_backup_is_refused_before_anything_changes(
         "DATA_DIR": str(tmp_path / "target"),
         "DATABASE_ADMIN_URL": "postgresql://nobody@127.0.0.1:9/none",
     }
-    done = command("restore", str(backup), "--keyring", str(source.keyring), **target)
+    done = command("restore", str(backup), "--keyring", str(source.keyring), *source.opened_by, **target)
     assert done.returncode == 1
     assert told in done.stderr
     assert not (tmp_path / "target" / "keyring.json").exists()
@@ -233,3 +267,63 @@ def test_another_keyring_is_refused_before_anything_changes(
     done = command("restore", str(source.backup), **target)
     assert done.returncode == 1
     assert "is not in the keyring" in done.stderr
+
+
+def test_another_key_of_backups_is_refused_before_anything_changes(
+    source: Source, empty_database_url: str, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.txt"
+    public = age.create_identity(other)
+    target = {"DATA_DIR": str(tmp_path / "target"), "DATABASE_ADMIN_URL": empty_database_url}
+    keyring = ("--keyring", str(source.keyring))
+    unnamed = command("restore", str(source.backup), *keyring, **target)
+    wrong = command("restore", str(source.backup), *keyring, "--identity", str(other), **target)
+    (own,) = age.AgeIdentities(source.identity).public
+    assert (unnamed.returncode, wrong.returncode) == (1, 1)
+    assert unnamed.stderr == (
+        f"Name the key that opens the backup: --identity FILE, whose public key is {own}.\n"
+    )
+    assert wrong.stderr == (f"{other} does not open this backup: it is of {public}, the backup for {own}.\n")
+    assert not (tmp_path / "target" / "keyring.json").exists()
+
+
+async def test_a_damaged_object_leaves_everything_as_it_was(
+    source: Source, postgres_server: PostgresServer, empty_database_url: str, tmp_path: Path
+) -> None:
+    """Its size is right: only reading it tells."""
+    backup = tmp_path / "backup"
+    shutil.copytree(source.backup, backup)
+    # The largest: its middle is ciphertext, and not the spare place of a header.
+    damaged = max(backup.glob("objects/??/*"), key=lambda path: path.stat().st_size)
+    content = bytearray(damaged.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged.write_bytes(content)
+    target = {"DATA_DIR": str(tmp_path / "target"), "DATABASE_ADMIN_URL": empty_database_url}
+    keys = ("--keyring", str(source.keyring), *source.opened_by)
+    done = command("restore", str(backup), *keys, **target)
+    assert done.returncode == 1
+    assert "is damaged, nothing was restored" in done.stderr, done.stderr
+    assert not [path for path in (tmp_path / "target" / "dicom_file").rglob("*") if path.is_file()]
+    connection = await asyncpg.connect(empty_database_url)
+    try:
+        assert await connection.fetchval("SELECT to_regclass('ingest.upload_dicomfile')") is None
+    finally:
+        await connection.close()
+    # And so the whole one can be brought back into the same place.
+    repaired = command("restore", str(source.backup), *keys, **target)
+    assert "8 files and" in repaired.stdout, repaired.stderr
+
+
+def test_a_backup_of_an_earlier_release_is_still_brought_back(
+    source: Source, empty_database_url: str, tmp_path: Path
+) -> None:
+    """Its dump is an object by the keyring, and nothing vouches for its manifest."""
+    assert command("backup", str(tmp_path / "backups"), **source.environment).returncode == 0
+    (backup,) = (tmp_path / "backups").iterdir()
+    path = backup / "manifest.json"
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**{k: v for k, v in document.items() if k not in NEW_FIELDS}, "format": 1}))
+    (backup / "manifest.hmac").unlink()
+    target = {"DATA_DIR": str(tmp_path / "target"), "DATABASE_ADMIN_URL": empty_database_url}
+    done = command("restore", str(backup), "--keyring", str(source.keyring), **target)
+    assert "9 files and" in done.stdout, done.stderr

@@ -39,7 +39,12 @@ SETTINGS: dict[str, type[TlsSettings]] = {
     # The doctor's are the most.
     "operator": DoctorSettings,
 }
-EXTERNAL = {("ConfigMap", "dicom-ca"): {"ca.crt"}, ("ConfigMap", "vault-ca"): {"ca.crt"}}
+EXTERNAL = {
+    ("ConfigMap", "dicom-ca"): {"ca.crt"},
+    ("ConfigMap", "vault-ca"): {"ca.crt"},
+    # For the time of a restore; the job starts without it, too.
+    ("Secret", "backup-identity"): {"identity.txt"},
+}
 """Made by the operator of the cluster: docs/operations.md says how."""
 
 Contents = dict[str, dict[str, bytes]]
@@ -240,6 +245,12 @@ def mount(pod: Manifest, contents: Contents, root: Path) -> set[str]:
     seen = set()
     for place in pod["containers"][0]["volumeMounts"]:
         if place["name"] not in secrets:
+            continue
+        if secrets[place["name"]].get("optional"):
+            seen |= {
+                f"{place['mountPath']}/{key}"
+                for key in EXTERNAL["Secret", secrets[place["name"]]["secretName"]]
+            }
             continue
         secret, path = secrets[place["name"]], place["mountPath"]
         assert secret["defaultMode"] == 0o440, "others could read it"

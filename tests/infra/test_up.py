@@ -18,6 +18,7 @@ from infra import certificates, deployment_environment, deployment_secrets, down
 from infra.engine import Engine, find_engine
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
+from services.operator import age
 
 
 @pytest.fixture
@@ -253,6 +254,18 @@ def test_a_whole_start_prints_no_secret(
     for path in secrets.iterdir():
         assert path.read_text() not in said
     assert said.count("Made secrets") == 1
+    # The pair of the backups is made once; its secret half is told of, and goes into no container.
+    identity = tmp_path / "backup-identity.txt"
+    assert stat.S_IMODE(identity.stat().st_mode) == 0o600
+    (public,) = age.AgeIdentities(identity).public
+    assert deployment_environment.read(tmp_path / ".env")["BACKUP_RECIPIENTS"] == public
+    assert said.count("Made the key of backups") == 1
+    assert f"encrypted for {public};\n            move {identity}" in said
+    assert "AGE-SECRET-KEY" not in said
+    identity.rename(tmp_path / "safe")
+    assert up.main([]) == 0
+    assert not identity.exists()
+    assert deployment_environment.read(tmp_path / ".env")["BACKUP_RECIPIENTS"] == public
     if os.geteuid() == 0:
         group = deployment_environment.CONTAINER_GROUP
         assert {path.stat().st_gid for path in (secrets, *secrets.iterdir())} == {group}

@@ -61,7 +61,7 @@ async def test_a_backup_holds_the_head_and_its_keyrings_go_elsewhere(
     assert await asyncio.to_thread(making.run, arguments) == 0
     (backup,) = (tmp_path / "backups").iterdir()
     assert noted_heads(backup / audit.HEAD) == noted_heads(settings.audit_anchor_file) != []
-    kept = {one.name.rpartition("-")[0]: one.read_bytes() for one in copies.iterdir()}
+    kept = {one.name.rpartition("-")[0]: one.read_bytes() for one in copies.glob("*.json")}
     assert kept == {
         "keyring": settings.keyring_path.read_bytes(),
         "auth-keyring": settings.auth_keyring_path.read_bytes(),

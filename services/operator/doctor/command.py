@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from services.operator.doctor import (
+    backups,
     certificates,
     configuration,
     database,
@@ -75,6 +76,7 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
         Check(places.AUTH_KEYRING, partial(asyncio.to_thread, places.check_auth_keyring, settings)),
         Check(database.AUDIT, partial(database.check_audit, settings)),
         Check(places.STORE, partial(places.check_store, settings)),
+        Check(backups.NAME, partial(asyncio.to_thread, backups.check, settings)),
         Check(places.SPOOL, partial(asyncio.to_thread, places.check_spool, settings)),
         Check(isolation.NAME, partial(asyncio.to_thread, isolation.check)),
         Check(places.DISK, partial(asyncio.to_thread, places.check_disks, settings)),
