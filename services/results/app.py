@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from libs.common.batches import Batcher
 from libs.common.bus.rabbitmq.dead_letters import BrokerLetters
 from libs.common.bus.rabbitmq.looking import BrokerDepths
 from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS
@@ -60,7 +61,6 @@ from services.results.sharing.keeping import keep_shares
 from services.results.studies import routes as study_routes
 from services.results.workers import routes as worker_routes
 from services.results.workers.beats import WorkerBeats, watch_workers
-from services.results.write.batches import Batcher
 from services.results.write.handlers import FileEvents, Recorder
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 import orjson
 
+from libs.common.batches import Batcher
 from libs.common.bus.contract import Delivery
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Reject, StorageError
@@ -23,7 +24,6 @@ from services.results.processing import requests_store
 from services.results.processing.requests_store import Answer
 from services.results.write import accounts_store, fill_store, store
 from services.results.write.accounts import account, moved
-from services.results.write.batches import Batcher
 from services.results.write.facts import LogEntry, Reported
 from services.results.write.outcomes import StateChange, fold, is_stale, settle
 from services.results.write.reports import STALE, report_of, require_own, storable

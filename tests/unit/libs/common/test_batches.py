@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from libs.common.batches import Batcher
 from libs.common.errors import Reject, Unavailable
-from services.results.write.batches import Batcher
 
 
 @dataclass(frozen=True)

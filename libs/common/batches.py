@@ -139,4 +139,4 @@ def _fail(batch: Sequence[_Waiting[T]] | deque[_Waiting[T]], error: Exception) -
 
 
 def _stopping() -> Unavailable:
-    return Unavailable("The results service is stopping.")
+    return Unavailable("The service is stopping.")
