@@ -30,7 +30,7 @@ from services.operator.reconcile.reconciliation import Reconciliation
 from tests.builders import ct_instance
 from tests.bus_support import make_telemetry
 from tests.fixtures_postgres import OpenDatabase
-from tests.ingest_support import sender
+from tests.ingest_support import accepting_in, sender
 from tests.results_support import Results, running_results
 from tests.unit.services.results.events import processed
 
@@ -146,7 +146,8 @@ def make_intake(storage: Storage, database: Database) -> Intake:
     )
     telemetry = make_telemetry()
     metrics = IngestMetrics(telemetry.metrics.registry)
-    return Intake(storage, database, limits, telemetry, metrics, concurrency=2, wake=lambda: None)
+    accepting = accepting_in(database, telemetry)
+    return Intake(storage, database, limits, telemetry, metrics, accepting, concurrency=2, wake=lambda: None)
 
 
 @pytest.fixture

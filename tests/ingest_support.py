@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from libs.common.access import user_collection
+from libs.common.batches import Batcher
 from libs.common.bus.contract import Delivery
+from libs.common.bus.inprocess import InProcessBus
 from libs.common.database.postgres import Database
 from libs.common.encryption.keyring import Keyring
 from libs.common.events import Event, FileFailed, FileMoved, FileReceived, new_event, parse_event
 from libs.common.ids import UserId
+from libs.common.outbox.relay import OutboxRelay
 from libs.common.settings.telemetry import TelemetrySettings
 from libs.common.storage import FileStorage, Storage
 from libs.common.telemetry.tracing import Telemetry
 from libs.dicom.parse.header import HeaderLimits
+from services.ingest.accepting import Candidate, group_commit
 from services.ingest.handlers import FailedFiles
 from services.ingest.intake import Intake, Limits, Sender
 from services.ingest.metrics import IngestMetrics
 from services.ingest.moving import Moving
 from services.ingest.resending import Accepted
+from services.ingest.store import SCHEMA
 
 OWNER = UserId(7)
 
@@ -51,6 +57,31 @@ def failed_event(file_id: UUID, sha256: str | None = None, **fields: Any) -> Eve
         **fields,
     )
     return new_event("/processor", data)
+
+
+_RUNNING: set[asyncio.Task[None]] = set()
+"""Group commits, until the event loop of their test ends."""
+
+
+class _Idle(OutboxRelay):
+    """Never runs: what is accepted stays in the outbox."""
+
+    def __init__(self, database: Database, telemetry: Telemetry, wake: Callable[[], None]) -> None:
+        super().__init__(database, InProcessBus(telemetry), SCHEMA, telemetry)
+        self._woken = wake
+
+    def wake(self) -> None:
+        self._woken()
+
+
+def accepting_in(
+    database: Database, telemetry: Telemetry, wake: Callable[[], None] = lambda: None
+) -> Batcher[Candidate]:
+    """A group commit that runs, beside a relay that does not."""
+    accepting = group_commit(database, _Idle(database, telemetry, wake))
+    _RUNNING.add(task := asyncio.get_running_loop().create_task(accepting.run()))
+    task.add_done_callback(_RUNNING.discard)
+    return accepting
 
 
 class Kit:
@@ -82,7 +113,14 @@ class Kit:
         self.registry = telemetry.metrics.registry
         metrics = IngestMetrics(self.registry)
         self.intake = Intake(
-            self.storage, database, limits, telemetry, metrics, concurrency=concurrency, wake=self.wake
+            self.storage,
+            database,
+            limits,
+            telemetry,
+            metrics,
+            accepting_in(database, telemetry, self.wake),
+            concurrency=concurrency,
+            wake=self.wake,
         )
         self.moving = Moving(self.storage, database, wake=self.wake)
 

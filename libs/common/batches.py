@@ -89,12 +89,17 @@ class Batcher(Generic[T]):
 
     async def _gather(self) -> None:
         await self._arrived.wait()
-        if len(self._queue) < self._size:
-            try:
-                async with asyncio.timeout_at(max(self._queue[0].since + self._wait, self._next)):
-                    await self._full.wait()
-            except TimeoutError:
-                return
+        if len(self._queue) >= self._size:
+            return
+        begins = max(self._queue[0].since + self._wait, self._next)
+        if begins <= asyncio.get_running_loop().time():
+            await asyncio.sleep(0)  # whoever arrives in this very turn of the loop comes along
+            return
+        try:
+            async with asyncio.timeout_at(begins):
+                await self._full.wait()
+        except TimeoutError:
+            return
 
     def _take(self) -> list[_Waiting[T]]:
         batch: list[_Waiting[T]] = []

@@ -28,6 +28,7 @@ from libs.common.resources import (
 from libs.common.storage import Storage
 from libs.common.tasks import supervise
 from libs.dicom.parse.header import HeaderLimits
+from services.ingest.accepting import group_commit
 from services.ingest.handlers import FailedFiles, RequestedFiles
 from services.ingest.intake import Intake, Limits
 from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS
@@ -71,12 +72,14 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
         keep_large_buffers()
         await database.open()
         relay = outbox_relay(app, settings, database, SCHEMA, in_process_slots)
+        accepting = group_commit(database, relay)
         app[INTAKE] = Intake(
             storage,
             database,
             limits(settings),
             telemetry,
             metrics,
+            accepting,
             concurrency=settings.max_concurrent_uploads,
             wake=relay.wake,
         )
@@ -94,6 +97,7 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
         async with (
             relay.admitted(),
             supervise(app, "storage sweep", sweep(storage)),
+            supervise(app, "group commit", accepting.run()),
             supervise(app, "outbox relay", consume_and_relay()),
         ):
             yield

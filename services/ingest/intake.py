@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
+from libs.common.batches import Batcher
 from libs.common.database.postgres import Database
 from libs.common.errors import InvalidContent, NotRecorded, TooLarge, Unavailable, UnsupportedType
 from libs.common.events import Priority
@@ -19,11 +20,12 @@ from libs.common.storage import ObjectWriter, Storage
 from libs.common.telemetry.tracing import Telemetry
 from libs.dicom.faults import DicomFault
 from libs.dicom.parse.header import Header, HeaderLimits, read_header
-from services.ingest import store
+from services.ingest.accepting import Candidate
 from services.ingest.metrics import IngestMetrics
 from services.ingest.models import StoredFile
 from services.ingest.names import clean_file_name, clean_folder
 from services.ingest.resending import Accepted, Resending, acceptance, announcement
+from services.ingest.store import Acceptance
 
 SLOT_SECONDS = 30.0
 LARGEST_DIMENSION = 2**31 - 1
@@ -59,16 +61,18 @@ class Intake:
         limits: Limits,
         telemetry: Telemetry,
         metrics: IngestMetrics,
+        accepting: Batcher[Candidate],
         *,
         concurrency: int,
         wake: Callable[[], None],
     ) -> None:
-        """`concurrency` bounds the files written at the same time, and so the memory."""
+        """`accepting` commits rows; `concurrency` bounds the files written at once, and so the memory."""
         self._storage = storage
         self._database = database
         self._limits = limits
         self._telemetry = telemetry
         self._metrics = metrics
+        self._accepting = accepting
         self._slots = asyncio.Semaphore(concurrency)
         self._resending = Resending(storage, database, self._slot)
         self._wake = wake
@@ -98,10 +102,9 @@ class Intake:
             await self._write(writer, chunks)
             file = await self._commit(writer, key, sender, file_name)
         if await self._record(file, sender.priority):
-            accepted = Accepted(file, queued=True)
-        else:
-            # Looked up only now: nearly every file is new, and for those the question would be wasted.
-            accepted = await self._resending.settle(file, sender.priority)
+            return Accepted(file, queued=True)
+        # Looked up only now: nearly every file is new, and for those the question would be wasted.
+        accepted = await self._resending.settle(file, sender.priority)
         if accepted.queued:
             self._wake()
         return accepted
@@ -121,17 +124,16 @@ class Intake:
 
     async def _record(self, file: StoredFile, priority: Priority) -> bool:
         """Row and event, atomically; False when its collection has the bytes or SOP Instance UID already."""
-        event, asked = announcement(file, priority), False
+        waiting = Candidate(Acceptance(file, announcement(file, priority), acceptance(file)))
         try:
             with self._telemetry.detail("accept file"):
-                async with self._database.connection() as connection:
-                    asked = True
-                    return await store.accept_file(connection, file, event, acceptance(file))
+                await self._accepting.submit(waiting)
         except Unavailable as error:
             # Once asked, the database may have accepted the file before it was lost: the object must stay.
-            if not asked or isinstance(error, NotRecorded):
+            if not waiting.asked or isinstance(error, NotRecorded):
                 await self._storage.delete(ObjectKey(file.file))
             raise
+        return waiting.accepted
 
     def _check_extension(self, file_name: str | None) -> None:
         allowed = self._limits.accepted_extensions

@@ -21,20 +21,30 @@ _COLUMNS = """id, file, file_name, uploaded_at, owner_id, collection, size_bytes
     sop_class_uid, sop_instance_uid, series_instance_uid, study_instance_uid, modality, transfer_syntax_uid,
     rows, columns, frames, decoded_bytes, moves, request, folder"""
 
-# Row and event in one statement: as atomic as a transaction around two, in one round trip instead of four.
+# Rows and events in one statement: as atomic as a transaction around many, in one round trip. In the order of
+# their keys, so that two of these never wait for each other; what stands twice in one is inserted once.
 _ACCEPT = f"""
-    WITH accepted AS (
+    WITH given AS (
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::text[],
+            $7::bigint[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[],
+            $14::text[], $15::text[], $16::integer[], $17::integer[], $18::integer[], $19::bigint[],
+            $20::integer[], $21::integer[], $22::text[], $23::text[], $24::text[])
+            AS given ({_COLUMNS}, event, entry)
+        ORDER BY collection, sop_instance_uid, sha256
+    ), accepted AS (
         INSERT INTO ingest.upload_dicomfile ({_COLUMNS})
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-            $21, $22)
+        SELECT {_COLUMNS} FROM given
         ON CONFLICT DO NOTHING
         RETURNING id
     ), announced AS (
-        INSERT INTO ingest.outbox (event) SELECT $23::text::jsonb FROM accepted
+        INSERT INTO ingest.outbox (event, token, leased_until, attempts)
+        SELECT event::jsonb, $25::uuid, now() + $26::float8 * interval '1 second', ($25 IS NOT NULL)::integer
+        FROM given JOIN accepted USING (id)
+        RETURNING id, event->>'subject' AS subject
     ), noted AS (
-        INSERT INTO auth.audit_pending (entry) SELECT $24::text::jsonb FROM accepted
+        INSERT INTO auth.audit_pending (entry) SELECT entry::jsonb FROM given JOIN accepted USING (id)
     )
-    SELECT id FROM accepted
+    SELECT subject::uuid, id FROM announced
 """
 _FIND_TWIN = f"""
     SELECT {_COLUMNS}, failed_at IS NOT NULL AS failed FROM ingest.upload_dicomfile
@@ -88,15 +98,35 @@ class Twin(NamedTuple):
     failed: bool
 
 
-async def accept_file(connection: Connection, file: StoredFile, event: Event, entry: AuditEntry) -> bool:
-    """Insert the row, announce and note it, unless its collection has the same bytes or SOP Instance UID.
+class Acceptance(NamedTuple):
+    """A file that wants a row, the event that puts it on its way, and the audit entry of it."""
 
-    Returns whether it was inserted. Raises NotRecorded, and asyncpg's errors.
+    file: StoredFile
+    event: Event
+    entry: AuditEntry
+
+
+async def accept_files(
+    connection: Connection, given: Sequence[Acceptance], token: UUID | None = None, lease: float | None = None
+) -> dict[UUID, int]:
+    """Insert rows, announce and note them, but where the collection has the bytes or SOP Instance UID.
+
+    The outbox row of each file that was inserted, leased for `lease` seconds under `token`, if there is one.
+    Raises NotRecorded, and asyncpg's errors.
     """
-    values = file.model_dump(mode="python").values()
+    rows = [
+        (*one.file.model_dump(mode="python").values(), one.event.to_json().decode(), one.entry.to_json())
+        for one in given
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
     with recording():
-        found = await connection.fetchval(_ACCEPT, *values, event.to_json().decode(), entry.to_json())
-    return found is not None
+        found = await connection.fetch(_ACCEPT, *columns, token, lease)
+    return {row[0]: row[1] for row in found}
+
+
+async def accept_file(connection: Connection, file: StoredFile, event: Event, entry: AuditEntry) -> bool:
+    """As `accept_files`, of one; whether it was inserted."""
+    return bool(await accept_files(connection, [Acceptance(file, event, entry)]))
 
 
 async def find_twin(

@@ -16,8 +16,9 @@ from libs.common.bus.topology import Topology
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import NoRoom, Unavailable
 from libs.common.events import Event, FileReceived
+from libs.common.outbox import relay as relay_module
 from libs.common.outbox.lock import OutboxLock
-from libs.common.outbox.relay import OutboxRelay
+from libs.common.outbox.relay import OutboxRelay, Reservation
 from libs.common.outbox.settlement import Settlement
 from libs.common.outbox.store import OutboxStore, enqueue
 from tests.bus_support import FAST, FILES, make_telemetry, received
@@ -276,3 +277,108 @@ async def test_a_full_lane_holds_nobody_else_up(database: Database, monkeypatch:
     await relay.stop(5.0)
     running.cancel()
     await asyncio.wait({running})
+
+
+class Slow(Handler):
+    """Notes how often each event came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: Counter[UUID] = Counter()
+
+    async def __call__(self, delivery: Delivery) -> None:
+        self.events[delivery.event.id] += 1
+        await super().__call__(delivery)
+
+
+async def commit(
+    database: Database, places: Reservation, events: Sequence[Event]
+) -> list[tuple[int | None, Event]]:
+    """Write events as leased, as whoever has places does."""
+    statement = """
+        INSERT INTO ingest.outbox (event, token, leased_until, attempts)
+        VALUES ($1::text::jsonb, $2, now() + $3::float8 * interval '1 second', 1) RETURNING id
+    """
+    async with database.connection() as connection:
+        return [
+            (
+                await connection.fetchval(statement, event.to_json().decode(), places.token, places.seconds),
+                event,
+            )
+            for event in events
+        ]
+
+
+async def reserved(relay: OutboxRelay, collections: Sequence[str]) -> Reservation:
+    """Reservation, once the relay has seen that nothing waits in the table."""
+    found: list[Reservation] = []
+
+    def has_places() -> bool:
+        found.extend(filter(None, [relay.reserve(collections)]))
+        return bool(found)
+
+    await eventually(has_places)
+    return found[0]
+
+
+async def test_what_was_reserved_is_published_from_memory_and_its_lease_is_kept(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = Slow()
+    monkeypatch.setattr(relay_module, "FRESH_LEASE", 1.0)
+    relay = await relay_of(database, handler, poll=0.1)
+    async with relay.admitted():
+        running = asyncio.create_task(relay.run())
+        places = await reserved(relay, ["user:7", "user:7"])
+        events = [received(), received()]
+        rows = await commit(database, places, events[:1])
+        relay.begin(places, [*rows, (None, events[1])])
+        await eventually(lambda: handler.seen == 1)
+        statement = "SELECT attempts, leased_until > now() + interval '5 seconds' FROM ingest.outbox"
+        async with database.connection() as connection:
+
+            async def kept() -> bool:
+                row = await connection.fetchrow(statement)
+                return row is not None and bool(row[1])
+
+            await eventually(kept)
+            assert await connection.fetchval(statement) == 1
+        handler.gate.set()
+        await eventually(lambda: published(database))
+        assert handler.events == {events[0].id: 1}
+        await relay.stop(5)
+        running.cancel()
+
+
+async def test_what_a_crash_leaves_between_commit_and_publish_goes_on(database: Database) -> None:
+    lost, handler = Slow(), Slow()
+    handler.gate.set()
+    killed, other = await relay_of(database, lost, poll=0.1), await relay_of(database, handler, poll=0.1)
+    running = asyncio.create_task(killed.run())
+    places = await reserved(killed, ["user:7"])
+    running.cancel()
+    event = received()
+    await commit(database, places, [event])
+    running = asyncio.create_task(other.run())
+    await eventually(lambda: handler.events == {event.id: 1})
+    assert lost.seen == 0
+    await other.stop(5)
+    running.cancel()
+
+
+async def test_no_event_overtakes_those_that_wait_in_the_table(database: Database) -> None:
+    handler = Slow()
+    relay = await relay_of(database, handler, in_flight=3)
+    assert relay.reserve(["user:7"]) is None  # nobody has looked yet
+    running = asyncio.create_task(relay.run())
+    await reserved(relay, ["user:7", "user:7"])
+    assert relay.reserve(["user:7", "user:7"]) is None  # one place is left
+    relay.wake()
+    assert relay.reserve(["user:7"]) is None  # somebody waits
+    await put(database, 3)
+    relay.wake()
+    await eventually(lambda: handler.seen == 1)
+    assert relay.reserve([]) is None
+    handler.gate.set()
+    await relay.stop(5)
+    running.cancel()

@@ -234,6 +234,7 @@ from services.ingest.intake import Intake, Limits, Sender
 from services.ingest.metrics import IngestMetrics
 from tests.builders import ct_instance
 from tests.bus_support import make_telemetry
+from tests.ingest_support import accepting_in
 
 async def pieces():
     yield ct_instance(seed=99)
@@ -245,7 +246,10 @@ async def main(folder, url):
     limits = Limits(3_000_000, 1 << 30, frozenset(), HeaderLimits())
     telemetry = make_telemetry()
     metrics = IngestMetrics(telemetry.metrics.registry)
-    intake = Intake(storage, database, limits, telemetry, metrics, concurrency=1, wake=lambda: None)
+    accepting = accepting_in(database, telemetry)
+    intake = Intake(
+        storage, database, limits, telemetry, metrics, accepting, concurrency=1, wake=lambda: None
+    )
     await intake.receive(pieces(), "a.dcm", Sender(7, "user:7"))
 
 asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))

@@ -3,26 +3,30 @@
 A relay leases rows (FOR UPDATE SKIP LOCKED, a token, a lease that is renewed while held), counting the
 attempt as it does so, publishes them side by side and writes the outcomes back in batches. Several relays
 share one table; a lost relay's rows come free when its lease ends.
+
+Whoever commits events in the relay's own process may ask it for places first (`reserve`): the rows are
+written as leased, and published from memory once they are committed, without being read again. Their first
+lease is short, so that what a crash leaves behind goes on at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from libs.common.backoff import backoff
 from libs.common.bus.contract import Bus
 from libs.common.database.postgres import Database
 from libs.common.errors import NoRoom, Reject, Unavailable, Undelivered
-from libs.common.events import EVENT_TYPES, parse_event
+from libs.common.events import EVENT_TYPES, Event, parse_event
 from libs.common.outbox.lock import OutboxLock
 from libs.common.outbox.places import FairPlaces, Withheld
 from libs.common.outbox.settlement import PACE, Settlement
-from libs.common.outbox.store import Claimed, GivenUp, OutboxStore, Released
+from libs.common.outbox.store import GivenUp, OutboxStore, Released
 from libs.common.telemetry.tracing import Telemetry
 
 log = logging.getLogger(__name__)
@@ -36,13 +40,30 @@ WITHHELD = 5.0
 """Seconds for which a collection is passed over whose lane is full."""
 HOUSEKEEPING = 10.0
 """Seconds between looks at the backlog."""
+FRESH_LEASE = 2.0
+"""Seconds for which a row is leased that is published from memory: what a crash delays it by."""
+LEASES = 0.5
+"""Seconds between looks for leases to be renewed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a relay keeps free for events about to be committed: their rows are leased under `token`."""
+
+    token: UUID
+    seconds: float
+    collections: Sequence[str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Dispatch:
     """A row on its way; the bus adds to `done` the queues whose handlers have finished with it."""
 
-    row: Claimed
+    row: int
+    attempt: int
+    collection: str | None
+    event: Event | str
+    """As it was committed in this process, or as the table has it."""
     done: set[str]
 
 
@@ -80,6 +101,10 @@ class OutboxRelay:
         self._stopping = asyncio.Event()
         self._claim_turn = asyncio.Lock()
         self._running: dict[asyncio.Task[None], _Dispatch] = {}
+        self._renewals: dict[int, float] = {}
+        """When the lease of a row is to be renewed, by the event loop's clock."""
+        self._all_claimed = False
+        """Whether the last look left nothing behind: only then may an event overtake the table."""
         self._places = FairPlaces(in_flight, fair=in_process_slots is not None)
         self._withheld = Withheld(WITHHELD)
         self._rest = 0.0
@@ -89,7 +114,33 @@ class OutboxRelay:
 
     def wake(self) -> None:
         """An event waits: look now instead of at the next poll."""
+        self._all_claimed = False
         self._work.set()
+
+    def reserve(self, collections: Sequence[str | None]) -> Reservation | None:
+        """Places for events of these collections; None where they are to wait in the table.
+
+        Whoever gets places calls `begin`, whatever became of the events.
+        """
+        if self._stopping.is_set() or not self._all_claimed or self._failures:
+            return None
+        withheld = self._withheld.names(asyncio.get_running_loop().time())
+        if len(collections) > self._places.open or any(name in withheld for name in collections):
+            return None
+        for name in collections:
+            self._places.begun(name)
+        return Reservation(self._token, FRESH_LEASE, collections)
+
+    def begin(self, places: Reservation, committed: Iterable[tuple[int | None, Event]]) -> None:
+        """Publish what was committed, in the order of the places; without a row, a place is free again."""
+        for collection, (row, event) in zip(places.collections, committed, strict=True):
+            self._places.ended(collection)
+            if row is None:
+                continue
+            if self._stopping.is_set():
+                self._settlement.released(Released(row, 0.0))
+            else:
+                self._dispatch(_Dispatch(row, 1, collection, event, set()), 0.4 * places.seconds)
 
     @asynccontextmanager
     async def admitted(self) -> AsyncIterator[None]:
@@ -124,7 +175,7 @@ class OutboxRelay:
             await asyncio.wait(late)
         for task in late:
             if task.cancelled():
-                self._settlement.released(Released(running[task].row.id, 0.0, running[task].done))
+                self._settlement.released(Released(running[task].row, 0.0, running[task].done))
         try:
             await self._settlement.write()
         except Unavailable as error:
@@ -136,8 +187,9 @@ class OutboxRelay:
             self._work.clear()
             room = self._places.open
             claimed = await self._claim(room)
+            self._all_claimed = claimed is not None and claimed < room and not self._work.is_set()
             await asyncio.sleep(self._pause())
-            if room <= 0 or claimed < room:
+            if room <= 0 or claimed is None or claimed < room:
                 await self._wait_for_work()
 
     def _pause(self) -> float:
@@ -151,18 +203,18 @@ class OutboxRelay:
         self._failures += 1
         return max(backoff(self._failures), self._rest)
 
-    async def _claim(self, room: int) -> int:
-        """Lease rows and start to publish them; how many, those in kept places aside."""
+    async def _claim(self, room: int) -> int | None:
+        """Lease rows and start to publish them; how many, those in kept places aside; None: nobody knows."""
         async with self._claim_turn:
             if self._stopping.is_set():
-                return 0
+                return None
             try:
                 claimed = await self._lease_open(room) if room > 0 else 0
                 if claimed == room:
                     await self._claim_for_others()
             except Unavailable as error:
                 log.warning("outbox not read: %s", error.detail)
-                return 0
+                return None
             return claimed
 
     async def _lease_open(self, room: int) -> int:
@@ -187,12 +239,16 @@ class OutboxRelay:
         async with self._database.connection() as connection:
             rows = await self._store.claim(connection, self._token, self._lease, room, without)
         for row in rows:
-            dispatch = _Dispatch(row, set(row.done))
-            task = asyncio.create_task(self._publish(dispatch), name=f"outbox row {row.id}")
-            self._running[task] = dispatch
-            self._places.begun(row.collection)
-            task.add_done_callback(self._ended)
+            dispatch = _Dispatch(row.id, row.attempt, row.collection, row.event, set(row.done))
+            self._dispatch(dispatch, self._lease / 3)
         return len(rows)
+
+    def _dispatch(self, dispatch: _Dispatch, renew_after: float) -> None:
+        task = asyncio.create_task(self._publish(dispatch), name=f"outbox row {dispatch.row}")
+        self._running[task] = dispatch
+        self._places.begun(dispatch.collection)
+        self._renewals[dispatch.row] = asyncio.get_running_loop().time() + renew_after
+        task.add_done_callback(self._ended)
 
     async def _wait_for_work(self) -> None:
         try:
@@ -203,22 +259,24 @@ class OutboxRelay:
 
     async def _publish(self, dispatch: _Dispatch) -> None:
         """Publish one event and note the outcome."""
-        row, done = dispatch.row, dispatch.done
+        row, done, event = dispatch.row, dispatch.done, dispatch.event
         try:
-            await self._bus.publish(parse_event(row.event), attempt=row.attempt, done=done)
+            event = parse_event(event) if isinstance(event, str) else event
+            await self._bus.publish(event, attempt=dispatch.attempt, done=done)
         except Unavailable as error:
-            log.info("outbox row %d not published yet: %s", row.id, error.detail)
+            log.info("outbox row %d not published yet: %s", row, error.detail)
             self._refused = True
+            self._all_claimed = False
             if isinstance(error, NoRoom):
-                self._withheld.add(row.collection, asyncio.get_running_loop().time())
-            self._settlement.released(Released(row.id, backoff(self._failures + 1), done))
+                self._withheld.add(dispatch.collection, asyncio.get_running_loop().time())
+            self._settlement.released(Released(row, backoff(self._failures + 1), done))
         except Undelivered as error:
-            self._give_up(GivenUp(row.id, error.subscription, error.reason, done))
+            self._give_up(GivenUp(row, error.subscription, error.reason, done))
         except Reject as error:
-            self._give_up(GivenUp(row.id, None, error.detail))
+            self._give_up(GivenUp(row, None, error.detail))
         else:
             self._refused, self._failures = False, 0
-            self._settlement.published(row.id)
+            self._settlement.published(row)
 
     def _give_up(self, row: GivenUp) -> None:
         log.error("outbox row %d given up by %s: %s", row.id, row.subscription or "the relay", row.reason)
@@ -226,26 +284,32 @@ class OutboxRelay:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         was_full = self._places.full
-        ended = self._running.pop(task).row
-        row = ended.id
+        ended = self._running.pop(task)
         self._places.ended(ended.collection)
         if was_full:
             self._work.set()
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("outbox row %d: the bus failed; tried again when its lease ends", row, exc_info=error)
+            log.error(
+                "outbox row %d: the bus failed; tried again when its lease ends", ended.row, exc_info=error
+            )
 
     async def _keep_leases(self) -> None:
+        clock = asyncio.get_running_loop().time
         while True:
-            await asyncio.sleep(self._lease / 3)
-            held = [*(one.row.id for one in self._running.values()), *self._settlement.unwritten]
-            if not held:
+            await asyncio.sleep(min(LEASES, self._lease / 3))
+            held = {*(one.row for one in self._running.values()), *self._settlement.unwritten}
+            self._renewals = {row: at for row, at in self._renewals.items() if row in held}
+            now = clock()
+            due = [row for row, at in self._renewals.items() if at <= now]
+            if not due:
                 continue
             try:
                 async with self._database.connection() as connection:
-                    kept = await self._store.renew(connection, self._token, held, self._lease)
+                    kept = await self._store.renew(connection, self._token, due, self._lease)
             except Unavailable as error:
                 log.warning("outbox leases not renewed: %s", error.detail)
             else:
+                self._renewals.update(dict.fromkeys(due, now + self._lease / 3))
                 log.debug("kept %d outbox leases", kept)
 
     async def _keep_house(self) -> None:
