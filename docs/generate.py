@@ -220,6 +220,8 @@ def asyncapi_document() -> str:
             "action": "receive",
             "channel": {"$ref": f"#/channels/{name}"},
             "summary": f"Bind a queue of your own to {TOPOLOGY.exchange} with routing key {model.TYPE}.",
+            "description": "With an account `subscriber.<name>` and a queue below that name: "
+            "docs/operations.md, Subscribers outside.",
         }
         messages[name] = {
             "name": model.TYPE,

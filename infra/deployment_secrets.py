@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,11 @@ AUTH_KEYRING_MADE = "auth_keyring_made"
 BACKUP_IDENTITY = "backup-identity.txt"
 """Beside the folder: what opens backups goes into no container."""
 ROLES = ("auth", "ingest", "results")
+"""Who logs in to PostgreSQL."""
+ACCOUNTS = ("ingest", "processor", "results", "operator")
+"""Who logs in to RabbitMQ."""
+SHARED_ACCOUNT = ("amqp_password", "amqp_url")
+"""Of the one RabbitMQ user that all services of earlier releases had."""
 DATABASE = "bddicomimage"
 FILE_STORAGE = "file:///var/lib/dicom/dicom_file"
 FOLDER_MODE = 0o750
@@ -44,16 +49,21 @@ def make(folder: Path, *, mongodb: bool = False) -> list[str]:
     def read(name: str) -> str:
         return (folder / name).read_text()
 
+    def amqp_url(account: str) -> str:
+        return f"amqps://{account}:{read(f'{account}_amqp_password')}@rabbitmq:5671/dicom"
+
     def database_url(user: str, password: str) -> str:
         return f"postgresql://{user}:{read(password)}@postgres:5432/{DATABASE}?sslmode=verify-full"
 
-    passwords = ("postgres", *ROLES, "amqp", "monitoring", "mongodb", "admin", "grafana_admin")
+    of_broker = tuple(f"{account}_amqp" for account in ACCOUNTS)
+    passwords = ("postgres", *ROLES, *of_broker, "monitoring", "mongodb", "admin", "grafana_admin")
     # In this order: URLs and hashes hold the passwords above them.
     recipes: dict[str, Callable[[], str]] = {f"{name}_password": new_password for name in passwords}
     recipes["database_admin_url"] = lambda: database_url("postgres", "postgres_password")
     for role in ROLES:
         recipes[f"{role}_database_url"] = partial(database_url, role, f"{role}_password")
-    recipes["amqp_url"] = lambda: f"amqps://dicom:{read('amqp_password')}@rabbitmq:5671/dicom"
+    for account in ACCOUNTS:
+        recipes[f"{account}_amqp_url"] = partial(amqp_url, account)
     recipes["storage_url"] = lambda: _mongodb_url(read("mongodb_password")) if mongodb else FILE_STORAGE
     # What signs what the audit log tells a SIEM.
     recipes["audit_sink_secret"] = lambda: base64.b64encode(secrets.token_bytes(32)).decode()
@@ -70,7 +80,10 @@ def make(folder: Path, *, mongodb: bool = False) -> list[str]:
     _make_once(folder / AUTH_KEYRING_MADE, lambda: "auth_keyring.json is there, or was.\n")
     # The only one that follows the release: its policies may have changed.
     rendered = folder / RENDERED
-    text = definitions(read("amqp_password"), read("monitoring_password"))
+    text = definitions(
+        {account: read(f"{account}_amqp_password") for account in ACCOUNTS}
+        | {"monitoring": read("monitoring_password")}
+    )
     if not rendered.exists() or rendered.read_text() != text:
         rendered.unlink(missing_ok=True)
         _make_once(rendered, lambda: text)
@@ -100,13 +113,25 @@ def uses_mongodb(folder: Path) -> bool:
     return (folder / "storage_url").read_text().startswith("mongodb")
 
 
-def definitions(amqp_password: str, monitoring_password: str) -> str:
-    """RabbitMQ's definitions with the hashes of both users' passwords."""
-    passwords = {"dicom": amqp_password, "monitoring": monitoring_password}
+def definitions_digest(folder: Path) -> str:
+    """Says whether RabbitMQ's definitions have changed, and nothing of what is in them."""
+    return hashlib.sha256((folder / RENDERED).read_bytes()).hexdigest()[:16]
+
+
+def definitions(passwords: Mapping[str, str]) -> str:
+    """RabbitMQ's definitions with the hashes of its users' passwords."""
     document = json.loads(DEFINITIONS.read_text())
     for user in document["users"]:
         user["password_hash"] = rabbitmq_hash(passwords[user["name"]])
     return json.dumps(document, indent=2) + "\n"
+
+
+def subscriber_password(folder: Path, name: str) -> str:
+    """The RabbitMQ password of somebody outside who is told events, made the first time. Raises OSError."""
+    file = folder / f"subscriber_{name}_password"
+    folder.mkdir(parents=True, exist_ok=True)
+    _make_once(file, new_password)
+    return file.read_text()
 
 
 def rabbitmq_hash(password: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
+from typing import Protocol
 
 from infra import certificates, deployment_environment, deployment_secrets
 from infra.engine import ENVIRONMENT_FILE, Engine, find_engine
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str]) -> int:
             engine.run("build")
         engine.run("up", "--detach", "--remove-orphans")
         wait_until_ready(engine, ports)
+        end_shared_account(engine, deployment_secrets.FOLDER)
     except ConfigurationError as error:
         sys.stderr.write(f"{error.detail}\n")
         return 1
@@ -99,6 +101,7 @@ def prepare(engine: Engine, *, mongodb: bool, tracing: bool) -> dict[str, str]:
             deployment_environment.share(folder, group)
     profiles = {name for name, wanted in (("mongodb", in_mongodb), ("tracing", tracing)) if wanted}
     values = deployment_environment.updated(before, os.environ, profiles, group)
+    values["RABBITMQ_DEFINITIONS"] = deployment_secrets.definitions_digest(deployment_secrets.FOLDER)
     deployment_environment.write(ENVIRONMENT_FILE, values)
     return values
 
@@ -180,6 +183,33 @@ def wait_until_ready(engine: Engine, ports: Mapping[str, int], seconds: float = 
                 f"`{engine.shown} logs NAME`:\n{listed}"
             )
         time.sleep(POLL_SECONDS)
+
+
+class Asks(Protocol):
+    """What runs a command in a container."""
+
+    def ask(self, *arguments: str, timeout: float) -> tuple[bool, str]:
+        """Whether it succeeded within `timeout` seconds, and what it said."""
+
+
+def end_shared_account(engine: Asks, secrets: Path) -> None:
+    """Once every service has its own: the RabbitMQ user that those of earlier releases shared.
+
+    Raises ConfigurationError and OSError.
+    """
+    held = [secrets / name for name in deployment_secrets.SHARED_ACCOUNT if (secrets / name).exists()]
+    if not held:
+        return
+    done, said = engine.ask(
+        "exec", "-T", "rabbitmq", "rabbitmqctl", "--quiet", "delete_user", "dicom", timeout=ASK_SECONDS
+    )
+    if not done and "no_such_user" not in said and "does not exist" not in said:
+        raise ConfigurationError(
+            f"RabbitMQ does not end the user `dicom` of earlier releases; run `make up` again: {said[-300:]}"
+        )
+    for file in held:
+        file.unlink()
+    sys.stdout.write("Ended RabbitMQ's user `dicom`: each service has an account of its own.\n")
 
 
 def say(what: str, made: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from libs.common.audit.shell import typed
 from libs.common.errors import ConfigurationError, ObjectCorrupt, Unavailable
 from libs.common.settings.loading import load_settings
 from libs.common.telemetry.logs import configure_logging
-from services.operator import migrations, psql
+from services.operator import broker, migrations, psql
 from services.operator.embedded_access import administrator_url, embedded_url
 from services.operator.preflight import prepare_data_dir
 from services.operator.recording import recorded
@@ -22,7 +22,8 @@ from services.operator.settings import OperatorSettings
 
 USAGE = """\
 usage: python -m services            run all services, with what the environment says (README.md)
-       python -m services migrate    bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date
+       python -m services migrate    bring the database of DATABASE_ADMIN_URL or DATABASE_URL up to date,
+                                     and the queues of AMQP_URL
        python -m services fill-results
                                      complete results of earlier releases, after an upgrade
        python -m services create-user NAME [--staff] [--superuser]
@@ -179,6 +180,9 @@ def migrate(settings: OperatorSettings) -> int:
     act = typed("operator", "migrate")
 
     def work() -> int:
+        if settings.amqp_url is not None:
+            # Before the schemas, for which the services wait: what they publish then finds every queue bound.
+            broker.declare(settings.amqp_url.get_secret_value(), settings.tls_ca_file, settings.topology())
         act.details["applied"] = migrations.run(url, settings.role_passwords)
         return 0
 

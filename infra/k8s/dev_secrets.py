@@ -37,13 +37,13 @@ SECRETS = {
     },
     "ingest-secrets": {
         "database_url": "ingest_database_url",
-        "amqp_url": "amqp_url",
+        "amqp_url": "ingest_amqp_url",
         "storage_url": "storage_url",
     },
-    "processor-secrets": {"amqp_url": "amqp_url", "storage_url": "storage_url"},
+    "processor-secrets": {"amqp_url": "processor_amqp_url", "storage_url": "storage_url"},
     "results-secrets": {
         "database_url": "results_database_url",
-        "amqp_url": "amqp_url",
+        "amqp_url": "results_amqp_url",
         "storage_url": "storage_url",
     },
     "operator-secrets": {
@@ -53,10 +53,10 @@ SECRETS = {
             "auth_password",
             "ingest_password",
             "results_password",
-            "amqp_url",
             "storage_url",
         )
-    },
+    }
+    | {"amqp_url": "operator_amqp_url"},
     "keyring": {"keyring.json": "keyring.json"},
     "auth-keyring": {"keyring.json": "auth_keyring.json"},
     "monitoring-secrets": {"password": "monitoring_password"},

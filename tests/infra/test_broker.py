@@ -2,101 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import socket
-import ssl
 from collections.abc import Iterator
-from http.client import HTTPSConnection
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode
 
 import aio_pika
 import pytest
 import yaml
-from aio_pika.abc import HeadersType
-from aiormq.exceptions import ChannelAccessRefused
 
-from infra import certificates, deployment_secrets
-from libs.common.bus.contract import Work
 from libs.common.bus.rabbitmq.bus import HOLD
 from libs.common.bus.rabbitmq.connection import declare
-from libs.common.bus.topology import LANE, LATEST, TOPOLOGY, dead_queue
+from libs.common.bus.topology import TOPOLOGY
 from services.processor.outcomes import HOLD_SECONDS
 from services.processor.settings import ProcessorSettings
-from tests.rabbitmq_node import RabbitMQNode, free_ports
+from tests.deployed_broker import CONFIGURATION, DeployedNode
 
-CONFIGURATION = Path("infra/rabbitmq")
 TLS_ALERT = 21
 """Content type of a record that ends a connection (RFC 8446, 5.1)."""
-POLICIES = """
-ok = file:write_file("%s", rabbit_json:encode(maps:from_list([
-    {element(4, amqqueue:get_name(Q)), maps:from_list(rabbit_policy:effective_definition(Q))}
-    || Q <- rabbit_amqqueue:list(<<"dicom">>), rabbit_policy:effective_definition(Q) =/= undefined])))
-"""
-
-
-class DeployedNode(RabbitMQNode):
-    """A private node with the deployment's own configuration; paths and ports are the test's."""
-
-    def __init__(self, folder: Path) -> None:
-        """Makes certificates and secrets in `folder`."""
-        super().__init__(folder)
-        self.folder = folder
-        certificates.make(folder / "certs")
-        deployment_secrets.make(folder / "secrets")
-        self.ports = dict(zip((5671, 15671, 15691), free_ports(3), strict=True))
-        self.trust = ssl.create_default_context(cafile=folder / "certs" / "rabbitmq" / "ca.crt")
-
-    def _prepare(self) -> None:
-        super()._prepare()
-        text = (CONFIGURATION / "rabbitmq.conf").read_text()
-        replaced = {
-            "/run/certs": str(self.folder / "certs" / "rabbitmq"),
-            "/run/secrets": str(self.folder / "secrets"),
-            "= 1GB": "= 1MB",
-            "log.console = true": "log.console = false",
-            **{f"= {port}\n": f"= {own}\n" for port, own in self.ports.items()},
-        }
-        for given, own in replaced.items():
-            assert given in text
-            text = text.replace(given, own)
-        if any(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-3.*")):
-            text = text.replace("prometheus.tcp.listener   = none\n", "")
-        (self.folder / "rabbitmq.conf").write_text(text)
-        plugins = (CONFIGURATION / "enabled_plugins").read_text()
-        (self.folder / "enabled_plugins").write_text(plugins)
-
-    def secret(self, name: str) -> str:
-        """What a secret file holds."""
-        return (self.folder / "secrets" / name).read_text()
-
-    def amqps_url(self) -> str:
-        """AMQP_URL of the deployment, at this node's address."""
-        return self.secret("amqp_url").replace("rabbitmq:5671", f"localhost:{self.ports[5671]}")
-
-    def effective_policies(self) -> dict[str, dict[str, Any]]:
-        """What the policies say of each queue; the management interface knows it a few seconds later."""
-        file = self.folder / "policies.json"
-        self.evaluate((POLICIES % file).replace("\n", " "))
-        found: dict[str, dict[str, Any]] = json.loads(file.read_text())
-        return found
-
-    def get(
-        self, port: int, path: str, user: str = "monitoring", password: str | None = None
-    ) -> tuple[int, str]:
-        """GET over verified HTTPS; status and body."""
-        given = self.secret("monitoring_password") if password is None else password
-        token = base64.b64encode(f"{user}:{given}".encode()).decode()
-        connection = HTTPSConnection("localhost", self.ports[port], timeout=10, context=self.trust)
-        try:
-            connection.request("GET", path, headers={"Authorization": f"Basic {token}"})
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -110,47 +35,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeployedNode]:
         node.close()
 
 
-async def declare_everything(connection: aio_pika.abc.AbstractConnection) -> aio_pika.abc.AbstractChannel:
-    """The product's whole table, as its processes declare it."""
-    channel = await connection.channel()
-    await declare(channel, TOPOLOGY)
-    return channel
-
-
-async def test_the_services_user_may_do_its_work_and_nothing_else(node: DeployedNode) -> None:
-    async with await aio_pika.connect(node.amqps_url(), ssl_context=node.trust) as connection:
-        channel = await declare_everything(connection)
-        message = aio_pika.Message(b"{}", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
-        exchange = await channel.get_exchange(TOPOLOGY.exchange, ensure=False)
-        for consumer in TOPOLOGY.consumers:
-            await exchange.publish(message, consumer.binds[0])
-            # Retries and dead letters go through the default exchange, what is handed on through the work's.
-            if (dead := dead_queue(consumer.name)) in TOPOLOGY.dead_queues():
-                await channel.default_exchange.publish(message, dead)
-            name = consumer.queue_of("0") if isinstance(consumer, Work) else consumer.queue
-            queue = await channel.get_queue(name, ensure=False)
-            if not isinstance(consumer, Work) and consumer.broadcast:
-                await channel.set_qos(1)
-                async with queue.iterator(arguments=dict(LATEST), timeout=10) as messages:
-                    await (await anext(messages)).ack()
-                continue
-            got = await queue.get(timeout=10)
-            assert got is not None
-            await got.ack()
-        work = await channel.get_exchange(TOPOLOGY.works[0].exchange, ensure=False)
-        headers: HeadersType = {LANE: "urgent"}
-        await work.publish(aio_pika.Message(b"{}", headers=headers), "")
-        queue = await channel.get_queue(TOPOLOGY.works[0].queue_of("urgent"), ensure=False)
-        got = await queue.get(timeout=10)
-        assert got is not None
-        await got.ack()
-        with pytest.raises(ChannelAccessRefused):
-            await channel.declare_queue("elsewhere", durable=True)
+async def declare_everything(node: DeployedNode) -> None:
+    """The product's whole table, as `migrate` declares it."""
+    async with await aio_pika.connect(node.amqps_url("operator"), ssl_context=node.trust) as connection:
+        await declare(await connection.channel(), TOPOLOGY)
 
 
 async def test_policies_reach_every_queue_and_leave_the_attempts_to_us(node: DeployedNode) -> None:
-    async with await aio_pika.connect(node.amqps_url(), ssl_context=node.trust) as connection:
-        await declare_everything(connection)
+    await declare_everything(node)
     effective = node.effective_policies()
     # A stream is bounded by its arguments: lengths of policies are not for it.
     assert effective.keys() == {queue.name for queue in TOPOLOGY.queues() if queue.role != "state"}
@@ -163,8 +55,9 @@ async def test_policies_reach_every_queue_and_leave_the_attempts_to_us(node: Dep
             assert "delivery-limit" not in definition
 
 
-def test_monitoring_sees_the_queues_as_keda_asks_for_them(node: DeployedNode) -> None:
+async def test_monitoring_sees_the_queues_as_keda_asks_for_them(node: DeployedNode) -> None:
     """Every queue that the processor takes from, and no other: retries and dead letters are no work now."""
+    await declare_everything(node)
     manifest = yaml.safe_load(Path("infra/k8s/components/keda/processor.yaml").read_text())
     asked = next(t["metadata"] for t in manifest["spec"]["triggers"] if t["type"] == "rabbitmq")
     assert (asked["useRegex"], asked["operation"]) == ("true", "sum")

@@ -28,11 +28,11 @@ ASKS = {
     "processor": {BROKER},
     "results": {DATABASE, BROKER, TOKEN_KEYS},
     "portal": set(),
-    "migrate": {DATABASE},
+    "migrate": {DATABASE, BROKER},
     "operator": {DATABASE, BROKER, TOKEN_KEYS},
 }
 DATABASE_USERS = {"auth:5432", "ingest:5432", "results:5432", "migrate:5432", "operator:5432"}
-BROKER_USERS = {"ingest:5671", "processor:5671", "results:5671", "operator:5671"}
+BROKER_USERS = {"ingest:5671", "processor:5671", "results:5671", "migrate:5671", "operator:5671"}
 IN_FRONT = ("auth", "ingest", "results", "portal")
 KUBERNETES_API = {"*:443", "*:6443"}
 BETWEEN_RABBITS = {f"rabbitmq:{port}" for port in ("4369", "25672", "35672-35682")}

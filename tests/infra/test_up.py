@@ -81,14 +81,71 @@ def test_a_deployment_of_an_earlier_release_gets_a_keyring_for_auth(tmp_path: Pa
 def test_what_the_services_get_is_protected_and_fits(tmp_path: Path) -> None:
     deployment_secrets.make(tmp_path)
     Keyring.load(tmp_path / "keyring.json")
-    amqp = urlsplit((tmp_path / "amqp_url").read_text())
-    assert (amqp.scheme, amqp.hostname, amqp.port, amqp.path) == ("amqps", "rabbitmq", 5671, "/dicom")
     definitions = json.loads((tmp_path / "rabbitmq_definitions.json").read_text())
-    for user, password in (("dicom", amqp.password), ("monitoring", None)):
-        (found,) = [entry for entry in definitions["users"] if entry["name"] == user]
-        given = password or (tmp_path / "monitoring_password").read_text()
-        raw = base64.b64decode(found["password_hash"])
+    users = {user["name"]: base64.b64decode(user["password_hash"]) for user in definitions["users"]}
+    passwords = {"monitoring": (tmp_path / "monitoring_password").read_text()}
+    for account in deployment_secrets.ACCOUNTS:
+        amqp = urlsplit((tmp_path / f"{account}_amqp_url").read_text())
+        assert (amqp.scheme, amqp.hostname, amqp.port, amqp.path) == ("amqps", "rabbitmq", 5671, "/dicom")
+        assert amqp.username == account
+        passwords[account] = amqp.password or ""
+    assert users.keys() == passwords.keys()
+    assert len(set(passwords.values())) == len(passwords)
+    for account, given in passwords.items():
+        raw = users[account]
         assert raw[4:] == hashlib.sha256(raw[:4] + given.encode()).digest()
+
+
+class _Broker:
+    """Stands for the container of a broker: answers, and keeps what it was asked."""
+
+    def __init__(self, done: bool, said: str) -> None:
+        self.asked: list[tuple[str, ...]] = []
+        self._answer = done, said
+
+    def ask(self, *arguments: str, timeout: float) -> tuple[bool, str]:
+        """As an engine does."""
+        self.asked.append(arguments)
+        return self._answer
+
+
+def test_a_deployment_of_an_earlier_release_gets_an_account_for_each_service(tmp_path: Path) -> None:
+    """Its secrets knew one RabbitMQ user; another digest replaces the broker's container."""
+    for name in deployment_secrets.SHARED_ACCOUNT:
+        (tmp_path / name).write_text("of the release before")
+    (tmp_path / deployment_secrets.RENDERED).write_text('{"users": [{"name": "dicom"}]}')
+    for name in ("keyring.json", "auth_keyring.json"):
+        Keyring.create(tmp_path / name)
+    before = deployment_secrets.definitions_digest(tmp_path)
+    made = deployment_secrets.make(tmp_path)
+    assert {f"{account}_amqp_url" for account in deployment_secrets.ACCOUNTS} <= set(made)
+    now = deployment_secrets.definitions_digest(tmp_path)
+    assert now != before
+    assert deployment_secrets.make(tmp_path) == []
+    assert deployment_secrets.definitions_digest(tmp_path) == now
+    # Until the new services are ready, those of the release before log in with it.
+    assert (tmp_path / "amqp_url").exists()
+
+
+@pytest.mark.parametrize("said", [(True, ""), (False, 'Error: {:no_such_user, "dicom"}')])
+def test_the_account_that_all_shared_ends_once(
+    tmp_path: Path, said: tuple[bool, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in deployment_secrets.SHARED_ACCOUNT:
+        (tmp_path / name).write_text("of the release before")
+    engine = _Broker(*said)
+    up.end_shared_account(engine, tmp_path)
+    up.end_shared_account(engine, tmp_path)
+    assert [line[-2:] for line in engine.asked] == [("delete_user", "dicom")]
+    assert list(tmp_path.iterdir()) == []
+    assert "Ended RabbitMQ's user `dicom`" in capsys.readouterr().out
+
+
+def test_a_shared_account_that_does_not_end_is_tried_again_next_time(tmp_path: Path) -> None:
+    (tmp_path / "amqp_password").write_text("of the release before")
+    with pytest.raises(ConfigurationError, match="run `make up` again: no such container"):
+        up.end_shared_account(_Broker(False, "no such container"), tmp_path)
+    assert (tmp_path / "amqp_password").exists()
 
 
 def test_changed_policies_reach_a_deployment_that_exists(

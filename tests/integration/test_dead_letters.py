@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractChannel
 from pydantic import SecretStr
 
 from libs.common.bus.dead_letters import DeadLetter, Fate, Selection, Walked
+from libs.common.bus.rabbitmq.connection import declare
 from libs.common.bus.rabbitmq.dead_letters import RENEWED_AT, BrokerLetters
 from libs.common.bus.topology import RESULTS_FILES, TOPOLOGY, dead_queue
 from libs.common.database.postgres import Database
@@ -35,8 +36,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 async def channel(amqp_url: str) -> AsyncIterator[AbstractChannel]:
     """A channel beside the declared queues of the topology."""
     async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
-        for queue in TOPOLOGY.queues():
-            await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+        await declare(channel, TOPOLOGY)
         yield channel
 
 

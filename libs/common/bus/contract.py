@@ -77,7 +77,7 @@ class Delivery:
     charged: int = 0
     """Attempts that were begun for sure; `attempt` counts deliveries as well whose worker was lost."""
     redelivered: bool = False
-    """Whether a worker was lost that held this delivery: it may have begun it or not."""
+    """Whether somebody held this delivery before, and was lost or did not settle it: begun or not."""
 
     @property
     def arrived(self) -> datetime:

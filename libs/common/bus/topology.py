@@ -41,6 +41,12 @@ INGEST_REQUESTS = Subscription("ingest.requests", (REQUESTED,))
 LANE = "lane"
 """Header that names the lane of a message."""
 
+COPIES = "dicom.copies"
+"""Leads to each queue by its name: retries, dead letters, and replays go that way.
+
+Not the broker's own exchange, which leads everywhere: of this one, topic permissions say who may reach what.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class MessageExchange:
@@ -99,6 +105,7 @@ class Topology:
     retry_delays: tuple[float, ...]
     works: tuple[Work, ...] = ()
     work_delays: tuple[float, ...] = WORK_RETRY_DELAYS
+    copies: str = COPIES
     retired: tuple[Retired, ...] = ()
 
     @property
@@ -129,6 +136,7 @@ class Topology:
         """Every exchange of the table, alternates before those that point to them."""
         return (
             MessageExchange(self.exchange, "topic"),
+            MessageExchange(self.copies, "topic"),
             *(
                 exchange
                 for work in self.works
@@ -148,7 +156,14 @@ class Topology:
 
     def bindings(self) -> tuple[Binding, ...]:
         """Every binding of the table; those that lead on from an exchange before those that lead to it."""
+        dead = self.dead_queues()
+        replayed = {origin for origins in dead.values() for origin in origins}
         return (
+            *(
+                Binding(self.copies, queue.name, queue.name)
+                for queue in self.queues()
+                if queue.role == "retry" or queue.name in dead or queue.name in replayed
+            ),
             *(binding for work in self.works for binding in self._bindings_of_work(work)),
             *(Binding(self.exchange, s.queue, key) for s in self.subscriptions for key in s.binds),
         )

@@ -13,7 +13,9 @@ class BrokerSettings(ServiceSettings):
     """For a service that publishes events or takes them."""
 
     amqp_url: SecretStr | None = Field(
-        None, description="amqp:// or amqps:// URL of RabbitMQ; unset: in-process bus, in one process only."
+        None,
+        description="amqp:// or amqps:// URL of RabbitMQ, with the account of this service; unset: "
+        "in-process bus, in one process only.",
     )
     lanes: int = Field(
         DEFAULT_LANES,

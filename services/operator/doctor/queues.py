@@ -9,6 +9,7 @@ from aio_pika.exceptions import AMQPError
 from libs.common.bus.inspection import Depth, depths
 from libs.common.bus.topology import Topology
 from libs.common.errors import Unavailable
+from services.operator.doctor import broker_account
 from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
 from services.operator.preflight import broker
@@ -21,11 +22,13 @@ async def check(settings: DoctorSettings) -> list[Finding]:
     if settings.amqp_url is None:
         return [Finding(NAME, "ok", "No AMQP_URL: events stay in the process, the outbox keeps them.")]
     try:
-        async with broker(settings.amqp_url.get_secret_value(), settings.tls_ca_file) as connection:
+        url = settings.amqp_url.get_secret_value()
+        async with broker(url, settings.tls_ca_file) as connection:
             found = await depths(connection, settings.topology())
+            account = await broker_account.look(connection, url, settings.topology())
     except (AMQPError, OSError) as error:
         raise Unavailable(f"RabbitMQ does not tell its queues ({type(error).__name__}).") from error
-    return judge(found, settings.topology())
+    return [account, *judge(found, settings.topology())]
 
 
 def judge(found: Sequence[Depth], topology: Topology) -> list[Finding]:
@@ -37,7 +40,7 @@ def judge(found: Sequence[Depth], topology: Topology) -> list[Finding]:
                 NAME,
                 "problem",
                 f"Queues are missing: {', '.join(missing)}.",
-                "Start a service: each declares them all; give user and virtual host the right to configure.",
+                "Run `python -m services migrate`: it declares them, with an account that may configure.",
             )
         )
     main = {queue.name for queue in topology.queues() if queue.role == "main"}

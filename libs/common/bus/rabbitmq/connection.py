@@ -15,7 +15,8 @@ from pathlib import Path
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
+from aiormq.exceptions import ChannelAccessRefused
 from pamqp.common import FieldTable
 from yarl import URL
 
@@ -105,6 +106,7 @@ class Connection:
         self.timeout = timeout
         self._connection: aio_pika.Connection | None = None
         self._up = asyncio.Event()
+        self._declares = True
         self._problem = "not connected yet"
 
     async def run(self) -> None:
@@ -152,14 +154,31 @@ class Connection:
                     yield channel
 
     async def declare(self, connection: aio_pika.Connection) -> None:
-        """Declare the whole table, which changes nothing where it exists. Raises Unavailable."""
+        """Declare the whole table, which changes nothing where it exists. Raises Unavailable.
+
+        Whose account may declare nothing sees that everything is there: `migrate` declared it.
+        """
+        if self._declares:
+            try:
+                async with self.channel(connection) as channel:
+                    await declare(channel, self._topology)
+            except Unavailable as error:
+                if isinstance(error.__cause__, ChannelPreconditionFailed):
+                    raise Unavailable(
+                        f"A queue exists with other arguments; remove it once it is empty. {error.detail}"
+                    ) from error
+                if not isinstance(error.__cause__, ChannelAccessRefused):
+                    raise
+                self._declares = False
+            else:
+                return
         try:
             async with self.channel(connection) as channel:
-                await declare(channel, self._topology)
+                await see(channel, self._topology)
         except Unavailable as error:
-            if isinstance(error.__cause__, ChannelPreconditionFailed):
+            if isinstance(error.__cause__, ChannelNotFoundEntity):
                 raise Unavailable(
-                    f"A queue exists with other arguments; remove it once it is empty. {error.detail}"
+                    f"Run `python -m services migrate`: this account declares nothing. {error.detail}"
                 ) from error
             raise
 
@@ -211,6 +230,17 @@ async def declare(channel: AbstractChannel, topology: Topology) -> None:
         arguments: FieldTable = {} if binding.headers is None else {"x-match": "all", **binding.headers}
         bind = driver.exchange_bind if binding.to_exchange else driver.queue_bind
         await bind(binding.target, binding.source, binding.key, arguments=arguments)
+
+
+async def see(channel: AbstractChannel, topology: Topology) -> None:
+    """See that exchanges and queues are there, which needs no right. Raises aio_pika's errors.
+
+    Bindings cannot be asked for: whoever declares the table makes them.
+    """
+    for exchange in topology.exchanges():
+        await channel.declare_exchange(exchange.name, passive=True)
+    for queue in topology.queues():
+        await channel.declare_queue(queue.name, passive=True)
 
 
 @asynccontextmanager

@@ -88,10 +88,12 @@ class Consumer:
         while True:
             session, message = await self._inbox.get()
             try:
+                incoming = incoming_of(message, self._queue)
                 # A lost session's deliveries come again; what is left while draining goes to another process.
                 if not session.lost.is_set() and not self._draining:
-                    incoming = incoming_of(message, self._queue)
                     await self._settler.settle(session, incoming, await self._decide(incoming))
+                elif not session.lost.is_set():
+                    await self._settler.hand_back(session, incoming)
             finally:
                 session.settle(self._queue)
                 self._inbox.task_done()
@@ -125,5 +127,5 @@ def delivery_of(event: Event, incoming: Incoming, handling: Handling) -> Deliver
         earlier=incoming.earlier,
         lane=incoming.lane,
         charged=incoming.charged,
-        redelivered=incoming.lost > 0,
+        redelivered=incoming.redelivered,
     )

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage, AbstractQueue
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from libs.common.bus.dead_letters import (
@@ -75,7 +75,8 @@ class BrokerLetters:
             for place, origins in self._topology.dead_queues().items():
                 # A channel each: the broker closes it when the queue is missing.
                 async with self._channel(connection) as taking, self._channel(connection) as giving:
-                    desk = _Desk(place, origins, giving, self._timeout)
+                    copies = await giving.get_exchange(self._topology.copies, ensure=False)
+                    desk = _Desk(place, origins, copies, self._timeout)
                     await self._walk_queue(desk, taking, judge, limit, walked)
 
     async def _walk_queue(
@@ -123,10 +124,12 @@ class BrokerLetters:
 class _Desk:
     """Does with each message of one queue what is decided; copies go out by a channel of their own."""
 
-    def __init__(self, place: str, origins: tuple[str, ...], giving: AbstractChannel, timeout: float) -> None:
+    def __init__(
+        self, place: str, origins: tuple[str, ...], copies: AbstractExchange, timeout: float
+    ) -> None:
         self.place = place
         self._origins = origins
-        self._giving = giving
+        self._copies = copies
         self._timeout = timeout
 
     async def settle(self, message: AbstractIncomingMessage, judge: Judge, walked: Walked) -> None:
@@ -160,7 +163,7 @@ class _Desk:
             timestamp=message.timestamp if queue == self.place else None,
         )
         try:
-            await self._giving.default_exchange.publish(copy, queue, mandatory=True, timeout=self._timeout)
+            await self._copies.publish(copy, queue, mandatory=True, timeout=self._timeout)
         except DeliveryError as error:
             raise Unavailable(f"RabbitMQ refused {queue}: it is missing, full or broken.") from error
 

@@ -3,6 +3,12 @@
 Attempts used before a copy was put into a `.retry` queue travel in `x-attempt`, since `x-death` belongs to
 the broker (4.x ignores what clients put there). Quorum queues set `x-delivery-count` on redelivery (some
 versions send 0 before that); it counts lost workers, and where a copy is no attempt, `x-lost` takes it along.
+
+Up to RabbitMQ 4.2 it counts whatever came back. From 4.3 on only deliveries count that failed, and
+`x-acquired-count` counts them all: what came back without a failure (a consumer that hung, a node that was
+cut off, somebody who only looked) may have been begun or not, so it uses up no attempt, and `x-held` takes
+word of it along. Source: rabbitmq.com/docs/quorum-queues, "Repeated Requeues"; seen in 3.10, read of 4.3.
+
 Headers are built afresh for each copy: one copied along would be counted twice.
 """
 
@@ -24,12 +30,14 @@ from libs.common.events import CONTENT_TYPE, Event
 
 ATTEMPT = "x-attempt"
 LOST = "x-lost"
+HELD = "x-held"
 RETRIES = "x-retries"
 REASON = "x-reason"
 QUEUE = "x-queue"
 EARLIER = "x-earlier"
 TRACEPARENT = "traceparent"
 DELIVERY_COUNT = "x-delivery-count"
+ACQUIRED_COUNT = "x-acquired-count"
 _PERSISTENT = 2
 
 
@@ -52,10 +60,17 @@ class Incoming:
     earlier: str | None = None
     """What earlier attempts left word of."""
     lane: str | None = None
+    held: int = 0
+    """Deliveries that came back although nothing failed: who had them may have begun them."""
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether somebody had it before, who may have begun it."""
+        return self.lost > 0 or self.held > 0
 
     @property
     def attempt(self) -> int:
-        """1-based; each delivery counts that may have begun."""
+        """1-based; each delivery counts whose worker was lost with it."""
         return self.charged + self.lost + 1
 
 
@@ -64,12 +79,14 @@ def incoming_of(message: DeliveredMessage, queue: str, lane: str | None = None) 
     properties = message.header.properties
     headers: FieldTable = properties.headers or {}
     traceparent, earlier = headers.get(TRACEPARENT), headers.get(EARLIER)
+    failed = number_in(headers, DELIVERY_COUNT)
     return Incoming(
         tag=message.delivery_tag or 0,
         queue=queue,
         body=message.body,
         charged=number_in(headers, ATTEMPT),
-        lost=number_in(headers, LOST) + number_in(headers, DELIVERY_COUNT),
+        lost=number_in(headers, LOST) + failed,
+        held=number_in(headers, HELD) + max(0, number_in(headers, ACQUIRED_COUNT) - failed),
         retries=number_in(headers, RETRIES),
         traceparent=traceparent if isinstance(traceparent, str) else None,
         content_type=properties.content_type,
@@ -133,7 +150,8 @@ def dead_properties(incoming: Incoming, *, reason: str) -> Basic.Properties:
 def _tried(incoming: Incoming, *, counted: bool) -> FieldTable:
     if counted:
         return {ATTEMPT: incoming.attempt}
-    return {ATTEMPT: incoming.charged, **({LOST: incoming.lost} if incoming.lost else {})}
+    told = {LOST: incoming.lost, HELD: incoming.held}
+    return {ATTEMPT: incoming.charged, **{name: count for name, count in told.items() if count}}
 
 
 def _copy(incoming: Incoming, headers: FieldTable) -> Basic.Properties:

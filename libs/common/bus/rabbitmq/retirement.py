@@ -18,7 +18,6 @@ from libs.common.bus.inspection import depth
 from libs.common.bus.rabbitmq.connection import Connection, as_unavailable
 from libs.common.bus.rabbitmq.message import REASON, dead_properties, incoming_of, moved_properties
 from libs.common.bus.rabbitmq.publisher import Publisher
-from libs.common.bus.rabbitmq.settling import DEFAULT_EXCHANGE
 from libs.common.bus.topology import Retired, Topology, dead_queue
 from libs.common.errors import Reject, Unavailable
 from libs.common.events import parse_event
@@ -107,4 +106,4 @@ class Retirement:
         if queue == self._retired.queue:
             return moved_properties(incoming, lane), work.exchange, incoming.type or ""
         reason = (message.header.properties.headers or {}).get(REASON)
-        return dead_properties(incoming, reason=str(reason)), DEFAULT_EXCHANGE, dead_queue(work.name)
+        return dead_properties(incoming, reason=str(reason)), self._topology.copies, dead_queue(work.name)

@@ -20,9 +20,6 @@ from libs.common.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
-DEFAULT_EXCHANGE = ""
-"""Leads to every queue by its name."""
-
 
 class Settler:
     """Settles the deliveries of one subscription, or of one work."""
@@ -32,9 +29,11 @@ class Settler:
     ) -> None:
         """`publisher` carries the copies, and nothing else; `share` draws a retry's part of its delay."""
         self._publisher = publisher
+        self._copies = topology.copies
         self._delays = topology.delays(of)
         self._share = share
         self._work = of if isinstance(of, Work) else None
+        self._waits = isinstance(of, Work) or not (of.fleeting or of.broadcast)
         self._name = of.name
 
     async def settle(self, session: BrokerSession, incoming: Incoming, decision: Settling) -> None:
@@ -46,11 +45,11 @@ class Settler:
                 delay = full_jitter(self._delays, incoming.retries, self._share())
                 target = retry_queue(self._name, nearest(self._delays, delay))
                 properties = retry_properties(incoming, counted=counted, note=note, attempt=attempt)
-                settled = await self._copy(session, incoming.body, properties, DEFAULT_EXCHANGE, target)
+                settled = await self._copy(session, incoming.body, properties, self._copies, target)
             case Dead(reason):
                 properties = dead_properties(incoming, reason=reason)
                 target = dead_queue(self._name)
-                settled = await self._copy(session, incoming.body, properties, DEFAULT_EXCHANGE, target)
+                settled = await self._copy(session, incoming.body, properties, self._copies, target)
             case Move(lane):
                 settled = await self._move(session, incoming, lane)
             case Leave():
@@ -61,9 +60,18 @@ class Settler:
     async def hand_back(self, session: BrokerSession, incoming: Incoming) -> None:
         """Let somebody else have a delivery that was not begun.
 
-        By a copy: a quorum queue counts what is only returned, as if its worker had been lost.
+        By a copy: a quorum queue counts what is only returned, as if its worker had been lost. What is
+        fleeting, or read by all, is left.
         """
-        if await self._move(session, incoming, incoming.lane):
+        if not self._waits:
+            return
+        if self._work is None:
+            properties = moved_properties(incoming, incoming.lane)
+            target = retry_queue(self._name, self._delays[0])
+            done = await self._copy(session, incoming.body, properties, self._copies, target)
+        else:
+            done = await self._move(session, incoming, incoming.lane)
+        if done:
             session.acknowledge(incoming.tag)
 
     async def _move(self, session: BrokerSession, incoming: Incoming, lane: str | None) -> bool:
@@ -84,7 +92,7 @@ class Settler:
                 await self._publisher.publish(body, properties, exchange=exchange, routing_key=key)
             except Unavailable as error:
                 # Giving the delivery back instead would have the broker send it again at once, in a circle.
-                log.warning("%s: no copy in %s yet: %s", self._name, exchange or key, error)
+                log.warning("%s: no copy for %s by %s yet: %s", self._name, key, exchange, error)
                 await asyncio.sleep(backoff(failures))
             else:
                 return True

@@ -27,6 +27,7 @@ def test_names_are_the_documented_ones() -> None:
     }
     assert {(exchange.name, exchange.type) for exchange in TOPOLOGY.exchanges()} == {
         ("dicom.events", "topic"),
+        ("dicom.copies", "topic"),
         ("dicom.work", "headers"),
         ("dicom.work.unlaned", "fanout"),
     }
@@ -76,7 +77,7 @@ def test_a_retry_queue_returns_its_messages_after_its_delay() -> None:
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
-    assert queue.name not in {binding.target for binding in TOPOLOGY.bindings()}
+    assert {b.source for b in TOPOLOGY.bindings() if b.target == queue.name} == {"dicom.copies"}
 
 
 def test_what_is_fleeting_ages_in_its_queue_and_goes_nowhere() -> None:
@@ -118,6 +119,17 @@ def test_every_lane_has_a_queue_and_what_names_none_has_the_first() -> None:
     assert [b.target for b in TOPOLOGY.bindings() if b.source == "dicom.work.unlaned"] == ["processor.lane.0"]
     exchange = next(exchange for exchange in TOPOLOGY.exchanges() if exchange.name == "dicom.work")
     assert exchange.alternate == "dicom.work.unlaned"
+
+
+def test_copies_reach_each_queue_by_its_name_alone() -> None:
+    """What is taken and never put back needs none: beats grow old, and a broadcast is read by all."""
+    copies = [binding for binding in TOPOLOGY.bindings() if binding.source == "dicom.copies"]
+    assert {(b.target, b.key) for b in copies} == {
+        (queue.name, queue.name)
+        for queue in TOPOLOGY.queues()
+        if queue.name not in ("results.workers", "processor.lanes.paused")
+    }
+    assert len(copies) == len({b.target for b in copies})
 
 
 def test_a_deployment_may_have_more_lanes() -> None:

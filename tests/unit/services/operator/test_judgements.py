@@ -14,7 +14,15 @@ from pydantic import SecretStr
 from libs.common.bus.inspection import Depth
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.encryption.keyring_content import KeyringContent
-from services.operator.doctor import certificates, clock, configuration, isolation, places, queues
+from services.operator.doctor import (
+    broker_account,
+    certificates,
+    clock,
+    configuration,
+    isolation,
+    places,
+    queues,
+)
 from services.operator.doctor.places import KEY_DAYS, judge_keys
 from services.operator.doctor.report import Finding, as_json, as_text, exit_code
 from services.operator.doctor.settings import DoctorSettings
@@ -69,6 +77,26 @@ def depths(**changed: tuple[int | None, int]) -> list[Depth]:
 
 def levels(findings: list[Finding]) -> set[str]:
     return {finding.level for finding in findings}
+
+
+@pytest.mark.parametrize(
+    ("user", "anything", "ours", "level", "said"),
+    [
+        ("operator", False, True, "ok", "operator may declare the queues of this system and nothing else."),
+        ("results", False, False, "ok", "results may declare nothing"),
+        ("results", False, None, "ok", "results may not declare whatever it likes."),
+        ("guest", True, True, "note", "too much for each"),
+        ("dicom", False, True, "warning", "each could forge the others' events"),
+        ("dicom", True, True, "warning", "each could forge the others' events"),
+    ],
+)
+def test_the_account_of_the_broker(
+    user: str, anything: bool, ours: bool | None, level: str, said: str
+) -> None:
+    found = broker_account.judge(user, anything=anything, ours=ours)
+    assert found.level == level
+    assert said in found.what
+    assert (found.advice is None) == (level == "ok")
 
 
 def test_queues() -> None:
