@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from libs.common import podman
 from libs.common.errors import ConfigurationError
 
 FILE = Path(__file__).parent / "compose.yml"
@@ -33,6 +34,26 @@ class Engine:
     def shown(self) -> str:
         """What people type."""
         return " ".join((*self.command, *(f"-f {file.relative_to(FILE.parent.parent)}" for file in _files())))
+
+    def require_parts(self) -> None:
+        """See that the engine has what it calls, before anything is made. Raises ConfigurationError."""
+        if self.is_podman and (lacks := podman.missing()):
+            raise ConfigurationError("\n".join(lack.sentence for lack in lacks))
+
+    def volume_folder(self) -> Path | None:
+        """Where named volumes lie on this machine; None where that cannot be said."""
+        question = (
+            ("podman", "info", "--format", "{{.Store.VolumePath}}")
+            if self.is_podman
+            else ("docker", "info", "--format", "{{.DockerRootDir}}/volumes")
+        )
+        try:
+            done = subprocess.run(question, capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+        except OSError:
+            return None
+        folder = Path(done.stdout.strip())
+        # Docker Desktop keeps them in a virtual machine.
+        return folder if done.returncode == 0 and folder.is_absolute() and folder.exists() else None
 
     def run(self, *arguments: str) -> None:
         """Run with its output shown. Raises ConfigurationError when it fails."""

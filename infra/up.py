@@ -20,6 +20,7 @@ from typing import Protocol
 
 from infra import certificates, deployment_environment, deployment_secrets
 from infra.engine import ENVIRONMENT_FILE, Engine, find_engine
+from libs.common.disk_encryption import Kernel
 from libs.common.errors import ConfigurationError
 from services.operator import age
 
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         engine = find_engine()
+        engine.require_parts()
         values = prepare(engine, mongodb=options.mongodb, tracing=options.tracing)
         ports = {name: int(values.get(name, default)) for name, default in PORTS.items()}
         address = values.get("GATEWAY_ADDRESS", "0.0.0.0")  # noqa: S104 - the gateway is meant to be reached
@@ -235,10 +237,29 @@ def tell(engine: Engine, values: Mapping[str, str]) -> None:
   keep      a copy of {secrets}/keyring.json and auth_keyring.json in another place: without the first no
             stored file can be read, without the second the audit log cannot be proved
   backups   {backups}
+  volumes   {disks(engine)}
   more      {engine.shown} up --detach --scale processor=4
             make down
 """
     )
+
+
+def disks(engine: Engine) -> str:
+    """Whether the volumes lie on an encrypted disk: PostgreSQL's holds names and headers in clear."""
+    folder = engine.volume_folder()
+    if folder is None:
+        return "cannot tell whether their disk is encrypted (docs/operations.md, Encrypted volumes)"
+    found = Kernel().encryption(folder)
+    match found.kind:
+        case "encrypted":
+            return f"are on an encrypted disk: {found.told}"
+        case "clear":
+            return (
+                f"{folder}: {found.told}; PostgreSQL\n"
+                "            holds names and headers in clear (docs/operations.md, Encrypted volumes)"
+            )
+        case "unknown":
+            return f"cannot tell whether {folder} is encrypted: {found.told}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,11 @@ overlay=${1:?usage: deploy.sh infra/k8s/overlays/dev}
 kubectl=${KUBECTL:-kubectl}
 namespace=dicom
 
+# PostgreSQL holds names in clear: what its volumes are encrypted by, as far as the cluster tells.
+if command -v python3 >/dev/null; then
+    python3 "$(dirname "$0")/storage_classes.py" "$overlay" || true
+fi
+
 # A job's template cannot be changed, only made anew.
 if $kubectl get namespace "$namespace" >/dev/null 2>&1; then
     $kubectl --namespace "$namespace" delete job migrate --ignore-not-found --wait

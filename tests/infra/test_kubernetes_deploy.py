@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from infra.k8s import storage_classes
 from tests.infra.kubernetes_manifests import K8S, ROOT, SERVICES, Manifests
 
-RECORDER = '#!/bin/sh\necho "$*" >>"$RECORD"\ncase "$*" in *"$FAILING"*) exit 1 ;; esac\n'
+EBS: dict[str, Any] = {
+    "metadata": {"name": "fast"},
+    "provisioner": "ebs.csi.aws.com",
+    "parameters": {"type": "gp3"},
+}
+RECORDER = """#!/bin/sh
+echo "$*" >>"$RECORD"
+case "$*" in
+*"$FAILING"*) exit 1 ;;
+"kustomize overlay") echo "  storageClassName: fast" ;;
+"get storageclass --output json") cat "$CLASSES" ;;
+esac
+"""
 """Stands in for kubectl."""
 
 
@@ -19,12 +36,23 @@ def deploy(folder: Path, failing: str) -> tuple[int, list[str]]:
     kubectl, record = folder / "kubectl", folder / "record"
     kubectl.write_text(RECORDER)
     kubectl.chmod(0o755)
+    classes = folder / "classes"
+    classes.write_text(json.dumps({"items": [EBS]}))
     done = subprocess.run(
         [K8S / "deploy.sh", "overlay"],
         cwd=ROOT,
-        env={**os.environ, "KUBECTL": str(kubectl), "RECORD": str(record), "FAILING": failing},
+        env={
+            **os.environ,
+            "KUBECTL": str(kubectl),
+            "RECORD": str(record),
+            "FAILING": failing,
+            "CLASSES": str(classes),
+        },
         timeout=60,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    sys.stdout.write(done.stdout)
     return done.returncode, record.read_text().splitlines()
 
 
@@ -58,3 +86,63 @@ def test_the_first_step_takes_all_but_the_services(rendered: dict[str, Manifests
         # KEDA's webhook refuses an object with a CPU trigger whose Deployment is not there.
         scaled = {("ScaledObject", scaler["metadata"]["name"]) for scaler in manifests.kind("ScaledObject")}
         assert last == {("Deployment", name) for name in SERVICES} | scaled
+
+
+@pytest.mark.parametrize("failing", ["nothing fails", "storageclass"])
+def test_what_volumes_are_encrypted_by_is_told_first_and_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], failing: str
+) -> None:
+    code, calls = deploy(tmp_path, failing)
+    assert code == 0
+    assert calls[0] == "kustomize overlay"
+    said = capsys.readouterr().out
+    if failing == "storageclass":
+        assert said == "Volumes: the cluster does not tell its storage classes; see that they encrypt.\n"
+    else:
+        assert said.startswith(
+            "Volumes of class fast: WARNING: not encrypted (ebs.csi.aws.com without encrypted"
+        )
+
+
+@pytest.mark.parametrize(
+    ("provisioner", "parameters", "told"),
+    [
+        ("ebs.csi.aws.com", {"encrypted": "true"}, "encrypted"),
+        ("ebs.csi.aws.com", {"encrypted": "false"}, "WARNING"),
+        ("rook-ceph.rbd.csi.ceph.com", {"encrypted": "true", "encryptionKMSID": "vault"}, "encrypted"),
+        ("rbd.csi.ceph.com", None, "WARNING"),
+        ("driver.longhorn.io", {}, "WARNING"),
+        ("pd.csi.storage.gke.io", {"type": "pd-ssd"}, "encrypted by the provider, with its own key"),
+        (
+            "pd.csi.storage.gke.io",
+            {"disk-encryption-kms-key": "k"},
+            "encrypted by the provider, with your key k",
+        ),
+        ("rancher.io/local-path", None, "cannot tell: they are the nodes' disks"),
+        ("kubernetes.io/no-provisioner", None, "cannot tell: they are the nodes' disks"),
+        ("csi.example.org", {"tier": "gold"}, "cannot tell (csi.example.org)"),
+    ],
+)
+def test_storage_classes_are_judged_by_their_driver(
+    provisioner: str, parameters: dict[str, str] | None, told: str
+) -> None:
+    assert storage_classes.judge({"provisioner": provisioner, "parameters": parameters}).startswith(told)
+
+
+def test_the_default_class_counts_where_none_is_named() -> None:
+    default = {"storageclass.kubernetes.io/is-default-class": "true"}
+    one = {**EBS, "metadata": {"name": "standard", "annotations": default}}
+    other = {**EBS, "metadata": {"name": "other"}}
+    found = storage_classes.findings("kind: PersistentVolumeClaim\n", {"other": other, "standard": one})
+    assert [line.partition(":")[0] for line in found] == ["Volumes of class standard"]
+    assert "no default one" in storage_classes.findings("", {"other": other})[0]
+    assert storage_classes.findings("  storageClass: gone\n", {}) == [
+        "Volumes of class gone: the cluster has no such class"
+    ]
+
+
+def test_the_overlays_name_their_classes(rendered: dict[str, Manifests]) -> None:
+    """As `kubectl kustomize` prints them, CloudNativePG's and RabbitMQ's included."""
+    text = "\n".join(yaml.safe_dump(one) for one in rendered["prod"].all)
+    found = storage_classes.findings(text, {})
+    assert [line.split()[3] for line in found] == ["fast:", "shared-files:"]

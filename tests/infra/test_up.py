@@ -16,6 +16,8 @@ from cryptography import x509
 
 from infra import certificates, deployment_environment, deployment_secrets, down, up
 from infra.engine import Engine, find_engine
+from libs.common import podman
+from libs.common.disk_encryption import DiskEncryption, Kernel, Protection
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
 from services.operator import age
@@ -329,3 +331,62 @@ def test_a_whole_start_prints_no_secret(
         # Renewed by itself, too.
         certificates.make(tmp_path / "certs", force=True)
         assert {path.stat().st_gid for path in (tmp_path / "certs").rglob("*")} == {group}
+
+
+def test_what_podman_lacks_is_said_before_anything_is_made(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(programs, "podman-compose")
+    told = json.dumps(
+        {"host": {"networkBackend": "netavark", "ociRuntime": {"name": "runc"}, "cgroupVersion": "v2"}}
+    )
+    put(programs, "podman", f"echo '{told}'")
+    for name in ("conmon", "netavark", "aardvark-dns"):
+        put(programs, name, "echo netavark 1.4.0")
+    # Nothing of this machine's own.
+    monkeypatch.setattr(podman, "HELPERS", ())
+    monkeypatch.setattr(podman, "SYSTEM_PROGRAMS", str(programs))
+    monkeypatch.setattr(deployment_secrets, "FOLDER", tmp_path / "secrets")
+    monkeypatch.setenv("COMPOSE", "podman-compose")
+    assert up.main([]) == 1
+    assert capsys.readouterr().err == (
+        "Install iptables (Debian: apt-get install iptables): netavark calls it to make networks, and says "
+        "`No such file or directory` without it.\n"
+    )
+    assert not (tmp_path / "secrets").exists()
+    put(programs, "iptables")
+    Engine(("podman-compose",)).require_parts()
+
+
+@pytest.mark.parametrize("command", [("docker", "compose"), ("podman-compose",)])
+def test_where_volumes_lie_is_asked_of_the_engine(
+    programs: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    engine = Engine(command)
+    assert engine.volume_folder() is None
+    assert "cannot tell" in up.disks(engine)
+    # As of Docker Desktop, in a virtual machine.
+    put(programs, "docker", "echo /nowhere/on/this/machine/volumes")
+    put(programs, "podman", "echo /nowhere/on/this/machine/volumes")
+    assert engine.volume_folder() is None
+    (tmp_path / "volumes").mkdir()
+    put(programs, "docker", f"echo {tmp_path}/volumes")
+    put(programs, "podman", f"echo {tmp_path}/volumes")
+    assert engine.volume_folder() == tmp_path / "volumes"
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("encrypted", "are on an encrypted disk: data is LUKS2"),
+        ("clear", "PostgreSQL\n            holds names and headers in clear"),
+        ("unknown", "cannot tell whether"),
+    ],
+)
+def test_make_up_says_what_volumes_lie_on(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Protection, told: str
+) -> None:
+    put(programs, "docker", f"echo {tmp_path}")
+    found = DiskEncryption(kind, "data is LUKS2")
+    monkeypatch.setattr(Kernel, "encryption", lambda kernel, folder: found)
+    assert told in up.disks(Engine(("docker", "compose")))

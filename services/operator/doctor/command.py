@@ -14,12 +14,14 @@ from services.operator.doctor import (
     certificates,
     configuration,
     database,
+    engine,
     http,
     isolation,
     mail,
     places,
     providers,
     queues,
+    volumes,
 )
 from services.operator.doctor.checks import Check, examine
 from services.operator.doctor.report import Finding, as_json, as_text, exit_code
@@ -80,6 +82,8 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
         Check(places.SPOOL, partial(asyncio.to_thread, places.check_spool, settings)),
         Check(isolation.NAME, partial(asyncio.to_thread, isolation.check)),
         Check(places.DISK, partial(asyncio.to_thread, places.check_disks, settings)),
+        Check(volumes.NAME, partial(volumes.check, settings)),
+        Check(engine.NAME, partial(asyncio.to_thread, engine.check)),
         Check(http.KEYS, partial(http.check_keys, settings)),
         Check(http.REVOKED, partial(http.check_revocations, settings)),
         Check(mail.NAME, partial(mail.check, settings)),
