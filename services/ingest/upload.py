@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ from services.ingest.multipart import BodyEnds, BodyEvent, MultipartFeed, PartBe
 # How a broken boundary, part header, transfer encoding or compression is reported.
 _BROKEN = (ValueError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
 FIELD = "file"
+# What nearly every client sends; all else, escapes and other character sets, is left to the library.
+_PLAIN = re.compile(
+    r'form-data; name="(?P<field>[\w.-]+)"(?:; filename="(?P<file>(?!/)[\w .()+,=@/-]*)")?', re.ASCII
+)
 RAW, FORM = "application/dicom", "multipart/form-data"
 MEDIA_TYPES = (FORM, RAW)
 
@@ -77,11 +82,9 @@ class UploadBody:
                 continue  # the end of a part
             if event.headers.get("content-type", "").lower().startswith("multipart/"):
                 raise InvalidRequest("A multipart body inside the multipart body is not read.")
-            _, disposition = parse_content_disposition(event.headers.get("content-disposition"))
-            part = Part(
-                content_disposition_filename(disposition, "filename"), self._part(feed), others_follow=True
-            )
-            if content_disposition_filename(disposition, "name") == FIELD:
+            field, file_name = named(event.headers.get("content-disposition", ""))
+            part = Part(file_name, self._part(feed), others_follow=True)
+            if field == FIELD:
                 yield part
             else:
                 await part.skip()
@@ -122,6 +125,15 @@ class UploadBody:
             raise RequestTimeout(
                 f"No byte arrived for {self._idle_timeout:g} s; send the file again."
             ) from error
+
+
+def named(disposition: str) -> tuple[str | None, str | None]:
+    """Field and file name, as a Content-Disposition header gives them (RFC 7578 4.2)."""
+    if (plain := _PLAIN.fullmatch(disposition)) is not None:
+        return plain["field"], plain["file"]
+    _, parameters = parse_content_disposition(disposition)
+    field = content_disposition_filename(parameters, "name")
+    return field, content_disposition_filename(parameters, "filename")
 
 
 @contextmanager

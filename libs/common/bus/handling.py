@@ -128,7 +128,7 @@ class Handling:
     ) -> AbstractContextManager[Span]:
         event = delivery.event
         destination = f"{self._carrier.exchange}:{event.type}:{self.queue}"
-        attributes = self._carrier.attributes(event, destination)
+        attributes = self._carrier.attributes(event, destination) if self._telemetry.recording else {}
         attributes[semconv.MESSAGING_OPERATION_NAME] = attributes[semconv.MESSAGING_OPERATION_TYPE] = (
             "process"
         )
@@ -162,7 +162,7 @@ class Handling:
 def publishing(telemetry: Telemetry, event: Event, carrier: Carrier) -> Iterator[None]:
     """A PRODUCER span around one publish, child of the event's `traceparent`, and the count of successes."""
     destination = f"{carrier.exchange}:{event.type}"
-    attributes = carrier.attributes(event, destination)
+    attributes = carrier.attributes(event, destination) if telemetry.recording else {}
     attributes[semconv.MESSAGING_OPERATION_NAME] = "publish"
     attributes[semconv.MESSAGING_OPERATION_TYPE] = "send"
     with telemetry.span(

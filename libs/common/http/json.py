@@ -55,10 +55,11 @@ async def read_body(request: web.Request, model: type[M]) -> M:
 def parse_query(request: web.Request, model: type[M]) -> M:
     """The query string as `model`. Raises InvalidRequest that names each wrong or repeated field."""
     query = request.query
-    if repeated := sorted({name for name in query if len(query.getall(name)) > 1}):
+    given = dict(query)
+    if len(given) < len(query):
+        repeated = sorted(name for name in given if len(query.getall(name)) > 1)
         raise InvalidRequest(f"Given more than once: {', '.join(repeated)}.")
     try:
-        given = dict(query)
         if by_link(request):
             del given[VIA]
         return model.model_validate(given)

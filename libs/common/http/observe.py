@@ -76,21 +76,26 @@ async def observe(request: web.Request, handler: RequestHandler) -> web.StreamRe
             if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
                 span.set_attribute(semconv.ERROR_TYPE, str(status))
                 span.set_status(StatusCode.ERROR)
-            user = request.get(PRINCIPAL)
-            access_log.info(
-                "%s %s %s",
-                method,
-                _told(request.rel_url.raw_path),
-                status,
-                extra={
-                    "fields": {
-                        "method": method,
-                        "route": route,
-                        "path": _told(request.path),
-                        "status": status,
-                        "seconds": round(elapsed, 6),
-                        "user_id": None if user is None else user.user_id,
-                        "remote": address_of(request),
-                    }
-                },
-            )
+            if access_log.isEnabledFor(logging.INFO):
+                _log(request, method, route, status, elapsed)
+
+
+def _log(request: web.Request, method: str, route: str, status: int, seconds: float) -> None:
+    user = request.get(PRINCIPAL)
+    access_log.info(
+        "%s %s %s",
+        method,
+        _told(request.rel_url.raw_path),
+        status,
+        extra={
+            "fields": {
+                "method": method,
+                "route": route,
+                "path": _told(request.path),
+                "status": status,
+                "seconds": round(seconds, 6),
+                "user_id": None if user is None else user.user_id,
+                "remote": address_of(request),
+            }
+        },
+    )

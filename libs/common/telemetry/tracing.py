@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -12,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBasedTraceIdRatio
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind
+from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from libs.common.security.tls_rules import system_ca_file
@@ -24,6 +25,7 @@ from libs.common.version import VERSION
 _PROPAGATOR = TraceContextTextMapPropagator()
 _IDS = RandomIdGenerator()
 _NOTHING = nullcontext()
+_OURS = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])")
 
 
 class _IdsOnly(AbstractContextManager[Span]):
@@ -93,6 +95,11 @@ class Telemetry:
         )
         self.metrics = Metrics(service, settings.build_revision)
 
+    @property
+    def recording(self) -> bool:
+        """Whether spans go anywhere: else nobody needs to describe them."""
+        return self._recording
+
     def span(
         self,
         name: str,
@@ -142,7 +149,14 @@ def current_traceparent() -> str | None:
 
 def context_of(traceparent: str | None) -> Context:
     """The context to start a child span in; an empty one for None or a malformed value (W3C: restart)."""
-    return Context() if traceparent is None else _PROPAGATOR.extract({"traceparent": traceparent}, Context())
+    if traceparent is None:
+        return Context()
+    if (ours := _OURS.fullmatch(traceparent)) is not None:
+        # As `current_traceparent` writes it. The SDK's way takes five times as long, several times a file.
+        trace_id, span_id, flags = (int(part, 16) for part in ours.groups())
+        named = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+        return trace.set_span_in_context(NonRecordingSpan(named), Context()) if named.is_valid else Context()
+    return _PROPAGATOR.extract({"traceparent": traceparent}, Context())
 
 
 def link_to(traceparent: str | None) -> Sequence[Link]:

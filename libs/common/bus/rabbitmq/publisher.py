@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import DeliveryError, PublishError
-from aiormq.abc import AbstractChannel as DriverChannel
+from aiormq.channel import Channel as DriverChannel
 from pamqp.commands import Basic
 
 from libs.common.bus.rabbitmq.connection import Connection, as_unavailable
@@ -46,6 +47,9 @@ class Publisher:
                         routing_key=routing_key,
                         properties=properties,
                         mandatory=True,
+                        # The confirm is waited for: waiting for the socket as well, with the channel
+                        # locked, would have each event written alone.
+                        wait=False,
                     )
                 except PublishError as error:
                     # A queue or binding was deleted under us: declare the table before the next publish.
@@ -67,5 +71,6 @@ class Publisher:
                 # The client library's own default lets a returned message pass for a confirmed one.
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
-                self._channel, self._driver = channel, await channel.get_underlay_channel()
+                self._channel = channel
+                self._driver = cast(DriverChannel, await channel.get_underlay_channel())
             return self._driver

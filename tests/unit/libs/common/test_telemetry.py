@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, TraceFlags
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from libs.common.errors import PermissionDenied
 from libs.common.http.application import create_app
@@ -212,3 +215,23 @@ async def test_no_log_line_keeps_the_token_of_a_link(
         "GET /s/… 404",
     ]
     assert "secret" not in str([vars(record) for record in records])
+
+
+@pytest.mark.parametrize(
+    "traceparent",
+    [
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-03",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        "nonsense",
+    ],
+)
+def test_a_traceparent_is_read_as_the_sdk_reads_it(traceparent: str) -> None:
+    read = trace.get_current_span(context_of(traceparent)).get_span_context()
+    by_sdk = TraceContextTextMapPropagator().extract({"traceparent": traceparent}, Context())
+    assert read == trace.get_current_span(by_sdk).get_span_context()
