@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/sbin:/sbin
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ## Running
 
@@ -56,6 +56,10 @@ dead: .venv/.ready-run ## messages and events that were given up (ARGS="list", "
 .PHONY: rotate-keys
 rotate-keys: .venv/.ready-run ## put all objects under a new key, beside the running system (ARGS="--remove-old --keyring-folder FOLDER", "--status")
 	@exec $(python) -m services rotate-keys $(ARGS)
+
+.PHONY: rotate-signing-key
+rotate-signing-key: .venv/.ready-run ## replace the key that signs access tokens, with an overlap (ARGS="--status", "--now --revoke")
+	@exec $(python) -m services rotate-signing-key $(ARGS)
 
 .PHONY: doctor
 doctor: .venv/.ready-run ## check configuration, connections, certificates, clock, disk and queues (ARGS="--json")

@@ -44,6 +44,8 @@ usage: python -m services            run all services, with what the environment
                                      messages and events that were given up (--help)
        python -m services rotate-keys [--status] [--remove-old] [--keyring-folder FOLDER] …
                                      put all objects under a new key, beside the running system (--help)
+       python -m services rotate-signing-key [--status] [--now [--revoke]]
+                                     replace the key that signs access tokens, with an overlap (--help)
        python -m services doctor [--json]
                                      check configuration, connections, certificates, clock, disk and queues
        python -m services backup FOLDER [--keyring-folder FOLDER] [--keep N]
@@ -85,7 +87,8 @@ def main(arguments: Sequence[str]) -> int:
                 | "group"
                 | "permission"
                 | "verify-audit"
-                | "export-audit",
+                | "export-audit"
+                | "rotate-signing-key",
                 *_,
             ]:
                 return accounts(load_settings(OperatorSettings), arguments)
@@ -137,12 +140,18 @@ def accounts(settings: OperatorSettings, arguments: Sequence[str]) -> int:
     # Password hashing is not for the commands above.
     from services.auth import command
     from services.auth.audit import command as audit_command
+    from services.auth.sessions import command as key_command
     from services.auth.settings import AuthSettings
 
-    run = audit_command.run if arguments[0] in audit_command.COMMANDS else command.run
+    runs = {
+        **dict.fromkeys(audit_command.COMMANDS, audit_command.run),
+        **dict.fromkeys(key_command.COMMANDS, key_command.run),
+    }
+    run = runs.get(arguments[0], command.run)
     known: dict[str, Any] = {"auth_keyring_file": settings.auth_keyring_file}
-    if run is audit_command.run and settings.migration_url is not None:
-        # Who may read every schema may prove one: an operator's container has no other login.
+    if arguments[0] in runs and settings.migration_url is not None:
+        # Who administers every schema may prove one and replace its key: an operator's container has no
+        # other login.
         known["database_url"] = SecretStr(settings.migration_url)
     if settings.database_url is not None or "database_url" in known:
         return run(arguments, load_settings(AuthSettings).model_copy(update=known))

@@ -22,7 +22,7 @@ from libs.common.keys import BUS, VERIFIER
 from libs.common.permissions import ORDINARY, Permission, encode
 from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier
 from libs.common.telemetry.tracing import Telemetry
-from services.auth.sessions.signing import TokenSigner, generate_seed
+from services.auth.sessions.signing import TokenSigner, generate_seed, key_set_of
 from services.ingest.app import install
 from services.ingest.settings import IngestSettings
 from tests.bus_support import FAST
@@ -114,7 +114,7 @@ async def running_ingest(url: str, folder: Path) -> AsyncIterator[Ingest]:
     app = create_app(settings, telemetry)
 
     async def keys() -> bytes:
-        return SIGNER.key_set().model_dump_json().encode()
+        return key_set_of([SIGNER]).model_dump_json().encode()
 
     app[VERIFIER] = TokenVerifier(keys)
     # Nobody listens to what is announced here.

@@ -32,7 +32,7 @@ from libs.common.security.revocations import Revocations
 from libs.common.security.tokens import ALGORITHM, AUDIENCE, ISSUER, Claims, TokenVerifier, token_registry
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import Telemetry
-from services.auth.sessions.signing import TokenSigner, generate_seed
+from services.auth.sessions.signing import TokenSigner, generate_seed, key_set_of
 from services.results.app import install
 from services.results.keys import STORAGE
 from services.results.settings import ResultsSettings
@@ -144,7 +144,7 @@ async def running_results(
     app = create_app(settings, telemetry)
 
     async def keys() -> bytes:
-        return SIGNER.key_set().model_dump_json().encode()
+        return key_set_of([SIGNER]).model_dump_json().encode()
 
     app[VERIFIER] = TokenVerifier(keys, revocations=revocations)
     takers = () if work is None else (WORK,)

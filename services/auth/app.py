@@ -145,6 +145,7 @@ def install(app: web.Application, settings: AuthSettings) -> None:
         try:
             async with (
                 supervise(app, "auth bootstrap", bootstrap.run()),
+                supervise(app, "signing keys", key.run(auth_metrics)),
                 supervise(app, "auth throttle", prune_for_ever(database, throttle)),
                 supervise(app, "second factors", renew_for_ever(database, codes, seeds, auth_metrics)),
                 supervise(app, "audit log", audit()),
@@ -172,8 +173,7 @@ def verify_locally(app: web.Application) -> None:
     """Verify tokens in the process that signs them, without HTTP; after `install`."""
 
     async def keys() -> bytes:
-        signer = await app[SIGNING_KEY].signer()
-        return signer.key_set().model_dump_json().encode()
+        return (await app[SIGNING_KEY].key_set()).model_dump_json().encode()
 
     add_verifier(app, keys, app[REVOCATION_LIST].body)
     app[KEY_EXCHANGE] = KeyExchange(_local_exchange(app))

@@ -77,7 +77,7 @@ async def _with_directory(settings: AuthSettings, options: argparse.Namespace) -
         codes = Codes(database, passwords, seeds, issuer_of(settings.base_url))
         factors = Factors(database, OwnPassword(database, passwords, throttle), codes, throttle)
         known = acts.Commands(users, groups, devices, factors)
-        return await _recorded(
+        return await recorded(
             database, typed("auth", "-".join(options.spelt[:2])), lambda: command(known, options)
         )
     finally:
@@ -85,7 +85,7 @@ async def _with_directory(settings: AuthSettings, options: argparse.Namespace) -
         await database.close()
 
 
-async def _recorded(database: Database, act: Act, command: Callable[[], Awaitable[str]]) -> str:
+async def recorded(database: Database, act: Act, command: Callable[[], Awaitable[str]]) -> str:
     """Do it, and note what no transaction has noted: what was only looked at, and what failed."""
     ending: Ending = "success"
     try:

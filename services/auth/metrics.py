@@ -95,6 +95,15 @@ class AuthMetrics:
             registry=registry,
         )
 
+        self._signing_keys = Gauge(
+            "auth_signing_keys",
+            "Keys of access tokens that are published; two while one is rotated",
+            registry=registry,
+        )
+        self._signing_key_age = Gauge(
+            "auth_signing_key_age_seconds", "Age of the key that signs access tokens", registry=registry
+        )
+
         self._audit_pending = Gauge(
             "audit_pending_entries", "Noted acts that wait to be chained", registry=registry
         )
@@ -164,6 +173,11 @@ class AuthMetrics:
         """How many counters there are, and how many hold somebody up."""
         self._counters.labels("all").set(counters)
         self._counters.labels("blocked").set(blocked)
+
+    def show_signing_keys(self, published: int, age: float) -> None:
+        """How many are published, and how many seconds ago the one that signs was made."""
+        self._signing_keys.set(published)
+        self._signing_key_age.set(age)
 
     def show_factors(self, current: int, former: int, unreadable: int) -> None:
         """How many authenticators there are, by the key that closes their seeds."""

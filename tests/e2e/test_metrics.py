@@ -38,6 +38,8 @@ PROMISED = {
     "storage_operation_errors_total",
     "storage_free_bytes",
     "storage_size_bytes",
+    "auth_signing_key_age_seconds",
+    "auth_signing_keys",
     "keyring_current_key_age_seconds",
     "keyring_current_since_timestamp_seconds",
     "keyring_former_keys",

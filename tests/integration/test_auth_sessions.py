@@ -101,14 +101,17 @@ async def test_a_renewed_hash_does_not_undo_a_change_of_the_password(
     assert account.password == "changed meanwhile"
 
 
-async def test_a_retired_key_signs_no_more(database: Database) -> None:
+async def test_a_key_that_has_ended_is_published_no_more(database: Database) -> None:
+    async def published() -> list[str]:
+        return [key.kid for key in await store.published_keys(connection)]
+
     async with database.transaction() as connection:
         await store.insert_signing_key(connection, "first", b"1" * 32)
         await store.insert_signing_key(connection, "too late", b"2" * 32)
-        assert await store.current_signing_key(connection) == b"1" * 32
-        await connection.execute("UPDATE auth.signing_key SET retired_at = now()")
+        assert await published() == ["first"]
+        await store.end_signing_key(connection, 0.0)
         await store.insert_signing_key(connection, "next", b"3" * 32)
-        assert await store.current_signing_key(connection) == b"3" * 32
+        assert await published() == ["next"]
 
 
 async def test_a_session_lasts_as_long_as_it_is_given(database: Database, token: RefreshToken) -> None:

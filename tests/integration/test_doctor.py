@@ -28,6 +28,7 @@ from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES, TOPOLOGY, de
 from libs.common.database.postgres import Database
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import Unavailable
+from services.auth.sessions.signing import key_set_of
 from services.operator import programs
 from services.operator.doctor.checks import Check, examine
 from services.operator.doctor.command import doctor
@@ -102,7 +103,7 @@ async def http_server(context: ssl.SSLContext | None = None, **headers: str) -> 
     """A server that gives token keys and takes traces."""
 
     async def keys(_: web.Request) -> web.Response:
-        return web.json_response(text=SIGNER.key_set().model_dump_json(), headers=headers)
+        return web.json_response(text=key_set_of([SIGNER]).model_dump_json(), headers=headers)
 
     async def traces(request: web.Request) -> web.Response:
         assert request.content_type == "application/x-protobuf"

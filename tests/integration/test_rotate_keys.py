@@ -111,7 +111,9 @@ def test_everything_at_once(world: World, tmp_path: Path, capsys: pytest.Capture
     assert (ended["current"], ended["removed"]) == (world.ring.current, [world.first.current])
 
 
-def test_nothing_is_removed_that_an_object_needs(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_removed_that_an_object_needs(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert world.run("--step", "add") == 0
     assert world.run("--step", "switch") == 0
     assert world.run("--step", "remove", "--forget") == keys.NEEDED
@@ -125,6 +127,11 @@ def test_nothing_is_removed_that_an_object_needs(world: World, capsys: pytest.Ca
     assert world.run("--step", "rewrap") == 0
     assert world.run("--status") == 0
     assert "no object needs it: it can be removed" in capsys.readouterr().out
+    copies = tmp_path / "copies"
+    assert world.run("--step", "remove", "--keyring-folder", str(copies)) == 0
+    kept = [set(Keyring.load(copy).content.keys) for copy in copies.iterdir()]
+    assert {world.first.current, world.ring.current} in kept
+    assert {world.ring.current} in kept
 
 
 @pytest.mark.parametrize("cut", ["added", "switched", "half rewrapped", "one copy rewrapped", "rewrapped"])

@@ -17,7 +17,7 @@ from libs.common.ids import UserId
 from libs.common.permissions import ORDINARY
 from libs.common.security.tokens import TokenVerifier
 from services.auth.identity.models import Identity
-from services.auth.sessions.signing import TokenSigner, generate_seed
+from services.auth.sessions.signing import TokenSigner, generate_seed, key_set_of
 from tests import previous_release
 from tests.unit.libs.common.test_tokens import CLAIMS, key_set, sign
 
@@ -78,7 +78,7 @@ def test_the_previous_release_reads_todays_tokens(previous: Path) -> None:
         email="",
     )
     token = signer.sign(ana, datetime.now(UTC), timedelta(minutes=5))
-    found = run(previous, VERIFY, {"keys": signer.key_set().model_dump_json(), "token": token})
+    found = run(previous, VERIFY, {"keys": key_set_of([signer]).model_dump_json(), "token": token})
     assert (found["user_id"], found["username"], found["staff"], found["groups"]) == (7, "ana", False, [3])
 
 

@@ -30,5 +30,7 @@ class Principal(BaseModel):
     """How often the account's access had changed when the token was issued."""
     must_change_password: bool
     """Nothing else is open to whom this holds for."""
+    signing_key: str
+    """The key (`kid`) that the token is signed with."""
     issued_at: AwareDatetime
     expires_at: AwareDatetime

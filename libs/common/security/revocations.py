@@ -27,7 +27,8 @@ MAX_REVOCATION_BYTES = 8 * 1024 * 1024
 
 class RevocationDocument(BaseModel):
     """What is refused. `sessions` and `keys` (the `client_id` of an API key) with the time at which the last
-    token that names them ends, in seconds since 1970; `users` with the least version of access that counts.
+    token that names them ends, in seconds since 1970; `users` with the least version of access that counts;
+    `signing_keys` by `kid`, whatever they have signed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +36,7 @@ class RevocationDocument(BaseModel):
     sessions: dict[str, int]
     users: dict[str, int]
     keys: dict[str, int] = {}
+    signing_keys: frozenset[str] = frozenset()
 
 
 class Revocations:
@@ -59,6 +61,8 @@ class Revocations:
     def revoked(self, caller: Principal) -> bool:
         """Whether the caller's token is worth nothing any more."""
         if caller.session_id in self._document.sessions or caller.client_id in self._document.keys:
+            return True
+        if caller.signing_key in self._document.signing_keys:
             return True
         least = self._document.users.get(str(caller.user_id))
         return least is not None and caller.access_version < least

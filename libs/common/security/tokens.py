@@ -150,8 +150,8 @@ class TokenVerifier:
         else:
             await self._revocations.wait(principal)
 
-    async def _check_signature(self, token: str) -> tuple[bytes, str]:
-        """The signed payload and the type (`typ`). Raises TokenInvalid or Unavailable."""
+    async def _check_signature(self, token: str) -> tuple[bytes, str, str]:
+        """The signed payload, the type (`typ`) and the key (`kid`). Raises TokenInvalid or Unavailable."""
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenInvalid("The access token is longer than any that is issued here.")
         try:
@@ -169,9 +169,9 @@ class TokenVerifier:
             raise TokenInvalid("This is not an access token: it must be a signed JWT.") from error
         if not valid or signed.payload is None:
             raise TokenInvalid("The access token's signature is wrong.")
-        return signed.payload, str(kind)
+        return signed.payload, str(kind), kid
 
-    def _check_claims(self, payload: bytes, kind: str) -> Principal:
+    def _check_claims(self, payload: bytes, kind: str, kid: str) -> Principal:
         """Issuer, audience, times and life. Raises TokenExpired or TokenInvalid."""
         try:
             claims = Claims.model_validate_json(payload)
@@ -199,6 +199,7 @@ class TokenVerifier:
             client_id=None if claims.client_id == PORTAL else claims.client_id,
             access_version=claims.ver,
             must_change_password=claims.password_change is not None,
+            signing_key=kid,
             issued_at=datetime.fromtimestamp(claims.iat, UTC),
             expires_at=datetime.fromtimestamp(claims.exp, UTC),
         )

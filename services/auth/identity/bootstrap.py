@@ -93,6 +93,7 @@ class Bootstrap:
             try:
                 async with self._database.transaction() as connection:
                     await sessions.delete_expired_sessions(connection, TOKEN_LIFE_SECONDS)
+                    await sessions.delete_signing_keys(connection)
                     await resets.delete_expired(connection)
                     await oidc.forget_round_trips(connection)
             except Unavailable as error:

@@ -100,11 +100,14 @@ class ProviderSignIn:
         client = self._client(name)
         trip = round_trip.begin(name, client.provider.issuer, next_page, self._clock(), linking)
         url = await client.question(trip)
-        return Departure(url, (await self._seal()).seal(trip))
+        return Departure(url, (await self._seals())[0].seal(trip))
 
     async def trip_of(self, cookie: str | None) -> RoundTrip | None:
         """The round trip that a browser is on. Raises Unavailable."""
-        return (await self._seal()).open(cookie, self._clock())
+        now = self._clock()
+        # One of before the last rotation is good until its end.
+        opened = (seal.open(cookie, now) for seal in await self._seals())
+        return next((trip for trip in opened if trip is not None), None)
 
     async def arrive(
         self, name: str, trip: RoundTrip | None, answer: ProviderAnswer, caller: Client
@@ -198,8 +201,9 @@ class ProviderSignIn:
             raise NotFound(UNKNOWN_PROVIDER)
         return found
 
-    async def _seal(self) -> RoundTripSeal:
-        return RoundTripSeal((await self._key.signer()).derived(round_trip.PURPOSE))
+    async def _seals(self) -> list[RoundTripSeal]:
+        """Of every published key; the first one seals."""
+        return [RoundTripSeal(signer.derived(round_trip.PURPOSE)) for signer in await self._key.published()]
 
     async def _account(
         self, connection: Connection, provider: Provider, token: IdToken

@@ -96,7 +96,10 @@ class SecondStep:
         return signed_in
 
     async def _find(self, challenge_token: str) -> Challenged:
-        challenge_id = (await self._key.signer()).read_challenge(challenge_token, datetime.now(UTC))
+        now = datetime.now(UTC)
+        # One of before the last rotation is good until its end.
+        read = (signer.read_challenge(challenge_token, now) for signer in await self._key.published())
+        challenge_id = next((found for found in read if found is not None), None)
         if challenge_id is None:
             raise _over()
         async with self._database.connection() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -34,6 +34,30 @@ class Session:
     """Empty for one that the release before began."""
     proof: SessionProof
     now: datetime
+
+
+@dataclass(frozen=True)
+class StoredKey:
+    """A published key. Times are seconds from now by the database's clock; `ends_in` None: no end yet."""
+
+    kid: str
+    private_key: bytes = field(repr=False)
+    signs_in: float
+    ends_in: float | None
+    age: float
+
+
+@dataclass(frozen=True)
+class SigningKeyTimes:
+    """What may be told of a key."""
+
+    kid: str
+    created_at: datetime
+    signs_from: datetime
+    ends_at: datetime | None
+    revoked_at: datetime | None
+    signs_in: float
+    published: bool
 
 
 @dataclass(frozen=True)

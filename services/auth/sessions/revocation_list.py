@@ -59,5 +59,6 @@ class RevocationList:
             sessions = await store.revoked_sessions(connection, TOKEN_LIFE_SECONDS)
             keys = await store.revoked_keys(connection, TOKEN_LIFE_SECONDS)
             users = await store.changed_users(connection, TOKEN_LIFE_SECONDS)
-        body = orjson.dumps({"sessions": sessions, "users": users, "keys": keys})
+            signing = await store.revoked_signing_keys(connection)
+        body = orjson.dumps({"sessions": sessions, "users": users, "keys": keys, "signing_keys": signing})
         return Published(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')

@@ -65,8 +65,8 @@ async def logout(request: web.Request) -> web.Response:
 
 async def jwks(request: web.Request) -> web.Response:
     """The keys that verify access tokens."""
-    signer = await request.app[SIGNING_KEY].signer()
-    return json_response(signer.key_set(), headers={"Cache-Control": f"public, max-age={KEY_SET_MAX_AGE}"})
+    found = await request.app[SIGNING_KEY].key_set()
+    return json_response(found, headers={"Cache-Control": f"public, max-age={KEY_SET_MAX_AGE}"})
 
 
 async def revocations(request: web.Request) -> web.Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -124,10 +125,14 @@ class TokenSigner:
         """32 bytes that all replicas have, and which tell nothing of the key (RFC 5869)."""
         return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(self._seed)
 
-    def key_set(self) -> KeySetResponse:
+    def public_key(self) -> PublicKey:
         """The public half, for verifiers."""
-        public = self._key.as_dict(private=False)
-        return KeySetResponse(keys=[PublicKey.model_validate({**public, "kid": self.kid})])
+        return PublicKey.model_validate({**self._key.as_dict(private=False), "kid": self.kid})
+
+
+def key_set_of(signers: Iterable[TokenSigner]) -> KeySetResponse:
+    """The public halves, for verifiers."""
+    return KeySetResponse(keys=[signer.public_key() for signer in signers])
 
 
 def _base64url(data: bytes) -> str:

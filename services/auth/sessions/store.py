@@ -7,7 +7,7 @@ from uuid import UUID
 
 from libs.common.database.postgres import Connection
 from libs.common.ids import UserId
-from services.auth.sessions.models import Client, Session, SessionProof
+from services.auth.sessions.models import Client, Session, SessionProof, SigningKeyTimes, StoredKey
 
 _INSERT_SESSION = """
     INSERT INTO auth.auth_session
@@ -67,8 +67,44 @@ _CHANGED_USERS = """
     SELECT user_id, access_version FROM auth.buried_user WHERE buried_at > now() - $1 * interval '1 second'
     ORDER BY 1
 """
-_INSERT_KEY = "INSERT INTO auth.signing_key (kid, private_key) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-_CURRENT_KEY = "SELECT private_key FROM auth.signing_key WHERE retired_at IS NULL"
+_INSERT_KEY = """
+    INSERT INTO auth.signing_key (kid, private_key, signs_from)
+    VALUES ($1, $2, now() + $3 * interval '1 second') ON CONFLICT DO NOTHING
+"""
+_PUBLISHED_KEYS = """
+    SELECT kid, private_key, extract(epoch FROM signs_from - clock_timestamp())::float8 AS signs_in,
+        extract(epoch FROM retired_at - clock_timestamp())::float8 AS ends_in,
+        extract(epoch FROM clock_timestamp() - created_at)::float8 AS age
+    FROM auth.signing_key WHERE retired_at IS NULL OR retired_at > clock_timestamp()
+    ORDER BY signs_from DESC, kid
+"""
+_KEY_TIMES = """
+    SELECT kid, created_at, signs_from, retired_at AS ends_at, revoked_at,
+        extract(epoch FROM signs_from - now())::float8 AS signs_in,
+        retired_at IS NULL OR retired_at > now() AS published
+    FROM auth.signing_key ORDER BY created_at DESC, signs_from DESC, kid
+"""
+_LOCK_KEYS = "LOCK TABLE auth.signing_key IN SHARE ROW EXCLUSIVE MODE"
+_END_KEY = """
+    UPDATE auth.signing_key SET retired_at = now() + $1 * interval '1 second' WHERE retired_at IS NULL
+"""
+_LET_SIGN = "UPDATE auth.signing_key SET signs_from = now() WHERE kid = $1"
+_END_OTHERS = """
+    UPDATE auth.signing_key SET retired_at = least(retired_at, now() + $2 * interval '1 second')
+    WHERE kid <> $1 AND retired_at > now()
+"""
+_REVOKE_KEYS = """
+    UPDATE auth.signing_key SET retired_at = now(), revoked_at = now()
+    WHERE retired_at IS NULL OR retired_at > now()
+"""
+# Longer than any service could keep a key that it has not seen published.
+_REVOKED_SIGNING_KEYS = """
+    SELECT kid FROM auth.signing_key WHERE revoked_at > now() - interval '7 days' ORDER BY kid
+"""
+_DELETE_KEYS = """
+    DELETE FROM auth.signing_key WHERE retired_at < now() - interval '1 day'
+      AND (revoked_at IS NULL OR revoked_at < now() - interval '8 days')
+"""
 
 
 async def insert_session(
@@ -158,12 +194,47 @@ async def changed_users(connection: Connection, token_life: float) -> dict[str, 
     return {str(row["id"]): row["access_version"] for row in rows}
 
 
-async def insert_signing_key(connection: Connection, kid: str, seed: bytes) -> None:
-    """Insert the key unless there is a current one."""
-    await connection.execute(_INSERT_KEY, kid, seed)
+async def insert_signing_key(connection: Connection, kid: str, seed: bytes, begins: float = 0.0) -> None:
+    """Insert a key that signs in so many seconds, unless there is one without an end."""
+    await connection.execute(_INSERT_KEY, kid, seed, begins)
 
 
-async def current_signing_key(connection: Connection) -> bytes | None:
-    """The seed of the key that signs now."""
-    seed: bytes | None = await connection.fetchval(_CURRENT_KEY)
-    return seed
+async def published_keys(connection: Connection) -> list[StoredKey]:
+    """The keys whose signatures are good, the one that begins last first."""
+    return [StoredKey(**dict(row)) for row in await connection.fetch(_PUBLISHED_KEYS)]
+
+
+async def signing_key_times(connection: Connection) -> list[SigningKeyTimes]:
+    """All keys without what is secret of them, the newest first."""
+    return [SigningKeyTimes(**dict(row)) for row in await connection.fetch(_KEY_TIMES)]
+
+
+async def lock_signing_keys(connection: Connection) -> None:
+    """Keep other rotations out until the transaction ends."""
+    await connection.execute(_LOCK_KEYS)
+
+
+async def end_signing_key(connection: Connection, seconds: float) -> None:
+    """Give the key without an end one, in so many seconds."""
+    await connection.execute(_END_KEY, seconds)
+
+
+async def let_sign(connection: Connection, kid: str, overlap: float) -> None:
+    """Let a key sign that has waited; the others are published for as many seconds."""
+    await connection.execute(_LET_SIGN, kid)
+    await connection.execute(_END_OTHERS, kid, overlap)
+
+
+async def revoke_signing_keys(connection: Connection) -> None:
+    """End every key, so that no token of theirs is worth anything."""
+    await connection.execute(_REVOKE_KEYS)
+
+
+async def revoked_signing_keys(connection: Connection) -> list[str]:
+    """Those that verifiers might still remember."""
+    return [row["kid"] for row in await connection.fetch(_REVOKED_SIGNING_KEYS)]
+
+
+async def delete_signing_keys(connection: Connection) -> None:
+    """Forget keys that have ended long ago."""
+    await connection.execute(_DELETE_KEYS)

@@ -21,6 +21,7 @@ from services.operator.doctor import (
     places,
     providers,
     queues,
+    signing_keys,
     volumes,
 )
 from services.operator.doctor.checks import Check, examine
@@ -76,6 +77,7 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
         Check(queues.NAME, partial(queues.check, settings)),
         Check(places.KEYRING, partial(asyncio.to_thread, places.check_keyring, settings)),
         Check(places.AUTH_KEYRING, partial(asyncio.to_thread, places.check_auth_keyring, settings)),
+        Check(signing_keys.SIGNING_KEY, partial(database.check_signing_key, settings)),
         Check(database.AUDIT, partial(database.check_audit, settings)),
         Check(places.STORE, partial(places.check_store, settings)),
         Check(backups.NAME, partial(asyncio.to_thread, backups.check, settings)),

@@ -19,10 +19,12 @@ from libs.common.outbox.store import OutboxStore
 from libs.postgresql import folder as postgres_folder
 from services.auth.audit import store as audit
 from services.auth.audit.chain import signers_of
+from services.auth.sessions.store import signing_key_times
 from services.operator.doctor import clock
 from services.operator.doctor.audit import check_anchor, check_sinks
 from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
+from services.operator.doctor.signing_keys import SIGNING_KEY, judge_signing_keys
 from services.operator.migrations import MIGRATIONS
 from services.operator.preflight import CONNECT_TIMEOUT, Server, explaining_failures
 from services.operator.programs import program
@@ -248,6 +250,19 @@ async def check_audit(settings: DoctorSettings) -> list[Finding]:
     if not findings:
         findings.append(Finding(AUDIT, "ok", f"Sealed up to entry {reached}; {waiting} entries wait."))
     return [*findings, await check_anchor(settings, reached), *await check_sinks(settings, behind)]
+
+
+async def check_signing_key(settings: DoctorSettings) -> list[Finding]:
+    """How old the key of access tokens is, and whether another waits to take its place."""
+    found = login(settings, AUTH)
+    if found is None:
+        return [_not_running()]
+    try:
+        async with _connected(*found, AUTH) as connection:
+            keys = [key for key in await signing_key_times(connection) if key.published]
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError):
+        return [Finding(SIGNING_KEY, "problem", "The table auth.signing_key is not today's.", MIGRATE)]
+    return judge_signing_keys(keys, datetime.now(UTC))
 
 
 async def _schema(connection: Connection, source: Migrations) -> Finding:

@@ -26,6 +26,7 @@ def viewer(**changed: Any) -> Viewer:
         "client_id": None,
         "access_version": 0,
         "must_change_password": False,
+        "signing_key": "a",
         "issued_at": datetime.now(UTC),
         "expires_at": datetime.now(UTC),
     }

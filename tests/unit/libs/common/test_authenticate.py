@@ -19,7 +19,7 @@ from libs.common.security.tokens import TokenVerifier
 from libs.common.settings.service import ServiceSettings
 from libs.common.telemetry.tracing import Telemetry
 from services.auth.identity.models import Identity
-from services.auth.sessions.signing import TokenSigner, generate_seed
+from services.auth.sessions.signing import TokenSigner, generate_seed, key_set_of
 
 Client = TestClient[web.Request, web.Application]
 SIGNER = TokenSigner(generate_seed())
@@ -59,7 +59,7 @@ def make_app() -> web.Application:
     app = create_app(settings, Telemetry("test", settings))
 
     async def keys() -> bytes:
-        return SIGNER.key_set().model_dump_json().encode()
+        return key_set_of([SIGNER]).model_dump_json().encode()
 
     app[VERIFIER] = TokenVerifier(keys)
     return app

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from libs.common.encryption import ContainerFile, Sealer, named_keys, unlock
+from libs.common.encryption import ContainerFile, Sealer, followed, named_keys, unlock
 from libs.common.encryption.followed import LOOK_SECONDS, FollowedKeyring
 from libs.common.encryption.keyring import Keyring, keep_copy
 from libs.common.encryption.keyring_content import KeyringContent
@@ -74,6 +74,19 @@ def test_a_file_written_in_place_is_noticed_once_it_is_whole(world: World) -> No
     world.seconds = 2 * LOOK_SECONDS
     assert world.ring.current == "new"
     assert world.ring.readable
+
+
+def test_half_a_file_is_looked_at_again_though_it_looks_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a file system's times are too coarse for two writes one after the other."""
+    monkeypatch.setattr(followed, "_stamp_of", lambda _: (1, 1, 1, 1, 1))
+    world.overwrite(SWITCHED.encode()[:50])
+    world.seconds = LOOK_SECONDS
+    assert world.ring.current == "old"
+    world.overwrite(SWITCHED.encode())
+    world.seconds = 2 * LOOK_SECONDS
+    assert world.ring.current == "new"
 
 
 def test_a_file_that_goes_leaves_the_ring_as_it_was(world: World, caplog: pytest.LogCaptureFixture) -> None:

@@ -50,6 +50,11 @@ async def test_a_revoked_token_is_refused_though_it_was_verified_before() -> Non
     with pytest.raises(TokenExpired):
         await issuer.verifier.verify(former)
     await issuer.verifier.verify(other)
+    await issuer.says(signing_keys=["of another"])
+    await issuer.verifier.verify(other)
+    await issuer.says(signing_keys=["of another", HEADER["kid"]])
+    with pytest.raises(TokenExpired):
+        await issuer.verifier.verify(other)
     await issuer.says(keys={"key:cc": NOW + 600})
     with pytest.raises(TokenExpired):
         await issuer.verifier.verify(token(client_id="key:cc", ver=2))

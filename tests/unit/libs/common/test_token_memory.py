@@ -28,7 +28,7 @@ async def test_a_long_token_is_verified_anew_now_and_then(monkeypatch: pytest.Mo
     verifier = TokenVerifier(key_set, clock=lambda: now[0])
     check = verifier._check_signature
 
-    async def counted(token: str) -> tuple[bytes, str]:
+    async def counted(token: str) -> tuple[bytes, str, str]:
         nonlocal checks
         checks += 1
         return await check(token)

@@ -15,7 +15,7 @@ from libs.common.ids import UserId
 from libs.common.permissions import ALL, encode
 from libs.common.security.tokens import TokenVerifier
 from services.auth.identity.models import MAX_USERNAME_LENGTH, MOST_GROUPS, Identity
-from services.auth.sessions.signing import TokenSigner, generate_seed
+from services.auth.sessions.signing import TokenSigner, generate_seed, key_set_of
 
 ANA = Identity(
     UserId(7),
@@ -89,7 +89,7 @@ async def test_the_claims_are_those_of_rfc_9068() -> None:
         assert (claims["client_id"], "sid" in claims) == (client, session)
 
     async def keys() -> bytes:
-        return signer.key_set().model_dump_json().encode()
+        return key_set_of([signer]).model_dump_json().encode()
 
     verifier = TokenVerifier(keys)
     assert (await verifier.verify(person)).client_id is None
@@ -99,7 +99,7 @@ async def test_the_claims_are_those_of_rfc_9068() -> None:
 def test_the_published_key_verifies_and_tells_no_secret() -> None:
     seed = generate_seed()
     signer = TokenSigner(seed)
-    (key,) = json.loads(signer.key_set().model_dump_json())["keys"]
+    (key,) = json.loads(key_set_of([signer]).model_dump_json())["keys"]
     assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
     text, _, signature = signer.sign(ANA, datetime.now(UTC), timedelta(seconds=1)).rpartition(".")
     Ed25519PublicKey.from_public_bytes(decoded(key["x"])).verify(decoded(signature), text.encode())
@@ -115,7 +115,7 @@ async def test_the_verifier_understands_it() -> None:
     signer = TokenSigner(generate_seed())
 
     async def keys() -> bytes:
-        return signer.key_set().model_dump_json().encode()
+        return key_set_of([signer]).model_dump_json().encode()
 
     token = signer.sign(ANA, datetime.now(UTC), timedelta(seconds=600))
     found = await TokenVerifier(keys).verify(token)

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from libs.common.bus.inspection import Depth
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.encryption.keyring_content import KeyringContent
+from services.auth.sessions.models import SigningKeyTimes
 from services.operator.doctor import (
     broker_account,
     certificates,
@@ -26,6 +27,7 @@ from services.operator.doctor import (
 from services.operator.doctor.places import KEY_DAYS, judge_keys
 from services.operator.doctor.report import Finding, as_json, as_text, exit_code
 from services.operator.doctor.settings import DoctorSettings
+from services.operator.doctor.signing_keys import judge_signing_keys
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -192,6 +194,20 @@ def test_only_problems_fail(findings: list[Finding]) -> None:
     assert (exit_code(findings), exit_code([*findings, bad])) == (0, 1)
     assert "-> mend it" in as_text([*findings, bad])
     assert '"ok": false' in as_json([*findings, bad])
+
+
+def test_the_key_of_tokens_is_told_with_its_age() -> None:
+    made = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def key(kid: str, signs_in: float) -> SigningKeyTimes:
+        return SigningKeyTimes(kid, made, made, None, None, signs_in, published=True)
+
+    keys = [key("waits", 5.0), key("signs", -5.0)]
+    assert [one.level for one in judge_signing_keys([], made)] == ["note"]
+    (good,) = judge_signing_keys(keys, made + timedelta(days=KEY_DAYS))
+    assert (good.level, "signs" in good.what, "2 are published" in good.what) == ("ok", True, True)
+    (bad,) = judge_signing_keys(keys, made + timedelta(days=KEY_DAYS + 1))
+    assert bad.level == "warning"
 
 
 def test_keys_that_wait_are_left_or_are_old_are_told() -> None:
