@@ -67,15 +67,6 @@ class DeployedNode(RabbitMQNode):
         found: dict[str, dict[str, Any]] = json.loads(file.read_text())
         return found
 
-    def import_definitions(self, text: str) -> None:
-        """As `rabbitmqctl import_definitions` does on the running node."""
-        file = self.folder / "imported.json"
-        file.write_text(text)
-        self.evaluate(
-            f'{{ok, Text}} = file:read_file("{file}"), '
-            "ok = rabbit_definitions:import_parsed(rabbit_json:decode(Text))"
-        )
-
     def get(
         self, port: int, path: str, user: str = "monitoring", password: str | None = None
     ) -> tuple[int, str]:

@@ -142,6 +142,15 @@ class RabbitMQNode:
             f'<<"guest">>, <<"{name}">>, <<".*">>, <<".*">>, <<".*">>, <<"tests">>)'
         )
 
+    def import_definitions(self, text: str) -> None:
+        """As `rabbitmqctl import_definitions` does on a running node."""
+        file = self._folder / "imported.json"
+        file.write_text(text)
+        self.evaluate(
+            f'{{ok, Text}} = file:read_file("{file}"), '
+            "ok = rabbit_definitions:import_parsed(rabbit_json:decode(Text))"
+        )
+
     def delete_vhost(self, name: str) -> None:
         """Drop a virtual host with everything in it; its connections are closed."""
         self.evaluate(f'rabbit_vhost:delete(<<"{name}">>, <<"tests">>)')

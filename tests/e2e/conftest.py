@@ -17,6 +17,7 @@ from playwright.sync_api import Browser
 
 from libs.common.encryption.keyring import Keyring
 from libs.postgresql import folder as postgres_folder
+from tests.broker_accounts import make_accounts
 from tests.chromium import chromium
 from tests.commands import run_command
 from tests.e2e.processes import (
@@ -33,6 +34,8 @@ from tests.e2e.processes import (
 )
 from tests.fixtures_postgres import PostgresServer, run_apart
 from tests.rabbitmq_node import RabbitMQNode
+
+E2E_VHOST = "e2e"
 
 
 @dataclass(frozen=True)
@@ -79,31 +82,36 @@ def embedded_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System
 
 @pytest.fixture(scope="session")
 def session_amqp_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """URL of a virtual host that the session's separate processes have for themselves."""
+    """URL, with all rights, of a virtual host that the session's separate processes have for themselves."""
     given = os.environ.get("TEST_AMQP_URL")
     if given:
         yield given
         return
     node: RabbitMQNode = request.getfixturevalue("rabbitmq_node")
-    node.add_vhost("e2e")
-    yield node.url("e2e")
-    node.delete_vhost("e2e")
+    node.add_vhost(E2E_VHOST)
+    yield node.url(E2E_VHOST)
+    node.delete_vhost(E2E_VHOST)
 
 
 @pytest.fixture(scope="session")
 def separate_system(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
-    """auth, ingest, processor and results as processes of their own on RabbitMQ and PostgreSQL."""
+    """auth, ingest, processor and results as processes of their own on RabbitMQ and PostgreSQL.
+
+    Each has the rights in RabbitMQ that a deployment gives it.
+    """
     server: PostgresServer = request.getfixturevalue("postgres_server")
     folder = tmp_path_factory.mktemp("separate")
     Keyring.create(folder / "keyring.json")
     with ExitStack() as stack:
         template = request.getfixturevalue("template_database")
         name = stack.enter_context(server.database(template))
-        amqp_url = request.getfixturevalue("session_amqp_url")
+        broker: str | Mapping[str, str] = request.getfixturevalue("session_amqp_url")
+        if not os.environ.get("TEST_AMQP_URL"):
+            broker = make_accounts(request.getfixturevalue("rabbitmq_node"), E2E_VHOST)
         roles = {role: server.url(name, role) for role in ("auth", "ingest", "results")}
-        processes = separate(folder, roles, amqp_url)
+        processes = separate(folder, roles, broker)
         try:
             run_apart(start_all(processes.values()))
             yield System(urls_of(processes), processes, folder, lambda role: server.url(name, role))

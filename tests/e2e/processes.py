@@ -214,16 +214,18 @@ def one_url(process: Process) -> dict[str, str]:
 
 
 def separate(
-    folder: Path, database_urls: Mapping[str, str], amqp_url: str, **environment: str
+    folder: Path, database_urls: Mapping[str, str], amqp_url: str | Mapping[str, str], **environment: str
 ) -> dict[str, Process]:
-    """auth, ingest, processor and results as processes of their own; `database_urls` has one per role."""
+    """auth, ingest, processor and results as processes of their own; `database_urls` has one per role.
+
+    `amqp_url` is one for all, or one for each service and the operator, whose commands have auth's settings.
+    """
     auth_keyring = folder / "auth-keyring.json"
     if not auth_keyring.exists():
         Keyring.create(auth_keyring)
     auth_port = free_port()
     scheme = "https" if "TLS_CERT_FILE" in environment else "http"
     common = {
-        "AMQP_URL": amqp_url,
         "DATA_DIR": str(folder),
         "KEYRING_FILE": str(folder / "keyring.json"),
         "AUTH_JWKS_URL": f"{scheme}://127.0.0.1:{auth_port}/api/auth/jwks.json",
@@ -234,7 +236,12 @@ def separate(
     }
     made = {}
     for name in ("auth", "ingest", "processor", "results"):
-        own = {**common, **({"DATABASE_URL": database_urls[name]} if name in database_urls else {})}
+        broker = amqp_url if isinstance(amqp_url, str) else amqp_url.get(name, amqp_url["operator"])
+        own = {
+            "AMQP_URL": broker,
+            **common,
+            **({"DATABASE_URL": database_urls[name]} if name in database_urls else {}),
+        }
         port = auth_port if name == "auth" else free_port()
         made[name] = Process(f"services.{name}", own, folder / f"{name}.log", port)
     return made

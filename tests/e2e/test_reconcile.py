@@ -47,8 +47,9 @@ async def test_what_was_lost_comes_back(client: Client, system: System) -> None:
         assert code == 1 or not now
         return repaired >= lost
 
-    # What is still on its way, of this test or another, is not judged; the next look finds it.
-    await eventually(found, 30)
+    # What is still on its way, of this test or another, is not judged; the next look finds it. What an
+    # old release left in its queue is looked at every half a minute.
+    await eventually(found, 90)
     assert (await client.ended(forgotten))["state"] == "processed"
     await eventually(thumbnail.exists, 30)
 

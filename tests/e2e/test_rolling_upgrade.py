@@ -38,14 +38,18 @@ ROUND = 12
 
 @pytest.fixture(scope="module")
 def old_processes(
-    separate_system: System, tmp_path_factory: pytest.TempPathFactory
+    separate_system: System, session_amqp_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Process]]:
-    """The previous release's services beside the running system, with the same settings."""
+    """The previous release's services beside the running system, with the same settings.
+
+    Their account in RabbitMQ is one for all, which may declare whatever that release had.
+    """
     source = tmp_path_factory.mktemp("previous")
     previous_release.extract(source)
     old = {
         name: replace(
             separate_system.processes[name],
+            environment={**separate_system.processes[name].environment, "AMQP_URL": session_amqp_url},
             port=free_port(),
             source=source,
             log=source / f"{name}.log",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
@@ -10,9 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import aio_pika
 import asyncpg
 import pytest
 
+from libs.common.bus.inspection import depths
+from libs.common.bus.lanes import DEFAULT_LARGE_BYTES
+from libs.common.bus.topology import TOPOLOGY, with_lanes
 from libs.common.database.postgres import Database
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
@@ -21,7 +26,10 @@ from libs.postgresql.embedded import EmbeddedPostgres
 from services.allinone.running import prepare_auth_keyring
 from services.operator.settings import DATABASE, OperatorSettings
 from tests.audit_support import entries, note, sealer_of
+from tests.broker_accounts import make_accounts
+from tests.bus_support import received
 from tests.fixtures_postgres import PostgresServer
+from tests.rabbitmq_node import RabbitMQNode
 
 ROOT = Path(__file__).parents[2]
 SECRET = "not-to-be-shown"
@@ -75,6 +83,41 @@ def test_migrate_makes_the_database_and_applies_everything_once(
     assert "applied results/0001_results" in applied
     assert {line.split()[1].split("/")[0] for line in applied} == {"results", "ingest", "auth"}
     assert command("migrate", DATABASE_URL=url).stdout == "nothing to apply\n"
+
+
+async def test_migrate_declares_the_queues_of_the_broker(
+    postgres_server: PostgresServer, missing_database: str, amqp_url: str
+) -> None:
+    """As many lanes as the deployment has, bound, so that nothing that is published then gets lost."""
+    url = postgres_server.url(missing_database)
+    done = await asyncio.to_thread(command, "migrate", DATABASE_ADMIN_URL=url, AMQP_URL=amqp_url, LANES=10)
+    assert done.returncode == 0, done.stderr
+    topology = with_lanes(TOPOLOGY, 10, DEFAULT_LARGE_BYTES)
+    assert done.stdout.splitlines()[0] == f"declared {len(topology.queues())} queues"
+    async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+        assert None not in {depth.messages for depth in await depths(connection, topology)}
+        events = await channel.get_exchange(topology.exchange, ensure=False)
+        copies = await channel.get_exchange(topology.copies, ensure=False)
+        event = received(collection="user:7")
+        for exchange, key in ((events, event.type), (copies, "processor.lane.9")):
+            await exchange.publish(aio_pika.Message(event.to_json()), key, mandatory=True)
+        waiting = {depth.queue for depth in await depths(connection, topology) if depth.messages}
+    assert waiting == {"processor.lane.0", "processor.lane.9", "results.files"}
+
+
+async def test_migrate_without_the_right_to_declare_changes_nothing(
+    postgres_server: PostgresServer, missing_database: str, rabbitmq_node: RabbitMQNode, vhost: str
+) -> None:
+    urls = await asyncio.to_thread(make_accounts, rabbitmq_node, vhost)
+    url = postgres_server.url(missing_database)
+    for amqp_url, expected in (
+        (urls["results"], f"user results.{vhost} may not declare the queues"),
+        (f"amqp://guest:{SECRET}@127.0.0.1:1/", "Start RabbitMQ at 127.0.0.1:1"),
+    ):
+        done = await asyncio.to_thread(command, "migrate", DATABASE_ADMIN_URL=url, AMQP_URL=amqp_url)
+        refused(done, expected)
+        with pytest.raises(asyncpg.InvalidCatalogNameError):
+            await asyncpg.connect(url)
 
 
 def test_migrate_needs_a_url() -> None:
