@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -14,10 +15,12 @@ from dataclasses import dataclass, field
 
 import aiohttp
 import asyncpg
+import pyrage
 import pytest
 from cryptography import x509
 
 from tests.builders import ct_instance
+from tests.deploy.podman import PodmanError
 from tests.deploy.stack import Stack
 from tests.e2e import test_refusals as refusals
 from tests.e2e import test_way_of_a_file as way
@@ -86,7 +89,7 @@ def test_no_log_of_the_gateway_holds_what_is_asked(stack: Stack) -> None:
         f"/api/auth/{'x' * 20_000}?q=Gesuchte",
     ):
         first_answer_over_tls(stack, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    said = stack.podman.logs(stack.name("gateway"))
+    said = stack.podman.logs(stack.name("gateway"), lines=100_000)
     assert '"path":"/api/results"' in said
     assert "Gesuchte" not in said
 
@@ -347,7 +350,18 @@ def test_the_operators_image_speaks_tls_with_the_database(stack: Stack) -> None:
     """psql and pg_dump: the server lets nobody in without. /tmp has too little room for a backup."""
     run = ("run", "--rm", "-T", "migrate")
     assert "operator" in stack.compose(*run, "psql", "-Atc", "SELECT current_user", timeout=180)
-    assert " objects of " in stack.compose(*run, "backup", "/var/lib/dicom/backups", timeout=180)
+    said = stack.compose(*run, "backup", "/var/lib/dicom/backups", timeout=180)
+    made = re.search(r"(\S+): \d+ files, \d+ objects of ", said)
+    assert made, said
+    # For the key that `make up` has made; no container has the other half, it comes by standard input.
+    identity = (stack.folder / "var" / "deploy" / "backup-identity.txt").read_bytes()
+    restore = ("restore", made[1], "--replace", "--identity", "-")
+    # The dump is decrypted to its end before it is noticed that services run.
+    with pytest.raises(PodmanError, match="Stop the services first"):
+        stack.compose(*run, *restore, timeout=180, input=identity)
+    other = re.sub(rb"AGE-SECRET-KEY-\S+", str(pyrage.x25519.Identity.generate()).encode(), identity)
+    with pytest.raises(PodmanError, match="does not open this backup"):
+        stack.compose(*run, *restore, timeout=180, input=other)
 
 
 async def test_make_down_keeps_what_make_up_finds_again(
