@@ -6,11 +6,13 @@ It listens on 127.0.0.1 with the network's rules of a deployment: hostssl and sc
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 import time
 from pathlib import Path
 from typing import Self
 
+from libs.postgresql.embedded import mapped_user
 from tests.certificates import Files
 from tests.rabbitmq_node import free_ports
 
@@ -101,4 +103,5 @@ def binary(name: str) -> Path:
 
 def _wrapper() -> list[str]:
     """PostgreSQL refuses to run as root."""
-    return [] if os.geteuid() else ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    user = mapped_user(entry.pw_uid for entry in pwd.getpwall())
+    return [] if os.geteuid() else ["unshare", "--user", f"--map-user={user}", "--map-group=1000"]

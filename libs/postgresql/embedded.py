@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pwd
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,10 @@ READY_SECONDS = 300.0
 """How long a running server may take to become ready: recovery from a crash replays its log."""
 STOP_SECONDS = 60.0
 _PAUSE = 0.02
+_ORDINARY = 1000
+"""From here on people's users are numbered."""
+_NOBODY = 65534
+"""Also what the kernel shows for users that a namespace does not know."""
 
 SETTINGS: Mapping[str, str] = {
     "listen_addresses": "",
@@ -172,7 +177,17 @@ def _wrapper() -> list[str]:
     """PostgreSQL refuses to run as root: root maps itself to another user, which changes no file's owner."""
     if os.geteuid() != 0:
         return []
-    return ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    user = mapped_user(entry.pw_uid for entry in pwd.getpwall())
+    return ["unshare", "--user", f"--map-user={user}", "--map-group=1000"]
+
+
+def mapped_user(known: Iterable[int]) -> int:
+    """Who root is for PostgreSQL: somebody with a name, or `initdb` fails; a bare machine has no user 1000.
+
+    Another one at the next start makes no difference: outside, it is root.
+    """
+    others = sorted(set(known) - {0, _NOBODY})
+    return next((user for user in others if user >= _ORDINARY), others[0] if others else _ORDINARY)
 
 
 def _require_user_namespaces() -> None:

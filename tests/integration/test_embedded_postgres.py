@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import signal
 import stat
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 
 from libs.common.errors import ConfigurationError
 from libs.postgresql import folder
-from libs.postgresql.embedded import EmbeddedPostgres
+from libs.postgresql.embedded import EmbeddedPostgres, mapped_user
 from tests.fixtures_postgres import run_apart
 from tests.waiting import wait_until
 
@@ -223,3 +224,31 @@ async def test_watch_ends_when_the_server_does(data_dir: Path) -> None:
 def test_urls_quote_names(data_dir: Path) -> None:
     url = EmbeddedPostgres(data_dir).url("a b", "c@d")
     assert url.startswith("postgresql://c%40d@/a%20b?host=/tmp/dicom-postgresql-")
+
+
+@pytest.mark.parametrize(
+    ("known", "chosen"),
+    [
+        ([0, 1, 33, 1000, 1001, 65534], 1000),
+        ([0, 1, 33, 1003, 65534], 1003),
+        # As on a machine on which there was never anybody but root.
+        ([0, 1, 33, 65534], 1),
+        ([0], 1000),
+    ],
+)
+def test_root_is_mapped_to_somebody_with_a_name(known: list[int], chosen: int) -> None:
+    assert mapped_user(known) == chosen
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is mapped to somebody else")
+def test_root_on_a_machine_without_an_ordinary_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    everybody = [entry for entry in pwd.getpwall() if entry.pw_uid < 1000]
+    monkeypatch.setattr(pwd, "getpwall", lambda: everybody)
+    for _ in range(2):
+        with EmbeddedPostgres(tmp_path / "data") as server:
+            assert server.pid
+    # Outside of the mapping all of it is root's, so that whoever is chosen next may go on with it.
+    assert (tmp_path / "data" / "postgresql").stat().st_uid == 0
+    monkeypatch.undo()
+    with EmbeddedPostgres(tmp_path / "data") as server:
+        assert server.pid
