@@ -32,22 +32,27 @@ class ContainerFile:
     _descriptor = -1
 
     def __init__(
-        self, file: str | Path | int, unlock: Callable[[bytes], tuple[ContainerHeader, bytes]]
+        self,
+        file: str | Path | int,
+        unlock: Callable[[bytes], tuple[ContainerHeader, bytes]],
+        read: Callable[[int, int, int], bytes] | None = None,
     ) -> None:
         """`file` is a path, or an open descriptor that is its own from now on.
 
-        `unlock` turns the header block into header and data key.
+        `unlock` turns the header block into header and data key. `read` is how header and trailer are read:
+        descriptor, length, offset; unset: `pread`.
 
-        Raises ObjectNotFound, ObjectCorrupt and what `unlock` raises; other errors of the disk pass through.
+        Raises ObjectNotFound, ObjectCorrupt and what these two raise; other errors of the disk pass through.
         """
+        read = read or pread
         try:
             self._descriptor = file if isinstance(file, int) else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise ObjectNotFound("There is no such object.") from error
         try:
-            header, data_key = unlock(pread(self._descriptor, HEADER_BYTES, 0))
+            header, data_key = unlock(read(self._descriptor, HEADER_BYTES, 0))
             self._cipher = header.cipher(data_key)
-            self.trailer = self._read_trailer()
+            self.trailer = self._read_trailer(read)
         except BaseException:
             self.close()
             raise
@@ -69,13 +74,13 @@ class ContainerFile:
         if descriptor >= 0:
             os.close(descriptor)
 
-    def _read_trailer(self) -> dict[str, Any]:
+    def _read_trailer(self, read: Callable[[int, int, int], bytes]) -> dict[str, Any]:
         total = os.fstat(self._descriptor).st_size
         start = max(HEADER_BYTES, total - TAIL_BYTES)
-        tail = read_exactly(self._descriptor, max(0, total - start), start)
+        tail = read_exactly(self._descriptor, max(0, total - start), start, read)
         begin = trailer_start(tail, total)
         if begin < start:
-            tail = read_exactly(self._descriptor, total - begin, begin)
+            tail = read_exactly(self._descriptor, total - begin, begin, read)
         return self._cipher.open_trailer(tail[begin - total : -TRAILER_LENGTH_BYTES], total)
 
 
@@ -98,11 +103,14 @@ def read_segment(descriptor: int, cipher: DataCipher, index: int, size: int, *, 
     return cipher.open_segment(index, read_exactly(descriptor, length, offset), last=last)
 
 
-def read_exactly(descriptor: int, length: int, offset: int) -> bytes:
+def read_exactly(
+    descriptor: int, length: int, offset: int, read: Callable[[int, int, int], bytes] | None = None
+) -> bytes:
     """`pread` that never returns less. Raises ObjectCorrupt where the file ends early."""
-    data = pread(descriptor, length, offset)
+    read = read or pread
+    data = read(descriptor, length, offset)
     while len(data) < length:
-        more = pread(descriptor, length - len(data), offset + len(data))
+        more = read(descriptor, length - len(data), offset + len(data))
         if not more:
             raise ObjectCorrupt("The object was cut while it was read.")
         data += more

@@ -13,6 +13,10 @@ _RESOLVE_CACHED = 0x20
 _HOW = struct.pack("=QQQ", os.O_RDONLY | os.O_CLOEXEC, 0, _RESOLVE_CACHED)
 
 
+class NotCached(Exception):
+    """The kernel would have to ask a disk."""
+
+
 class CachedFiles:
     """Where the kernel or a container's profile knows no such calls, nothing is ever in memory."""
 
@@ -27,11 +31,13 @@ class CachedFiles:
             self._call(ctypes.c_long(_OPENAT2), ctypes.c_long(_AT_FDCWD), os.fsencode(path), _HOW, length)
         )
 
-    def beginning(self, descriptor: int, length: int) -> bytes:
-        """First bytes of a file; empty unless all of them lie in memory (preadv2(2))."""
+    def read(self, descriptor: int, length: int, offset: int) -> bytes:
+        """So many bytes of a file. Raises NotCached unless all of them are there, in memory (preadv2(2))."""
         buffer = bytearray(length)
         try:
-            read = os.preadv(descriptor, [buffer], 0, os.RWF_NOWAIT)
-        except OSError:
-            return b""
-        return bytes(buffer) if read == length else b""
+            read = os.preadv(descriptor, [buffer], offset, os.RWF_NOWAIT)
+        except OSError as error:
+            raise NotCached from error
+        if read < length:
+            raise NotCached
+        return bytes(buffer)

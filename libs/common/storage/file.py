@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 from libs.common.encryption import (
     HEADER_BYTES,
     SEGMENT_BYTES,
+    TAIL_BYTES,
     ContainerFile,
     named_keys,
     pread,
@@ -25,7 +26,7 @@ from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectNotFound
 from libs.common.ids import ObjectKey
 from libs.common.storage.blocking import in_thread, unavailable
-from libs.common.storage.cached import CachedFiles
+from libs.common.storage.cached import CachedFiles, NotCached
 from libs.common.storage.contract import (
     STALE_AFTER,
     Capacity,
@@ -73,7 +74,8 @@ class FileStorage:
         return await self.run(lambda: _FileReader(self._open(key), self))
 
     async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
-        return await self.run(self._read_trailer, key)
+        known = self._trailer_in_memory(key)
+        return await self.run(self._read_trailer, key) if known is None else known
 
     async def verify(self, key: ObjectKey) -> dict[str, Any]:
         return await verified(await self.open(key))
@@ -157,12 +159,34 @@ class FileStorage:
         """What was written a moment ago, on this machine, costs no hop to a thread."""
         raw = _Raw(self._folder.path(key))
         raw.descriptor = self._cached.open(raw.path)
-        block = self._cached.beginning(raw.descriptor, HEADER_BYTES) if raw.descriptor >= 0 else b""
-        if not block:
+        if raw.descriptor < 0:
+            return None
+        try:
+            block = self._cached.read(raw.descriptor, HEADER_BYTES, 0)
+        except NotCached:
             raw.close()
             return None
         raw.data_key = unlock_object(key, block, self._keyring)[1]
         return raw
+
+    def _trailer_in_memory(self, key: ObjectKey) -> dict[str, Any] | None:
+        """As `_raw_in_memory`; a long trailer, which takes time to read, is left to a thread."""
+        descriptor = self._cached.open(self._folder.path(key))
+        if descriptor < 0:
+            return None
+        try:
+            container = ContainerFile(
+                descriptor, lambda block: unlock_object(key, block, self._keyring), self._read_cached
+            )
+        except NotCached:
+            return None
+        container.close()
+        return container.trailer
+
+    def _read_cached(self, descriptor: int, length: int, offset: int) -> bytes:
+        if length > TAIL_BYTES:
+            raise NotCached
+        return self._cached.read(descriptor, length, offset)
 
     def _open_raw(self, key: ObjectKey) -> _Raw:
         raw = _Raw(self._folder.path(key))
