@@ -36,6 +36,7 @@ from libs.common.settings.service import ServiceSettings
 from libs.common.settings.smtp import SmtpSettings
 from libs.common.settings.storage import StorageSettings
 from libs.common.settings.tokens import TokenSettings
+from libs.common.settings.transfers import TransferSettings
 from services.auth import routes as auth_routes
 from services.auth.settings import AuthSettings
 from services.ingest import routes as ingest_routes
@@ -66,6 +67,7 @@ SHARED: dict[str, type[Settings]] = {
     "Outbox": OutboxSettings,
     "Objects": StorageSettings,
     "Access tokens": TokenSettings,
+    "Slow senders and readers": TransferSettings,
     "Mail": SmtpSettings,
 }
 """What several services compose, beyond what all of them do."""

@@ -104,11 +104,11 @@ class Ingest:
 
 
 @asynccontextmanager
-async def running_ingest(url: str, folder: Path) -> AsyncIterator[Ingest]:
-    """Run the service on the database at `url` with its objects in `folder`."""
+async def running_ingest(url: str, folder: Path, **changed: Any) -> AsyncIterator[Ingest]:
+    """Run the service on the database at `url` with its objects in `folder`; `changed` are settings."""
     Keyring.create(folder / "keyring.json")
     settings = IngestSettings(
-        database_url=SecretStr(url), data_dir=folder, keyring_file=folder / "keyring.json"
+        database_url=SecretStr(url), data_dir=folder, keyring_file=folder / "keyring.json", **changed
     )
     telemetry = Telemetry("ingest", settings)
     app = create_app(settings, telemetry)

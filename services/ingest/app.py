@@ -13,6 +13,7 @@ from libs.common.bus.topology import INGEST_OUTCOMES, INGEST_REQUESTS
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
 from libs.common.errors import Unavailable
 from libs.common.http.openapi import add_operations
+from libs.common.http.quotas import Quota
 from libs.common.http.system import SystemSource
 from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.memory import keep_large_buffers
@@ -31,7 +32,7 @@ from libs.dicom.parse.header import HeaderLimits
 from services.ingest.accepting import group_commit
 from services.ingest.handlers import FailedFiles, RequestedFiles
 from services.ingest.intake import Intake, Limits
-from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS
+from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS, UPLOAD_BYTES, UPLOADS
 from services.ingest.metrics import IngestMetrics
 from services.ingest.moving import Moving
 from services.ingest.routes import OPERATIONS
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 
 MIGRATIONS = Migrations(SCHEMA, Path(__file__).parent / "migrations")
 OUTCOME_CONCURRENCY = 8
+BUSY_SECONDS = 5
+"""After which an owner who has too much under way may ask again."""
 SWEEP_SECONDS = 3600.0
 
 
@@ -53,6 +56,23 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
     metrics = IngestMetrics(telemetry.metrics.registry)
     app[SETTINGS] = settings
     app[DATABASE] = database
+    refusals = telemetry.metrics.http_refusals
+    app[UPLOADS] = Quota(
+        settings.uploads_per_owner,
+        code="too-many-uploads",
+        detail=f"Your account has {settings.uploads_per_owner} uploads under way already, the most at once: "
+        "send this again when one of them has ended.",
+        retry_after=BUSY_SECONDS,
+        refusals=refusals,
+    )
+    app[UPLOAD_BYTES] = Quota(
+        settings.upload_bytes_per_owner,
+        code="too-many-bytes",
+        detail="Your account's uploads under way would be more than "
+        f"{settings.upload_bytes_per_owner} bytes: send this again when one of them has ended.",
+        retry_after=BUSY_SECONDS,
+        refusals=refusals,
+    )
     system = SystemSource("ingest", settings, database, MIGRATIONS, storage)
     add_operations(
         app,

@@ -130,6 +130,11 @@ class UploadLimits(BaseModel):
     max_request_bytes: int
     max_request_files: int
     max_decoded_bytes: int = Field(description="Largest size of pixel data once decoded, by the header")
+    uploads_at_once: int = Field(
+        description="Requests that one account may have under way on a replica; more are answered 429"
+    )
+    bytes_at_once: int = Field(description="What they may announce together; one alone may be larger")
+    min_bytes_per_second: int = Field(description="What comes more slowly for long is cut off with 408")
     accepted_extensions: list[str] = Field(
         description="File names end in one of these; empty: the content alone decides"
     )

@@ -21,21 +21,23 @@ from libs.common.errors import (
     RequestError,
     RequestTimeout,
     TooLarge,
+    TooManyRequests,
     UnsupportedType,
 )
 from libs.common.events import Priority
 from libs.common.http.audited import ACT, note_part, speak_of
-from libs.common.http.authenticate import principal, viewer
+from libs.common.http.authenticate import OWNER, principal, viewer
 from libs.common.http.json import json_response, parse_json, parse_query
 from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
 from libs.common.http.path import path_uuid
 from libs.common.http.problems import problem
 from libs.common.ids import UserId
+from libs.common.keys import TELEMETRY
 from libs.common.telemetry.tracing import current_trace_id
 from services.ingest import store
 from services.ingest.intake import Intake, Sender
-from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS
+from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS, UPLOAD_BYTES, UPLOADS
 from services.ingest.models import (
     FileList,
     FileListQuery,
@@ -49,7 +51,7 @@ from services.ingest.models import (
 )
 from services.ingest.moving import unknown_file
 from services.ingest.names import clean_file_name
-from services.ingest.upload import MEDIA_TYPES, Part, UploadBody
+from services.ingest.upload import MEDIA_TYPES, Part, TooSlow, UploadBody
 
 PRIORITY = "X-Priority"
 MAX_MOVE_BYTES = 16_384
@@ -63,11 +65,14 @@ FORM = {
 
 async def upload_files(request: web.Request) -> web.Response:
     """Receive one or many files; one entry per file, in order."""
-    sender = _sender(request)
+    sender, owner = _sender(request), request[OWNER]
+    uploads, of_bytes = request.app[UPLOADS], request.app[UPLOAD_BYTES]
+    with uploads.hold(owner), of_bytes.hold(owner, request.content_length or 0) as held:
+        return await _receive_all(request, UploadBody(request, request.app[SETTINGS], held), sender)
+
+
+async def _receive_all(request: web.Request, body: UploadBody, sender: Sender) -> web.Response:
     settings, intake = request.app[SETTINGS], request.app[INTAKE]
-    body = UploadBody(
-        request, max_bytes=settings.max_request_bytes, idle_timeout=settings.upload_idle_timeout
-    )
     files: list[UploadedFile] = []
     try:
         async for part in body.parts():
@@ -77,6 +82,8 @@ async def upload_files(request: web.Request) -> web.Response:
     except RequestError as error:
         # What was accepted before the request went wrong stays accepted: say so.
         error.members.update(_upload_answer(files))
+        if isinstance(error, TooSlow):
+            request.app[TELEMETRY].metrics.transfers_cut.labels("upload").inc()
         raise
     if not files:
         raise InvalidRequest('The body holds no file: name each form field "file".')
@@ -133,7 +140,7 @@ async def _receive(intake: Intake, part: Part, sender: Sender) -> UploadedFile:
     name = clean_file_name(part.file_name)
     try:
         accepted = await intake.receive(part.chunks, part.file_name, sender)
-    except RequestTimeout:
+    except (RequestTimeout, TooManyRequests):
         raise
     except DicomSystemError as error:
         await part.skip()
@@ -174,6 +181,9 @@ async def get_limits(request: web.Request) -> web.Response:
         max_request_files=settings.max_request_files,
         max_decoded_bytes=settings.max_decoded_bytes,
         accepted_extensions=sorted(settings.accepted_extensions),
+        uploads_at_once=settings.uploads_per_owner,
+        bytes_at_once=settings.upload_bytes_per_owner,
+        min_bytes_per_second=settings.transfer_min_rate,
         media_types=list(MEDIA_TYPES),
         free_bytes=await request.app[INTAKE].free_bytes(),
     )
@@ -237,7 +247,15 @@ OPERATIONS = (
         body={"multipart/form-data": FORM, "application/dicom": BINARY},
         response=UploadAnswer,
         status=202,
-        problems=(NotFound, RequestTimeout, Conflict, TooLarge, UnsupportedType, InvalidContent),
+        problems=(
+            NotFound,
+            RequestTimeout,
+            Conflict,
+            TooLarge,
+            UnsupportedType,
+            InvalidContent,
+            TooManyRequests,
+        ),
         permission="add_dicomfile",
     ),
     Operation(

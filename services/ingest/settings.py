@@ -12,12 +12,15 @@ from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.outbox import OutboxSettings
 from libs.common.settings.storage import StorageSettings
 from libs.common.settings.tokens import TokenSettings
+from libs.common.settings.transfers import TransferSettings
 
 MIB = 1 << 20
 GIB = 1 << 30
 
 
-class IngestSettings(BrokerSettings, DatabaseSettings, OutboxSettings, StorageSettings, TokenSettings):
+class IngestSettings(
+    BrokerSettings, DatabaseSettings, OutboxSettings, StorageSettings, TokenSettings, TransferSettings
+):
     """Limits of an upload."""
 
     max_file_bytes: int = Field(8 * GIB, ge=1, description="Largest single file, in bytes.")
@@ -31,6 +34,18 @@ class IngestSettings(BrokerSettings, DatabaseSettings, OutboxSettings, StorageSe
         ge=1,
         description="Files received at the same time, each in about 2 MiB of memory; others wait 30 s, "
         "then get 503.",
+    )
+    uploads_per_owner: int = Field(
+        32,
+        ge=1,
+        description="Upload requests that one account may have under way at once on a replica, by whatever "
+        "tokens and keys; more get 429. Far below MAX_CONCURRENT_UPLOADS, so that nobody alone has all.",
+    )
+    upload_bytes_per_owner: int = Field(
+        64 * GIB,
+        ge=1,
+        description="Bytes that one account's uploads under way may announce together on a replica; more get "
+        "429. One alone is bound by MAX_REQUEST_BYTES only.",
     )
     upload_idle_timeout: float = Field(
         60.0, gt=0, description="Seconds without a byte after which an upload is cut off."

@@ -13,7 +13,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedType
 from libs.common.http.media_type import media_type
+from libs.common.http.quotas import Holding
 from services.ingest.multipart import BodyEnds, BodyEvent, MultipartFeed, PartBegins, boundary_of
+from services.ingest.pace import SendingPace
+from services.ingest.settings import IngestSettings
 
 # How a broken boundary, part header, transfer encoding or compression is reported.
 _BROKEN = (ValueError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
@@ -42,15 +45,20 @@ class Part:
 
 
 class UploadBody:
-    """Reads the parts of a request; keeps MAX_REQUEST_BYTES and the idle timeout."""
+    """Reads the parts of a request; keeps MAX_REQUEST_BYTES, the owner's bytes and how slow it may be."""
 
-    def __init__(self, request: web.Request, *, max_bytes: int, idle_timeout: float) -> None:
-        """Raises TooLarge at once when Content-Length already exceeds `max_bytes`."""
+    def __init__(self, request: web.Request, settings: IngestSettings, held: Holding) -> None:
+        """`held` is what the owner's bytes under way have of this one: its Content-Length.
+
+        Raises TooLarge at once when that exceeds MAX_REQUEST_BYTES already.
+        """
         self._request = request
-        self._max_bytes = max_bytes
-        self._idle_timeout = idle_timeout
+        self._held = held
+        self._max_bytes = settings.max_request_bytes
+        self._idle_timeout = settings.upload_idle_timeout
+        self._pace = SendingPace(settings.transfer_min_rate, settings.transfer_slow_seconds)
         self._bytes = 0
-        if (request.content_length or 0) > max_bytes:
+        if (request.content_length or 0) > self._max_bytes:
             raise self._too_large()
 
     def _too_large(self) -> TooLarge:
@@ -110,21 +118,40 @@ class UploadBody:
             raise self._too_large()
         content = self._request.content
         with _broken():
-            if not (chunk := content.read_nowait()):
+            chunk = content.read_nowait()
+        if chunk:
+            self._pace.came(len(chunk))
+        else:
+            with _broken():
                 chunk = await self._wait(content)
         self._bytes += len(chunk)
         if self._bytes > self._max_bytes:
             raise self._too_large()
+        if self._bytes > self._held.amount:
+            # What comes in chunks has no length beforehand, and what is compressed a smaller one.
+            self._held.grow(self._bytes - self._held.amount)
         return chunk
 
     async def _wait(self, content: StreamReader) -> bytes:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             async with asyncio.timeout(self._idle_timeout):
-                return await content.readany()
+                chunk = await content.readany()
         except TimeoutError as error:
             raise RequestTimeout(
                 f"No byte arrived for {self._idle_timeout:g} s; send the file again."
             ) from error
+        self._pace.came(len(chunk), clock() - began)
+        if self._pace.too_slow and not content.at_eof():
+            raise TooSlow("The body comes more slowly than this server waits for; send fewer files at once.")
+        return chunk
+
+
+class TooSlow(RequestTimeout):
+    """The caller sends, but hardly anything."""
+
+    code = "too-slow"
 
 
 def named(disposition: str) -> tuple[str | None, str | None]:

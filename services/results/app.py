@@ -19,6 +19,7 @@ from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from libs.common.http.authenticate import GUEST_OF
 from libs.common.http.openapi import add_operations
+from libs.common.http.quotas import Quota
 from libs.common.http.system import SystemSource
 from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.outbox.dead_letters import OutboxLetters
@@ -39,7 +40,18 @@ from services.results.feed.reader import Feed
 from services.results.jobs import actions as action_routes
 from services.results.jobs import routes as job_routes
 from services.results.jobs.running import Jobs
-from services.results.keys import DATABASE, FEED, JOBS, LINKS, METRICS, REQUESTS, SETTINGS, STORAGE
+from services.results.keys import (
+    DATABASE,
+    DOWNLOADS,
+    FEED,
+    JOBS,
+    LINKS,
+    METRICS,
+    REQUESTS,
+    SETTINGS,
+    STORAGE,
+    STREAMS,
+)
 from services.results.links import routes as links_routes
 from services.results.links import session_routes
 from services.results.links.keeping import keep_links
@@ -72,6 +84,8 @@ MOVES_CONCURRENCY = 64
 """One batch."""
 WORKERS_CONCURRENCY = 2
 PRUNE_SECONDS = 600.0
+STREAM_SECONDS, DOWNLOAD_SECONDS = 30, 10
+"""After which an owner who has too many open may ask again."""
 LINK_PASSWORDS = {"time_cost": 2, "memory_kib": 19 * 1024, "parallelism": 1, "workers": 2, "queue": 32}
 """argon2id as OWASP's password storage cheat sheet has it; it stands behind a token of 256 bits."""
 
@@ -85,6 +99,23 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
     app[SETTINGS] = settings
     app[DATABASE] = database
     app[STORAGE] = storage
+    refusals = telemetry.metrics.http_refusals
+    app[STREAMS] = Quota(
+        settings.streams_per_owner,
+        code="too-many-streams",
+        detail=f"There are {settings.streams_per_owner} live streams of yours already, the most at once: "
+        "close one of them.",
+        retry_after=STREAM_SECONDS,
+        refusals=refusals,
+    )
+    app[DOWNLOADS] = Quota(
+        settings.downloads_per_owner,
+        code="too-many-downloads",
+        detail=f"{settings.downloads_per_owner} downloads of yours are under way, the most at once: ask "
+        "again when one of them has ended.",
+        retry_after=DOWNLOAD_SECONDS,
+        refusals=refusals,
+    )
     watch, passwords = SessionWatch(database), Passwords(**LINK_PASSWORDS)
     app[LINKS] = Links(database, passwords, watch, metrics)
     app[GUEST_OF] = session_routes.guest_of

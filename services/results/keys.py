@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from libs.common.database.postgres import Database
+from libs.common.http.quotas import Quota
 from libs.common.storage import Storage
 from services.results.feed.reader import Feed
 from services.results.jobs.running import Jobs
@@ -15,6 +16,8 @@ SETTINGS = web.AppKey("results_settings", ResultsSettings)
 DATABASE = web.AppKey("results_database", Database)
 STORAGE = web.AppKey("results_storage", Storage)
 METRICS = web.AppKey("results_metrics", ResultsMetrics)
+STREAMS = web.AppKey("results_streams", Quota)
+DOWNLOADS = web.AppKey("results_downloads", Quota)
 LINKS = web.AppKey("results_links", Links)
 FEED = web.AppKey("results_feed", Feed)
 JOBS = web.AppKey("results_jobs", Jobs)

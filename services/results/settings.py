@@ -10,9 +10,12 @@ from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.outbox import OutboxSettings
 from libs.common.settings.storage import StorageSettings
 from libs.common.settings.tokens import TokenSettings
+from libs.common.settings.transfers import TransferSettings
 
 
-class ResultsSettings(BrokerSettings, DatabaseSettings, OutboxSettings, StorageSettings, TokenSettings):
+class ResultsSettings(
+    BrokerSettings, DatabaseSettings, OutboxSettings, StorageSettings, TokenSettings, TransferSettings
+):
     """How far back changes can be followed, the pace of live events, and how much may be shared."""
 
     change_feed_retention_hours: float = Field(
@@ -23,6 +26,18 @@ class ResultsSettings(BrokerSettings, DatabaseSettings, OutboxSettings, StorageS
     )
     events_queue: int = Field(
         1000, ge=1, description="Changes that wait for one slow /api/events client before it is cut."
+    )
+    streams_per_owner: int = Field(
+        32,
+        ge=1,
+        description="/api/events streams that one account, or those who opened one link, may have open at "
+        "once on a replica; more get 429.",
+    )
+    downloads_per_owner: int = Field(
+        32,
+        ge=1,
+        description="Original files and archives that one account, or those who opened one link, may be "
+        "sent at once by a replica; more get 429.",
     )
     shares_per_item: int = Field(
         100, ge=1, description="Times that one file, study or series may be shared at once."

@@ -21,6 +21,7 @@ PROMISED = {
     "http_server_request_duration_seconds_bucket",
     "http_server_active_requests",
     "http_refusals_total",
+    "http_transfers_cut_total",
     "bus_published_total",
     "bus_received_total",
     "bus_outcomes_total",

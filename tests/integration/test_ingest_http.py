@@ -183,6 +183,8 @@ async def test_limits_are_told_to_those_who_may_send(ingest: Ingest) -> None:
     assert status == 200
     assert told["max_file_bytes"] == 8 << 30
     assert told["max_request_files"] == 1000
+    assert (told["uploads_at_once"], told["bytes_at_once"]) == (32, 64 << 30)
+    assert told["min_bytes_per_second"] == 2048
     assert told["accepted_extensions"] == []
     assert told["media_types"] == ["multipart/form-data", "application/dicom"]
     assert told["free_bytes"] > 0

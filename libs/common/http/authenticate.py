@@ -40,6 +40,8 @@ class Guest(NamedTuple):
 
 
 PRINCIPAL = web.RequestKey("principal", Principal)
+OWNER = web.RequestKey("owner", str)
+"""Whose a request is where owners are counted: `user:7`, whatever came with it, or `link:<id>`."""
 VIEWER = web.RequestKey("viewer", Viewer)
 LEASE = web.RequestKey("lease", Lease)
 Gate = Literal["anyone", "whoever must change their password", "signed in"] | Permission
@@ -173,7 +175,8 @@ async def authenticate(request: web.Request, handler: RequestHandler) -> web.Str
         found = await authenticate_request(request)
         if found is None:
             raise NotAuthenticated("Sign in, or send `Authorization: Bearer <access token>`.")
-        identify(request, f"user:{found.user_id}", _came_with(found))
+        request[OWNER] = f"user:{found.user_id}"
+        identify(request, request[OWNER], _came_with(found))
         if found.must_change_password and gate != "whoever must change their password":
             raise PermissionDenied("Change your password first.", code="password-change-required")
         request[PRINCIPAL] = found
@@ -197,7 +200,8 @@ async def _answer_guest(request: web.Request, handler: RequestHandler, gate: Gat
     if request.method not in SAFE_METHODS:
         check_origin(request)
     guest = await request.app[GUEST_OF](request)
-    identify(request, f"link:{guest.link_id}", None)
+    request[OWNER] = f"link:{guest.link_id}"
+    identify(request, request[OWNER], None)
     guest.viewer.require(gate)
     request[VIEWER], request[LEASE] = guest.viewer, guest.lease
     return await handler(request)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from libs.common.errors import InvalidRequest, TooLarge, UnsupportedType
+from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedType
 from libs.common.http.authenticate import VIA, by_link
 from libs.common.http.media_type import media_type
 from libs.common.http.problems import invalid_request
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 MAX_BODY_BYTES = 16_384
+BODY_SECONDS = 30.0
+"""In which the whole of a small body must have come."""
 
 
 # Medical facts and tokens: no cache on the way may keep them.
@@ -34,16 +39,26 @@ def json_response(
     )
 
 
-async def parse_json(request: web.Request, model: type[M]) -> M:
-    """The JSON body as `model`. Raises InvalidRequest that names each wrong field."""
+async def in_time(reading: Awaitable[T]) -> T:
+    """What reads a small body. Raises RequestTimeout where its sender takes too long."""
     try:
-        return model.model_validate_json(await request.read())
+        async with asyncio.timeout(BODY_SECONDS):
+            return await reading
+    except TimeoutError as error:
+        raise RequestTimeout(f"The body did not come within {BODY_SECONDS:g} s.") from error
+
+
+async def parse_json(request: web.Request, model: type[M]) -> M:
+    """The JSON body as `model`. Raises RequestTimeout, and InvalidRequest that names each wrong field."""
+    body = await in_time(request.read())
+    try:
+        return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid_request(error) from error
 
 
 async def read_body(request: web.Request, model: type[M]) -> M:
-    """The JSON body, within MAX_BODY_BYTES. Raises UnsupportedType, TooLarge, InvalidRequest."""
+    """The JSON body, within MAX_BODY_BYTES. Raises UnsupportedType, TooLarge, and as `parse_json`."""
     if media_type(request) != "application/json":
         raise UnsupportedType("Send the body as Content-Type: application/json.")
     try:

@@ -19,6 +19,7 @@ from libs.common.errors import (
     InvalidRequest,
     NotAuthenticated,
     PermissionDenied,
+    RequestTimeout,
     Unavailable,
 )
 from libs.common.http.audited import AUDIT_RULES, Audited, AuditRule
@@ -210,6 +211,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
     problems: set[type[DicomSystemError]] = {*operation.problems, Unavailable}
     if operation.body is not None or operation.query is not None or "{" in operation.path:
         problems.add(InvalidRequest)
+    if operation.body is not None:
+        problems.add(RequestTimeout)
     if not operation.public:
         problems.update((NotAuthenticated, PermissionDenied))
     responses = {str(operation.status): success}

@@ -77,7 +77,13 @@ async def serve(
     on_ready: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
     """Serve on `listener` until a signal or a dead background task; then drain. Returns the exit code."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=LATE_SECONDS)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=LATE_SECONDS,
+        # aiohttp counts it from the start of a connection, and parts of headers do not begin it anew.
+        keepalive_timeout=settings.connection_idle_timeout,
+    )
     async with stop_signals() as stop:
         try:
             await runner.setup()

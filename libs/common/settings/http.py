@@ -29,6 +29,12 @@ class HttpSettings(TlsSettings):
     shutdown_timeout: float = Field(
         30.0, gt=0, description="Seconds that running requests and events get to finish at shutdown."
     )
+    connection_idle_timeout: float = Field(
+        75.0,
+        gt=0,
+        description="Seconds after which a connection is closed on which the headers of the first or the "
+        "next request have not all come; longer than a proxy in front keeps idle ones.",
+    )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
         description="Comma-separated addresses and networks (CIDR) of proxies whose `X-Forwarded-For` and "

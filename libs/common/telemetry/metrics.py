@@ -67,6 +67,13 @@ class Metrics:
             ["code"],
             registry=registry,
         )
+        self.transfers_cut = Counter(
+            "http_transfers_cut_total",
+            "Uploads and downloads that were ended because the other end was too slow",
+            ["direction"],
+            registry=registry,
+        )
+        preset(self.transfers_cut, ("upload", "download"))
         self.bus_published = Counter("bus_published_total", "Events published", ["type"], registry=registry)
         self.bus_received = Counter("bus_received_total", "Events received", ["queue"], registry=registry)
         self.bus_outcomes = Counter(

@@ -18,7 +18,7 @@ from libs.common.errors import (
     UnsupportedType,
 )
 from libs.common.http.authenticate import principal
-from libs.common.http.json import MAX_BODY_BYTES, json_response, parse_query, read_body
+from libs.common.http.json import MAX_BODY_BYTES, in_time, json_response, parse_query, read_body
 from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
 from libs.common.http.path import path_uuid
@@ -104,11 +104,14 @@ async def _exchange(request: web.Request, form: dict[str, str]) -> web.Response:
 
 
 async def _form(request: web.Request) -> dict[str, str]:
-    """The fields of a small form; a repeated one counts as malformed. Raises UnsupportedType or TooLarge."""
+    """The fields of a small form; a repeated one counts as malformed.
+
+    Raises UnsupportedType, TooLarge, RequestTimeout, InvalidRequest.
+    """
     if media_type(request) != FORM:
         raise UnsupportedType(f"Send the body as {FORM}.")
     try:
-        posted = await request.clone(client_max_size=MAX_BODY_BYTES).post()
+        posted = await in_time(request.clone(client_max_size=MAX_BODY_BYTES).post())
     except web.HTTPRequestEntityTooLarge as error:
         raise TooLarge(f"The body is longer than {MAX_BODY_BYTES} bytes.") from error
     except (ValueError, LookupError) as error:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from libs.common.access import Viewer
 from libs.common.errors import Unavailable
-from libs.common.http.authenticate import LEASE, viewer
+from libs.common.http.authenticate import LEASE, OWNER, viewer
 from libs.common.http.json import parse_query
 from libs.common.keys import DRAINING
 from services.results.cursors import CursorExpired, Position, decode_position, encode_position
@@ -21,7 +21,7 @@ from services.results.feed.followers import Inbox, SharesChanged
 from services.results.feed.models import EventQuery
 from services.results.feed.reader import Feed
 from services.results.feed.store import Change
-from services.results.keys import DATABASE, FEED, SETTINGS
+from services.results.keys import DATABASE, FEED, SETTINGS, STREAMS
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,11 @@ HEADERS = {
 
 async def stream_events(request: web.Request) -> web.StreamResponse:
     """Stream changes until the token ends or is revoked, the client leaves or lags, or the service stops."""
+    with request.app[STREAMS].hold(request[OWNER]):
+        return await _stream(request)
+
+
+async def _stream(request: web.Request) -> web.StreamResponse:
     caller, lease, feed = viewer(request), request[LEASE], request.app[FEED]
     query = parse_query(request, EventQuery)
     cursor = request.headers.get("Last-Event-ID") or query.after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from libs.common.errors import TooManyRequests
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
@@ -60,6 +61,7 @@ OPERATIONS = (
         tag="changes",
         query=EventQuery,
         response_type="text/event-stream",
+        problems=(TooManyRequests,),
         permission="view_dicomresult",
         by_link=True,
     ),

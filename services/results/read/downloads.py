@@ -11,16 +11,18 @@ from aiohttp import hdrs, web
 
 from libs.common.errors import ObjectCorrupt, ObjectNotFound, RangeNotSatisfiable, ThumbnailMissing
 from libs.common.http.audited import speak_of
-from libs.common.http.authenticate import viewer
+from libs.common.http.authenticate import OWNER, viewer
 from libs.common.http.json import NO_STORE, json_response, parse_query
 from libs.common.http.problems import problem_of
 from libs.common.ids import analysis_key, file_key, thumbnail_key
+from libs.common.keys import TELEMETRY
 from libs.common.storage import ObjectReader
 from libs.dicom.render.sizes import pick
-from services.results.keys import DATABASE, METRICS, STORAGE
+from services.results.keys import DATABASE, DOWNLOADS, METRICS, SETTINGS, STORAGE
 from services.results.read import store as queries
 from services.results.read.models import ThumbnailQuery
 from services.results.read.ranges import content_disposition, etag_matches, parse_range
+from services.results.read.sending import BodySender
 from services.results.read.visibility import parse_file_id, unknown
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,13 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     """The uploaded bytes; a single byte range if asked for."""
     file_id = parse_file_id(request.match_info["file_id"])
     row = await _visible(request, file_id)
-    reader = await request.app[STORAGE].open(file_key(file_id))
-    try:
-        return await _send_file(request, reader, row["file_name"] or f"{file_id}.dcm")
-    finally:
-        await reader.close()
+    name = row["file_name"] or f"{file_id}.dcm"
+    with request.app[DOWNLOADS].hold(request[OWNER]):
+        reader = await request.app[STORAGE].open(file_key(file_id))
+        try:
+            return await _send_file(request, reader, name)
+        finally:
+            await reader.close()
 
 
 async def head_file(request: web.Request) -> web.StreamResponse:
@@ -69,11 +73,17 @@ async def _send_file(request: web.Request, reader: ObjectReader, file_name: str)
     if wanted is not None:
         response.headers[hdrs.CONTENT_RANGE] = f"bytes {start}-{stop - 1}/{reader.size}"
     await response.prepare(request)
+    sender = body_sender(request, response)
     if request.method != hdrs.METH_HEAD:
         async for chunk in reader.chunks(start, stop):
-            await response.write(chunk)
-    await response.write_eof()
+            await sender.write(chunk)
+    await sender.end()
     return response
+
+
+def body_sender(request: web.Request, response: web.StreamResponse) -> BodySender:
+    """How the body of a prepared answer is sent."""
+    return BodySender(request, response, request.app[SETTINGS], request.app[TELEMETRY].metrics.transfers_cut)
 
 
 def _range_header(request: web.Request, etag: str) -> str | None:
@@ -135,9 +145,10 @@ async def get_frame_means(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers=NO_STORE)
         response.content_type, response.content_length = "application/json", reader.size
         await response.prepare(request)
+        sender = body_sender(request, response)
         async for chunk in reader.chunks():
-            await response.write(chunk)
-        await response.write_eof()
+            await sender.write(chunk)
+        await sender.end()
     finally:
         await reader.close()
     return response

@@ -9,7 +9,13 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
-from libs.common.errors import NotFound, ObjectNotFound, RangeNotSatisfiable, ThumbnailMissing
+from libs.common.errors import (
+    NotFound,
+    ObjectNotFound,
+    RangeNotSatisfiable,
+    ThumbnailMissing,
+    TooManyRequests,
+)
 from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query
@@ -231,7 +237,7 @@ OPERATIONS = (
         "The uploaded file, byte for byte; single byte ranges",
         tag="results",
         response_type="application/dicom",
-        problems=(NotFound, ObjectNotFound, RangeNotSatisfiable),
+        problems=(NotFound, ObjectNotFound, RangeNotSatisfiable, TooManyRequests),
         permission="view_dicomfile",
         by_link=True,
     ),
@@ -241,7 +247,7 @@ OPERATIONS = (
         head_file,
         "Size, name and digest of the uploaded file",
         tag="results",
-        problems=(NotFound, ObjectNotFound),
+        problems=(NotFound, ObjectNotFound, TooManyRequests),
         permission="view_dicomfile",
         by_link=True,
     ),

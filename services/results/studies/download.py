@@ -11,12 +11,14 @@ from aiohttp import web
 
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
 from libs.common.http.audited import speak_of
-from libs.common.http.authenticate import viewer
+from libs.common.http.authenticate import OWNER, viewer
 from libs.common.http.json import NO_STORE, parse_query
 from libs.common.ids import file_key
 from libs.common.storage import ObjectReader, Storage
-from services.results.keys import DATABASE, STORAGE
+from services.results.keys import DATABASE, DOWNLOADS, STORAGE
+from services.results.read.downloads import body_sender
 from services.results.read.ranges import content_disposition
+from services.results.read.sending import BodySender
 from services.results.read.shared_store import note_use
 from services.results.studies import files_store
 from services.results.studies.archive import Names, ZipStream, safe_name, series_folder
@@ -33,6 +35,11 @@ _TOLD_MISSING = "These files could not be read; whoever runs the system finds mo
 
 async def get_zip(request: web.Request) -> web.StreamResponse:
     """All files of a study that the caller may see, a folder for each series."""
+    with request.app[DOWNLOADS].hold(request[OWNER]):
+        return await _send_archive(request)
+
+
+async def _send_archive(request: web.Request) -> web.StreamResponse:
     caller, query = viewer(request), parse_query(request, CollectionQuery)
     database = request.app[DATABASE]
     async with database.connection() as connection:
@@ -48,8 +55,9 @@ async def get_zip(request: web.Request) -> web.StreamResponse:
     response.headers["Content-Disposition"] = content_disposition(name)
     response.content_type = "application/zip"
     await response.prepare(request)
+    sender = body_sender(request, response)
     with closing(ZipStream()) as stream:
-        archive = _Archive(request.app[STORAGE], response, stream)
+        archive = _Archive(request.app[STORAGE], sender, stream)
         after: UUID | None = None
         while True:
             async with database.connection() as connection:
@@ -60,16 +68,16 @@ async def get_zip(request: web.Request) -> web.StreamResponse:
                 break
             after = page[-1]["file_id"]
         await archive.finish()
-    await response.write_eof()
+    await sender.end()
     return response
 
 
 class _Archive:
-    """Sends a ZIP archive through `response`."""
+    """Sends a ZIP archive through `sender`."""
 
-    def __init__(self, storage: Storage, response: web.StreamResponse, stream: ZipStream) -> None:
+    def __init__(self, storage: Storage, sender: BodySender, stream: ZipStream) -> None:
         self._storage = storage
-        self._response = response
+        self._sender = sender
         self._zip = stream
         self._folders: dict[str | None, str] = {}
         self._folder_names, self._names = Names(), Names()
@@ -95,15 +103,15 @@ class _Archive:
         if self._missing:
             body = (_TOLD_MISSING + "".join(self._missing)).encode()
             begun = self._zip.begin(self._names.take(MISSING), len(body), None)
-            await self._response.write(begun + self._zip.add(body) + self._zip.end())
-        await self._response.write(self._zip.close())
+            await self._sender.write(begun + self._zip.add(body) + self._zip.end())
+        await self._sender.write(self._zip.close())
 
     async def _send(self, reader: ObjectReader, name: str, row: asyncpg.Record) -> None:
-        await self._response.write(self._zip.begin(name, reader.size, row["received_at"]))
+        await self._sender.write(self._zip.begin(name, reader.size, row["received_at"]))
         async for chunk in reader.chunks(0, reader.size):
-            await self._response.write(self._zip.add(chunk))
+            await self._sender.write(self._zip.add(chunk))
         if ended := self._zip.end():
-            await self._response.write(ended)
+            await self._sender.write(ended)
 
     def _name(self, row: asyncpg.Record) -> str:
         uid = row["series_instance_uid"]

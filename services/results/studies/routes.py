@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from libs.common.errors import InvalidRequest, NotFound
+from libs.common.errors import InvalidRequest, NotFound, TooManyRequests
 from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query
@@ -120,7 +120,7 @@ OPERATIONS = (
         tag="studies",
         query=CollectionQuery,
         response_type="application/zip",
-        problems=(NotFound,),
+        problems=(NotFound, TooManyRequests),
         permission="view_dicomfile",
         by_link=True,
     ),
