@@ -14,11 +14,13 @@ from libs.common.errors import InvalidRequest, RequestError
 
 # The first byte tells the kinds apart, so that one is never taken for the other.
 _PAGE = struct.Struct(">c16s")
-_FEED = struct.Struct(">cQq")
+_FEED = struct.Struct(">cQQq")
+_FEED_BEFORE = struct.Struct(">cQq")
+"""Of the release before, which knew no timelines: taken for one more release, never given out."""
 
 
 class CursorExpired(RequestError):
-    """The change feed no longer goes back that far: changes may have been missed."""
+    """The change feed does not go back that far, or is another one by now: changes may have been missed."""
 
     status = 410
     code = "cursor-expired"
@@ -33,6 +35,13 @@ class Position(NamedTuple):
 
 
 START = Position(0, 0)
+
+
+class FeedCursor(NamedTuple):
+    """A position, and the timeline of the database that it is of; None: not told, and taken for today's."""
+
+    position: Position
+    timeline: int | None
 
 
 def encode_page(file_id: UUID) -> str:
@@ -95,17 +104,23 @@ def decode_job(cursor: str) -> UUID:
     return _decode_page(b"j", cursor)
 
 
-def encode_position(position: Position) -> str:
-    """The cursor of a place in the change feed."""
-    return _encode(_FEED.pack(b"c", *position))
+def encode_position(position: Position, timeline: int) -> str:
+    """The cursor of a place in the change feed, on one timeline of the database."""
+    return _encode(_FEED.pack(b"f", timeline, *position))
 
 
-def decode_position(cursor: str) -> Position:
+def decode_position(cursor: str) -> FeedCursor:
     """The place in the change feed. Raises InvalidRequest."""
-    kind, xid, seq = _decode(_FEED, cursor)
-    if kind != b"c" or seq < 0:
+    timeline: int | None = None
+    if len(_raw(cursor)) == _FEED_BEFORE.size:
+        kind, xid, seq = _decode(_FEED_BEFORE, cursor)
+        known = kind == b"c"
+    else:
+        kind, timeline, xid, seq = _decode(_FEED, cursor)
+        known = kind == b"f"
+    if not known or seq < 0:
         raise _invalid()
-    return Position(xid, seq)
+    return FeedCursor(Position(xid, seq), timeline)
 
 
 def _encode_page(kind: bytes, last: UUID) -> str:

@@ -134,6 +134,11 @@ class ResultsMetrics:
             "Age of the oldest change that a running transaction still hides from readers",
             registry=registry,
         )
+        self.feed_restarts = Counter(
+            "results_feed_restarts_total",
+            "Times that the change feed began anew, since PostgreSQL was replaced (a failover, a restore)",
+            registry=registry,
+        )
         self.unreadable_thumbnails = Counter(
             "results_unreadable_thumbnails_total",
             "Thumbnails asked for that were lost, or empty or corrupt; reconcile has them made again",

@@ -16,7 +16,7 @@ import pytest
 from libs.common.database.postgres import Connection
 from libs.common.keys import DRAINING
 from libs.common.security.revocations import Revocations
-from services.results.cursors import Position, encode_position
+from services.results.cursors import Position, decode_position, encode_position
 from services.results.feed import store as changes
 from services.results.keys import FEED
 from tests.results_support import GROUPS, MEMBER, OWNER, STAFF, STRANGER, Results, bearer, running_results
@@ -326,7 +326,10 @@ async def test_a_cursor_older_than_the_feed(results: Results, sql: Connection) -
 
 
 async def test_a_cursor_of_another_life_of_the_database(results: Results) -> None:
-    future = encode_position(Position(2**63, 1))
+    _, fresh = await change_list(results)
+    timeline = decode_position(fresh).timeline
+    assert timeline is not None
+    future = encode_position(Position(2**63, 1), timeline)
     assert (await results.json(f"/api/changes?after={future}", status=410))["code"] == "cursor-expired"
 
 

@@ -220,7 +220,7 @@ async def test_many_groups_make_many_small_branches(sql: Connection) -> None:
 
 async def test_no_plan_outlives_the_values_it_was_made_for(sql: Connection) -> None:
     """A plan for any values would read the files of others to find one's own."""
-    end = Horizon(Position(2**63, 0), None)
+    end = Horizon(Position(2**63, 0), None, 1)
     for _ in range(10):
         await store.list_results(sql, LITTLE, ResultQuery(), None, LIMIT)
         await changes.read_page(sql, START, end, LITTLE)
@@ -323,7 +323,7 @@ async def test_who_has_no_collection_sees_what_is_shared_alone(sql: Connection) 
     shares = await sql.fetchval("SELECT count(*) FROM results.share WHERE grantee = 'group:6'")
     assert len(await store.list_results(sql, nobody, ResultQuery(), None, MANY)) == shares > 0
     assert sum((await store.count_states(sql, nobody)).values()) == shares
-    end = Horizon(Position(2**63, 0), None)
+    end = Horizon(Position(2**63, 0), None, 1)
     page = await changes.read_page(sql, START, end, nobody)
     assert page.changes
     stranger = Viewer(0, MappingProxyType({}), ORDINARY, ("group:7",))
@@ -373,7 +373,7 @@ async def test_one_row_is_probed_for_its_shares(sql: Connection) -> None:
 
 
 async def test_pages_of_shared_changes_are_bounded_and_complete(sql: Connection) -> None:
-    end = Horizon(Position(2**63, 0), None)
+    end = Horizon(Position(2**63, 0), None, 1)
     places = await shared_store.read_places(sql, GIVEN)
     assert places == ["group:3", "user:100", "user:101", "user:102"]
     for after in (START, Position(1, MANY // 2)):

@@ -45,8 +45,8 @@ class Client:
         self.told += [line[18:54] for line in data.decode().splitlines() if line.startswith('data: {"file')]
 
 
-def following(feed: Feed, client: Client, inbox: Inbox) -> asyncio.Task[None]:
-    stream = Stream(cast(web.StreamResponse, client), feed, STAFF, heartbeat=60.0)
+def following(feed: Feed, client: Client, inbox: Inbox, timeline: int) -> asyncio.Task[None]:
+    stream = Stream(cast(web.StreamResponse, client), feed, STAFF, heartbeat=60.0, timeline=timeline)
     return asyncio.create_task(stream.follow(inbox, START))
 
 
@@ -60,18 +60,18 @@ async def ended(inbox: Inbox, task: asyncio.Task[None], client: Client, files: l
 async def test_what_comes_both_ways_is_sent_once(results: Results) -> None:
     feed, client = results.client.app[FEED], Client()
     client.open.set()
-    async with feed.join(STAFF) as (inbox, _):
+    async with feed.join(STAFF) as (inbox, now):
         files = [await results.upload()]
         await eventually(lambda: inbox.waiting)
-        task = following(feed, client, inbox)
+        task = following(feed, client, inbox, now.timeline)
         await ended(inbox, task, client, files)
 
 
 async def test_what_comes_while_a_client_catches_up_is_not_lost(results: Results) -> None:
     feed, client = results.client.app[FEED], Client()
     files = [await results.upload()]
-    async with feed.join(STAFF) as (inbox, _):
-        task = following(feed, client, inbox)
+    async with feed.join(STAFF) as (inbox, now):
+        task = following(feed, client, inbox, now.timeline)
         await eventually(lambda: client.writing)
         files.append(await results.upload())
         await eventually(lambda: inbox.waiting)

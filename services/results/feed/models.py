@@ -40,7 +40,9 @@ class ChangeQuery(Query):
     """Paging of GET /api/changes."""
 
     after: Text | None = Field(
-        None, description="`next`, or the `cursor` of a change; without: the oldest kept"
+        None,
+        description="`next`, or the `cursor` of a change; without: the oldest kept. 410: the feed no longer "
+        "goes back to it, or the database was replaced since (a failover, a restore)",
     )
     limit: int = Field(100, ge=1, le=500)
 

@@ -50,21 +50,25 @@ class Feed:
         self._reading_shares = asyncio.Lock()
         self._joined = asyncio.Event()
         self._position: Position | None = None
+        self._timeline: int | None = None
         self._waiting = False
 
     @contextlib.asynccontextmanager
-    async def join(self, viewer: Viewer, *, again: bool = False) -> AsyncIterator[tuple[Inbox, Position]]:
+    async def join(self, viewer: Viewer, *, again: bool = False) -> AsyncIterator[tuple[Inbox, Horizon]]:
         """Take part from now on, in what `viewer` may see; also where "now" is. Raises Unavailable.
 
         The reader may be ahead of that place: `catch_up` from there before taking from the inbox. Whoever
         joins `again` may have missed that something was shared, and is told of all that is.
         """
         async with self._database.connection() as connection:
-            now = (await changes.read_horizon(connection)).position
+            now = await changes.read_horizon(connection)
         if self._position is None:
-            self._position = now
+            self._position, self._timeline = now.position, now.timeline
         inbox = Inbox(self._queue)
         self._followers.enter(inbox, Follower(viewer))
+        if self._timeline != now.timeline:
+            # One of the two has not seen yet that the database was replaced: let them meet anew.
+            inbox.end()
         self._joined.set()
         self._metrics.sse_clients.inc()
         try:
@@ -75,12 +79,19 @@ class Feed:
             self._metrics.sse_clients.dec()
             self._leave(inbox)
 
-    async def catch_up(self, after: Position, viewer: Viewer) -> AsyncIterator[tuple[list[Change], Position]]:
-        """Pages of what is settled after `after`, each with the place it ends at. Raises Unavailable."""
+    async def catch_up(
+        self, after: Position, viewer: Viewer, timeline: int
+    ) -> AsyncIterator[tuple[list[Change], Position]]:
+        """Pages of what is settled after `after`, each with the place it ends at.
+
+        Raises Unavailable, also where the database has left `timeline`.
+        """
         more = True
         while more:
             async with self._database.connection() as connection:
                 horizon = await changes.read_horizon(connection)
+                if horizon.timeline != timeline:
+                    raise Unavailable("The database was replaced.")
                 page = await changes.read_page(connection, after, horizon, viewer)
             after, more = page.next, page.more
             yield page.changes, after
@@ -156,6 +167,8 @@ class Feed:
 
     async def _advance(self, connection: Connection) -> Horizon:
         horizon = await changes.read_horizon(connection)
+        if horizon.timeline != self._timeline:
+            self._begin_anew(horizon)
         if not self._followers:
             self._position = horizon.position
         while self._position is not None and self._position < horizon.position:
@@ -163,6 +176,15 @@ class Feed:
             self._offer(page.changes)
             self._position = page.next
         return horizon
+
+    def _begin_anew(self, horizon: Horizon) -> None:
+        """Positions of another timeline say nothing here: streams end, and come back to be told so."""
+        if self._timeline is not None:
+            log.warning("the change feed begins anew: PostgreSQL was replaced (a failover, or a restore)")
+            self._metrics.feed_restarts.inc()
+        for inbox in self._followers:
+            inbox.end()
+        self._position, self._timeline = horizon.position, horizon.timeline
 
     def _offer(self, found: Iterable[Change]) -> None:
         for change in found:

@@ -8,7 +8,7 @@ from libs.common.errors import TooManyRequests
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
-from services.results.cursors import START, CursorExpired, decode_position, encode_position
+from services.results.cursors import START, CursorExpired, FeedCursor, decode_position, encode_position
 from services.results.feed import store
 from services.results.feed.live import stream_events
 from services.results.feed.models import ChangeEntry, ChangeList, ChangeQuery, EventQuery
@@ -22,21 +22,23 @@ async def list_changes(request: web.Request) -> web.Response:
     """Changes after a cursor, oldest first."""
     caller = viewer(request)
     query = parse_query(request, ChangeQuery)
-    after = START if query.after is None else decode_position(query.after)
+    cursor = FeedCursor(START, None) if query.after is None else decode_position(query.after)
     async with request.app[DATABASE].connection() as connection:
-        if query.after is not None:
-            await store.require_resumable(connection, after)
         horizon = await store.read_horizon(connection)
-        page = await store.read_page(connection, after, horizon, caller, query.limit)
+        if query.after is not None:
+            await store.require_resumable(connection, cursor, horizon)
+        page = await store.read_page(connection, cursor.position, horizon, caller, query.limit)
         for _ in range(LOOKS):
             if page.changes or not page.more:
                 break
             page = await store.read_page(connection, page.next, horizon, caller, query.limit)
     entries = [
-        ChangeEntry.model_validate({**change._asdict(), "cursor": encode_position(change.position)})
+        ChangeEntry.model_validate(
+            {**change._asdict(), "cursor": encode_position(change.position, horizon.timeline)}
+        )
         for change in page.changes
     ]
-    return json_response(ChangeList(changes=entries, next=encode_position(page.next)))
+    return json_response(ChangeList(changes=entries, next=encode_position(page.next, horizon.timeline)))
 
 
 OPERATIONS = (

@@ -6,6 +6,7 @@ reader that stays below it never has a row appear behind it.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from uuid import UUID
 from libs.common.access import Viewer
 from libs.common.database.bounded import Parameters, Rows, fetch_planned
 from libs.common.database.postgres import Connection
-from services.results.cursors import CursorExpired, Position
+from services.results.cursors import CursorExpired, FeedCursor, Position
 from services.results.read.shared_store import read_places
 from services.results.read.visibility import first_visible, shared
 
@@ -23,11 +24,21 @@ SCAN = 5000
 """Changes that one page may look at to find those that are shared."""
 PRUNE_LIMIT = 10_000
 
-_HORIZON = """
+# A standby that is promoted, and whatever is restored to a point in time, goes on with another WAL timeline;
+# a dump is restored on a server with another identifier, or by our command, which takes the number away.
+_HISTORY = """(SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
+    FROM pg_control_system())"""
+_HORIZON = f"""
     SELECT pg_snapshot_xmin(snapshot)::text AS xmin,
+        (SELECT number FROM results.change_feed_timeline WHERE history = {_HISTORY}) AS timeline,
         (SELECT extract(epoch FROM clock_timestamp() - min(changed_at)) FROM results.change_feed
          WHERE xid >= pg_snapshot_xmin(snapshot)) AS hidden
     FROM pg_current_snapshot() AS snapshot
+"""
+_BEGIN_TIMELINE = f"""
+    INSERT INTO results.change_feed_timeline AS known (history, number) VALUES ({_HISTORY}, $1)
+    ON CONFLICT (singleton) DO UPDATE SET history = excluded.history, number = excluded.number, since = now()
+    WHERE known.history <> excluded.history
 """
 _COLUMNS = "file_id, collection, owner_id, state, changed_at, study_instance_uid, series_instance_uid"
 _STORED = _COLUMNS.replace(" state,", " CASE WHEN moved THEN 'moved' ELSE state END AS state,")
@@ -89,10 +100,14 @@ class Change(NamedTuple):
 
 
 class Horizon(NamedTuple):
-    """How far readers may go, and the age in seconds of the oldest change beyond it (None: there is none)."""
+    """How far readers may go, and the age in seconds of the oldest change beyond it (None: there is none).
+
+    Positions of different timelines have nothing to do with each other.
+    """
 
     position: Position
     hidden: float | None
+    timeline: int
 
 
 class Page(NamedTuple):
@@ -107,7 +122,12 @@ async def read_horizon(connection: Connection) -> Horizon:
     """The position that has every settled change behind it."""
     row = await connection.fetchrow(_HORIZON)
     assert row is not None  # noqa: S101  the statement has exactly one row
-    return Horizon(Position(int(row["xmin"]), 0), None if row["hidden"] is None else float(row["hidden"]))
+    if row["timeline"] is None:
+        # Random: two standbys of one server may both have become its next timeline.
+        await connection.execute(_BEGIN_TIMELINE, 1 + secrets.randbelow(2**63 - 1))
+        return await read_horizon(connection)
+    hidden = None if row["hidden"] is None else float(row["hidden"])
+    return Horizon(Position(int(row["xmin"]), 0), hidden, row["timeline"])
 
 
 def page_of(
@@ -163,8 +183,14 @@ async def read_page(
     return Page(found, max(after, end), end < horizon.position)
 
 
-async def require_resumable(connection: Connection, after: Position) -> None:
-    """Check that nothing after `after` was pruned. Raises CursorExpired."""
+async def require_resumable(connection: Connection, cursor: FeedCursor, horizon: Horizon) -> None:
+    """Check that nothing after `cursor` was pruned, and that it is of this timeline. Raises CursorExpired."""
+    after, timeline = cursor
+    if timeline is not None and timeline != horizon.timeline:
+        raise CursorExpired(
+            "The database was replaced after this cursor was given out (a failover, or a restore): read "
+            "/api/results again and go on from the `next` of /api/changes without a cursor."
+        )
     if not await connection.fetchval(_CAN_RESUME, str(after.xid), after.seq):
         raise CursorExpired(
             "The change feed no longer reaches back to this cursor: read /api/results again and go on "

@@ -46,7 +46,10 @@ export class LiveChanges extends EventTarget {
     const source = new EventSource(addressed(withQuery('/api/events', { after: this.#cursor })));
     this.#source = source;
     source.addEventListener('open', () => this.#opened(resumed));
-    source.addEventListener('restart', () => this.#tell('resync')); // the server no longer knows what was missed
+    source.addEventListener('restart', (event) => {
+      this.#cursor = event.lastEventId || this.#cursor; // the one of before says nothing any more
+      this.#tell('resync'); // the server no longer knows what was missed
+    });
     source.addEventListener('shares', () => this.#tell('resync')); // more, or less, is shared with the reader
     source.addEventListener('change', (event) => {
       this.#cursor = event.lastEventId || this.#cursor;

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from libs.common.errors import InvalidRequest
 from services.results.cursors import (
+    FeedCursor,
     Position,
     decode_page,
     decode_position,
@@ -25,15 +26,22 @@ def test_a_page_cursor_comes_back(file_id: UUID) -> None:
     assert decode_page(encode_page(file_id)) == file_id
 
 
-@given(positions)
-def test_a_position_comes_back(position: Position) -> None:
-    assert decode_position(encode_position(position)) == position
+timelines = st.integers(1, 2**63 - 1)
 
 
-@given(positions, st.uuids())
-def test_one_kind_is_never_taken_for_the_other(position: Position, file_id: UUID) -> None:
+@given(positions, timelines)
+def test_a_position_comes_back(position: Position, timeline: int) -> None:
+    assert decode_position(encode_position(position, timeline)) == FeedCursor(position, timeline)
+
+
+def test_a_cursor_of_the_release_before_is_still_read() -> None:
+    assert decode_position("YwAAAAAAAAMJAAAAAAAAAAU") == FeedCursor(Position(777, 5), None)
+
+
+@given(positions, timelines, st.uuids())
+def test_one_kind_is_never_taken_for_the_other(position: Position, timeline: int, file_id: UUID) -> None:
     with pytest.raises(InvalidRequest):
-        decode_page(encode_position(position))
+        decode_page(encode_position(position, timeline))
     with pytest.raises(InvalidRequest):
         decode_position(encode_page(file_id))
 
@@ -46,7 +54,7 @@ def test_anything_else_is_refused(text: str) -> None:
 
 
 def test_a_changed_form_of_a_cursor_is_refused() -> None:
-    cursor = encode_position(Position(5, 6))
+    cursor = encode_position(Position(5, 6), 7)
     for changed in (cursor + "=", cursor + "\n", cursor[:-1], " " + cursor, "\udcff" + cursor):
         with pytest.raises(InvalidRequest):
             decode_position(changed)
@@ -54,4 +62,4 @@ def test_a_changed_form_of_a_cursor_is_refused() -> None:
 
 def test_no_place_lies_before_every_change_of_a_transaction() -> None:
     with pytest.raises(InvalidRequest):
-        decode_position(encode_position(Position(5, -1)))
+        decode_position(encode_position(Position(5, -1), 7))
