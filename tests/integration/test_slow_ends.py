@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from libs.common.keys import TELEMETRY
 from tests.builders import ct_instance
@@ -28,6 +29,15 @@ def url_of(running: Ingest | Results) -> str:
 def counted(running: Ingest | Results, name: str, **labels: str) -> float | None:
     registry = running.client.app[TELEMETRY].metrics.registry
     return registry.get_sample_value(name, labels)
+
+
+def connected(running: Ingest | Results, client: SlowClient) -> bool:
+    """Whether the service still has the connection of this client."""
+    runner = running.client.server.runner
+    assert runner is not None
+    server = runner.server
+    assert isinstance(server, web.Server)
+    return client.writer.get_extra_info("sockname") in [one.peername for one in server.connections]
 
 
 async def refused_while(ingest: Ingest, headers: dict[str, str], code: str) -> None:
@@ -112,13 +122,15 @@ async def test_readers_that_take_nothing_are_cut(tmp_path: Path, role_url: RoleU
         target = path.format(file_id=file_id, study=found["study_instance_uid"])
         owner = bearer(OWNER)["Authorization"]
         head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: {owner}\r\n\r\n".encode()
-        async with slow_client(url_of(results), head, listens=False, drips=None):
+        async with slow_client(url_of(results), head, listens=False, drips=None) as client:
             await eventually(lambda: counted(results, "http_server_active_requests") == 1)
             async with await results.get(target) as answer:
                 problem = await answer.json()
                 assert (answer.status, problem["code"]) == (429, "too-many-downloads")
                 assert answer.headers["Retry-After"] == "10"
             await eventually(lambda: counted(results, "http_transfers_cut_total", direction="download") == 1)
+            # The connection has gone as well, though its reader has not taken what waited in it.
+            await eventually(lambda: not connected(results, client))
         await eventually(lambda: counted(results, "http_server_active_requests") == 0)
         async with await results.get(target) as answer:
             assert (answer.status, len(await answer.read()) >= 32 << 20) == (200, True)
