@@ -118,11 +118,9 @@ class UploadBody:
             raise self._too_large()
         content = self._request.content
         with _broken():
-            chunk = content.read_nowait()
-        if chunk:
-            self._pace.came(len(chunk))
-        else:
-            with _broken():
+            if chunk := content.read_nowait():
+                self._pace.came(len(chunk))
+            else:
                 chunk = await self._wait(content)
         self._bytes += len(chunk)
         if self._bytes > self._max_bytes:
