@@ -62,6 +62,22 @@ def test_images_hold_no_compiler_and_no_root(stack: Stack) -> None:
         assert known["HostConfig"]["Memory"] > 0
 
 
+def test_no_container_writes_but_where_it_must(stack: Stack) -> None:
+    """What compose.yml asks for, podman gives: of every container, foreign images' too."""
+    found = stack.podman.inspect(*(str(one["Names"][0]) for one in stack.containers()))
+    assert len(found) >= len(SERVICES) + 6
+    for one in found:
+        host = one["HostConfig"]
+        assert host["ReadonlyRootfs"], one["Name"]
+        assert "no-new-privileges" in " ".join(host["SecurityOpt"]), one["Name"]
+        assert not one["EffectiveCaps"], one["Name"]
+        if not one["State"]["Running"]:
+            continue
+        for folder in ("/", "/etc", "/usr/bin", "/var"):
+            tried = f"touch {folder}/written 2>/dev/null && echo written || true"
+            assert stack.podman("exec", one["Name"], "sh", "-c", tried) == "", f"{one['Name']}: {folder}"
+
+
 def test_only_the_gateway_is_published(stack: Stack) -> None:
     published = {
         str(one["Names"][0]): [(port["host_ip"], port["host_port"]) for port in one["Ports"] or []]

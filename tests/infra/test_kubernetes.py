@@ -84,6 +84,22 @@ def test_containers_can_do_nothing_in_particular(manifests: Manifests) -> None:
         assert not context.get("privileged"), name
 
 
+def test_the_brokers_containers_write_nowhere_but_where_they_must(rendered: dict[str, Manifests]) -> None:
+    """They are the operator's, and what it lets be overridden is."""
+    (cluster,) = rendered["prod"].kind("RabbitmqCluster")
+    pod = cluster["spec"]["override"]["statefulSet"]["spec"]["template"]["spec"]
+    for container in (*pod["initContainers"], *pod["containers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    written = {
+        mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"] if not mount.get("readOnly")
+    }
+    assert written == {"/tmp", "/var/log/rabbitmq"}
+
+
 def test_no_pod_holds_a_token_of_the_cluster(manifests: Manifests) -> None:
     for name, pod in manifests.pods.items():
         assert pod["automountServiceAccountToken"] is False, name
