@@ -12,6 +12,7 @@ KEPT = (
     "ADMIN_USERNAME",
     "BACKUP_RECIPIENTS",
     "BASE_IMAGE",
+    "DOWNLOADS_PER_OWNER",
     "GATEWAY_ADDRESS",
     "GATEWAY_HOST",
     "GATEWAY_PORT",
@@ -24,6 +25,11 @@ KEPT = (
     "PROCESSOR_CPUS",
     "PROCESSOR_MEMORY",
     "PROCESSOR_SLOTS",
+    "STREAMS_PER_OWNER",
+    "TRACED_CALLERS",
+    "TRANSFER_MIN_RATE",
+    "UPLOADS_PER_OWNER",
+    "UPLOAD_BYTES_PER_OWNER",
     "UV_DEFAULT_INDEX",
 )
 """Given to `make up` once, they hold until they are given again."""

@@ -4,18 +4,47 @@ from __future__ import annotations
 
 import re
 import secrets
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Dialog, Locator, Page, Route, expect
 
+from libs.common.security.cookies import ACCESS_COOKIE
 from tests.builders import UID_ROOT, ct_instance, encapsulated_instance
 from tests.commands import run_command
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import WIDTHS, NewReader, Portal, seen
+from tests.slow_clients import upload_head
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 SENDING = re.compile(r"/api/files\?collection=")
+
+
+def stalled_upload(url: str, headers: Mapping[str, str]) -> socket.socket:
+    """A connection that announces a file and sends none of it."""
+    address = urlsplit(url)
+    connection = socket.create_connection((address.hostname, address.port), timeout=10)
+    connection.sendall(upload_head(headers, 100_000))
+    return connection
+
+
+def refused(url: str, headers: Mapping[str, str]) -> bool:
+    """Whether one more upload is too many."""
+    told = {**headers, "Content-Type": "application/dicom"}
+    request = urllib.request.Request(f"{url}/api/files", b"no image", told, method="POST")
+    try:
+        urllib.request.urlopen(request, timeout=10).close()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.status == 429
+    return False
 
 
 class Disc:
@@ -300,6 +329,25 @@ def test_a_busy_server_is_waited_for_and_says_why(new_reader: NewReader, tmp_pat
     seen(page, "upload-busy")
     page.unroute_all()
     page.get_by_role("button", name="Intentar ahora").click()
+    expect_outcomes(page, processed=1)
+
+
+def test_an_account_at_its_limit_is_waited_for(new_reader: NewReader, tmp_path: Path) -> None:
+    """Somebody else sends slowly with this account: the page waits as it is told, and goes on by itself."""
+    reader = new_reader("/upload")
+    page = reader.page
+    disc = Disc(tmp_path)
+    disc.image("SERIES01")
+    (token,) = [one["value"] for one in page.context.cookies() if one["name"] == ACCESS_COOKIE]
+    headers = {"Authorization": f"Bearer {token}"}
+    with ExitStack() as stack:
+        for _ in range(32):
+            stack.enter_context(closing(stalled_upload(reader.url, headers)))
+        wait_until(lambda: refused(reader.url, headers))
+        choose_folder(page, disc.path)
+        hold = page.locator(".upload-hold")
+        expect(hold).to_have_attribute("data-why", "server")
+        expect(hold).to_contain_text("demasiados envíos en curso")
     expect_outcomes(page, processed=1)
 
 
