@@ -13,15 +13,34 @@ recent() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
-find_python() {
-    for candidate in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python; do
-        if recent "$candidate"; then
-            command -v "$candidate"
-            return
+# Every interpreter of the machine that will do, those that a shell would find first at the front.
+pythons() {
+    for name in python3 python3.13 python3.12 python3.11 python; do
+        (IFS=:; for folder in $PATH; do echo "$folder/$name"; done)
+    done | while read -r candidate; do
+        if [ -x "$candidate" ] && recent "$candidate"; then
+            echo "$candidate"
         fi
     done
-    say "Install Python 3.11 or later (Debian: apt-get install python3), or name it: make PYTHON=/path/to/python3."
-    return 1
+}
+
+# The one that was asked for, else the fastest of those of the first one's version.
+find_python() {
+    if [ -n "${PYTHON:-}" ]; then
+        if recent "$PYTHON"; then
+            command -v "$PYTHON"
+            return
+        fi
+        say "$PYTHON is no Python 3.11 or later."
+        return 1
+    fi
+    found=$(pythons)
+    if [ -z "$found" ]; then
+        say "Install Python 3.11 or later (Debian: apt-get install python3), or name it: make PYTHON=/path/to/python3."
+        return 1
+    fi
+    # shellcheck disable=SC2086  # paths of interpreters, one a line
+    "$(echo "$found" | head -n 1)" infra/machine/interpreter.py $found
 }
 
 # Debian's python3 comes without what makes virtual environments.
