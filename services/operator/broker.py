@@ -15,6 +15,7 @@ from libs.common.errors import ConfigurationError
 from services.operator.preflight import Server, broker
 
 DECLARE_SECONDS = 60.0
+AGAIN_SECONDS = 1.0
 
 
 def declare(url: str, ca_file: Path | None, topology: Topology) -> None:
@@ -24,21 +25,27 @@ def declare(url: str, ca_file: Path | None, topology: Topology) -> None:
 
 
 async def _declare(url: str, ca_file: Path | None, topology: Topology) -> None:
-    user = Server.of(url).user or "guest"
-    async with broker(url, ca_file) as connection:
-        try:
-            async with asyncio.timeout(DECLARE_SECONDS), connection.channel() as channel:
-                await bus.declare(channel, topology)
-        except ChannelAccessRefused as error:
-            raise ConfigurationError(
-                f"Import infra/rabbitmq/definitions.json of this release, or correct AMQP_URL: user {user} "
-                f"may not declare the queues ({error})."
-            ) from error
-        except ChannelPreconditionFailed as error:
-            raise ConfigurationError(
-                f"A queue exists with other arguments; remove it once it is empty ({error})."
-            ) from error
-        except (AMQPError, OSError, TimeoutError) as error:
-            raise ConfigurationError(
-                f"RabbitMQ does not take the queues ({str(error) or type(error).__name__})."
-            ) from error
+    deadline = asyncio.get_running_loop().time() + DECLARE_SECONDS
+    while True:
+        async with broker(url, ca_file) as connection:
+            try:
+                async with asyncio.timeout(DECLARE_SECONDS), connection.channel() as channel:
+                    await bus.declare(channel, topology)
+            except ChannelAccessRefused as error:
+                raise ConfigurationError(
+                    "Import infra/rabbitmq/definitions.json of this release, or correct AMQP_URL: user "
+                    f"{Server.of(url).user or 'guest'} may not declare the queues ({error})."
+                ) from error
+            except ChannelPreconditionFailed as error:
+                raise ConfigurationError(
+                    f"A queue exists with other arguments; remove it once it is empty ({error})."
+                ) from error
+            except (AMQPError, OSError, TimeoutError) as error:
+                # A broker that has just started has its queues a little later than its port.
+                if asyncio.get_running_loop().time() > deadline:
+                    raise ConfigurationError(
+                        f"RabbitMQ does not take the queues ({str(error) or type(error).__name__})."
+                    ) from error
+            else:
+                return
+        await asyncio.sleep(AGAIN_SECONDS)

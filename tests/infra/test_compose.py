@@ -227,8 +227,26 @@ def test_starts_in_order_of_health(services: dict[str, dict[str, Any]]) -> None:
             elif other in WITHOUT_HEALTHCHECK:
                 expected = "service_started"
             assert how["condition"] == expected, f"{name} on {other}"
-    for name in ("auth", "ingest", "results"):
+    for name in ("auth", "ingest", "processor", "results"):
         assert "migrate" in services[name]["depends_on"]
+
+
+def test_nobody_has_the_brokers_account_of_another(services: dict[str, dict[str, Any]]) -> None:
+    found = {
+        name: {
+            secret["source"]
+            for secret in service.get("secrets", ())
+            if isinstance(secret, dict) and "amqp" in secret["source"]
+        }
+        for name, service in services.items()
+    }
+    assert {name: secrets for name, secrets in found.items() if secrets} == {
+        "ingest": {"ingest_amqp_url"},
+        "processor": {"processor_amqp_url"},
+        "results": {"results_amqp_url"},
+        "migrate": {"operator_amqp_url"},
+    }
+    assert services["rabbitmq"]["labels"]["dicom.definitions"]
 
 
 def test_make_up_asks_what_the_health_checks_ask(services: dict[str, dict[str, Any]]) -> None:
