@@ -195,6 +195,31 @@ async def test_a_restore_elsewhere_loses_nothing(source: Source, tmp_path: Path)
         occupied = command("restore", str(source.backup), *source.opened_by, **target)
         assert occupied.returncode == 1
         assert "There are files or accounts in this database" in occupied.stderr
+        # In the place of what is there: all of it, or nothing.
+        replacing = ("restore", str(source.backup), *source.opened_by, "--replace")
+        await refuse_tables(f"{server.url()}&sslrootcert={certificates.ca_file}", refused=True)
+        failed = command(*replacing, **target)
+        assert (failed.returncode, "no tables now" in failed.stderr) == (1, True), failed.stderr
+        await refuse_tables(f"{server.url()}&sslrootcert={certificates.ca_file}", refused=False)
+        assert command("reconcile", **target).returncode == 0
+        assert "8 files and" in command(*replacing, **target).stdout
+        assert "8\n" in command("psql", "-Atc", "SELECT count(*) FROM upload_dicomfile", **target).stdout
+
+
+async def refuse_tables(url: str, *, refused: bool) -> None:
+    """Let every CREATE TABLE of this database fail, as a full disk would."""
+    connection = await asyncpg.connect(url)
+    try:
+        if not refused:
+            await connection.execute("DROP EVENT TRIGGER no_tables")
+            return
+        await connection.execute(
+            "CREATE OR REPLACE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'no tables now'; END $$; CREATE EVENT TRIGGER no_tables "
+            "ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION public.refuse()"
+        )
+    finally:
+        await connection.close()
 
 
 def damaged_size(backup: Path) -> None:

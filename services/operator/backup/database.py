@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncpg
 
 from libs.common.database.postgres import Connection
-from libs.common.database.roles import grant_access
+from libs.common.database.roles import OPERATOR, grant_access
 from libs.common.errors import ConfigurationError
 from services.operator.migrations import MIGRATIONS, create_database
 
 SCHEMAS = tuple(source.schema for source in MIGRATIONS)
+CLEARING = "".join(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE;\n' for schema in (OPERATOR, *SCHEMAS))
+"""In the transaction of the restore: where that fails, everything is as it was."""
 
 
 async def migrations(connection: Connection) -> dict[str, int]:
@@ -48,13 +50,11 @@ async def holds_data(connection: Connection) -> bool:
 
 
 async def make_room(url: str) -> None:
-    """The database, its roles, and none of our schemas: what a dump is restored into."""
+    """The database and its roles: what a dump is restored into, whose CLEARING comes first."""
     await create_database(url)
     connection = await asyncpg.connect(url, timeout=10)
     try:
         await grant_access(connection, SCHEMAS)
-        for schema in SCHEMAS:
-            await connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
     finally:
         await connection.close()
 

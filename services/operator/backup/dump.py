@@ -40,10 +40,10 @@ async def dump(url: str, server: int, snapshot: str, write: Write) -> None:
             await write(chunk)
 
 
-async def restore(url: str, read: Read) -> None:
-    """Fill the database at `url`, whose schemas are gone, in one transaction, with a dump that is read twice.
+async def restore(url: str, read: Read, clearing: str) -> None:
+    """Do `clearing`, statements, and fill the database at `url`, in one transaction; reads the dump twice.
 
-    Raises ConfigurationError, and what `read` does.
+    Raises ConfigurationError, and what `read` does; then nothing has changed.
     """
     table = bytearray()
     async with _pg_restore("--list") as listing:
@@ -58,7 +58,7 @@ async def restore(url: str, read: Read) -> None:
         psql = [program("psql", target), "--no-psqlrc", "--quiet", "--no-password",
                 "--single-transaction", "--set=ON_ERROR_STOP=1", "--dbname", target]  # fmt: skip
         async with _pg_restore(*arguments) as script, _program(psql, environment) as client:
-            await asyncio.gather(_feed(script, read()), _pass_on(script, client))
+            await asyncio.gather(_feed(script, read()), _pass_on(script, client, clearing))
 
 
 class _Program:
@@ -105,13 +105,14 @@ async def _feed(program: _Program, chunks: AsyncGenerator[bytes, None]) -> None:
         await _write(program, chunks)
 
 
-async def _pass_on(script: _Program, client: _Program) -> None:
+async def _pass_on(script: _Program, client: _Program, clearing: str) -> None:
     """From one program to the next, less the one statement that servers before 17 do not know."""
 
     async def statements() -> AsyncIterator[bytes]:
         head = bytearray()
         while len(head) < _HEAD_BYTES and (chunk := await script.stdout.read(_HEAD_BYTES)):
             head += chunk
+        yield clearing.encode()
         yield bytes(head).replace(b"\nSET transaction_timeout = 0;\n", b"\n", 1)
         while chunk := await script.stdout.read(CHUNK_BYTES):
             yield chunk
@@ -144,4 +145,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 def _last_line(complaints: IO[bytes]) -> str:
     complaints.seek(0)
     lines = complaints.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing."
+    # psql tells the context of an error after it.
+    errors = [line for line in lines if "error:" in line.lower()]
+    return (errors or lines or ["it said nothing."])[-1]

@@ -117,7 +117,7 @@ async def _bring_back(
         # Every object is proved on its way; the database is touched when the last one was.
         size = await _copy_objects(given, keyring, keys, target)
         await database.make_room(url)
-        await dump.restore(url, read)
+        await dump.restore(url, read, database.CLEARING)
         await bring_up_to_date(url, settings.role_passwords)
     finally:
         await target.close()
