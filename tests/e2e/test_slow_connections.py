@@ -22,7 +22,12 @@ PLACES = 32
 
 @pytest.fixture
 async def system(tmp_path: Path) -> AsyncIterator[Process]:
-    process = embedded(tmp_path / "var", CONNECTION_IDLE_TIMEOUT="3", TRANSFER_SLOW_SECONDS="8")
+    process = embedded(
+        tmp_path / "var",
+        CONNECTION_IDLE_TIMEOUT="3",
+        CONNECTION_STALL_TIMEOUT="3",
+        TRANSFER_SLOW_SECONDS="8",
+    )
     try:
         await start_all([process])
         yield process
@@ -85,3 +90,21 @@ async def test_connections_without_a_request_are_closed(system: Process) -> None
         await eventually(lambda: all(client.ended for client in [*silent, *dripping, *second]), 30)
     assert {client.status for client in silent} == {client.status for client in dripping} == {None}
     assert {client.status for client in second} == {200}
+
+
+async def test_connections_that_read_no_answer_are_cut(system: Process) -> None:
+    """Strangers ask for much, one request behind the other, and take nothing of it."""
+
+    def descriptors() -> int:
+        return len(list(Path(f"/proc/{system.pid}/fd").iterdir()))
+
+    before = descriptors()
+    much = b"GET /api/results/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 300
+    async with AsyncExitStack() as stack:
+        for _ in range(40):
+            await stack.enter_async_context(slow_client(system.url, much, listens=False, drips=None))
+        await eventually(lambda: descriptors() >= before + 40)
+        async with aiohttp.ClientSession() as session, session.get(f"{system.url}/livez") as answer:
+            assert answer.status == 200
+        await eventually(lambda: descriptors() < before + 20, 60)
+    assert "Traceback" not in system.output()

@@ -88,6 +88,9 @@ async def serve(
         try:
             await runner.setup()
             spare_the_collector()
+            # The kernel's count, so that it holds for each answer, and connections inherit it.
+            stalled = max(int(settings.connection_stall_timeout * 1000), 1)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stalled)
             await web.SockSite(runner, listener, ssl_context=app.get(SERVER_TLS)).start()
             await _until_stopped(stop, app[FATAL], on_ready)
             log.info("stopping: running work gets %g s", settings.shutdown_timeout)

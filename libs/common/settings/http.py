@@ -35,6 +35,12 @@ class HttpSettings(TlsSettings):
         description="Seconds after which a connection is closed on which the headers of the first or the "
         "next request have not all come; longer than a proxy in front keeps idle ones.",
     )
+    connection_stall_timeout: float = Field(
+        120.0,
+        gt=0,
+        description="Seconds after which a connection is cut whose client has taken nothing of what waits "
+        "for it, because it does not read, or has gone without a word.",
+    )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (),
         description="Comma-separated addresses and networks (CIDR) of proxies whose `X-Forwarded-For` and "
