@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -331,6 +333,20 @@ async def test_a_cursor_of_another_life_of_the_database(results: Results) -> Non
     assert timeline is not None
     future = encode_position(Position(2**63, 1), timeline)
     assert (await results.json(f"/api/changes?after={future}", status=410))["code"] == "cursor-expired"
+
+
+async def test_a_cursor_of_the_release_before_is_resumed(results: Results) -> None:
+    await results.upload()
+    _, fresh = await change_list(results)
+    packed = struct.pack(">cQq", b"c", *decode_position(fresh).position)
+    former = base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    file_id = await results.upload()
+    found, _ = await change_list(results, f"after={former}")
+    assert [entry["file_id"] for entry in found] == [str(file_id)]
+    async with stream(results, after=former) as live:
+        assert await live.files(1) == [(str(file_id), "received")]
+        assert live.last_id is not None
+        assert decode_position(live.last_id).timeline is not None
 
 
 async def test_recent_changes_are_not_pruned(results: Results, sql: Connection) -> None:
