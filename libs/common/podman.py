@@ -29,12 +29,14 @@ class Lack(NamedTuple):
     """One part that is missing."""
 
     what: str
-    package: str
-    """Debian's, that brings it."""
+    package: str | None
+    """Debian's, that brings it; None where nothing that could be installed helps."""
 
     @property
     def sentence(self) -> str:
         """What to do, and why."""
+        if self.package is None:
+            return f"See to podman first: {self.what}."
         return f"Install {self.package} (Debian: apt-get install {self.package}): {self.what}."
 
 
@@ -54,7 +56,7 @@ def missing() -> list[Lack]:
     except FileNotFoundError:
         return [Lack("there is no podman", "podman")]
     except subprocess.TimeoutExpired:
-        return [Lack(f"`podman info` gave no answer within {ASK_SECONDS} s", "podman")]
+        return [Lack(f"`podman info` gave no answer within {ASK_SECONDS} s", None)]
     if done.returncode != 0:
         return [failure(done.stderr)]
     return judge(json.loads(done.stdout)["host"], find, _version)
@@ -63,11 +65,11 @@ def missing() -> list[Lack]:
 def failure(complaint: str) -> Lack:
     """Why `podman info` itself failed, by its last line; pure."""
     said = (complaint.strip().splitlines() or ["it said nothing"])[-1].removeprefix("Error: ")
-    if "OCI runtime" in said or "runtime" in said:
+    if "OCI runtime" in said:
         return Lack(f"nothing here runs containers ({said})", "runc")
     if "newuidmap" in said or "newgidmap" in said:
         return Lack(f"users other than root need it ({said})", "uidmap")
-    return Lack(f"`podman info` fails ({said})", "podman")
+    return Lack(f"`podman info` fails ({said})", None)
 
 
 def judge(host: Mapping[str, Any], find: Find, version: Callable[[str], str]) -> list[Lack]:

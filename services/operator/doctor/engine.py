@@ -22,7 +22,7 @@ def check() -> list[Finding]:
             NAME,
             "warning",
             f"Podman cannot start the system: {lack.what}.",
-            f"apt-get install {lack.package}",
+            "See to podman first." if lack.package is None else f"apt-get install {lack.package}",
         )
         for lack in lacks
     ]
