@@ -15,7 +15,7 @@ from pamqp.common import FieldTable
 from libs.common.bus.contract import Delivery
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
 from libs.common.bus.topology import INGEST_OUTCOMES, PROCESSOR_PAUSES, PROCESSOR_WORK, RESULTS_FILES
-from libs.common.errors import ConfigurationError, Unavailable
+from libs.common.errors import ConfigurationError, HandOn, Unavailable
 from libs.common.events import Event, LanesPaused, new_event, parse_event
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, LANE, LANE_QUEUE, processed, received
@@ -198,6 +198,30 @@ async def test_attempts_of_lost_workers_count(
         lost.set()
         await ready(bus)
         assert attempts == [1, 2, 3], "the old delivery's acknowledgement went nowhere, and hurt nobody"
+
+
+async def test_what_came_back_without_a_failure_is_no_attempt_and_not_forgotten(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """As RabbitMQ 4.3 counts; handed on and put off, the next still knows that somebody may have begun it."""
+    seen: list[tuple[int, int, bool, str | None]] = []
+
+    async def handler(delivery: Delivery) -> None:
+        seen.append((delivery.attempt, delivery.charged, delivery.redelivered, delivery.lane))
+        if len(seen) == 1:
+            raise HandOn("large")
+        if len(seen) == 2:
+            raise Unavailable("not now")
+
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await subscribe_all(bus, {PROCESSOR_WORK: handler})
+        async with await aio_pika.connect(amqp_url) as connection, connection.channel() as channel:
+            exchange = await channel.get_exchange(FAST.exchange)
+            headers: HeadersType = {"x-acquired-count": 3, "lane": LANE}
+            event = received()
+            await exchange.publish(aio_pika.Message(event.to_json(), headers=headers), event.type)
+        await eventually(lambda: len(seen) == 3)
+    assert seen == [(1, 0, True, LANE), (1, 0, True, "large"), (1, 0, True, "large")]
 
 
 async def test_closed_connections_come_back(

@@ -1,8 +1,8 @@
 """The dead queues of the topology, looked through by `basic.get` on a channel each.
 
-What is kept goes back when the walk ends, behind what was not looked at. The broker counts that as a
-delivery, and RabbitMQ 4 drops what was delivered too often unless a policy says otherwise, so a letter is
-renewed long before.
+What is kept goes back when the walk ends, behind what was not looked at. Up to 4.2 the broker counts that as
+a delivery (from 4.3 on only where the walk was cut off), and RabbitMQ 4 drops what was delivered too often
+unless a policy says otherwise, so a letter is renewed long before.
 """
 
 from __future__ import annotations
