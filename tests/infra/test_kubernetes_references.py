@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from infra import certificates, deployment_secrets
 from infra.k8s import dev_secrets
@@ -24,7 +25,7 @@ from services.operator.settings import OperatorSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
 from services.results.settings import ResultsSettings
-from tests.infra.kubernetes_manifests import COMBINATIONS, ROOT, SERVICES, Manifest, Manifests
+from tests.infra.kubernetes_manifests import COMBINATIONS, K8S, ROOT, SERVICES, Manifest, Manifests
 from tests.infra.requests import requests
 
 SETTINGS: dict[str, type[TlsSettings]] = {
@@ -274,3 +275,25 @@ def test_grafana_is_on_another_name_than_the_portal(rendered: dict[str, Manifest
     }
     assert taken
     assert urlsplit(told["data"]["GRAFANA_URL"]).hostname not in {None, *taken}
+
+
+def test_the_key_of_backups_comes_from_the_site_and_its_other_half_from_nowhere(
+    rendered: dict[str, Manifests],
+) -> None:
+    manifests = rendered["prod"]
+    for name in ("backup", "operator"):
+        assert manifests.environment(name)["BACKUP_RECIPIENTS"] == "", "whose it is, the site says"
+    holders = {
+        name
+        for name, pod in manifests.pods.items()
+        for volume in pod["volumes"]
+        if volume.get("secret", {}).get("secretName") == "backup-identity"
+    }
+    assert holders == {"restore"}
+    replaced = [
+        target["select"]["name"]
+        for one in yaml.safe_load((K8S / "overlays/prod/kustomization.yaml").read_text())["replacements"]
+        if one["source"]["fieldPath"] == "data.BACKUP_RECIPIENTS"
+        for target in one["targets"]
+    ]
+    assert replaced == ["backup", "operator"]
