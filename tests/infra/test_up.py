@@ -333,6 +333,36 @@ def test_a_whole_start_prints_no_secret(
         assert {path.stat().st_gid for path in (tmp_path / "certs").rglob("*")} == {group}
 
 
+def test_an_upgrade_gives_the_broker_its_accounts_and_ends_the_one_that_all_shared(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After everybody is ready, once; what the broker reads at its start replaces its container."""
+    put(programs, "docker")
+    log = tmp_path / "calls"
+    put(programs, "compose", f'echo "$@" >>{log}')
+    secrets, environment = tmp_path / "secrets", tmp_path / ".env"
+    secrets.mkdir()
+    for name in deployment_secrets.SHARED_ACCOUNT:
+        (secrets / name).write_text("of the release before")
+    monkeypatch.setenv("COMPOSE", str(programs / "compose"))
+    monkeypatch.setattr(deployment_secrets, "FOLDER", secrets)
+    monkeypatch.setattr(certificates, "FOLDER", tmp_path / "certs")
+    monkeypatch.setattr(up, "ENVIRONMENT_FILE", environment)
+    monkeypatch.setattr(up.Gateway, "answers", lambda gateway, path: (True, ""))
+    assert up.main([]) == 0
+    told = deployment_environment.read(environment)["RABBITMQ_DEFINITIONS"]
+    assert told == deployment_secrets.definitions_digest(secrets)
+    assert up.main([]) == 0
+    assert deployment_environment.read(environment)["RABBITMQ_DEFINITIONS"] == told
+    assert not any((secrets / name).exists() for name in deployment_secrets.SHARED_ACCOUNT)
+    calls = log.read_text().splitlines()
+    (ended,) = [number for number, call in enumerate(calls) if call.endswith("delete_user dicom")]
+    first, second = (number for number, call in enumerate(calls) if " up --detach" in call)
+    # Between the two starts, and behind every question of the first.
+    asked = [number for number, call in enumerate(calls) if call.endswith("/readyz") and number < second]
+    assert first < min(asked) <= max(asked) < ended < second
+
+
 def test_what_podman_lacks_is_said_before_anything_is_made(
     programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
