@@ -1,4 +1,4 @@
-"""What runs in a child: `python -m libs.isolation.child DESCRIPTOR`, begun by `libs/isolation/process.py`.
+"""What runs in a child: `python -m libs.isolation.child SOCKET MEMORY`, begun by `libs/isolation/process.py`.
 
 The first frame over the socket names the function that makes the work; each one after it is a call.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import mmap
 import os
 import signal
 import socket
@@ -18,7 +19,17 @@ from collections.abc import Callable, Iterator, Sequence
 import orjson
 
 from libs.isolation.confinement import confine
-from libs.isolation.frames import ANSWER, CALL_ON_FILE, CONFIGURE, RAISED, READY, Frame, Frames, frame
+from libs.isolation.frames import (
+    ANSWER,
+    BEGUN_BYTES,
+    CALL_ON_FILE,
+    CONFIGURE,
+    RAISED,
+    READY,
+    Frame,
+    Frames,
+    frame,
+)
 from libs.isolation.limits import limit
 
 Answering = Callable[[tuple[bytes, ...], int], Sequence[bytes]]
@@ -50,8 +61,8 @@ class Calls:
                 yield received, self._descriptors.popleft() if received.kind == CALL_ON_FILE else -1
 
 
-def serve(channel: socket.socket) -> None:
-    """Answer call after call until the parent closes its end."""
+def serve(channel: socket.socket, begun: ctypes.c_uint64) -> None:
+    """Answer call after call until the parent closes its end; `begun` counts them where the parent looks."""
     calls = iter(Calls(channel))
     received, _ = next(calls)
     if received.kind != CONFIGURE:
@@ -63,8 +74,29 @@ def serve(channel: socket.socket) -> None:
     _silence()
     lacking = confine(told["work"].partition(".")[0])
     channel.sendall(frame(READY, [orjson.dumps(lacking)]))
-    for received, descriptor in calls:
+    for number, (received, descriptor) in enumerate(calls, 1):
+        begun.value = number
         channel.sendall(_answer(work, received.parts, descriptor))
+
+
+def counter_in(descriptor: int) -> ctypes.c_uint64:
+    """A number in shared memory, whose descriptor is closed: Python's own mapping would keep one."""
+    library = ctypes.CDLL(None, use_errno=True)
+    library.mmap.restype = ctypes.c_void_p
+    library.mmap.argtypes = (
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_int,
+        ctypes.c_long,
+    )
+    access = mmap.PROT_READ | mmap.PROT_WRITE
+    address = library.mmap(None, BEGUN_BYTES, access, mmap.MAP_SHARED, descriptor, 0)
+    if address == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "no shared memory")
+    os.close(descriptor)
+    return ctypes.c_uint64.from_address(address)
 
 
 def _answer(work: Answering, parts: tuple[bytes, ...], descriptor: int) -> bytes:
@@ -101,11 +133,11 @@ def _end_with_parent() -> None:
 
 
 def main() -> None:
-    """Take the socket that the parent has left open, and serve."""
+    """Take the socket and the memory that the parent has left open, and serve."""
     _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as channel:
-        serve(channel)
+        serve(channel, counter_in(int(sys.argv[2])))
 
 
 if __name__ == "__main__":

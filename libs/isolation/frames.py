@@ -9,6 +9,8 @@ from typing import NamedTuple
 CONFIGURE, CALL, CALL_ON_FILE, READY, ANSWER, RAISED = range(6)
 """What a frame is: the parent sends the first three, and with the third a descriptor."""
 MOST_PARTS = 4
+BEGUN_BYTES = 8
+"""Of the memory beside the socket, in which a child counts the calls that it has begun."""
 
 _HEAD = Struct("<IBB")
 """Bytes of all parts together, kind, number of parts; then the length of each part; then the parts."""

@@ -283,8 +283,8 @@ class ChildPool:
                 other.successor = None
         self._waiting.extendleft(reversed(child.take_back()))
         if child.calls and (head := child.calls[0]) is not None:
-            if child.unread and not head.spared and len(child.calls) == 1:
-                head.spared = True  # it was not begun: the child was idle when something ended it
+            if not child.has_begun and not head.spared:
+                head.spared = True  # once only: a child that works for a stranger can say what it likes
                 self._waiting.appendleft(head)
             else:
                 head.fail(child.verdict or ChildCrashed(f"the decoder ended with code {code}"))

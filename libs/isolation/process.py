@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from libs.isolation.calls import Call
-from libs.isolation.frames import Frame, Frames
+from libs.isolation.frames import BEGUN_BYTES, Frame, Frames
 
 ROOT = Path(__file__).parents[2]
 """Where `libs` and `services` lie."""
@@ -30,11 +30,14 @@ class Child:
         """Start it; blocks for the few milliseconds until it is executed. Raises OSError."""
         self._channel, theirs = socket.socketpair()
         self._channel.setblocking(False)
+        self._begun = os.memfd_create("begun")
         with theirs:
             try:
-                self._process = _executed(theirs)
+                os.ftruncate(self._begun, BEGUN_BYTES)
+                self._process = _executed(theirs, self._begun)
             except OSError:
                 self._channel.close()
+                os.close(self._begun)
                 raise
         self.pid = self._process.pid
         self.channel = self._channel.fileno()
@@ -47,13 +50,13 @@ class Child:
         """Whether it was killed, or found dead."""
         self.verdict: Exception | None = None
         """Why, where that is known."""
-        self.unread = False
-        """Whether it has ended before it read all that it was sent."""
         self.successor: Child | None = None
         self.calls: deque[Call | None] = deque()
         """Those that it was given, the first of which it works on; None: it was given to another one, too."""
         self.given = 0
         self.answered = 0
+        self.has_begun = False
+        """Whether it had begun the first of its calls, as it says itself; known once it was reaped."""
         self.since = 0.0
         """When it began the first of them, or its start."""
         self.watched = -1
@@ -117,28 +120,29 @@ class Child:
         """Exit code (negative: a signal) once it has ended; releases what belongs to it."""
         self.lost = True
         code = self._process.wait()
+        # Read, not mapped: whatever it does to the file harms nobody here.
+        begun = int.from_bytes(os.pread(self._begun, BEGUN_BYTES, 0), sys.byteorder)
+        self.has_begun = begun > self.answered
         self._channel.close()
+        os.close(self._begun)
         os.close(self.ended)
         return code
 
     def _read(self) -> bytes:
         try:
             return self._channel.recv(_READ_BYTES)
-        except ConnectionResetError:
-            self.unread = True
-            return b""
-        except OSError:  # nothing is there
+        except OSError:  # nothing is there, or it has ended
             return b""
 
 
-def _executed(channel: socket.socket) -> subprocess.Popen[bytes]:
+def _executed(channel: socket.socket, begun: int) -> subprocess.Popen[bytes]:
     """Executed anew: a forked copy would have this process's memory, and in it the keys."""
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        [sys.executable, "-s", "-B", "-m", "libs.isolation.child", str(channel.fileno())],
+        [sys.executable, "-s", "-B", "-m", "libs.isolation.child", str(channel.fileno()), str(begun)],
         cwd=ROOT,
         env=ENVIRONMENT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        pass_fds=[channel.fileno()],
+        pass_fds=[channel.fileno(), begun],
         start_new_session=True,  # a terminal's Ctrl-C is the parent's alone
     )

@@ -88,6 +88,27 @@ async def test_a_call_that_a_child_had_not_begun_is_charged_to_nobody(make_pool:
     assert pool.replaced == 1
 
 
+async def test_calls_that_a_child_had_not_begun_are_charged_to_nobody_however_many(
+    make_pool: MakePool,
+) -> None:
+    pool = make_pool()
+    await pool.call([b"pid"])
+    (pid,) = pool.pids
+    os.kill(pid, signal.SIGSTOP)
+    calls = [await given(pool, b"echo", str(n).encode()) for n in range(5)]
+    os.kill(pid, signal.SIGKILL)
+    assert await asyncio.gather(*calls) == [(str(n).encode(),) for n in range(5)]
+    assert pool.replaced == 1
+
+
+async def test_a_child_that_denies_what_it_has_begun_is_believed_once(make_pool: MakePool) -> None:
+    """It may be the work of a stranger's file."""
+    pool = make_pool()
+    with pytest.raises(ChildCrashed):
+        await pool.call([b"deny"])
+    assert pool.replaced == 2
+
+
 async def test_answers_that_were_given_before_a_crash_count(make_pool: MakePool) -> None:
     pool = make_pool()
     await pool.call([b"pid"])
