@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from libs.common.database.postgres import Database
+from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
 from libs.common.ids import UserId, new_uuid
 from libs.common.security.passwords import Passwords
@@ -18,10 +19,12 @@ from services.auth.sessions import store
 from services.auth.sessions.login import Sessions
 from services.auth.sessions.models import Client
 from services.auth.sessions.rotation import RefreshToken, new_salt, new_token
+from services.auth.sessions.signing import TokenSigner
 from services.auth.sessions.signing_key import SigningKey
 from services.auth.sessions.throttle import Throttle
 from services.auth.settings import AuthSettings
 from tests.fixtures_postgres import OpenDatabase
+from tests.waiting import eventually
 
 CLIENT = Client("a browser", "192.0.2.1")
 
@@ -112,6 +115,21 @@ async def test_a_key_that_has_ended_is_published_no_more(database: Database) -> 
         await store.end_signing_key(connection, 0.0)
         await store.insert_signing_key(connection, "next", b"3" * 32)
         assert await published() == ["next"]
+
+
+async def test_whoever_comes_second_signs_with_the_key_that_was_stored(
+    database: Database, sql: Connection
+) -> None:
+    async def waits() -> bool:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
+        return bool(await sql.fetchval(waiting, await sql.fetchval("SELECT current_database()")))
+
+    first = TokenSigner(b"1" * 32)
+    async with database.transaction() as connection:
+        await store.insert_signing_key(connection, first.kid, b"1" * 32)
+        second = asyncio.create_task(SigningKey(database).signer())
+        await eventually(waits)
+    assert (await second).kid == first.kid
 
 
 async def test_a_session_lasts_as_long_as_it_is_given(database: Database, token: RefreshToken) -> None:
