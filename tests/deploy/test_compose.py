@@ -80,11 +80,12 @@ def test_no_container_writes_but_where_it_must(stack: Stack) -> None:
 
 def test_only_the_gateway_is_published(stack: Stack) -> None:
     published = {
-        str(one["Names"][0]): [(port["host_ip"], port["host_port"]) for port in one["Ports"] or []]
+        # In no particular order.
+        str(one["Names"][0]): {(port["host_ip"], port["host_port"]) for port in one["Ports"] or []}
         for one in stack.containers()
     }
     assert {name: ports for name, ports in published.items() if ports} == {
-        stack.name("gateway"): [("127.0.0.1", stack.port), ("127.0.0.1", stack.grafana_port)]
+        stack.name("gateway"): {("127.0.0.1", stack.port), ("127.0.0.1", stack.grafana_port)}
     }
 
 
