@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 from prometheus_client import Gauge
+from pydantic import SecretStr
 
 from libs.common.audit.trail import AuditTrail
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
@@ -47,12 +48,25 @@ def service_database(settings: DatabaseSettings, role: str, metrics: Metrics | N
         raise ConfigurationError(
             f"Set DATABASE_URL to this service's own role, e.g. postgresql://{role}:…@host/bddicomimage."
         )
+    return _pool(settings, settings.database_url, role, role, metrics)
+
+
+def standby_database(
+    settings: DatabaseSettings, url: SecretStr | None, role: str, metrics: Metrics | None = None
+) -> Database | None:
+    """A pool of the same size on `url`, not yet opened; None without one. Raises ConfigurationError."""
+    return None if url is None else _pool(settings, url, role, f"{role}-reads", metrics)
+
+
+def _pool(
+    settings: DatabaseSettings, url: SecretStr, role: str, name: str, metrics: Metrics | None
+) -> Database:
     return Database(
-        settings.database_url.get_secret_value(),
+        url.get_secret_value(),
         role=role if settings.database_set_role else None,
         size=settings.database_pool_size,
         timeout=settings.database_timeout,
-        application_name=role,
+        application_name=name,
         metrics=metrics,
     )
 

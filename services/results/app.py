@@ -30,6 +30,7 @@ from libs.common.resources import (
     outbox_relay,
     service_database,
     standalone,
+    standby_database,
 )
 from libs.common.security.passwords import Passwords
 from libs.common.tasks import supervise
@@ -47,6 +48,7 @@ from services.results.keys import (
     JOBS,
     LINKS,
     METRICS,
+    READS,
     REQUESTS,
     SETTINGS,
     STORAGE,
@@ -70,6 +72,7 @@ from services.results.read import routes as read_routes
 from services.results.settings import ResultsSettings
 from services.results.sharing import routes as sharing_routes
 from services.results.sharing.keeping import keep_shares
+from services.results.standby.reads import Reads
 from services.results.studies import routes as study_routes
 from services.results.workers import routes as worker_routes
 from services.results.workers.beats import WorkerBeats, watch_workers
@@ -98,6 +101,8 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
     metrics = app[METRICS] = ResultsMetrics(telemetry.metrics.registry)
     app[SETTINGS] = settings
     app[DATABASE] = database
+    standby = standby_database(settings, settings.database_read_url, SCHEMA, telemetry.metrics)
+    reads = app[READS] = Reads(database, standby, metrics, wait=settings.database_read_wait)
     app[STORAGE] = storage
     refusals = telemetry.metrics.http_refusals
     app[STREAMS] = Quota(
@@ -197,6 +202,10 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             await current.wait()
             await feed.run()
 
+        async def watch_standby() -> None:
+            await current.wait()
+            await reads.run()
+
         async def count() -> None:
             await current.wait()
             await count_what_was_missed(database)
@@ -223,6 +232,8 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
                 keepers.create_task(watch.run())
 
         await database.open()
+        if standby is not None:
+            await standby.open()
         async with (
             relay.admitted(),
             supervise(app, "results outbox", announce()),
@@ -230,6 +241,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             supervise(app, "results batches", batcher.run()),
             supervise(app, "results change feed", follow()),
             supervise(app, "results subscription", consume()),
+            supervise(app, "results standby", watch_standby()),
             supervise(app, "results counting", count()),
             supervise(app, "results waiting files", look()),
             supervise(app, "results workers", watch_beats()),
@@ -239,6 +251,8 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             yield
             await relay.stop(settings.shutdown_timeout)
         passwords.close()
+        if standby is not None:
+            await standby.close()
         await database.close()
 
     app.cleanup_ctx.append(resources)

@@ -11,9 +11,13 @@ from services.results.links.opening import Links
 from services.results.metrics import ResultsMetrics
 from services.results.processing.requests import Requests
 from services.results.settings import ResultsSettings
+from services.results.standby.reads import Reads
 
 SETTINGS = web.AppKey("results_settings", ResultsSettings)
 DATABASE = web.AppKey("results_database", Database)
+"""The primary: what writes, what decides by what it reads, single rows, the change feed."""
+READS = web.AppKey("results_reads", Reads)
+"""The standby where it may answer: lists, counts, searches, whole studies and results."""
 STORAGE = web.AppKey("results_storage", Storage)
 METRICS = web.AppKey("results_metrics", ResultsMetrics)
 STREAMS = web.AppKey("results_streams", Quota)

@@ -32,6 +32,8 @@ _FILE_SECONDS = (
 Opening = Literal["opened", "unknown", "password-required", "wrong-password", "throttled", "busy"]
 WorkerCondition = Literal["working", "draining", "stopped", "lost"]
 WORKER_STATES: tuple[WorkerCondition, ...] = get_args(WorkerCondition)
+StandbyRefusal = Literal["behind", "foreign", "away"]
+"""Why a standby is not read: it lacks something yet, it is no standby of this primary, it does not answer."""
 GRANTEES = ("user", "group", "link")
 """With whom something is shared."""
 
@@ -134,6 +136,25 @@ class ResultsMetrics:
             "Age of the oldest change that a running transaction still hides from readers",
             registry=registry,
         )
+        self.reads = Counter(
+            "results_reads_total",
+            "Lists, counts, searches, whole studies and results that were read, by who answered",
+            ["target"],
+            registry=registry,
+        )
+        preset(self.reads, ("primary", "standby"))
+        self.standby_lag = Gauge(
+            "results_standby_lag_seconds",
+            "Time since the standby last had all that the primary had; 0: it has, or there is none",
+            registry=registry,
+        )
+        self.standby_refusals = Counter(
+            "results_standby_refusals_total",
+            "Times that the standby was not read: behind, away, or foreign (no standby of this primary)",
+            ["cause"],
+            registry=registry,
+        )
+        preset(self.standby_refusals, get_args(StandbyRefusal))
         self.feed_restarts = Counter(
             "results_feed_restarts_total",
             "Times that the change feed began anew, since PostgreSQL was replaced (a failover, a restore)",

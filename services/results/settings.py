@@ -6,7 +6,7 @@ from pydantic import Field
 
 from libs.common.settings.base import HTTP_URL
 from libs.common.settings.broker import BrokerSettings
-from libs.common.settings.database import DatabaseSettings
+from libs.common.settings.database import DatabaseSettings, PostgresUrl
 from libs.common.settings.outbox import OutboxSettings
 from libs.common.settings.storage import StorageSettings
 from libs.common.settings.tokens import TokenSettings
@@ -18,6 +18,19 @@ class ResultsSettings(
 ):
     """How far back changes can be followed, the pace of live events, and how much may be shared."""
 
+    database_read_url: PostgresUrl | None = Field(
+        None,
+        description="postgresql:// URL of one or several streaming standbys of DATABASE_URL, for the same "
+        "role: lists, searches and archives are read there while they have all that the primary has; unset: "
+        "all is read at DATABASE_URL.",
+    )
+    database_read_wait: float = Field(
+        0.1,
+        ge=0,
+        le=10,
+        description="Seconds that a read waits for the standby to have what the primary had when it was "
+        "asked for; then the primary answers.",
+    )
     change_feed_retention_hours: float = Field(
         168.0, gt=0, description="Hours that /api/changes and /api/events can be resumed from; older rows go."
     )

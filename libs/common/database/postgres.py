@@ -45,7 +45,8 @@ def require_url(url: str) -> None:
     """Refuse what no server can mend. Raises ConfigurationError, without the URL: it may hold a password."""
     if not url.startswith(("postgresql://", "postgres://")):
         raise ConfigurationError(
-            "DATABASE_URL must have the form postgresql://user:password@host:5432/bddicomimage."
+            "DATABASE_URL, and what else names a database, must have the form "
+            "postgresql://user:password@host:5432/bddicomimage."
         )
 
 

@@ -117,6 +117,7 @@ _RULES: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
         "auth_jwks_url": _http,
         "database_url": _postgresql,
         "database_admin_url": _postgresql,
+        "database_read_url": _postgresql,
         "amqp_url": _amqp,
         "storage_url": _storage,
         "otel_exporter_otlp_endpoint": _http,

@@ -117,7 +117,13 @@ async def _not_after(peer: Peer, context: ssl.SSLContext) -> datetime:
 def _urls(settings: DoctorSettings) -> Iterator[tuple[str, str]]:
     names = (
         *("database_url", "auth_database_url", "ingest_database_url", "results_database_url"),
-        *("database_admin_url", "amqp_url", "storage_url", "otel_exporter_otlp_endpoint"),
+        *(
+            "database_read_url",
+            "database_admin_url",
+            "amqp_url",
+            "storage_url",
+            "otel_exporter_otlp_endpoint",
+        ),
     )
     for name in names:
         value = getattr(settings, name)

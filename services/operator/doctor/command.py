@@ -72,6 +72,7 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
             for source in MIGRATIONS
         ),
         Check(database.FILLED, partial(database.check_results, settings)),
+        Check(database.STANDBY, partial(database.check_standby, settings)),
         Check(database.WORKERS, partial(database.check_workers, settings)),
         Check(database.OUTBOX, partial(database.check_outbox, settings)),
         Check(queues.NAME, partial(queues.check, settings)),

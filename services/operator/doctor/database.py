@@ -29,7 +29,9 @@ from services.operator.migrations import MIGRATIONS
 from services.operator.preflight import CONNECT_TIMEOUT, Server, explaining_failures
 from services.operator.programs import program
 from services.operator.settings import DATABASE
+from services.results.metrics import StandbyRefusal
 from services.results.pauses import store as pauses
+from services.results.standby import store as standbys
 from services.results.workers import store as workers
 from services.results.write.fill_store import count_unfilled
 
@@ -39,12 +41,15 @@ AUTH = "auth"
 INGEST = "ingest"
 RESULTS = "results"
 FILLED = "results filled"
+STANDBY = "postgresql standby"
 WORKERS = "workers"
 AUDIT = "audit log"
 MOST = 100_000
 """Counting stops here."""
 OLD_SECONDS = 60.0
 """An event that waits longer is worth a look."""
+STANDBY_SECONDS = 2.0
+"""How long a standby is waited for: a second without it is not worth a word."""
 MIGRATE = "Run `python -m services migrate`."
 
 
@@ -177,6 +182,44 @@ async def check_workers(settings: DoctorSettings) -> list[Finding]:
         ]
     working = counted.get("working", 0) + counted.get("draining", 0)
     return [Finding(WORKERS, "ok", f"{working} at work, {counted.get('stopped', 0)} ended within the hour.")]
+
+
+async def check_standby(settings: DoctorSettings) -> list[Finding]:
+    """Whether DATABASE_READ_URL leads to a standby of results' database, which has what that has."""
+    if settings.database_read_url is None:
+        return []
+    found = login(settings, RESULTS)
+    if found is None:
+        return [_not_running()]
+    try:
+        async with _connected(*found, RESULTS) as connection:
+            mark = await standbys.read_mark(connection)
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        # The check of the schema says so.
+        return []
+    url = settings.database_read_url.get_secret_value()
+    try:
+        async with _connected(url, "DATABASE_READ_URL", RESULTS) as connection:
+            cause = await _refusal(connection, mark)
+    except ConfigurationError as error:
+        return [Finding(STANDBY, "warning", error.detail, "Until then the primary answers all reads.")]
+    if cause == "behind":
+        what = f"The standby is behind: it lacks what the primary had {STANDBY_SECONDS:g} s ago."
+        advice = "The primary answers its reads; docs/operations.md (StandbyNotRead) says what to do."
+        return [Finding(STANDBY, "warning", what, advice)]
+    if cause is not None:
+        what = "DATABASE_READ_URL leads to no standby of the primary."
+        return [Finding(STANDBY, "problem", what, "Name a streaming standby of DATABASE_URL, or nothing.")]
+    return [Finding(STANDBY, "ok", "It has all that the primary has.")]
+
+
+async def _refusal(connection: Connection, mark: standbys.WalMark) -> StandbyRefusal | None:
+    until = asyncio.get_running_loop().time() + STANDBY_SECONDS
+    while (cause := await standbys.refusal(connection, mark)) == "behind":
+        if asyncio.get_running_loop().time() >= until:
+            break
+        await asyncio.sleep(0.1)
+    return cause
 
 
 async def check_outbox(settings: DoctorSettings) -> list[Finding]:

@@ -18,6 +18,9 @@ class DoctorSettings(OperatorSettings, SmtpSettings):
     auth_database_url: PostgresUrl | None = Field(
         None, description="DATABASE_URL of auth, tried by `doctor`; unset: DATABASE_URL."
     )
+    database_read_url: PostgresUrl | None = Field(
+        None, description="As results has it: `doctor` looks whether it is a standby of the primary."
+    )
     ingest_database_url: PostgresUrl | None = Field(
         None, description="DATABASE_URL of ingest, tried by `doctor`; unset: DATABASE_URL."
     )

@@ -28,9 +28,10 @@ PRUNE_LIMIT = 10_000
 # a dump is restored on a server with another identifier, or by our command, which takes the number away.
 _HISTORY = """(SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
     FROM pg_control_system())"""
+TIMELINE = f"(SELECT number FROM results.change_feed_timeline WHERE history = {_HISTORY})"
+"""The number of the history that this server is in; NULL: it has none yet, `read_horizon` draws it."""
 _HORIZON = f"""
-    SELECT pg_snapshot_xmin(snapshot)::text AS xmin,
-        (SELECT number FROM results.change_feed_timeline WHERE history = {_HISTORY}) AS timeline,
+    SELECT pg_snapshot_xmin(snapshot)::text AS xmin, {TIMELINE} AS timeline,
         (SELECT extract(epoch FROM clock_timestamp() - min(changed_at)) FROM results.change_feed
          WHERE xid >= pg_snapshot_xmin(snapshot)) AS hidden
     FROM pg_current_snapshot() AS snapshot

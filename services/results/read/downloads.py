@@ -18,7 +18,7 @@ from libs.common.ids import analysis_key, file_key, thumbnail_key
 from libs.common.keys import TELEMETRY
 from libs.common.storage import ObjectReader
 from libs.dicom.render.sizes import pick
-from services.results.keys import DATABASE, DOWNLOADS, METRICS, SETTINGS, STORAGE
+from services.results.keys import DATABASE, DOWNLOADS, METRICS, READS, SETTINGS, STORAGE
 from services.results.read import store as queries
 from services.results.read.models import ThumbnailQuery
 from services.results.read.ranges import content_disposition, etag_matches, parse_range
@@ -130,9 +130,8 @@ async def _read_thumbnail(request: web.Request, file_id: UUID) -> tuple[bytes, s
 
 async def get_frame_means(request: web.Request) -> web.StreamResponse:
     """The mean of every frame, in order; those of many frames come from the object store."""
-    file_id = parse_file_id(request.match_info["file_id"])
-    async with request.app[DATABASE].connection() as connection:
-        row = await queries.get_frame_means(connection, file_id, viewer(request))
+    file_id, caller = parse_file_id(request.match_info["file_id"]), viewer(request)
+    row = await request.app[READS](lambda connection: queries.get_frame_means(connection, file_id, caller))
     if row is None:
         raise unknown()
     _speak_of(request, row)

@@ -6,9 +6,11 @@ import asyncio
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import orjson
 from aiohttp import web
 
+from libs.common.database.postgres import Connection
 from libs.common.errors import (
     NotFound,
     ObjectNotFound,
@@ -24,7 +26,7 @@ from services.results.cursors import (
     decode_page,
     encode_page,
 )
-from services.results.keys import DATABASE
+from services.results.keys import DATABASE, READS
 from services.results.read import store as queries
 from services.results.read.downloads import get_file, get_frame_means, get_thumbnail, head_file
 from services.results.read.models import (
@@ -50,9 +52,10 @@ async def list_results(request: web.Request) -> web.Response:
     """Results that the caller may see, by their upload."""
     caller, query = viewer(request), parse_query(request, ResultQuery)
     after = None if query.cursor is None else decode_page(query.cursor)
-    async with request.app[DATABASE].connection() as connection:
-        # One row more than asked for says whether there is a next page.
-        rows = await queries.list_results(connection, caller, query, after, query.limit + 1)
+    # One row more than asked for says whether there is a next page.
+    rows = await request.app[READS](
+        lambda connection: queries.list_results(connection, caller, query, after, query.limit + 1)
+    )
     page = rows[: query.limit]
     more = len(rows) > query.limit
     speak_of(
@@ -72,27 +75,27 @@ async def list_results(request: web.Request) -> web.Response:
 async def count_result_facets(request: web.Request) -> web.Response:
     """What each value of a filter would find."""
     caller, query = viewer(request), parse_query(request, ResultFilter)
-    async with request.app[DATABASE].connection() as connection:
-        rows, complete = await queries.count_facets(connection, caller, query)
+    rows, complete = await request.app[READS](
+        lambda connection: queries.count_facets(connection, caller, query)
+    )
     return json_response(Facets.of(rows, queries.FACETS, complete=complete))
 
 
 async def get_summary(request: web.Request) -> web.Response:
     """How many files are in each state."""
-    async with request.app[DATABASE].connection() as connection:
-        counts = await queries.count_states(connection, viewer(request))
+    caller = viewer(request)
+    counts = await request.app[READS](lambda connection: queries.count_states(connection, caller))
     return json_response(Summary.of(counts))
 
 
 async def get_result(request: web.Request) -> web.Response:
     """One whole result."""
     file_id, caller = parse_file_id(request.match_info["file_id"]), viewer(request)
-    async with request.app[DATABASE].connection() as connection:
-        row = await queries.get_result(connection, file_id, caller)
-        if row is None:
-            raise unknown()
-        study, series = row["study_instance_uid"], row["series_instance_uid"]
-        await note_use(connection, caller, row["collection"], study, file_id, series)
+    row = await request.app[READS](lambda connection: queries.get_result(connection, file_id, caller))
+    if row is None:
+        raise unknown()
+    study, series = row["study_instance_uid"], row["series_instance_uid"]
+    await note_use(request.app[DATABASE], caller, row["collection"], study, file_id, series)
     speak_of(request, "file", collection=row["collection"], studies=[row["study_instance_uid"]])
     values = ResultFacts.values_of(dict(row))
     body = ResultFacts.model_validate({**values, "owner": {"id": row["owner_id"]}}).model_dump(mode="json")
@@ -116,10 +119,13 @@ async def get_log(request: web.Request) -> web.Response:
 async def get_neighbours(request: web.Request) -> web.Response:
     """The files before and after one in its series."""
     file_id, caller = parse_file_id(request.match_info["file_id"]), viewer(request)
-    async with request.app[DATABASE].connection() as connection:
+
+    async def read(connection: Connection) -> list[asyncpg.Record]:
         if await queries.get_object(connection, file_id, caller) is None:
             raise unknown()
-        rows = await queries.get_stack(connection, file_id, caller)
+        return await queries.get_stack(connection, file_id, caller)
+
+    rows = await request.app[READS](read)
     # Thousands are put in order: not on the loop.
     found = await asyncio.to_thread(_neighbours, [tuple(row)[:4] for row in rows], file_id)
     return json_response(found)

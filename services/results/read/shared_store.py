@@ -11,7 +11,7 @@ from uuid import UUID
 
 from libs.common.access import Mode, Viewer
 from libs.common.database.bounded import Parameters, Rows
-from libs.common.database.postgres import Connection
+from libs.common.database.postgres import Connection, Database
 from services.results.read.visibility import LIVE
 
 ShareKind = Literal["file", "series", "study"]
@@ -75,17 +75,21 @@ def items_of(collection: str, file_id: UUID, study: str | None, series: str | No
 
 
 async def note_use(
-    connection: Connection,
+    primary: Database,
     viewer: Viewer,
     collection: str,
     study: str | None,
     file_id: UUID | None = None,
     series: str | None = None,
 ) -> None:
-    """Note that `viewer` opens a file, or a study, that is theirs by what is shared with them alone."""
+    """Note that `viewer` opens a file, or a study, that is theirs by what is shared with them alone.
+
+    Others cost no connection.
+    """
     if viewer.visible is None or collection in viewer.visible or not viewer.grantees:
         return
-    await connection.execute(NOTE_USE, viewer.grantees, collection, file_id, study, series)
+    async with primary.connection() as connection:
+        await connection.execute(NOTE_USE, viewer.grantees, collection, file_id, study, series)
 
 
 async def held_kinds(connection: Connection, viewer: Viewer) -> frozenset[ShareKind]:

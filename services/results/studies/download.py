@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
+from functools import partial
 from uuid import UUID
 
 import asyncpg
 from aiohttp import web
 
+from libs.common.database.postgres import Connection
 from libs.common.errors import ObjectCorrupt, ObjectNotFound
 from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import OWNER, viewer
 from libs.common.http.json import NO_STORE, parse_query
 from libs.common.ids import file_key
 from libs.common.storage import ObjectReader, Storage
-from services.results.keys import DATABASE, DOWNLOADS, STORAGE
+from services.results.keys import DATABASE, DOWNLOADS, READS, STORAGE
 from services.results.read.downloads import body_sender
 from services.results.read.ranges import content_disposition
 from services.results.read.sending import BodySender
@@ -41,12 +43,15 @@ async def get_zip(request: web.Request) -> web.StreamResponse:
 
 async def _send_archive(request: web.Request) -> web.StreamResponse:
     caller, query = viewer(request), parse_query(request, CollectionQuery)
-    database = request.app[DATABASE]
-    async with database.connection() as connection:
+    reads = request.app[READS]
+
+    async def measure(connection: Connection) -> tuple[files_store.StudyKey, int, int]:
         (study, *_) = await find(connection, caller, request.match_info["study_uid"], query.collection)
         place = files_store.StudyKey(study["collection"], study["study_instance_uid"])
-        files, size = await files_store.measure(connection, caller, place)
-        await note_use(connection, caller, *place)
+        return place, *await files_store.measure(connection, caller, place)
+
+    place, files, size = await reads(measure)
+    await note_use(request.app[DATABASE], caller, *place)
     speak_of(request, "study", collection=place.collection, studies=[place.study_instance_uid])
     response = web.StreamResponse(
         headers={**NO_STORE, "X-Total-Files": str(files), "X-Total-Bytes": str(size)}
@@ -60,8 +65,7 @@ async def _send_archive(request: web.Request) -> web.StreamResponse:
         archive = _Archive(request.app[STORAGE], sender, stream)
         after: UUID | None = None
         while True:
-            async with database.connection() as connection:
-                page = await files_store.page(connection, caller, place, after, PAGE)
+            page = await reads(partial(files_store.page, viewer=caller, study=place, after=after, limit=PAGE))
             for row in page:
                 await archive.add(row)
             if len(page) < PAGE:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncpg
 from aiohttp import web
 
+from libs.common.database.postgres import Connection
 from libs.common.errors import InvalidRequest, NotFound, TooManyRequests
 from libs.common.http.audited import speak_of
 from libs.common.http.authenticate import viewer
 from libs.common.http.json import json_response, parse_query
 from libs.common.http.openapi import Operation
 from services.results.cursors import StudyPlace, decode_study, encode_study
-from services.results.keys import DATABASE
+from services.results.keys import DATABASE, READS
 from services.results.read.models import Facets
 from services.results.read.shared_store import note_use
 from services.results.studies import store
@@ -36,8 +38,7 @@ async def list_studies(request: web.Request) -> web.Response:
         raise InvalidRequest("This cursor is of another order: start again without it.")
     # One row more than asked for says whether there is a next page.
     asked = store.Listing(query, query.sort, query.limit + 1, after)
-    async with request.app[DATABASE].connection() as connection:
-        rows = await store.list_studies(connection, caller, asked)
+    rows = await request.app[READS](lambda connection: store.list_studies(connection, caller, asked))
     page = rows[: query.limit]
     cursor = None
     if len(rows) > query.limit:
@@ -53,18 +54,23 @@ async def list_studies(request: web.Request) -> web.Response:
 async def count_study_facets(request: web.Request) -> web.Response:
     """What each value of a filter would find."""
     caller, query = viewer(request), parse_query(request, StudyFilter)
-    async with request.app[DATABASE].connection() as connection:
-        rows, complete = await store.count_facets(connection, caller, query)
+    rows, complete = await request.app[READS](
+        lambda connection: store.count_facets(connection, caller, query)
+    )
     return json_response(Facets.of(rows, FACETS, complete=complete))
 
 
 async def get_study(request: web.Request) -> web.Response:
     """One study with its series."""
     caller, query = viewer(request), parse_query(request, CollectionQuery)
-    async with request.app[DATABASE].connection() as connection:
+
+    async def read(connection: Connection) -> tuple[list[asyncpg.Record], list[asyncpg.Record]]:
         found = await find(connection, caller, request.match_info["study_uid"], query.collection)
-        series = await store.list_series(connection, caller, found[0])
-        await note_use(connection, caller, found[0]["collection"], found[0]["study_instance_uid"])
+        return found, await store.list_series(connection, caller, found[0])
+
+    found, series = await request.app[READS](read)
+    study = found[0]
+    await note_use(request.app[DATABASE], caller, study["collection"], study["study_instance_uid"])
     speak_of(
         request,
         "study",

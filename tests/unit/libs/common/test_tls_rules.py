@@ -11,6 +11,7 @@ from libs.common.security.tls_rules import system_ca_file, trusting
 from libs.common.settings.loading import load_settings
 from libs.common.settings.service import ServiceSettings
 from services.operator.settings import OperatorSettings
+from services.results.settings import ResultsSettings
 from tests.certificates import Certificates
 
 DATABASE = "postgresql://auth:secretword@postgres/bddicomimage"
@@ -90,6 +91,14 @@ def test_what_stays_on_the_machine_or_is_encrypted_by_its_kind(
 ) -> None:
     monkeypatch.setenv(variable, value)
     load_settings(OperatorSettings, serves=True)
+
+
+def test_standbys_are_reached_over_verified_tls_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_READ_URL", f"{DATABASE}?sslmode=verify-full")
+    load_settings(ResultsSettings, serves=True)
+    monkeypatch.setenv("DATABASE_READ_URL", f"{DATABASE}?sslmode=require")
+    with pytest.raises(ConfigurationError, match="DATABASE_READ_URL: must have sslmode=verify-full"):
+        load_settings(ResultsSettings, serves=True)
 
 
 def test_all_wrong_ones_are_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
