@@ -8,6 +8,8 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -34,6 +36,19 @@ class Primary(EmbeddedPostgres):
         os.kill(self.pid, signal.SIGKILL)
         assert self._process is not None
         self._process.wait()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """As a machine that nobody hears of any more, and that closes no connection."""
+        postmaster = self.pid
+        frozen = [postmaster, *_children(postmaster)]
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in frozen:
+                os.kill(pid, signal.SIGCONT)
 
     def replace_by(self, other: Primary) -> None:
         """Let its address lead to another server, as a failover does."""
@@ -86,6 +101,11 @@ class Standby(Primary):
                 return True
             time.sleep(0.02)
         return False
+
+
+def _children(parent: int) -> list[int]:
+    tasks = Path(f"/proc/{parent}/task")
+    return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
 
 
 async def _ask(server: Primary, query: str) -> object:

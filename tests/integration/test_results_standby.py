@@ -239,6 +239,20 @@ async def test_reads_go_on_without_the_standby_and_return_to_it(
         await eventually(lambda: asked(results, "standby"), 60)
 
 
+async def test_a_standby_that_no_longer_answers_is_left(
+    primary: Primary, standby: Standby, tmp_path: Path
+) -> None:
+    async with replica(primary, standby, tmp_path, wait=0.05) as results:
+        file_id = await results.upload()
+        await eventually(lambda: asked(results, "standby"), 30)
+        with standby.frozen():
+            for _ in range(3):
+                assert file_id in await listed(results)
+            assert await refused(results, "away") > 0
+            assert await well(results)
+        await eventually(lambda: asked(results, "standby"), 30)
+
+
 async def test_a_read_that_loses_its_standby_in_the_middle_is_begun_anew_on_the_primary(
     primary: Primary, standby: Standby, tmp_path: Path
 ) -> None:
