@@ -269,6 +269,18 @@ async def test_a_read_that_loses_its_standby_in_the_middle_is_begun_anew_on_the_
         assert places == [True, False]
 
 
+async def test_a_server_that_complains_is_left_to_the_primary(
+    primary: Primary, standby: Standby, tmp_path: Path
+) -> None:
+    async with replica(primary, standby, tmp_path) as results:
+        # As a broken index there, or a statement that is wrong everywhere.
+        sent = "SELECT CASE WHEN pg_is_in_recovery() THEN 1 / (SELECT 0) ELSE 7 END"
+        assert await results.client.app[READS](lambda connection: connection.fetchval(sent)) == 7
+        assert await refused(results, "away") == 1
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await results.client.app[READS](lambda connection: connection.fetchval("SELECT 1 / (SELECT 0)"))
+
+
 async def test_what_a_read_raises_of_its_own_is_no_fault_of_the_standby(
     primary: Primary, standby: Standby, tmp_path: Path
 ) -> None:

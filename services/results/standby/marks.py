@@ -23,6 +23,7 @@ class Marks:
         self._begun = 0
         self._answered = 0
         self._mark: WalMark | None = None
+        self._silent = False
 
     async def after_now(self) -> WalMark | None:
         """A mark that was read after this call began; None: the primary does not tell."""
@@ -39,10 +40,12 @@ class Marks:
     async def _read(self) -> WalMark | None:
         try:
             async with self._primary.connection() as connection:
-                return await read_mark(connection)
-        except Unavailable as error:
-            log.warning("no position of the primary: %s", error.detail)
-        except asyncpg.PostgresError as error:
-            # It is a standby itself, or not migrated yet: the read finds out what can be had of it.
-            log.warning("no position of the primary: %s", type(error).__name__)
-        return None
+                mark = await read_mark(connection)
+        except (Unavailable, asyncpg.PostgresError) as error:
+            # Away, a standby itself, or not migrated yet: the read finds out what can be had of it.
+            if not self._silent:
+                log.warning("no position of the primary: %s", type(error).__name__)
+            self._silent = True
+            return None
+        self._silent = False
+        return mark

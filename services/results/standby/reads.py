@@ -12,6 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import asyncpg
+
 from libs.common.database.postgres import Connection, Database
 from libs.common.errors import Unavailable
 from services.results.metrics import ResultsMetrics, StandbyRefusal
@@ -37,6 +39,10 @@ class _NotRead(Exception):
         self.cause = cause
 
 
+# Whatever its server complains of, a broken index as well: if the statement is at fault, the primary says so.
+_STANDBY_FAILED = (_NotRead, Unavailable, TimeoutError, asyncpg.PostgresError)
+
+
 class Reads:
     """Runs what only reads. What decides or writes in the same transaction belongs to the primary."""
 
@@ -57,7 +63,7 @@ class Reads:
         if self._standby is not None and self._well and (mark := await self._marks.after_now()) is not None:
             try:
                 found = await self._ask(self._standby, mark, read)
-            except (_NotRead, Unavailable, TimeoutError) as error:
+            except _STANDBY_FAILED as error:
                 self._set_aside(error)
             else:
                 self._metrics.reads.labels("standby").inc()
@@ -84,7 +90,7 @@ class Reads:
             return
         try:
             await self._ask(standby, mark, _nothing)
-        except (_NotRead, Unavailable, TimeoutError) as error:
+        except _STANDBY_FAILED as error:
             self._set_aside(error)
             self._metrics.standby_lag.set(time.monotonic() - self._held_at)
             return
@@ -116,7 +122,7 @@ class Reads:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _set_aside(self, error: _NotRead | Unavailable | TimeoutError) -> None:
+    def _set_aside(self, error: Exception) -> None:
         cause: StandbyRefusal = error.cause if isinstance(error, _NotRead) else "away"
         self._metrics.standby_refusals.labels(cause).inc()
         if self._well:
