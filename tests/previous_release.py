@@ -35,7 +35,10 @@ def extract(folder: Path) -> None:
     parts = _git("ls-tree", "--name-only", commit(), "libs", "services", "docs/guide", "docs/screenshots")
     archive = _git("archive", "--format=tar", commit(), *parts.decode().split())
     with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            files.extractall(folder, filter="data")
+        else:  # Debian 12's Python 3.11.2; it is our own archive
+            files.extractall(folder)
 
 
 def _git(*arguments: str) -> bytes:
