@@ -23,6 +23,7 @@ def starve(own_rabbitmq_node: RabbitMQNode) -> Iterator[Callable[[bool], None]]:
     own_rabbitmq_node.set_memory_alarm(False)
 
 
+@pytest.mark.faults
 async def test_a_broker_that_is_not_there_yet(
     unstarted_rabbitmq_node: RabbitMQNode, telemetry: Telemetry
 ) -> None:
@@ -68,6 +69,7 @@ async def test_a_blocked_publish_ends_in_time(
         await eventually(lambda: str(event.id) in recorder.ids)
 
 
+@pytest.mark.faults
 async def test_a_killed_broker_loses_nothing_that_was_confirmed(
     own_rabbitmq_node: RabbitMQNode, telemetry: Telemetry
 ) -> None:

@@ -318,6 +318,7 @@ async def test_no_entry_carries_text_of_a_header_or_a_file_name(system: System, 
     assert thumbnail["studies"] == [f"{UID_ROOT}.16"]
 
 
+@pytest.mark.faults
 async def test_kill_9_between_act_and_seal_loses_nothing(tmp_path: Path) -> None:
     process = embedded(tmp_path / "var")
     urls = dict.fromkeys(("auth", "ingest", "results", "portal"), process.url)

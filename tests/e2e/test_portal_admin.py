@@ -102,6 +102,7 @@ def test_an_administrator_looks_after_people(new_reader: NewReader) -> None:
     assert admin.troubles == []
 
 
+@pytest.mark.browser_matrix
 def test_an_auditor_reads_the_log_and_no_image(new_reader: NewReader) -> None:
     sender = new_reader("/", called="sender")
     file_id = send(sender, "theirs.dcm")

@@ -249,6 +249,7 @@ def test_text_from_files_never_becomes_markup(new_reader: NewReader, tmp_path: P
     assert reader.troubles == []
 
 
+@pytest.mark.browser_matrix
 def test_a_renewed_session_goes_on_and_an_ended_one_keeps_the_place(new_reader: NewReader) -> None:
     reader = new_reader()
     page = reader.page

@@ -116,6 +116,7 @@ def broken_file() -> bytes:
     return encapsulated_instance([b"", secrets.token_bytes(600)], SOPInstanceUID=uid)
 
 
+@pytest.mark.browser_matrix
 def test_a_long_list_stays_small_live_and_where_one_was(
     new_reader: NewReader, embedded_system: System
 ) -> None:

@@ -216,6 +216,7 @@ def ten_thousand(route: Route) -> None:
     route.fulfill(json={"studies": [invented(n) for n in range(start, end)], "next_cursor": cursor})
 
 
+@pytest.mark.browser_matrix
 def test_ten_thousand_rows_stay_a_small_page(new_reader: NewReader) -> None:
     reader = new_reader("/upload")
     page = reader.page

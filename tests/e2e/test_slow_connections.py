@@ -92,6 +92,7 @@ async def test_connections_without_a_request_are_closed(system: Process) -> None
     assert {client.status for client in second} == {200}
 
 
+@pytest.mark.faults
 async def test_connections_that_read_no_answer_are_cut(system: Process) -> None:
     """Strangers ask for much, one request behind the other, and take nothing of it."""
 
@@ -103,8 +104,9 @@ async def test_connections_that_read_no_answer_are_cut(system: Process) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(40):
             await stack.enter_async_context(slow_client(system.url, much, listens=False, drips=None))
-        await eventually(lambda: descriptors() >= before + 40)
+        # Those that came first may be cut before the last one comes.
+        await eventually(lambda: descriptors() >= before + 10)
         async with aiohttp.ClientSession() as session, session.get(f"{system.url}/livez") as answer:
             assert answer.status == 200
-        await eventually(lambda: descriptors() < before + 20, 60)
+        await eventually(lambda: descriptors() < before + 5, 60)
     assert "Traceback" not in system.output()

@@ -73,6 +73,7 @@ async def receiver() -> AsyncIterator[Receiver]:
     await runner.cleanup()
 
 
+@pytest.mark.monitoring
 async def test_one_connected_trace_per_file(
     tmp_path: Path, role_url: Callable[[str], str], amqp_url: str, receiver: Receiver
 ) -> None:

@@ -93,6 +93,7 @@ async def taken(connection: aio_pika.abc.AbstractConnection, queue: str) -> list
     return found
 
 
+@pytest.mark.faults
 async def test_accounts_come_with_a_restart_and_the_shared_one_goes_when_it_is_told_to(
     node: DeployedNode,
 ) -> None:

@@ -98,7 +98,7 @@ async def retry_after(client: Client, address: str, password: str) -> int:
 STRANGERS = [f"198.51.100.{n}" for n in range(60)]
 
 
-@pytest.mark.parametrize("mistakes", [0, 1])
+@pytest.mark.parametrize("mistakes", [0, pytest.param(1, marks=pytest.mark.faults)])
 async def test_60_addresses_that_never_stop_do_not_keep_out_who_obeys(
     start_auth: Start, sql: Connection, mistakes: int
 ) -> None:
