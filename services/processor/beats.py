@@ -52,7 +52,7 @@ class Beats:
         self._budget = budget
         self._started = datetime.now(UTC)
         self._state: WorkerState = "working"
-        self._silent = False
+        self._unheard = 0
 
     async def run(self) -> None:
         """Beat until cancelled."""
@@ -85,11 +85,12 @@ class Beats:
         try:
             await self._bus.publish(new_event(EVENT_SOURCE, beat, _unrecorded()))
         except (Unavailable, Undelivered) as error:
-            if not self._silent:
+            self._unheard += 1
+            # The first one may be too early, and the last one too late, where all starts and ends together.
+            if self._unheard == 2:
                 log.warning("nobody is told what this worker does: %s", error)
-            self._silent = True
         else:
-            self._silent = False
+            self._unheard = 0
 
 
 def _unrecorded() -> str:

@@ -60,10 +60,22 @@ class Acknowledger:
         self._pending = Acknowledgements()
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
+        self._held = False
 
     def add(self, tag: int) -> None:
         """Note that a delivery is handled; the frame follows at once."""
         self._pending.add(tag)
+        self._wake.set()
+
+    async def hold(self) -> None:
+        """Send nothing from now on, until `resume`: each acknowledgement would bring another delivery."""
+        self._held = True
+        async with self._lock:
+            return  # what was being sent is sent
+
+    def resume(self) -> None:
+        """Send what has gathered, and go on."""
+        self._held = False
         self._wake.set()
 
     async def run(self) -> None:
@@ -71,7 +83,8 @@ class Acknowledger:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            await self.flush()
+            if not self._held:
+                await self.flush()
 
     async def flush(self) -> None:
         """Send everything that is due now."""

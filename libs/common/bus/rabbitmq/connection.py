@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -156,12 +156,24 @@ class Connection:
     async def declare(self, connection: aio_pika.Connection) -> None:
         """Declare the whole table, which changes nothing where it exists. Raises Unavailable.
 
-        Whose account may declare nothing sees that everything is there: `migrate` declared it.
+        Whose account may declare nothing sees that everything is there: `migrate` declared it. What keeps
+        states may come later than the rest, and holds nobody up: after a broker was killed, a stream can be
+        away for minutes.
         """
+        states = {queue.name for queue in self._topology.queues() if queue.role == "state"}
+        await self._declare(connection, lambda name: name not in states)
+        try:
+            await self._declare(connection, lambda name: name in states)
+        except Unavailable as error:
+            if not _is_away(error):
+                raise
+            log.warning("%s: goes on without what keeps states: %s", self._name, error.detail)
+
+    async def _declare(self, connection: aio_pika.Connection, wanted: Callable[[str], bool]) -> None:
         if self._declares:
             try:
                 async with self.channel(connection) as channel:
-                    await declare(channel, self._topology)
+                    await declare(channel, self._topology, wanted)
             except Unavailable as error:
                 if isinstance(error.__cause__, ChannelPreconditionFailed):
                     raise Unavailable(
@@ -174,9 +186,9 @@ class Connection:
                 return
         try:
             async with self.channel(connection) as channel:
-                await see(channel, self._topology)
+                await see(channel, self._topology, wanted)
         except Unavailable as error:
-            if isinstance(error.__cause__, ChannelNotFoundEntity):
+            if isinstance(error.__cause__, ChannelNotFoundEntity) and not _is_away(error):
                 raise Unavailable(
                     f"Run `python -m services migrate`: this account declares nothing. {error.detail}"
                 ) from error
@@ -216,31 +228,44 @@ class Connection:
             await asyncio.wait([transport.connection.closing])
 
 
-async def declare(channel: AbstractChannel, topology: Topology) -> None:
-    """Declare exchanges, queues and bindings. Raises aio_pika's errors."""
+def _is_away(error: Unavailable) -> bool:
+    """Whether a queue is there and cannot be reached just now; the broker tells it in words only."""
+    return isinstance(error.__cause__, ChannelNotFoundEntity) and "home node" in str(error.__cause__)
+
+
+async def declare(
+    channel: AbstractChannel, topology: Topology, wanted: Callable[[str], bool] = lambda _: True
+) -> None:
+    """Declare exchanges, and of the queues those `wanted` with their bindings. Raises aio_pika's errors."""
     for exchange in topology.exchanges():
         more: FieldTable = {} if exchange.alternate is None else {"alternate-exchange": exchange.alternate}
         await channel.declare_exchange(
             exchange.name, aio_pika.ExchangeType(exchange.type), durable=True, arguments=more
         )
-    for queue in topology.queues():
-        await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+    queues = topology.queues()
+    unwanted = {queue.name for queue in queues if not wanted(queue.name)}
+    for queue in queues:
+        if queue.name not in unwanted:
+            await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
     driver = await channel.get_underlay_channel()
     for binding in topology.bindings():
+        if binding.target in unwanted:
+            continue
         arguments: FieldTable = {} if binding.headers is None else {"x-match": "all", **binding.headers}
         bind = driver.exchange_bind if binding.to_exchange else driver.queue_bind
         await bind(binding.target, binding.source, binding.key, arguments=arguments)
 
 
-async def see(channel: AbstractChannel, topology: Topology) -> None:
-    """See that exchanges and queues are there, which needs no right. Raises aio_pika's errors.
+async def see(channel: AbstractChannel, topology: Topology, wanted: Callable[[str], bool]) -> None:
+    """See that exchanges and the queues `wanted` are there, which needs no right. Raises aio_pika's errors.
 
     Bindings cannot be asked for: whoever declares the table makes them.
     """
     for exchange in topology.exchanges():
         await channel.declare_exchange(exchange.name, passive=True)
     for queue in topology.queues():
-        await channel.declare_queue(queue.name, passive=True)
+        if wanted(queue.name):
+            await channel.declare_queue(queue.name, passive=True)
 
 
 @asynccontextmanager

@@ -7,10 +7,11 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import cast
 
 import aio_pika
-from aiormq.abc import AbstractChannel as DriverChannel
-from aiormq.abc import DeliveredMessage, FieldValue
+from aiormq.abc import ConsumerCallback, DeliveredMessage, FieldValue
+from aiormq.channel import Channel as DriverChannel
 
 from libs.common.bus.rabbitmq.acks import Acknowledger
 from libs.common.bus.rabbitmq.connection import FAILURES, as_unavailable, reason_of
@@ -21,7 +22,21 @@ from libs.common.errors import Unavailable
 log = logging.getLogger(__name__)
 
 
+ON_ITS_WAY = 0.1
+"""Seconds within which a queue sends what the last acknowledgements let it send."""
 Deliver = Callable[["BrokerSession", DeliveredMessage, str], None]
+
+
+class _Callbacks(dict[str, ConsumerCallback]):
+    """The driver's consumers, by tag, which outlive their cancellation.
+
+    A broker may send what it had taken from the queue before it heard of the end. The driver drops such a
+    delivery, which would stay in nobody's hand, and count as lost once the channel closes.
+    """
+
+    def pop(self, tag: str, *_: object) -> ConsumerCallback | None:  # type: ignore[override]
+        """Keep it."""
+        return self.get(tag)
 
 
 class BrokerSession:
@@ -66,7 +81,8 @@ class BrokerSession:
             async with asyncio.timeout(self._timeout):
                 await self._channel.initialize()
                 await self._channel.set_qos(prefetch_count=prefetch)
-                driver = self._driver = await self._channel.get_underlay_channel()
+                driver = self._driver = cast(DriverChannel, await self._channel.get_underlay_channel())
+                driver.consumers = _Callbacks(driver.consumers)
                 driver.closing.add_done_callback(lambda _: self.lost.set())
                 driver.on_consumer_cancel_callbacks.add(lambda _: self.lost.set())
                 self._sender = asyncio.create_task(self._send_acks(), name=f"{self._name} acknowledger")
@@ -96,8 +112,9 @@ class BrokerSession:
             return
         with as_unavailable("does not answer"):
             await self._driver.basic_cancel(self._tags[-1], timeout=self._timeout)
+            await self._all_has_come(self._driver)
         # Not before: asked once more after a failure, it must not end the consumer of another lane.
-        self._tags.pop()
+        del self._driver.consumers[self._tags.pop()]
         self._widened = None
 
     async def waiting(self, name: str) -> int:
@@ -109,15 +126,25 @@ class BrokerSession:
                     return queue.declaration_result.message_count or 0
 
     async def stop_deliveries(self) -> None:
-        """Cancel the consumers and keep the channel, so that what runs can still be acknowledged."""
+        """Cancel the consumers and keep the channel, so that what runs can still be acknowledged.
+
+        A quorum queue keeps what is on its way to a consumer that ends, and counts it as lost. So nothing is
+        acknowledged for a moment before, and nothing more is on its way.
+        """
         if self._driver is None or self.lost.is_set():
             return
         try:
             with as_unavailable("does not answer"):
+                await self._acknowledger.hold()
+                await asyncio.sleep(ON_ITS_WAY)
+                await self._all_has_come(self._driver)
                 for tag in self._tags:
                     await self._driver.basic_cancel(tag, timeout=self._timeout)
+                await self._all_has_come(self._driver)
         except Unavailable as error:
             log.warning("%s: cannot end the subscription: %s", self._name, error)
+        finally:
+            self._acknowledger.resume()
 
     async def close(self) -> None:
         """Send the last acknowledgements and close the channel; what is unsettled is delivered again."""
@@ -138,6 +165,10 @@ class BrokerSession:
     def settle(self, queue: str) -> None:
         """A delivery is no longer in hand, acknowledged or not."""
         self.in_flight[queue] -= 1
+
+    async def _all_has_come(self, driver: DriverChannel) -> None:
+        """Wait for what was on its way: a channel answers in order, whatever is asked."""
+        await driver.queue_declare(self._queues[0], passive=True, timeout=self._timeout)
 
     async def _consume(self, queue: str) -> str:
         if self._driver is None:

@@ -112,3 +112,23 @@ async def test_what_is_handled_while_frames_are_sent_follows_at_once() -> None:
     await eventually(lambda: written == [1, 2])
     running.cancel()
     await asyncio.wait({running})
+
+
+async def test_nothing_is_sent_while_it_is_held_and_all_of_it_after() -> None:
+    sent: list[int] = []
+
+    async def send(tag: int, multiple: bool) -> None:
+        sent.append(tag)
+
+    acknowledger = Acknowledger(send)
+    running = asyncio.create_task(acknowledger.run())
+    await acknowledger.hold()
+    acknowledger.add(1)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert sent == []
+    acknowledger.resume()
+    await eventually(lambda: sent == [1])
+    acknowledger.add(2)
+    await eventually(lambda: sent == [1, 2])
+    running.cancel()
