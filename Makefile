@@ -146,6 +146,14 @@ vendor: .venv/.ready-test ## copy the portal's foreign modules out of the npm pa
 bench: .venv/.ready-test test-tools ## measure files per second, latency, CPU and memory
 	$(python) -m bench $(ARGS)
 
+.PHONY: bench-guard
+bench-guard: .venv/.ready-test test-tools ## say what a file costs in CPU beside the committed baseline (ARGS="--save" makes it anew)
+	$(python) -m bench.guard $(ARGS)
+
+.PHONY: bench-rows
+bench-rows: .venv/.ready-test test-tools ## measure uploads, lists and searches among a million files beside a thousand (ARGS="--many 200000")
+	$(python) -m bench.rows $(ARGS)
+
 .PHONY: bench-sign-in
 bench-sign-in: .venv/.ready-test test-tools ## measure sign-ins under load, how soon access ends, and lists among 500,000 files
 	$(python) -m bench.sign_in $(ARGS)

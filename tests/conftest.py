@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
+
+COST = "cost"
+"""What a test has to say of the CPU that a file takes."""
 
 pytest_plugins = [
     "tests.fixtures_postgres",
@@ -15,3 +19,16 @@ pytest_plugins = [
 # No test asserts a time.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what a file costs, as far as a test has found out."""
+    told = [
+        str(value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in getattr(report, "user_properties", ())
+        if name == COST and report.when == "call"
+    ]
+    if told:
+        terminalreporter.section("CPU a file, in yardsticks (make bench-guard says it more exactly)")
+        terminalreporter.write_line("\n".join(told))
