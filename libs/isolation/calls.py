@@ -31,8 +31,8 @@ class Call:
     quick: bool
     """Whether it may be queued behind another one, and others behind it."""
     answer: asyncio.Future[tuple[bytes, ...]]
-    spared: bool = False
-    """Whether a child ended once before it began this call."""
+    spared: int = 0
+    """How often a child ended before it began this call."""
 
     @classmethod
     def of(cls, parts: Sequence[bytes], descriptor: int | None, *, quick: bool) -> Call:

@@ -283,8 +283,10 @@ class ChildPool:
                 other.successor = None
         self._waiting.extendleft(reversed(child.take_back()))
         if child.calls and (head := child.calls[0]) is not None:
-            if not child.has_begun and not head.spared:
-                head.spared = True  # once only: a child that works for a stranger can say what it likes
+            # All children may have been killed at once, and no more: one that works for a stranger can say
+            # what it likes.
+            if not child.has_begun and head.spared < self.slots:
+                head.spared += 1
                 self._waiting.appendleft(head)
             else:
                 head.fail(child.verdict or ChildCrashed(f"the decoder ended with code {code}"))
