@@ -79,7 +79,7 @@ class Batcher(Generic[T]):
                 try:
                     await self._settle(batch)
                 except asyncio.CancelledError:
-                    # Committed or not, nobody can tell; the events come again and change nothing twice.
+                    # Committed or not, nobody can tell: it has to change nothing when it comes again.
                     _fail(batch, _stopping())
                     raise
         finally:
@@ -114,7 +114,7 @@ class Batcher(Generic[T]):
         if len(self._queue) < self._size:
             self._full.clear()
         self._next = asyncio.get_running_loop().time() + min(len(batch) * self._spacing, self._interval)
-        # Whoever was cancelled has left; the broker delivers that event again.
+        # Whoever was cancelled has left.
         return [waiting for waiting in batch if not waiting.done.done()]
 
     async def _settle(self, batch: Sequence[_Waiting[T]]) -> None:

@@ -22,7 +22,8 @@ _COLUMNS = """id, file, file_name, uploaded_at, owner_id, collection, size_bytes
     rows, columns, frames, decoded_bytes, moves, request, folder"""
 
 # Rows and events in one statement: as atomic as a transaction around many, in one round trip. In the order of
-# their keys, so that two of these never wait for each other; what stands twice in one is inserted once.
+# one of their two unique keys, so that two of these seldom hold each other up; what stands twice in one is
+# inserted once.
 _ACCEPT = f"""
     WITH given AS (
         SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::text[],

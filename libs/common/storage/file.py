@@ -188,13 +188,17 @@ class FileStorage:
             raise NotCached
         return self._cached.read(descriptor, length, offset)
 
-    def _open_raw(self, key: ObjectKey) -> _Raw:
+    def _opened(self, key: ObjectKey) -> _Raw:
         raw = _Raw(self._folder.path(key))
         try:
             raw.open()
         except FileNotFoundError as error:
             self._folder.require()
             raise ObjectNotFound("There is no such object.") from error
+        return raw
+
+    def _open_raw(self, key: ObjectKey) -> _Raw:
+        raw = self._opened(key)
         raw.data_key = unlock_object(key, pread(raw.descriptor, HEADER_BYTES, 0), self._keyring)[1]
         return raw
 
@@ -208,12 +212,7 @@ class FileStorage:
         self._folder.sync_shard(path.parent)
 
     def _named_keys(self, key: ObjectKey) -> frozenset[str]:
-        raw = _Raw(self._folder.path(key))
-        try:
-            raw.open()
-        except FileNotFoundError as error:
-            self._folder.require()
-            raise ObjectNotFound("There is no such object.") from error
+        raw = self._opened(key)
         return named_keys(pread(raw.descriptor, HEADER_BYTES, 0))
 
     def _exists(self, key: ObjectKey) -> bool:
