@@ -11,6 +11,7 @@ DicomSystemError
 │   ├── SignInRefused                403 sign-in-refused (a code of its own per reason, e.g. sign-in-expired)
 │   ├── NotFound                     404 not-found
 │   ├── RequestTimeout               408 request-timeout
+│   │   └── TooSlow                  408 too-slow: the body comes, but hardly
 │   ├── Conflict                     409 conflict
 │   ├── TooLarge                     413 too-large
 │   ├── UnsupportedType              415 unsupported-type
@@ -125,6 +126,12 @@ class RequestTimeout(RequestError):
     status = 408
     code = "request-timeout"
     title = "Request timeout"
+
+
+class TooSlow(RequestTimeout):
+    """The caller sends, but hardly anything."""
+
+    code = "too-slow"
 
 
 class Conflict(RequestError):

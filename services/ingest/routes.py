@@ -22,6 +22,7 @@ from libs.common.errors import (
     RequestTimeout,
     TooLarge,
     TooManyRequests,
+    TooSlow,
     UnsupportedType,
 )
 from libs.common.events import Priority
@@ -51,7 +52,7 @@ from services.ingest.models import (
 )
 from services.ingest.moving import unknown_file
 from services.ingest.names import clean_file_name
-from services.ingest.upload import MEDIA_TYPES, Part, TooSlow, UploadBody
+from services.ingest.upload import MEDIA_TYPES, Part, UploadBody
 
 PRIORITY = "X-Priority"
 MAX_MOVE_BYTES = 16_384

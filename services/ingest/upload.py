@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from aiohttp import StreamReader, content_disposition_filename, parse_content_disposition, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, UnsupportedType
+from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, TooSlow, UnsupportedType
 from libs.common.http.media_type import media_type
 from libs.common.http.quotas import Holding
 from services.ingest.multipart import BodyEnds, BodyEvent, MultipartFeed, PartBegins, boundary_of
@@ -144,12 +144,6 @@ class UploadBody:
         if self._pace.too_slow and not content.at_eof():
             raise TooSlow("The body comes more slowly than this server waits for; send fewer files at once.")
         return chunk
-
-
-class TooSlow(RequestTimeout):
-    """The caller sends, but hardly anything."""
-
-    code = "too-slow"
 
 
 def named(disposition: str) -> tuple[str | None, str | None]:
