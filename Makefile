@@ -68,7 +68,7 @@ doctor: .venv/.ready-run ## check configuration, connections, certificates, cloc
 ## In containers (docker compose, or podman-compose)
 
 .PHONY: up
-up: .venv/.ready-run ## start everything in containers (ARGS="--tracing"; GATEWAY_HOST=, GATEWAY_PORT=)
+up: .venv/.ready-run ## start everything in containers (ARGS="--tracing --ohif"; GATEWAY_HOST=, GATEWAY_PORT=)
 	@exec $(python) -m infra.up $(ARGS)
 
 .PHONY: down
@@ -84,7 +84,7 @@ certs: .venv/.ready-run ## make or renew the private CA and the containers' cert
 .PHONY: test
 test: lint test-tools ## lint, then every test but the large and the long ones
 	TMPDIR=$$(infra/machine/test-folder.sh) $(python) -m pytest -n $$(($$(nproc) * 3 / 2)) --maxprocesses 6 --dist loadfile \
-		-m "not large and not faults and not deploy and not monitoring and not browser_matrix" $(ARGS)
+		-m "not large and not faults and not deploy and not monitoring and not browser_matrix and not peers" $(ARGS)
 
 .PHONY: test-browser
 test-browser: .venv/.ready-test test-tools ## every test in Chromium, in all languages, sizes and colour schemes
@@ -95,8 +95,8 @@ screenshots: .venv/.ready-test test-tools ## photograph the portal for guide and
 	$(python) -m tests.screenshots $(ARGS)
 
 .PHONY: fuzz
-fuzz: .venv/.ready-test test-tools ## call every operation with many generated inputs (FUZZ_EXAMPLES=100 for each)
-	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),100) $(python) -m pytest tests/e2e/test_openapi.py -o timeout=1800 $(ARGS)
+fuzz: .venv/.ready-test test-tools ## call every operation with many generated inputs (FUZZ_EXAMPLES=100 for each), and break bodies
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),100) $(python) -m pytest tests/e2e/test_openapi.py tests/integration/test_stow_fuzz.py tests/integration/test_dimse_fuzz.py tests/integration/test_qido.py -o timeout=1800 $(ARGS)
 
 .PHONY: test-large
 test-large: .venv/.ready-test test-tools ## gigabyte-sized inputs
@@ -105,6 +105,11 @@ test-large: .venv/.ready-test test-tools ## gigabyte-sized inputs
 .PHONY: test-faults
 test-faults: .venv/.ready-test test-tools ## long proofs that faults lose nothing
 	$(python) -m pytest -m faults $(ARGS)
+
+.PHONY: test-peers
+test-peers: .venv/.ready-test test-tools ## DICOM clients of the field against the running system: Orthanc, DCMTK, dicomweb-client, …
+	@infra/machine/peer-tools.sh
+	TMPDIR=$$(infra/machine/test-folder.sh) $(python) -m pytest -m peers $(ARGS)
 
 .PHONY: test-monitoring
 test-monitoring: .venv/.ready-test test-tools ## a real Prometheus with our rules and dashboards on a running system
@@ -115,7 +120,7 @@ mutation: .venv/.ready-test test-tools ## see that the tests notice each mistake
 	$(python) -m tests.mutation $(ARGS)
 
 .PHONY: test-deploy
-test-deploy: .venv/.ready-test ## build the images, run compose.yml and the manifests in podman (as root)
+test-deploy: .venv/.ready-test test-tools ## build the images, run compose.yml and the manifests in podman (as root)
 	@infra/machine/deploy-tools.sh
 	$(python) -m pytest -m deploy $(ARGS)
 
@@ -153,6 +158,10 @@ bench-guard: .venv/.ready-test test-tools ## say what a file costs in CPU beside
 .PHONY: bench-rows
 bench-rows: .venv/.ready-test test-tools ## measure uploads, lists and searches among a million files beside a thousand (ARGS="--many 200000")
 	$(python) -m bench.rows $(ARGS)
+
+.PHONY: bench-doors
+bench-doors: .venv/.ready-test test-tools ## measure every way in and out of one system: HTTP, STOW-RS, C-STORE, QIDO-RS, WADO-RS
+	$(python) -m bench.doors $(ARGS)
 
 .PHONY: bench-sign-in
 bench-sign-in: .venv/.ready-test test-tools ## measure sign-ins under load, how soon access ends, and lists among 500,000 files

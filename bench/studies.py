@@ -13,6 +13,7 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
+import orjson
 
 from bench.people import admin_call, make_people, show
 from bench.report import percentile
@@ -35,13 +36,14 @@ ASKED: dict[str, str] = {
     "a month of studies": "study_from=2001-02-01&study_to=2001-02-28",
 }
 # Names of four families and five people, so that a fourth of all is found by one of them.
-_STUDIES = """
-    INSERT INTO results.study (collection, study_instance_uid, patient_name, patient_id, patient, study_date,
-        study_time, study_description, search, also, modalities, devices, owners, series, files_processed,
-        files_failed, first_received_at, last_received_at)
-    SELECT $1, '1.2.840.' || n, name, lpad(n::text, 5, '0'),
+STUDIES = """
+    INSERT INTO results.study (collection, study_instance_uid, patient_name, patient_names, patient_id,
+        patient, study_date, study_time, accession_number, study_description, search, also, modalities,
+        devices, owners, series, files_processed, files_failed, first_received_at, last_received_at)
+    SELECT $1, '1.2.840.' || n, name, chr(10) || lower(translate(name, '^', ' ')) || chr(10),
+        lpad(n::text, 5, '0'),
         lower(translate(name, '^', ' ')) || ' ' || lpad(n::text, 5, '0'),
-        '2000-01-01'::date + n % 7000, '08:00',
+        '2000-01-01'::date + n % 7000, '08:00', 'A' || n,
         'Torax', lower(translate(name, '^', ' ')) || ' ' || lpad(n::text, 5, '0') || ' torax',
         'im' || lpad(n::text, 5, '0') || '_1.dcm' || chr(10) || 'acme scanner',
         ARRAY[CASE WHEN n % 10 = 3 THEN 'MR' ELSE 'CT' END], '{ACME Scanner}', '{1}', 1, 10 - failed, failed,
@@ -51,29 +53,46 @@ _STUDIES = """
                 || (ARRAY['Maria', 'Leo', 'Ana', 'Zoe', 'Juan'])[1 + n % 5] AS name,
             (n % 100 = 7)::integer AS failed, now() - ($2::integer - n) * interval '1 min' AS moment) AS drawn
 """
-_FILES = """
+FILES = """
     INSERT INTO results.upload_dicomresult (file_id, owner_id, collection, state, precedence, failure_reason,
         file_name, device_name, device, modality, received_at, study_instance_uid, series_instance_uid,
-        sop_instance_uid, patient_name, patient, search, raw_data, header_version, counted, filed)
+        sop_instance_uid, sop_class_uid, patient_name, patient, search, raw_data, header_version, counted,
+        filed)
     SELECT (lpad(to_hex((extract(epoch FROM first_received_at) * 1000)::bigint + n), 12, '0') || '7'
             || substr(md5(study_instance_uid || n), 1, 19))::uuid,
         1, collection, state, 1, CASE WHEN state = 'failed' THEN 'decode-failed' END,
         'im' || patient_id || '_' || n || '.dcm', 'ACME Scanner', 'ACME Scanner', modalities[1],
         first_received_at, study_instance_uid, study_instance_uid || '.1', study_instance_uid || '.1.' || n,
-        patient_name, patient, search || ' acme scanner im' || patient_id || '_' || n || '.dcm', '{}', 2,
-        state, state
+        '1.2.840.10008.5.1.4.1.1.2', patient_name, patient,
+        search || ' acme scanner im' || patient_id || '_' || n || '.dcm', $2::text::jsonb, 3, state, state
     FROM results.study CROSS JOIN generate_series(1, 10) AS n, LATERAL (
         SELECT CASE WHEN n <= files_failed THEN 'failed' ELSE 'processed' END AS state) AS told
     WHERE collection = $1
 """
+SERIES = """
+    INSERT INTO results.series (collection, study_instance_uid, series_instance_uid, modality, series_number,
+        device, files_processed, files_failed, first_received_at, last_received_at)
+    SELECT collection, study_instance_uid, study_instance_uid || '.1', modalities[1], 1, 'ACME Scanner',
+        files_processed, files_failed, first_received_at, last_received_at
+    FROM results.study WHERE collection = $1
+"""
+HEADER = orjson.dumps(
+    {
+        f"{tag:08X}": {"vr": "LO", "Value": [f"value {tag} of some length"]}
+        for tag in range(0x00080100, 0x00080164)
+    }
+    | {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Garcia^Maria"}]}}
+).decode()
+"""About as long as a CT's."""
 
 
 async def fill(url: str, collection: str, studies: int) -> None:
     """Rows as results would have written them, without objects; what autovacuum does comes at once."""
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(_STUDIES, collection, studies)
-        await connection.execute(_FILES, collection)
+        await connection.execute(STUDIES, collection, studies)
+        await connection.execute(FILES, collection, HEADER)
+        await connection.execute(SERIES, collection)
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from bench.accounting import Usage, descendant, usage_of
 from libs.common.encryption.keyring import Keyring
 from libs.postgresql import folder as postgres_folder
 from libs.postgresql.embedded import EmbeddedPostgres
-from tests.e2e.processes import ROOT, embedded, one_url, separate, start_all, stop_all, urls_of
+from tests.e2e.processes import ROOT, Process, embedded, one_url, separate, start_all, stop_all, urls_of
 from tests.rabbitmq_node import RabbitMQNode
 
 
@@ -65,31 +65,37 @@ async def embedded_system(folder: Path, **environment: str) -> AsyncIterator[Sys
         stop_all([process])
 
 
-@asynccontextmanager
-async def separate_system(folder: Path, **environment: str) -> AsyncIterator[System]:
-    """auth, ingest, processor and results on PostgreSQL and a private RabbitMQ node."""
-    data = folder / "separate"
-    data.mkdir(parents=True)
-    (data / "rabbitmq").mkdir()
-    rabbitmq = RabbitMQNode(data / "rabbitmq")
-    with EmbeddedPostgres(data) as postgres, closing(rabbitmq):
+@contextmanager
+def separate_processes(
+    folder: Path, **environment: str
+) -> Iterator[tuple[dict[str, Process], EmbeddedPostgres, RabbitMQNode]]:
+    """The four services, not yet started, on PostgreSQL with its tables and a private RabbitMQ node."""
+    (folder / "rabbitmq").mkdir(parents=True)
+    rabbitmq = RabbitMQNode(folder / "rabbitmq")
+    with EmbeddedPostgres(folder) as postgres, closing(rabbitmq):
         rabbitmq.start()
-        Keyring.create(data / "keyring.json")
-        admin = postgres.url("bddicomimage")
+        Keyring.create(folder / "keyring.json")
         subprocess.run(
             [sys.executable, "-m", "services", "migrate"],
             cwd=ROOT,
-            env={"DATABASE_ADMIN_URL": admin, "PATH": "/usr/bin:/bin"},
+            env={"DATABASE_ADMIN_URL": postgres.url("bddicomimage"), "PATH": "/usr/bin:/bin"},
             check=True,
             stdout=subprocess.DEVNULL,
         )
         roles = {role: postgres.url("bddicomimage", role) for role in ("auth", "ingest", "results")}
-        processes = separate(data, roles, rabbitmq.url(), LOG_LEVEL="WARNING", **environment)
+        processes = separate(folder, roles, rabbitmq.url(), LOG_LEVEL="WARNING", **environment)
+        yield processes, postgres, rabbitmq
+
+
+@asynccontextmanager
+async def separate_system(folder: Path, **environment: str) -> AsyncIterator[System]:
+    """auth, ingest, processor and results on PostgreSQL and a private RabbitMQ node."""
+    with separate_processes(folder / "separate", **environment) as (processes, postgres, rabbitmq):
         await start_all(processes.values())
         try:
             trees = {name: (process.pid, frozenset[int]()) for name, process in processes.items()}
             trees["postgresql"] = (postgres.pid, frozenset())
             trees["rabbitmq"] = (rabbitmq.pid, frozenset())
-            yield System(urls_of(processes), trees, admin)
+            yield System(urls_of(processes), trees, postgres.url("bddicomimage"))
         finally:
             stop_all(processes.values())

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
+from docs.conformance import conformance_document
 from infra.grafana import build as grafana
 from infra.k8s import prometheus_rules
 from libs.common.bus.contract import Subscription, Work
@@ -39,13 +40,17 @@ from libs.common.settings.tokens import TokenSettings
 from libs.common.settings.transfers import TransferSettings
 from services.auth import routes as auth_routes
 from services.auth.settings import AuthSettings
-from services.ingest import routes as ingest_routes
+from services.ingest.dimse.settings import DimseSettings
+from services.ingest.files import routes as ingest_routes
+from services.ingest.peers import routes as peer_routes
 from services.ingest.settings import IngestSettings
+from services.ingest.stow import routes as stow_routes
 from services.operator.doctor.settings import DoctorSettings
 from services.operator.settings import OperatorSettings
 from services.portal.settings import PortalSettings
 from services.processor.settings import ProcessorSettings
 from services.results.dead import routes as dead_routes
+from services.results.dicomweb import routes as dicomweb_routes
 from services.results.feed import routes as feed_routes
 from services.results.jobs import routes as job_routes
 from services.results.links import routes as link_routes
@@ -81,11 +86,13 @@ SERVICES: dict[str, type[ServiceSettings]] = {
 SECTIONS: dict[str, type[ServiceSettings]] = {
     "`python -m services` and its commands": OperatorSettings,
     **SERVICES,
+    "the DICOM door (`services.ingest.dimse`)": DimseSettings,
     "`python -m services doctor`": DoctorSettings,
 }
 OPERATIONS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
     ("/api/auth", auth_routes.OPERATIONS),
     ("/api/files", ingest_routes.OPERATIONS),
+    ("/api/peers", peer_routes.OPERATIONS),
     (
         "/api",
         (
@@ -102,6 +109,8 @@ OPERATIONS: tuple[tuple[str, tuple[Operation, ...]], ...] = (
             *pause_routes.OPERATIONS,
         ),
     ),
+    (stow_routes.PREFIX, stow_routes.OPERATIONS),
+    (dicomweb_routes.PREFIX, dicomweb_routes.OPERATIONS),
 )
 """By the prefix that their service registers them with."""
 ANSWERS = (
@@ -179,7 +188,8 @@ def access_document() -> str:
         for operation in operations:
             gate = f"`{operation.permission}`" if operation.permission else operation.gate
             gate += ", `link`" if operation.by_link else ""
-            lines.append(f"| {operation.method} | `{prefix}{operation.path}` | {gate} |")
+            path = prefix + operation.path.replace(":.+}", "}")
+            lines.append(f"| {operation.method} | `{path}` | {gate} |")
     lines += ["", "## Answers", "", *ANSWERS, ""]
     lines += [f"- **{name}**" + (f": {meaning}" if meaning else "") for name, meaning in CALLERS.items()]
     lines += ["", f"| method | path | {' | '.join(CALLERS)} |", "|---" * (2 + len(CALLERS)) + "|"]
@@ -266,6 +276,7 @@ def documents() -> dict[Path, str]:
     return {
         DOCS / "settings.md": settings_document(),
         DOCS / "access.md": access_document(),
+        DOCS / "conformance.md": conformance_document(GENERATED),
         DOCS / "asyncapi.yaml": asyncapi_document(),
         **grafana.documents(),
         prometheus_rules.TARGET: prometheus_rules.render(),

@@ -37,6 +37,7 @@ FOLDER = Path("var/deploy/certs")
 HOSTS = (
     "auth",
     "ingest",
+    "dimse",
     "results",
     "processor",
     "portal",
@@ -44,6 +45,7 @@ HOSTS = (
     "rabbitmq",
     "mongodb",
     "gateway",
+    "ohif",
     "prometheus",
     "alertmanager",
     "grafana",
@@ -160,6 +162,8 @@ def names_of(host: str, environment: Mapping[str, str]) -> list[str]:
     if host == "gateway":
         public = (environment.get("GATEWAY_HOST"), environment.get("GRAFANA_HOST"))
         names += [name for name in dict.fromkeys(public) if name and name not in names]
+    if host == "ohif" and (public_name := environment.get("GATEWAY_HOST")) and public_name not in names:
+        names.append(public_name)
     return names
 
 

@@ -8,10 +8,17 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
+from infra import ohif_viewer
+
 KEPT = (
     "ADMIN_USERNAME",
     "BACKUP_RECIPIENTS",
     "BASE_IMAGE",
+    "CORS_ORIGINS",
+    "DIMSE_ADDRESS",
+    "DIMSE_AE_TITLE",
+    "DIMSE_PLAINTEXT",
+    "DIMSE_PORT",
     "DOWNLOADS_PER_OWNER",
     "GATEWAY_ADDRESS",
     "GATEWAY_HOST",
@@ -20,6 +27,7 @@ KEPT = (
     "GRAFANA_PORT",
     "MAX_FILE_BYTES",
     "MAX_REQUEST_BYTES",
+    "OHIF_PORT",
     "OTEL_TRACES_SAMPLER_ARG",
     "PIP_INDEX_URL",
     "PROCESSOR_CPUS",
@@ -31,6 +39,7 @@ KEPT = (
     "UPLOADS_PER_OWNER",
     "UPLOAD_BYTES_PER_OWNER",
     "UV_DEFAULT_INDEX",
+    "VIEWERS",
 )
 """Given to `make up` once, they hold until they are given again."""
 CONTAINER_GROUP = 10001
@@ -68,7 +77,13 @@ def updated(
             values.setdefault(name, value)
         elif values.get(name) == value:
             del values[name]
-    return values
+    former = before.get(ohif_viewer.URL, ohif_viewer.url(before))
+    return ohif_viewer.led_to(values, former, wanted=ohif_viewer.PROFILE in profiles)
+
+
+def profiles_of(values: Mapping[str, str]) -> set[str]:
+    """Parts beside the system itself that these variables start."""
+    return set(filter(None, values.get("COMPOSE_PROFILES", "").split(",")))
 
 
 def grafana_url(values: Mapping[str, str]) -> str:

@@ -6,8 +6,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from libs.common import podman
 from libs.common.errors import ConfigurationError
@@ -19,16 +20,25 @@ ENVIRONMENT_FILE = FILE.with_name(".env")
 """Read by both programs whenever they work on FILE."""
 
 
+class Asks(Protocol):
+    """What runs a command in a container."""
+
+    def ask(self, *arguments: str, timeout: float) -> tuple[bool, str]:
+        """Whether it succeeded within `timeout` seconds, and what it said."""
+
+
 @dataclass(frozen=True)
 class Engine:
     """`command` as it is typed, e.g. ("docker", "compose")."""
 
     command: tuple[str, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the file that go before what its caller's environment says."""
 
     @property
     def is_podman(self) -> bool:
         """Whether containers belong to Podman, without a daemon of root's."""
-        return self.command[-1].endswith("podman-compose")
+        return any(word.endswith("podman-compose") for word in self.command)
 
     @property
     def shown(self) -> str:
@@ -54,6 +64,16 @@ class Engine:
         folder = Path(done.stdout.strip())
         # Docker Desktop keeps them in a virtual machine.
         return folder if done.returncode == 0 and folder.is_absolute() and folder.exists() else None
+
+    def start(self) -> None:
+        """Start what the file says, and replace what has changed. Raises ConfigurationError."""
+        # podman-compose would take every container for an orphan, and wait for them afterwards without end.
+        self.run("up", "--detach", *(() if self.is_podman else ("--remove-orphans",)))
+
+    def remove(self, profile: str, services: Sequence[str]) -> None:
+        """End the containers of a part that is wanted no more. Raises ConfigurationError."""
+        words = ("down",) if self.is_podman else ("rm", "--stop", "--force")
+        self.run("--profile", profile, *words, *services)
 
     def run(self, *arguments: str) -> None:
         """Run with its output shown. Raises ConfigurationError when it fails."""
@@ -86,7 +106,7 @@ class Engine:
 
     def _environment(self) -> dict[str, str]:
         # Podman's own image format has no health checks.
-        return {**os.environ, "BUILDAH_FORMAT": "docker"} if self.is_podman else dict(os.environ)
+        return {**os.environ, **self.settings, **({"BUILDAH_FORMAT": "docker"} if self.is_podman else {})}
 
 
 def find_engine(environment: Mapping[str, str] = os.environ) -> Engine:

@@ -13,13 +13,13 @@ import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Protocol
 
-from infra import certificates, deployment_environment, deployment_secrets
-from infra.engine import ENVIRONMENT_FILE, Engine, find_engine
+from infra import certificates, deployment_environment, deployment_secrets, ohif_viewer
+from infra.engine import ENVIRONMENT_FILE, Asks, Engine, find_engine
 from libs.common.disk_encryption import Kernel
 from libs.common.errors import ConfigurationError
 from services.operator import age
@@ -29,7 +29,7 @@ POLL_SECONDS = 1.0
 ASK_SECONDS = 15.0
 READY = ("python", "-m", "libs.common.http.probe", "/readyz")
 CHECKS: Mapping[str, Sequence[str]] = {
-    **dict.fromkeys(("auth", "ingest", "results", "portal", "processor"), READY),
+    **dict.fromkeys(("auth", "ingest", "dimse", "results", "portal", "processor"), READY),
     "prometheus": (
         "promtool", "check", "healthy", "--url=https://localhost:9090",
         "--http.config.file=/etc/prometheus/client.yml",
@@ -42,11 +42,19 @@ CHECKS: Mapping[str, Sequence[str]] = {
 """What each container is asked; the others are asked by those that need them."""
 PORTS: Mapping[str, int] = {"GATEWAY_PORT": 8443, "GRAFANA_PORT": 8444}
 """What the gateway publishes, unless chosen otherwise."""
+PARTS: Mapping[str, Sequence[str]] = {
+    ohif_viewer.PROFILE: ("ohif",),
+    "tracing": ("otel-collector", "jaeger"),
+}
+"""Containers by profile, of those that come and go as each `make up` says."""
+LOOPBACK, DIMSE = "127.0.0.1", 11112
+"""Where modalities reach `dimse`, unless chosen otherwise."""
 PAGES: Mapping[str, Sequence[str]] = {
     "GATEWAY_PORT": ("/livez", "/", "/api/auth/jwks.json"),
     "GRAFANA_PORT": ("/api/health",),
+    "OHIF_PORT": ("/app-config.js", "/"),
 }
-"""What the gateway is asked, from outside; of each port the first tells whether it is ours already."""
+"""What is asked from outside; of each port the first tells whether it is ours already."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,22 +62,37 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make up", description="Start everything in containers.")
     parser.add_argument("--mongodb", action="store_true", help="keep objects in MongoDB (first start only)")
     parser.add_argument("--tracing", action="store_true", help="with OpenTelemetry collector and Jaeger")
+    parser.add_argument("--ohif", action="store_true", help="with OHIF, a viewer on an origin of its own")
     parser.add_argument("--no-build", action="store_true", help="use the images that are there")
     options = parser.parse_args(arguments)
     try:
         engine = find_engine()
         engine.require_parts()
-        values = prepare(engine, mongodb=options.mongodb, tracing=options.tracing)
-        ports = {name: int(values.get(name, default)) for name, default in PORTS.items()}
-        address = values.get("GATEWAY_ADDRESS", "0.0.0.0")  # noqa: S104 - the gateway is meant to be reached
-        for name, port in ports.items():
-            if not Gateway(port).answers(PAGES[name][0])[0]:
-                check_port(address, port, name)
+        if options.ohif:
+            ohif_viewer.fetch()
+        before = deployment_environment.read(ENVIRONMENT_FILE)
+        values = prepare(engine, mongodb=options.mongodb, tracing=options.tracing, ohif=options.ohif)
+        # Made of what a site says and of what runs beside it.
+        engine = replace(
+            engine, settings={name: values.get(name, "") for name in ("VIEWERS", "CORS_ORIGINS")}
+        )
+        gone = deployment_environment.profiles_of(before) - deployment_environment.profiles_of(values)
+        for part in gone & PARTS.keys():
+            engine.remove(part, PARTS[part])
+        published = {**PORTS, **({"OHIF_PORT": ohif_viewer.PORT} if options.ohif else {})}
+        ports = {name: int(values.get(name, default)) for name, default in published.items()}
+        check_ports(values, before, ports)
         if not options.no_build:
             engine.run("build")
-        engine.run("up", "--detach", "--remove-orphans")
+        engine.start()
         wait_until_ready(engine, ports)
         end_shared_account(engine, deployment_secrets.FOLDER)
+        if options.ohif:
+            ohif_viewer.register(engine, values[ohif_viewer.URL])
+        elif ohif_viewer.URL in values:
+            ohif_viewer.unregister(engine)
+            del values[ohif_viewer.URL]
+            deployment_environment.write(ENVIRONMENT_FILE, values)
     except ConfigurationError as error:
         sys.stderr.write(f"{error.detail}\n")
         return 1
@@ -80,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def prepare(engine: Engine, *, mongodb: bool, tracing: bool) -> dict[str, str]:
+def prepare(engine: Engine, *, mongodb: bool, tracing: bool, ohif: bool = False) -> dict[str, str]:
     """Make secrets, certificates and infra/.env where they are missing; returns what the last one holds.
 
     Raises ConfigurationError and OSError.
@@ -101,7 +124,8 @@ def prepare(engine: Engine, *, mongodb: bool, tracing: bool) -> dict[str, str]:
     if os.geteuid() == 0:
         for folder in (deployment_secrets.FOLDER, certificates.FOLDER):
             deployment_environment.share(folder, group)
-    profiles = {name for name, wanted in (("mongodb", in_mongodb), ("tracing", tracing)) if wanted}
+    parts = (("mongodb", in_mongodb), ("tracing", tracing), ("ohif", ohif))
+    profiles = {name for name, wanted in parts if wanted}
     values = deployment_environment.updated(before, os.environ, profiles, group)
     values["RABBITMQ_DEFINITIONS"] = deployment_secrets.definitions_digest(deployment_secrets.FOLDER)
     deployment_environment.write(ENVIRONMENT_FILE, values)
@@ -120,8 +144,20 @@ def own_backup_key(folder: Path) -> str:
     return age.create_identity(path)
 
 
+def check_ports(values: Mapping[str, str], before: Mapping[str, str], ports: Mapping[str, int]) -> None:
+    """See that what is to be published can be; what runs already has its own. Raises ConfigurationError."""
+    address = values.get("GATEWAY_ADDRESS", "0.0.0.0")  # noqa: S104 - the gateway is meant to be reached
+    for name, port in ports.items():
+        if not Gateway(port).answers(PAGES[name][0])[0]:
+            check_port(address, port, name)
+    port, former = (int(given.get("DIMSE_PORT", DIMSE)) for given in (values, before))
+    gateway = Gateway(int(before.get("GATEWAY_PORT", PORTS["GATEWAY_PORT"])))
+    if port != former or not gateway.answers(PAGES["GATEWAY_PORT"][0])[0]:
+        check_port(values.get("DIMSE_ADDRESS", LOOPBACK), port, "DIMSE_PORT")
+
+
 def check_port(address: str, port: int, variable: str) -> None:
-    """See that the gateway can have the port that `variable` chooses. Raises ConfigurationError."""
+    """See that the port can be had that `variable` chooses. Raises ConfigurationError."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -132,9 +168,9 @@ def check_port(address: str, port: int, variable: str) -> None:
                     f"Port {port} is in use: stop the program that has it, or choose another, which is "
                     f"remembered: make up {variable}={port + 1000}"
                 ) from error
+            other = "DIMSE_ADDRESS" if variable == "DIMSE_PORT" else "GATEWAY_ADDRESS"
             raise ConfigurationError(
-                f"The gateway cannot have port {port} of {address} ({error.strerror}): set {variable} or "
-                "GATEWAY_ADDRESS."
+                f"Port {port} of {address} cannot be had ({error.strerror}): set {variable} or {other}."
             ) from error
 
 
@@ -143,12 +179,12 @@ class Gateway:
 
     def __init__(self, port: int) -> None:
         """The CA is the deployment's own."""
-        self._port = port
+        self.port = port
         self._context = ssl.create_default_context(cafile=certificates.FOLDER / "ca" / "ca.crt")
 
     def answers(self, path: str) -> tuple[bool, str]:
         """Whether GET `path` gives 200, and what else it gave."""
-        connection = HTTPSConnection("localhost", self._port, timeout=ASK_SECONDS, context=self._context)
+        connection = HTTPSConnection("localhost", self.port, timeout=ASK_SECONDS, context=self._context)
         try:
             connection.request("GET", path)
             status = connection.getresponse().status
@@ -187,13 +223,6 @@ def wait_until_ready(engine: Engine, ports: Mapping[str, int], seconds: float = 
         time.sleep(POLL_SECONDS)
 
 
-class Asks(Protocol):
-    """What runs a command in a container."""
-
-    def ask(self, *arguments: str, timeout: float) -> tuple[bool, str]:
-        """Whether it succeeded within `timeout` seconds, and what it said."""
-
-
 def end_shared_account(engine: Asks, secrets: Path) -> None:
     """Once every service has its own: the RabbitMQ user that those of earlier releases shared.
 
@@ -229,11 +258,14 @@ def tell(engine: Engine, values: Mapping[str, str]) -> None:
         f";\n            move {identity}, which opens them, to another place" if identity.exists() else ""
     )
     grafana = deployment_environment.grafana_url(values)
+    viewer = ""
+    if ohif_viewer.URL in values:
+        viewer = f"\n  OHIF      {values[ohif_viewer.URL]}/, and from the page of each study"
     sys.stdout.write(
         f"""Ready: https://{host}:{port}/
   trust     {certificates.FOLDER}/ca/ca.crt (import it into the browser; curl --cacert)
   sign in   {values.get("ADMIN_USERNAME", "admin")}, with the password in {secrets}/admin_password
-  Grafana   {grafana} as admin, with the password in {secrets}/grafana_admin_password
+  Grafana   {grafana} as admin, with the password in {secrets}/grafana_admin_password{viewer}
   keep      a copy of {secrets}/keyring.json and auth_keyring.json in another place: without the first no
             stored file can be read, without the second the audit log cannot be proved
   backups   {backups}

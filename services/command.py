@@ -32,6 +32,8 @@ usage: python -m services            run all services, with what the environment
                                      let somebody in by password alone who has lost their authenticator
        python -m services user|group|permission list|create|change|…
                                      accounts, groups and permissions (--help)
+       python -m services application list|register|change|delete
+                                     programs that sign people in here, e.g. viewers (--help)
        python -m services verify-audit [EXPORT] [--anchors FILE]
                                      prove that no entry of the audit log was changed, removed or added
        python -m services export-audit FOLDER
@@ -42,6 +44,8 @@ usage: python -m services            run all services, with what the environment
                                      have results measured anew, at low priority (--help)
        python -m services dead list|show|replay|drop [ID …] [--queue …] [--reason …] [--where …] [--json]
                                      messages and events that were given up (--help)
+       python -m services peers list|add|change|remove …
+                                     who may send by DIMSE, for which account (--help)
        python -m services rotate-keys [--status] [--remove-old] [--keyring-folder FOLDER] …
                                      put all objects under a new key, beside the running system (--help)
        python -m services rotate-signing-key [--status] [--now [--revoke]]
@@ -86,6 +90,7 @@ def main(arguments: Sequence[str]) -> int:
                 | "user"
                 | "group"
                 | "permission"
+                | "application"
                 | "verify-audit"
                 | "export-audit"
                 | "rotate-signing-key",
@@ -98,6 +103,10 @@ def main(arguments: Sequence[str]) -> int:
                 from services.operator.dead import command as dead
 
                 return dead.run(rest)
+            case ["peers", *rest]:
+                from services.operator import peers
+
+                return peers.run(rest)
             case ["rotate-keys", *rest]:
                 from services.operator.rotation import keys
 

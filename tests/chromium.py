@@ -16,17 +16,21 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
-TIMEOUT = 20_000
+TIMEOUT = 60_000
 """Milliseconds that an expectation may take to come true."""
 
 
+SOFTWARE_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+
+
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """The machine's Chromium; a machine without it fails the test."""
+def chromium(*, webgl: bool = False) -> Iterator[Browser]:
+    """The machine's Chromium; a machine without it fails the test. `webgl`: drawn by the processor."""
     path = shutil.which("chromium")
     assert path is not None, "install Chromium: apt-get install chromium"
     expect.set_options(timeout=TIMEOUT)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        flags = [*FLAGS, *(SOFTWARE_WEBGL if webgl else ())]
+        browser = playwright.chromium.launch(executable_path=path, args=flags, timeout=TIMEOUT)
         yield browser
         browser.close()

@@ -26,7 +26,7 @@ MAX_ANSWER = 1 << 26
 
 
 def run_command(
-    module: str, *arguments: str, env: Mapping[str, str], given: str = "", timeout: float = 60.0
+    module: str, *arguments: str, env: Mapping[str, str], given: str = "", timeout: float = 250.0
 ) -> subprocess.CompletedProcess[str]:
     """What `python -m module …` in the project's root printed, and how it ended; `given` is its input."""
     asked = json.dumps([module, arguments, dict(env), given]).encode()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 COST = "cost"
 """What a test has to say of the CPU that a file takes."""
@@ -16,8 +18,14 @@ pytest_plugins = [
     "tests.fixtures_auth",
 ]
 
-# No test asserts a time.
-settings.register_profile("untimed", deadline=None)
+# No test asserts a time, and a busy machine is slow to draw examples, too. The examples are the same each
+# time, so that a change is judged by what it changes; `make fuzz` tries others.
+settings.register_profile(
+    "untimed",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="FUZZ_EXAMPLES" not in os.environ,
+)
 settings.load_profile("untimed")
 
 

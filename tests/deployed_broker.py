@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from infra import certificates, deployment_secrets
-from tests.rabbitmq_node import RabbitMQNode, free_ports
+from tests.ports import free_ports
+from tests.rabbitmq_node import RabbitMQNode
 
 CONFIGURATION = Path("infra/rabbitmq")
 POLICIES = """
@@ -73,7 +74,7 @@ class DeployedNode(RabbitMQNode):
         """GET over verified HTTPS; status and body."""
         given = self.secret("monitoring_password") if password is None else password
         token = base64.b64encode(f"{user}:{given}".encode()).decode()
-        connection = HTTPSConnection("localhost", self.ports[port], timeout=10, context=self.trust)
+        connection = HTTPSConnection("localhost", self.ports[port], timeout=60, context=self.trust)
         try:
             connection.request("GET", path, headers={"Authorization": f"Basic {token}"})
             answer = connection.getresponse()

@@ -19,12 +19,12 @@ from tests.e2e.processes import (
     Client,
     Process,
     client_of,
-    free_port,
     separate,
     start_all,
     stop_all,
     urls_of,
 )
+from tests.ports import free_port
 
 INJECTED = str(ROOT / "tests" / "faults" / "injected")
 """On the PYTHONPATH of a worker: files whose PatientID names a fault have it in their decoder."""

@@ -26,7 +26,9 @@ def auth_settings(role_url: Callable[[str], str]) -> AuthSettings:
         password_time_cost=1,
         password_memory_kib=8192,
         password_parallelism=1,
-        database_timeout=5.0,
+        database_timeout=30.0,
+        # No wait is over by itself while a test runs.
+        sign_in_first_delay_seconds=60.0,
     )
 
 

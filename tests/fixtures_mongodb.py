@@ -8,14 +8,18 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import pymongo
 import pytest
+from pymongo.errors import OperationFailure
 
 from tests.mongodb_server import MongoServer
+from tests.waiting import wait_until
 
+WRITE_CONFLICT = 112
 Session = tuple[str, pymongo.MongoClient[Any]]
 
 
@@ -49,4 +53,15 @@ def mongodb_url(session_mongodb: Session) -> Iterator[str]:
         collection = client.get_default_database()[name]
         # Emptied, not dropped: making indexes takes the stand-in longer than most tests.
         if collection.find_one({}, {"_id": 1}) is not None:
-            collection.delete_many({})
+            wait_until(partial(emptied, collection))
+
+
+def emptied(collection: Any) -> bool:
+    """Whether it is empty now; what the test before has left may still write to it."""
+    try:
+        collection.delete_many({})
+    except OperationFailure as error:
+        if error.code != WRITE_CONFLICT:
+            raise
+        return False
+    return True

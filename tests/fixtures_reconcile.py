@@ -146,7 +146,7 @@ def make_intake(storage: Storage, database: Database) -> Intake:
     )
     telemetry = make_telemetry()
     metrics = IngestMetrics(telemetry.metrics.registry)
-    accepting = accepting_in(database, telemetry)
+    accepting = accepting_in(database, telemetry, metrics=metrics)
     return Intake(storage, database, limits, telemetry, metrics, accepting, concurrency=2, wake=lambda: None)
 
 

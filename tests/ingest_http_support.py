@@ -49,7 +49,7 @@ def token(
         perm=encode({*ORDINARY, *more}) if more else None,
         collections={name.replace("_", ":"): mode for name, mode in collections.items()},  # type: ignore[misc]
         iat=int(datetime.now(UTC).timestamp()),
-        exp=int(datetime.now(UTC).timestamp()) + 600,
+        exp=int(datetime.now(UTC).timestamp()) + 7200,
         jti="x",
     )
     signed = jwt.encode(

@@ -75,10 +75,14 @@ class _Idle(OutboxRelay):
 
 
 def accepting_in(
-    database: Database, telemetry: Telemetry, wake: Callable[[], None] = lambda: None
+    database: Database,
+    telemetry: Telemetry,
+    wake: Callable[[], None] = lambda: None,
+    metrics: IngestMetrics | None = None,
 ) -> Batcher[Candidate]:
     """A group commit that runs, beside a relay that does not."""
-    accepting = group_commit(database, _Idle(database, telemetry, wake))
+    metrics = metrics or IngestMetrics(telemetry.metrics.registry)
+    accepting = group_commit(database, _Idle(database, telemetry, wake), metrics)
     _RUNNING.add(task := asyncio.get_running_loop().create_task(accepting.run()))
     task.add_done_callback(_RUNNING.discard)
     return accepting
@@ -118,7 +122,7 @@ class Kit:
             limits,
             telemetry,
             metrics,
-            accepting_in(database, telemetry, self.wake),
+            accepting_in(database, telemetry, self.wake, metrics),
             concurrency=concurrency,
             wake=self.wake,
         )

@@ -17,14 +17,22 @@ import asyncpg
 from libs.postgresql import folder, wheel
 from libs.postgresql.embedded import READY_SECONDS, EmbeddedPostgres
 from tests.fixtures_postgres import FAST
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
+
+REPLICATED = {
+    "synchronous_commit": "on",
+    "max_wal_senders": "4",
+    # What a vacuum removes a standby may hold its replay up for: its readers, for half a minute.
+    "autovacuum": "off",
+    "hot_standby_feedback": "on",
+}
 
 
 class Primary(EmbeddedPostgres):
     """A server that standbys may follow."""
 
     def __init__(self, data_dir: Path) -> None:
-        super().__init__(data_dir, {**FAST, "synchronous_commit": "on", "max_wal_senders": "4"})
+        super().__init__(data_dir, {**FAST, **REPLICATED})
 
     @property
     def sockets(self) -> Path:
@@ -78,15 +86,16 @@ class Standby(Primary):
     async def caught_up(self, primary: Primary) -> None:
         """Wait until it has everything that the primary has."""
         behind = await _ask(primary, "SELECT pg_current_wal_flush_lsn()::text")
+        # A reader may hold replay up for max_standby_streaming_delay, 30 s.
         await eventually(
-            lambda: _ask(self, f"SELECT coalesce(pg_last_wal_replay_lsn() >= '{behind}'::pg_lsn, false)"), 30
+            lambda: _ask(self, f"SELECT coalesce(pg_last_wal_replay_lsn() >= '{behind}'::pg_lsn, false)"), 90
         )
 
     async def cut_off(self) -> None:
         """From now on it hears nothing of the primary."""
         await _ask(self, "ALTER SYSTEM SET primary_conninfo = ''")
         await _ask(self, "SELECT pg_reload_conf()")
-        await eventually(lambda: _ask(self, "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)"), 30)
+        await eventually(lambda: _ask(self, "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)"))
 
     async def promote(self) -> None:
         """Make it the one that is written to."""
@@ -113,4 +122,4 @@ async def _ask(server: Primary, query: str) -> object:
     try:
         return await connection.fetchval(query)
     finally:
-        await asyncio.wait_for(connection.close(), 10)
+        await asyncio.wait_for(connection.close(), PATIENCE)

@@ -14,7 +14,7 @@ from typing import Self
 
 from libs.postgresql.embedded import mapped_user
 from tests.certificates import Files
-from tests.rabbitmq_node import free_ports
+from tests.ports import free_ports
 
 ROOT = Path("/usr/lib/postgresql")
 SUPERUSER, PASSWORD = "postgres", "dicom-tests-only"

@@ -43,7 +43,7 @@ def extract(folder: Path) -> None:
 
 def _git(*arguments: str) -> bytes:
     try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True, timeout=30)
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=True, timeout=250)
     except (OSError, subprocess.CalledProcessError) as error:
         said = getattr(error, "stderr", b"").decode(errors="replace").strip() or str(error)
         raise NoHistory(

@@ -18,7 +18,7 @@ import aiohttp
 import yaml
 
 from tests.certificates import Certificates, Files
-from tests.rabbitmq_node import free_ports
+from tests.ports import free_ports
 
 Json = dict[str, Any]
 SOURCE = Path(__file__).parents[1] / "infra" / "prometheus"
@@ -75,7 +75,7 @@ class PrometheusServer:
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(60)
 
     async def query(self, session: aiohttp.ClientSession, expression: str) -> list[Json]:
         """The samples of an instant query, now."""

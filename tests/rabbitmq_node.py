@@ -9,19 +9,19 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 from urllib.parse import quote
 
 from tests.certificates import Files
+from tests.ports import free_ports
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 """The server itself; the script in PATH changes to the system's user and data folder first."""
 
-START_TIMEOUT = 60.0
-CALL_TIMEOUT = 20.0
+START_TIMEOUT = 120.0
+CALL_TIMEOUT = 60.0
 
 # Nobody waits in a busy loop on a machine that runs the tests too.
 _ERLANG_FLAGS = "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none"
@@ -170,11 +170,21 @@ class RabbitMQNode:
         )
 
     def limit_length(self, vhost: str, queue: str, most: int) -> None:
-        """Let a policy cap what waits in a queue (regular expression)."""
+        """Let a policy cap what waits in a quorum queue (regular expression); returns once it is in force."""
         definition = f'[{{<<"max-length">>, {most}}}]'
+        capped = (
+            "fun(Q) -> {ok, {_, Told}, _} = ra:local_query(amqqueue:get_pid(Q), fun rabbit_fifo:overview/1), "
+            f"maps:get(max_length, maps:get(config, Told)) =:= {most} end"
+        )
+        queues = (
+            f'[Q || Q <- rabbit_amqqueue:list(<<"{vhost}">>), '
+            f're:run(element(4, amqqueue:get_name(Q)), <<"{queue}">>) =/= nomatch]'
+        )
         self.evaluate(
             f'ok = rabbit_policy:set(<<"{vhost}">>, <<"cap">>, <<"{queue}">>, {definition}, 0, <<"queues">>, '
-            '<<"tests">>)'
+            '<<"tests">>), (fun Wait(0) -> error(policy); Wait(Left) -> '
+            f"case lists:all({capped}, {queues}) of "
+            "true -> ok; false -> timer:sleep(20), Wait(Left - 1) end end)(1000)"
         )
 
     def set_memory_alarm(self, on: bool) -> None:
@@ -265,15 +275,3 @@ def _require_tools() -> None:
         raise NodeError(
             "The tests need RabbitMQ: `apt-get install rabbitmq-server` (as root), or set TEST_AMQP_URL."
         )
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody has at this moment."""
-    probes = [socket.socket() for _ in range(number)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()

@@ -89,7 +89,7 @@ class Results:
 
 def bearer(
     user: int,
-    lifetime: float = 600.0,
+    lifetime: float = 7200.0,
     collections: Mapping[str, Mode] = MappingProxyType({}),
     *,
     groups: Sequence[int] = (),
@@ -138,7 +138,7 @@ async def running_results(
     if not keyring.exists():
         Keyring.create(keyring)
     settings = ResultsSettings(
-        database_url=SecretStr(url), data_dir=folder, keyring_file=keyring, database_timeout=5.0, **changed
+        database_url=SecretStr(url), data_dir=folder, keyring_file=keyring, database_timeout=30.0, **changed
     )
     telemetry = Telemetry("results", settings)
     app = create_app(settings, telemetry)

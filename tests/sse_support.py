@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import ClientResponse
+
+from tests.waiting import PATIENCE, eventually
 
 
 @dataclass
@@ -25,7 +28,7 @@ class Stream:
         self.last_id: str | None = None
         self.comments = 0
 
-    async def next(self, timeout: float = 5.0) -> Message | None:
+    async def next(self, timeout: float = PATIENCE) -> Message | None:
         """The next event that fires; None at the end of the stream."""
         message = Message("message", None, None)
         async with asyncio.timeout(timeout):
@@ -45,6 +48,16 @@ class Stream:
                 elif line == "":
                     message = Message("message", None, None)
         return None
+
+    async def listen_until(self, condition: Callable[[], bool]) -> None:
+        """Read on until `condition` holds; no event may fire meanwhile."""
+        reading = asyncio.create_task(self.next())
+        try:
+            await eventually(condition)
+            assert not reading.done()
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
 
     async def files(self, count: int) -> list[tuple[str, str]]:
         """File and state of the next `count` changes."""

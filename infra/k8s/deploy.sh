@@ -19,6 +19,6 @@ fi
 $kubectl apply --server-side --kustomize "$overlay" --selector 'dicom/tier!=service'
 $kubectl --namespace "$namespace" wait --for=condition=complete --timeout=30m job/migrate
 $kubectl apply --server-side --kustomize "$overlay"
-for service in auth ingest processor results portal; do
+for service in auth ingest dimse processor results portal; do
     $kubectl --namespace "$namespace" rollout status --timeout=15m "deployment/$service"
 done

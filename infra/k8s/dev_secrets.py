@@ -21,6 +21,7 @@ NAMESPACE = "dicom"
 CERTIFICATES = (
     "auth",
     "ingest",
+    "dimse",
     "processor",
     "results",
     "portal",

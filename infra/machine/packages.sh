@@ -38,7 +38,7 @@ fi
 rm -f "$log"
 
 # Nor at the next boot of a machine that only wanted to test.
-for service in rabbitmq-server prometheus nginx; do
+for service in rabbitmq-server prometheus nginx orthanc; do
     case " $* " in
     *" $service "* | *" $service-light "*)
         if [ -d /run/systemd/system ]; then

@@ -24,7 +24,6 @@ T = TypeVar("T", bound=Weighty)
 class _Waiting(NamedTuple, Generic[T]):
     item: T
     done: asyncio.Future[None]
-    since: float
 
 
 class Batcher(Generic[T]):
@@ -35,20 +34,18 @@ class Batcher(Generic[T]):
         commit: Callable[[Sequence[T]], Awaitable[None]],
         *,
         size: int = 64,
-        wait: float = 0.005,
         spacing: float = 0.01,
         interval: float = 0.05,
         weight: int = 8 << 20,
     ) -> None:
-        """At most `size` items, `weight` characters (one item may exceed it) or `wait` seconds a batch.
+        """At most `size` items or `weight` characters a batch; one item may exceed it.
 
         After a batch, one that is not full waits `spacing` seconds for each of its items, `interval` at most:
-        a transaction takes nearly as much work for one item as for ten, so steady traffic gathers for longer
-        than the events of a single file wait.
+        a transaction takes nearly as much work for one item as for ten, so steady traffic gathers, while what
+        comes alone is committed at once.
         """
         self._commit = commit
         self._size = size
-        self._wait = wait
         self._spacing = spacing
         self._interval = interval
         self._next = 0.0  # when the next batch may begin
@@ -62,9 +59,8 @@ class Batcher(Generic[T]):
         """Return once `item` is committed. Raises what the commit of this item raised, or Unavailable."""
         if self._stopped:
             raise _stopping()
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._queue.append(_Waiting(item, done, loop.time()))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Waiting(item, done))
         self._arrived.set()
         if len(self._queue) >= self._size:
             self._full.set()
@@ -91,12 +87,11 @@ class Batcher(Generic[T]):
         await self._arrived.wait()
         if len(self._queue) >= self._size:
             return
-        begins = max(self._queue[0].since + self._wait, self._next)
-        if begins <= asyncio.get_running_loop().time():
+        if self._next <= asyncio.get_running_loop().time():
             await asyncio.sleep(0)  # whoever arrives in this very turn of the loop comes along
             return
         try:
-            async with asyncio.timeout_at(begins):
+            async with asyncio.timeout_at(self._next):
                 await self._full.wait()
         except TimeoutError:
             return

@@ -10,6 +10,7 @@ DicomSystemError
 │   ├── PermissionDenied             403 permission-denied
 │   ├── SignInRefused                403 sign-in-refused (a code of its own per reason, e.g. sign-in-expired)
 │   ├── NotFound                     404 not-found
+│   ├── NotAcceptable                406 not-acceptable
 │   ├── RequestTimeout               408 request-timeout
 │   │   └── TooSlow                  408 too-slow: the body comes, but hardly
 │   ├── Conflict                     409 conflict
@@ -118,6 +119,14 @@ class NotFound(RequestError):
     status = 404
     code = "not-found"
     title = "Not found"
+
+
+class NotAcceptable(RequestError):
+    """Nothing that the caller takes can be given."""
+
+    status = 406
+    code = "not-acceptable"
+    title = "Not acceptable"
 
 
 class RequestTimeout(RequestError):

@@ -95,6 +95,14 @@ Permission = Literal[
     "pause_queue",
     "export_entry",
     "unlock_user",
+    "add_peer",
+    "change_peer",
+    "delete_peer",
+    "view_peer",
+    "add_application",
+    "change_application",
+    "delete_application",
+    "view_application",
 ]
 
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, TypeVar, cast
+
+from libs.dicom.faults import DicomFault
 
 T = TypeVar("T")
 
@@ -46,3 +50,26 @@ class WatchedStream:
         except Exception as error:
             self._failure = error
             raise
+
+
+@contextmanager
+def decoding(watched: WatchedStream, says: Callable[[Exception], str]) -> Iterator[None]:
+    """Run decoders over a stream; `says` what is told of an error of theirs.
+
+    Raises DicomFault, and what the stream itself raised.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what pydicom remarks was recorded when the header was read
+            yield
+        watched.check()
+    except DicomFault:
+        watched.check()
+        raise
+    except MemoryError as error:
+        raise DicomFault("memory-limit", "Decoding this object takes more memory than is allowed.") from error
+    except Exception as error:
+        # The one edge where any class is caught: decoders raise what they like, and all of it means
+        # that this file cannot be decoded. The cause stays attached for the log.
+        watched.check()
+        raise DicomFault("decode-failed", says(error)) from error

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -19,12 +21,15 @@ from libs.common.http.health import look
 from libs.common.http.serving import bind, run_loop, serve
 from libs.common.keys import READINESS
 from libs.common.resources import open_storage
+from libs.common.settings.loading import load_settings
 from libs.postgresql.embedded import EmbeddedPostgres
 from services.allinone.app import ADMIN, create
+from services.ingest.dimse.settings import DimseSettings
 from services.operator.migrations import MIGRATIONS, bring_up_to_date
 from services.operator.preflight import check_broker, check_roles, prepare_data_dir
 from services.operator.settings import DATABASE, OperatorSettings
 
+log = logging.getLogger(__name__)
 READY_SECONDS = 10.0
 """How long the first line about the address waits for everything to be ready."""
 _USED = "SELECT EXISTS (SELECT FROM auth.audit_batch) OR EXISTS (SELECT FROM auth.totp)"
@@ -36,17 +41,38 @@ def run(settings: OperatorSettings) -> int:
     prepare_data_dir(settings.data_dir)
     prepare_keyring(settings)
     # Before anything is started: a busy port is the commonest mistake.
-    with contextlib.closing(bind(settings.host, settings.port)) as listener:
+    with contextlib.closing(bind(settings.host, settings.port)) as listener, dicom_listener() as dicom:
         port: int = listener.getsockname()[1]
         settings = settings.model_copy(update={"port": port})
         with postgresql(settings) as (database_url, embedded):
 
             async def main() -> int:
                 await prepare(settings, database_url, embedded=embedded is not None)
-                app = create(overrides(settings, database_url), embedded)
-                return await serve(app, listener, settings, lambda: announce(app, settings))
+                app = create(overrides(settings, database_url), embedded, dicom)
+                return await serve(app, listener, settings, lambda: announce(app, settings, dicom))
 
             return run_loop(main())
+
+
+@contextlib.contextmanager
+def dicom_listener() -> Iterator[socket.socket | None]:
+    """Where modalities send to; None where it cannot be, and nobody has asked for its port.
+
+    A second system on a machine needs no other setting than PORT then. Raises ConfigurationError.
+    """
+    settings = load_settings(DimseSettings)
+    try:
+        if settings.dimse_forbidden:
+            raise ConfigurationError("REQUIRE_TLS is set: set DIMSE_TLS_CERT_FILE, or DIMSE_PLAINTEXT=true.")
+        found = bind(settings.dimse_host or settings.host, settings.dimse_port, "DIMSE_")
+    except ConfigurationError as error:
+        if "dimse_port" in settings.model_fields_set:
+            raise
+        log.warning("no C-STORE and C-ECHO: %s", error.detail)
+        yield None
+        return
+    with contextlib.closing(found):
+        yield found
 
 
 @contextlib.contextmanager
@@ -131,7 +157,7 @@ def holds_objects(settings: OperatorSettings) -> bool:
     return asyncio.run(listed())
 
 
-async def announce(app: web.Application, settings: OperatorSettings) -> None:
+async def announce(app: web.Application, settings: OperatorSettings, dicom: socket.socket | None) -> None:
     """Say where the portal is, once everything is ready or READY_SECONDS have passed."""
     waiting = await unready(app)
     with contextlib.suppress(TimeoutError):
@@ -146,6 +172,10 @@ async def announce(app: web.Application, settings: OperatorSettings) -> None:
         f"{state}: open {shown_url(settings)} and sign in as {app[ADMIN]}, with ADMIN_PASSWORD "
         "or the password that was printed when the account was made. Ctrl-C stops everything.\n"
     )
+    if dicom is not None:
+        host, port = dicom.getsockname()[:2]
+        title = load_settings(DimseSettings).dimse_ae_title
+        sys.stdout.write(f"DICOM: AE title {title}, host {host}, port {port} (C-ECHO, C-STORE).\n")
     sys.stdout.flush()
 
 

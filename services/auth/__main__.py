@@ -1,4 +1,4 @@
-"""`python -m services.auth`: this service on its own; `user`, `group`, `permission` work on its accounts."""
+"""`python -m services.auth`: this service on its own; `user`, `group` and so on work on its tables."""
 
 import sys
 

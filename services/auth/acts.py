@@ -13,6 +13,7 @@ from services.auth.groups.groups import Groups
 from services.auth.groups.models import Group, GroupChange, GroupCreate
 from services.auth.identity.models import PasswordSet, User, UserChange, UserCreate, UserQuery
 from services.auth.identity.policy import Actor
+from services.auth.provider.applications import Applications
 from services.auth.second_factor.factors import Factors
 from services.auth.users.places import UserPlace, place_of
 from services.auth.users.users import Users
@@ -30,6 +31,7 @@ class Commands:
     groups: Groups
     devices: Devices
     factors: Factors
+    applications: Applications
 
     async def all_users(self, sought: str | None) -> AsyncIterator[User]:
         """Accounts by name, a page at a time."""

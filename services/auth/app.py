@@ -34,12 +34,15 @@ from services.auth.identity.bootstrap import Bootstrap
 from services.auth.identity.own_password import OwnPassword
 from services.auth.keys import (
     API_KEYS,
+    APPLICATIONS,
     AUDITING,
     AUTH_METRICS,
+    AUTHORIZING,
     CLIENTS,
     DATABASE,
     DEVICES,
     FACTORS,
+    GRANTING,
     GROUPS,
     IDENTITIES,
     MEMBERSHIPS,
@@ -63,6 +66,9 @@ from services.auth.oidc.providers import load_providers
 from services.auth.oidc.signing_in import ProviderSignIn
 from services.auth.password_reset.mailing import Mailing
 from services.auth.password_reset.resets import Resets
+from services.auth.provider.applications import Applications
+from services.auth.provider.authorizing import Authorizing
+from services.auth.provider.granting import Granting
 from services.auth.schema import MIGRATIONS
 from services.auth.second_factor.checking import Codes
 from services.auth.second_factor.factors import Factors
@@ -117,7 +123,11 @@ def install(app: web.Application, settings: AuthSettings) -> None:
     app[USERS] = Users(database, passwords, min_length=settings.password_min_length)
     app[MEMBERSHIPS] = Memberships(database)
     app[GROUPS] = Groups(database, second_factors=seeds.current is not None)
-    tokens = Tokens(key, timedelta(seconds=settings.access_token_seconds))
+    lifetime, issuer = timedelta(seconds=settings.access_token_seconds), f"{settings.base_url}{routes.PREFIX}"
+    app[APPLICATIONS] = Applications(database)
+    app[AUTHORIZING] = Authorizing(database, issuer, auth_metrics)
+    app[GRANTING] = Granting(database, key, sessions, issuer, lifetime, auth_metrics)
+    tokens = Tokens(key, lifetime)
     app[API_KEYS] = ApiKeys(database, tokens)
     app[CLIENTS] = Clients(database, tokens, (f"{settings.base_url}{routes.PREFIX}/token", ISSUER))
     app[DEVICES] = Devices(database, throttle, idle_seconds=settings.session_idle_seconds)

@@ -1,4 +1,4 @@
-"""`python -m services.auth user|group|permission …`: accounts, groups and permissions from a shell."""
+"""`python -m services.auth user|group|permission|application …`: who may what, from a shell."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ from services.auth.devices.devices import Devices
 from services.auth.groups.groups import Groups
 from services.auth.identity.own_password import OwnPassword
 from services.auth.metrics import AuthMetrics
+from services.auth.provider import shell as applications
+from services.auth.provider.applications import Applications
 from services.auth.schema import MIGRATIONS
 from services.auth.second_factor.checking import Codes
 from services.auth.second_factor.factors import Factors
@@ -32,7 +34,7 @@ from services.auth.sessions.throttle import Throttle
 from services.auth.settings import AuthSettings
 from services.auth.users.users import Users
 
-COMMANDS = ("create-user", "reset-second-factor", "user", "group", "permission")
+COMMANDS = ("create-user", "reset-second-factor", "user", "group", "permission", "application")
 SHORT = {"create-user": "create", "reset-second-factor": "reset-second-factor"}
 """`create-user NAME` is `user create NAME`, and so on."""
 
@@ -76,7 +78,7 @@ async def _with_directory(settings: AuthSettings, options: argparse.Namespace) -
         groups = Groups(database, second_factors=seeds.current is not None)
         codes = Codes(database, passwords, seeds, issuer_of(settings.base_url))
         factors = Factors(database, OwnPassword(database, passwords, throttle), codes, throttle)
-        known = acts.Commands(users, groups, devices, factors)
+        known = acts.Commands(users, groups, devices, factors, Applications(database))
         return await recorded(
             database, typed("auth", "-".join(options.spelt[:2])), lambda: command(known, options)
         )
@@ -120,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Accounts, groups and permissions in the database of DATABASE_URL. Passwords are asked "
         "for, or read from the first line of standard input.",
     )
-    kinds = parser.add_subparsers(required=True, metavar="user|group|permission")
+    kinds = parser.add_subparsers(required=True, metavar="user|group|permission|application")
     users = kinds.add_parser("user", help="accounts").add_subparsers(required=True)
     _listing(users.add_parser("list", help="list accounts"), acts.user_list)
     create = _named(users.add_parser("create", help="make an account"), acts.user_create)
@@ -173,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     permissions.add_parser("list", help="list permissions").set_defaults(
         command=acts.permission_list, asks_password=False
     )
+    applications.add_commands(kinds.add_parser("application", help="programs that people let in"))
     return parser
 
 

@@ -13,6 +13,9 @@ from services.auth.metrics import AuthMetrics
 from services.auth.oidc.linking import Identities
 from services.auth.oidc.signing_in import ProviderSignIn
 from services.auth.password_reset.resets import Resets
+from services.auth.provider.applications import Applications
+from services.auth.provider.authorizing import Authorizing
+from services.auth.provider.granting import Granting
 from services.auth.second_factor.factors import Factors
 from services.auth.second_factor.second_step import SecondStep
 from services.auth.sessions.login import Sessions
@@ -42,4 +45,7 @@ SECOND_STEP = web.AppKey("auth_second_step", SecondStep)
 REVOCATION_LIST = web.AppKey("auth_revocation_list", RevocationList)
 PROVIDER_SIGN_IN = web.AppKey("auth_provider_sign_in", ProviderSignIn)
 IDENTITIES = web.AppKey("auth_identities", Identities)
+APPLICATIONS = web.AppKey("auth_applications", Applications)
+AUTHORIZING = web.AppKey("auth_authorizing", Authorizing)
+GRANTING = web.AppKey("auth_granting", Granting)
 AUTH_METRICS = web.AppKey("auth_metrics", AuthMetrics)

@@ -30,6 +30,7 @@ Return = Literal[
 ]
 """How a way back from a provider ends: with a session, a second step, a link, or the code of a problem."""
 Refresh = Literal["ok", "refused", "reused", "busy"]
+ApplicationGrant = Literal["let-in", "denied", "granted", "refreshed", "refused", "replayed", "ended"]
 
 
 class AuthMetrics:
@@ -54,6 +55,14 @@ class AuthMetrics:
         )
         preset(self._refreshes, get_args(Refresh))
 
+        self._application_grants = Counter(
+            "auth_application_grants_total",
+            "What applications were given: let-in and denied by people, granted for a code, refreshed, "
+            "refused, replayed: a code that came again, which ends its session, ended: by the application",
+            ["outcome"],
+            registry=registry,
+        )
+        preset(self._application_grants, get_args(ApplicationGrant))
         self._provider_sign_ins = Counter(
             "auth_provider_sign_ins_total",
             "Ways back from an OpenID provider; outcome: ok, linked, or the code of the problem",
@@ -212,6 +221,10 @@ class AuthMetrics:
     def made_account(self, provider: str) -> None:
         """Count one account."""
         self._made_accounts.labels(provider).inc()
+
+    def application(self, outcome: ApplicationGrant) -> None:
+        """Count what one application was given or refused."""
+        self._application_grants.labels(outcome).inc()
 
     def refreshed(self, outcome: Refresh) -> None:
         """Count one token."""

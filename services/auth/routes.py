@@ -9,6 +9,8 @@ from services.auth.identity import routes as identity
 from services.auth.machines import routes as machines
 from services.auth.oidc import routes as oidc
 from services.auth.password_reset import routes as password_reset
+from services.auth.provider import registration
+from services.auth.provider import routes as provider
 from services.auth.second_factor import routes as second_factor
 from services.auth.sessions import routes as sessions
 from services.auth.users import routes as users
@@ -25,4 +27,6 @@ OPERATIONS = (
     *machines.OPERATIONS,
     *audit.OPERATIONS,
     *oidc.OPERATIONS,
+    *provider.OPERATIONS,
+    *registration.OPERATIONS,
 )

@@ -15,6 +15,7 @@ from libs.common.batches import Batcher
 from libs.common.database.postgres import Connection, Database
 from libs.common.outbox.relay import OutboxRelay, Reservation
 from services.ingest import store
+from services.ingest.metrics import IngestMetrics
 from services.ingest.store import Acceptance
 
 
@@ -40,8 +41,9 @@ class Collided(Exception):
 class Accepting:
     """Commits the groups that a batcher makes."""
 
-    def __init__(self, database: Database, relay: OutboxRelay) -> None:
+    def __init__(self, database: Database, relay: OutboxRelay, metrics: IngestMetrics) -> None:
         """`relay` publishes what was accepted."""
+        self._metrics = metrics
         self._database = database
         self._relay = relay
 
@@ -60,6 +62,7 @@ class Accepting:
                 self._relay.begin(places, [(rows.get(one.file.id), one.event) for one in given])
             elif rows:
                 self._relay.wake()
+        self._metrics.group_size.observe(len(group))
         for waiting in group:
             waiting.accepted = waiting.acceptance.file.id in rows
 
@@ -74,6 +77,6 @@ class Accepting:
             raise Collided from error
 
 
-def group_commit(database: Database, relay: OutboxRelay) -> Batcher[Candidate]:
+def group_commit(database: Database, relay: OutboxRelay, metrics: IngestMetrics) -> Batcher[Candidate]:
     """Accepts files: what comes while one statement is under way goes into the next; nothing else waits."""
-    return Batcher(Accepting(database, relay), wait=0.0, spacing=0.0)
+    return Batcher(Accepting(database, relay, metrics), spacing=0.0)

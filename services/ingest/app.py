@@ -9,8 +9,10 @@ from pathlib import Path
 
 from aiohttp import web
 
+from libs.common.bus.contract import Bus
 from libs.common.bus.topology import INGEST_OUTCOMES, INGEST_REQUESTS
 from libs.common.database.migrations import Migrations, require_current, wait_until_current
+from libs.common.database.postgres import Database
 from libs.common.errors import Unavailable
 from libs.common.http.openapi import add_operations
 from libs.common.http.quotas import Quota
@@ -30,14 +32,17 @@ from libs.common.storage import Storage
 from libs.common.tasks import supervise
 from libs.dicom.parse.header import HeaderLimits
 from services.ingest.accepting import group_commit
+from services.ingest.files import routes as files_routes
 from services.ingest.handlers import FailedFiles, RequestedFiles
 from services.ingest.intake import Intake, Limits
-from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS, UPLOAD_BYTES, UPLOADS
+from services.ingest.keys import DATABASE, INTAKE, MOVING, PEERS, SETTINGS, UPLOAD_BYTES, UPLOADS
 from services.ingest.metrics import IngestMetrics
 from services.ingest.moving import Moving
-from services.ingest.routes import OPERATIONS
+from services.ingest.peers import routes as peer_routes
+from services.ingest.peers.peers import Peers
 from services.ingest.settings import IngestSettings
 from services.ingest.store import SCHEMA
+from services.ingest.stow import routes as stow_routes
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +55,44 @@ SWEEP_SECONDS = 3600.0
 
 def install(app: web.Application, settings: IngestSettings, *, in_process_slots: int | None = None) -> None:
     """Put the ingest service onto `app`; `in_process_slots` as OutboxRelay has it, None with RabbitMQ."""
+    database, storage = add_intake(app, settings, in_process_slots=in_process_slots, hears=True)
+    system = SystemSource("ingest", settings, database, MIGRATIONS, storage)
+    add_operations(
+        app,
+        prefix="/api/files",
+        title="Ingest",
+        service="ingest",
+        operations=(*files_routes.OPERATIONS, system.operation("/system")),
+    )
+    add_operations(
+        app,
+        prefix=stow_routes.PREFIX,
+        title="DICOMweb: storing",
+        service="ingest",
+        operations=stow_routes.OPERATIONS,
+        # Whatever is read below the prefix itself, results answers.
+        document_path="/api/files/dicom-web/openapi.json",
+    )
+
+    app[PEERS] = Peers(database)
+    add_operations(
+        app, prefix="/api/peers", title="Peers", service="ingest", operations=peer_routes.OPERATIONS
+    )
+    app[DEAD_LETTERS].append(OutboxLetters(database, SCHEMA))
+    add_audit_trail(app, "ingest", settings, database)
+
+
+def add_intake(
+    app: web.Application,
+    settings: IngestSettings,
+    *,
+    in_process_slots: int | None = None,
+    hears: bool = False,
+) -> tuple[Database, Storage]:
+    """What takes files in, and the relay of what is announced of them; the database and the object store.
+
+    `hears`: whether it takes what others tell ingest, as the service does and a door beside it does not.
+    """
     telemetry = app[TELEMETRY]
     database = service_database(settings, SCHEMA, telemetry.metrics)
     storage = add_storage(app, "ingest", settings)
@@ -73,26 +116,17 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
         retry_after=BUSY_SECONDS,
         refusals=refusals,
     )
-    system = SystemSource("ingest", settings, database, MIGRATIONS, storage)
-    add_operations(
-        app,
-        prefix="/api/files",
-        title="Ingest",
-        service="ingest",
-        operations=(*OPERATIONS, system.operation("/system")),
-    )
 
     async def postgresql() -> None:
         await require_current(database, MIGRATIONS)
 
     app[READINESS]["ingest database"] = postgresql
-    app[DEAD_LETTERS].append(OutboxLetters(database, SCHEMA))
 
     async def resources(app: web.Application) -> AsyncIterator[None]:
         keep_large_buffers()
         await database.open()
         relay = outbox_relay(app, settings, database, SCHEMA, in_process_slots)
-        accepting = group_commit(database, relay)
+        accepting = group_commit(database, relay, metrics)
         app[INTAKE] = Intake(
             storage,
             database,
@@ -108,10 +142,8 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
 
         async def consume_and_relay() -> None:
             await wait_until_current(database, MIGRATIONS)
-            await app[BUS].subscribe(INGEST_OUTCOMES, FailedFiles(database), concurrency=OUTCOME_CONCURRENCY)
-            await app[BUS].subscribe(
-                INGEST_REQUESTS, RequestedFiles(database), concurrency=OUTCOME_CONCURRENCY
-            )
+            if hears:
+                await hear(app[BUS], database)
             await relay.run()
 
         async with (
@@ -125,7 +157,13 @@ def install(app: web.Application, settings: IngestSettings, *, in_process_slots:
         await database.close()
 
     app.cleanup_ctx.append(resources)
-    add_audit_trail(app, "ingest", settings, database)
+    return database, storage
+
+
+async def hear(bus: Bus, database: Database) -> None:
+    """Take what others tell ingest."""
+    await bus.subscribe(INGEST_OUTCOMES, FailedFiles(database), concurrency=OUTCOME_CONCURRENCY)
+    await bus.subscribe(INGEST_REQUESTS, RequestedFiles(database), concurrency=OUTCOME_CONCURRENCY)
 
 
 def create(settings: IngestSettings) -> web.Application:

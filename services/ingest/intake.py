@@ -51,6 +51,10 @@ class Sender:
     priority: Priority = "normal"
 
 
+HeaderCheck = Callable[[Header], None]
+"""What a way in asks of a file beyond what all do. Raises RequestError."""
+
+
 class Intake:
     """Receives files. `wake` is called when an event waits in the outbox."""
 
@@ -82,25 +86,35 @@ class Intake:
         capacity = await self._storage.capacity()
         return None if capacity is None else capacity.free_bytes
 
-    async def receive(self, chunks: AsyncIterable[bytes], file_name: str | None, sender: Sender) -> Accepted:
+    async def receive(
+        self,
+        chunks: AsyncIterable[bytes],
+        file_name: str | None,
+        sender: Sender,
+        *,
+        check: HeaderCheck | None = None,
+    ) -> Accepted:
         """Store `chunks` and accept them as a file in the sender's collection.
 
+        `check` is asked in a thread, of a header that can be read: what it raises refuses the file.
         Raises UnsupportedType, TooLarge, InvalidContent, Conflict (all leave nothing behind) or Unavailable.
         """
         try:
-            accepted = await self._take(chunks, file_name, sender)
+            accepted = await self._take(chunks, file_name, sender, check)
         except Exception as error:
             self._metrics.failed(error)
             raise
         self._metrics.ended("duplicate" if accepted.duplicate else "accepted")
         return accepted
 
-    async def _take(self, chunks: AsyncIterable[bytes], file_name: str | None, sender: Sender) -> Accepted:
+    async def _take(
+        self, chunks: AsyncIterable[bytes], file_name: str | None, sender: Sender, check: HeaderCheck | None
+    ) -> Accepted:
         self._check_extension(file_name)
         key = file_key(new_file_id())
         async with self._slot(), self._storage.writer(key) as writer:
             await self._write(writer, chunks)
-            file = await self._commit(writer, key, sender, file_name)
+            file = await self._commit(writer, key, sender, file_name, check)
         if await self._record(file, sender.priority):
             return Accepted(file, queued=True)
         # Looked up only now: nearly every file is new, and for those the question would be wasted.
@@ -112,11 +126,14 @@ class Intake:
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
         """Raises Unavailable when too many other uploads go on for too long."""
-        try:
-            async with asyncio.timeout(SLOT_SECONDS):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise Unavailable("Too many uploads are under way; try again in a moment.") from error
+        if self._slots.locked():
+            try:
+                async with asyncio.timeout(SLOT_SECONDS):
+                    await self._slots.acquire()
+            except TimeoutError as error:
+                raise Unavailable("Too many uploads are under way; try again in a moment.") from error
+        else:
+            await self._slots.acquire()  # at once
         try:
             yield
         finally:
@@ -137,7 +154,9 @@ class Intake:
 
     def _check_extension(self, file_name: str | None) -> None:
         allowed = self._limits.accepted_extensions
-        if allowed and PurePosixPath(file_name or "").suffix.lower() not in allowed:
+        if file_name is None or not allowed:
+            return  # instances of a network have no names
+        if PurePosixPath(file_name).suffix.lower() not in allowed:
             raise UnsupportedType(
                 f"This server accepts only files named {', '.join(sorted(allowed))}; rename the file."
             )
@@ -153,14 +172,21 @@ class Intake:
             self._metrics.received_bytes.inc(writer.size)
 
     async def _commit(
-        self, writer: ObjectWriter, key: ObjectKey, sender: Sender, file_name: str | None
+        self,
+        writer: ObjectWriter,
+        key: ObjectKey,
+        sender: Sender,
+        file_name: str | None,
+        check: HeaderCheck | None,
     ) -> StoredFile:
-        """Read the header and seal, in one hop off the event loop. Raises InvalidContent."""
+        """Read the header and seal, in one hop off the event loop. Raises InvalidContent, and as `check`."""
         described: list[StoredFile] = []
 
         def describe() -> dict[str, Any]:
             with self._metrics.header_seconds.time():
                 header = self._read_header(writer)
+            if check is not None:
+                check(header)
             file = _describe(key, sender, file_name, writer.size, writer.sha256, header)
             described.append(file)
             return {

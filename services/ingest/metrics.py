@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from libs.common.errors import Conflict, RequestError
-from libs.common.telemetry.metrics import SECONDS, preset
+from libs.common.telemetry.metrics import SECONDS, Labelled, preset
 
 UploadOutcome = Literal["accepted", "duplicate", "conflict", "rejected", "unavailable"]
 
@@ -17,11 +17,13 @@ class IngestMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Register on `registry`, once per process."""
-        self.files = Counter(
-            "ingest_files_total",
-            "Files received, by what became of them; only `unavailable` is this system's fault",
-            ["outcome"],
-            registry=registry,
+        self.files = Labelled(
+            Counter(
+                "ingest_files_total",
+                "Files received, by what became of them; only `unavailable` is this system's fault",
+                ["outcome"],
+                registry=registry,
+            )
         )
         preset(self.files, get_args(UploadOutcome))
         self.received_bytes = Counter(
@@ -29,6 +31,12 @@ class IngestMetrics:
         )
         self.header_seconds = Histogram(
             "ingest_header_seconds", "Time to read one header", buckets=SECONDS, registry=registry
+        )
+        self.group_size = Histogram(
+            "ingest_group_size",
+            "Files accepted by one statement",
+            buckets=(1, 2, 4, 8, 16, 32, 64),
+            registry=registry,
         )
 
     def ended(self, outcome: UploadOutcome) -> None:

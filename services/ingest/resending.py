@@ -2,7 +2,8 @@
 
 The same bytes are the first file again; where its object is lost, corrupt or could not be measured, they take
 the object's place, and the file is queued again. Other bytes take the place of a file that failed, under an
-id of their own; a file that did not fail stands.
+id of their own; a file that did not fail stands. The same data set is such a file again also where its file
+meta information is another: each program that sends or exports it writes its own.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from weakref import WeakValueDictionary
 from libs.common.audit.acts import done
 from libs.common.audit.entries import AuditEntry, write
 from libs.common.database.postgres import Database
-from libs.common.errors import Conflict, NotRecorded, ObjectCorrupt, ObjectNotFound, Unavailable
+from libs.common.errors import Conflict, NotRecorded, ObjectCorrupt, ObjectNotFound, StorageError, Unavailable
 from libs.common.events import Event, Priority, new_event
 from libs.common.ids import ObjectKey
 from libs.common.outbox.store import enqueue
 from libs.common.storage import Storage
 from libs.common.telemetry.tracing import current_traceparent
 from services.ingest import store
+from services.ingest.data_sets import comparable, same_data_set
 from services.ingest.models import StoredFile
 from services.ingest.store import SCHEMA, Twin
 
@@ -99,6 +101,8 @@ class Resending:
                         return first
                     continue
                 if twin is not None and not twin.failed:
+                    if await self._same_data_set(file, twin.file):
+                        return Accepted(twin.file, duplicate=True)
                     raise Conflict(
                         "Other bytes with this SOP Instance UID were sent before; that file is untouched. "
                         "A changed image needs a SOP Instance UID of its own."
@@ -161,6 +165,17 @@ class Resending:
             await enqueue(connection, SCHEMA, announcement(twin.file, priority))
             await write(connection, acceptance(twin.file))
         return replace(first, queued=True)
+
+    async def _same_data_set(self, file: StoredFile, first: StoredFile) -> bool:
+        """Whether only the way differs in which it is written; no, where the first object cannot be read."""
+        if not comparable(file.transfer_syntax_uid, first.transfer_syntax_uid):
+            return False
+        try:
+            return await same_data_set(
+                self._storage, ObjectKey(file.file), ObjectKey(first.file), file.transfer_syntax_uid
+            )
+        except StorageError:
+            return False
 
     async def _is_whole(self, file: StoredFile) -> bool:
         """Whether the object can be read to its end, and is what was accepted."""

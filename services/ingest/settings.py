@@ -29,6 +29,9 @@ class IngestSettings(
         64 * GIB, ge=1, description="Largest size of the pixel data once decoded, in bytes, by the header."
     )
     max_request_files: int = Field(1000, ge=1, description="Largest number of files in one request.")
+    max_store_instances: int = Field(
+        10_000, ge=1, description="Largest number of instances in one Store request of DICOMweb (STOW-RS)."
+    )
     max_concurrent_uploads: int = Field(
         128,
         ge=1,

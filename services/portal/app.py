@@ -14,13 +14,15 @@ from services.portal.assets import load_assets
 from services.portal.guide import guide_files
 from services.portal.keys import ASSETS, STORIES
 from services.portal.settings import PortalSettings
+from services.portal.viewers import filled_in
 
 STATIC = Path(__file__).parent / "static"
 
 
 def install(app: web.Application, settings: PortalSettings) -> None:
     """Put the portal onto `app`; every path that no service claims becomes the page."""
-    app[ASSETS] = load_assets(STATIC, urlsplit(settings.base_url).path, guide_files())
+    viewers = filled_in(settings.viewers, settings.base_url)
+    app[ASSETS] = load_assets(STATIC, urlsplit(settings.base_url).path, guide_files(), viewers)
     app[STORIES] = settings.stories
     routes.add_routes(app)
 

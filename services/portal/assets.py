@@ -72,7 +72,10 @@ def _start_sheets(sources: Mapping[str, bytes]) -> tuple[list[str], list[str]]:
 
 
 def _rolled(sources: Mapping[str, bytes]) -> tuple[dict[str, bytes], list[str]]:
-    """The files made of `sources`, and the foreign modules of the start. Raises UnrollableError."""
+    """The files made of `sources`, and the foreign modules of the start.
+
+    Raises UnrollableError and ScriptError.
+    """
     scripts = {
         name: body.decode()
         for name, body in sources.items()
@@ -97,14 +100,17 @@ def _page(sources: Mapping[str, bytes], modules: list[str], start: str) -> str:
     return SHEET.sub("", page).replace(SCRIPT, "\n    ".join(links))
 
 
-def load_assets(folder: Path, base: str = "", more: Mapping[str, bytes] | None = None) -> Assets:
-    """Read every file below `folder`, and roll modules and sheets (ADR 0048); `more` come along as they are,
-    by path below `folder`. `index.html` gets the version put in where it says `@version@`, and `base`, the
-    path that PUBLIC_URL may have (`/dicom`), where it says `@base@`.
+def load_assets(
+    folder: Path, base: str = "", more: Mapping[str, bytes] | None = None, viewers: str = "[]"
+) -> Assets:
+    """Read every file below `folder`, roll modules and sheets (ADR 0048), and pack modules (ADR 0064); `more`
+    come along as they are, by path below `folder`. `index.html` gets the version put in where it says
+    `@version@`, `base`, the path that PUBLIC_URL may have (`/dicom`), where it says `@base@`, and where
+    `@viewers@`, JSON of the `viewers`.
 
     The version is part of every asset's address, so that a browser may keep assets for ever and never
-    mixes modules of two releases. Raises KeyError for a kind of file that `CONTENT_TYPES` does not list, and
-    UnrollableError.
+    mixes modules of two releases. Raises KeyError for a kind of file that `CONTENT_TYPES` does not list,
+    UnrollableError and ScriptError.
     """
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in TYPES)
     sources = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
@@ -114,6 +120,7 @@ def load_assets(folder: Path, base: str = "", more: Mapping[str, bytes] | None =
     version = sha256("".join(f"{name}\0{asset.etag}\n" for name, asset in files.items()).encode()).hexdigest()
     page = _page(sources, modules, next(iter(rolled)))
     page = page.replace("@version@", version[:12]).replace("@base@", escape(base))
+    page = page.replace("@viewers@", escape(viewers))
     return Assets(
         version=version[:12],
         files=files,

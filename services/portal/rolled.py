@@ -2,8 +2,9 @@
 each set of pages that share it.
 
 The sources are ES modules that run as they are; a file made here holds several of them, each as a function
-that gives what it exports. That asks of the sources what the start and a test check: imports at the start of
-a line and without cycles, exports that are never assigned anew (no `let`), no `await` outside of functions.
+that gives what it exports, made smaller (compact.py). That asks of the sources what the start and a test
+check: imports at the start of a line and without cycles, exports that are never assigned anew (no `let`), no
+`await` outside of functions.
 Modules of `vendor/` stay files of their own.
 """
 
@@ -14,10 +15,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from services.portal.compact import compact, short_names
+
 FOLDER = "rolled"
 VENDOR = "vendor/"
 COMMON = ("app/", "dicom/", "ui/")
 """What pages are made of, and what knows no page."""
+PAGE = "page.js"
+"""Of a folder: what the page needs of it, or several of its parts, is in its file."""
 STORIES = "stories/page.js"
 """Shows all components, and does not count."""
 IMPORT = re.compile(
@@ -26,6 +31,7 @@ IMPORT = re.compile(
     re.MULTILINE,
 )
 LATER = re.compile(r"\bimport\(\s*'(\.[^']+)'\s*\)")
+NAMED = re.compile(r"([\w$]+)(?: as ([\w$]+))?")
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|class|const) ([\w$]+))", re.MULTILINE)
 EXPORTS = re.compile(r"^export \{([^}]*)\};$", re.MULTILINE)
 LEFT = re.compile(r"^(?:import|export)\b.*$|^.*\bimport\((?!').*$", re.MULTILINE)
@@ -45,7 +51,10 @@ class Module:
     code: str
     imports: Sequence[str]
     later: Sequence[str]
-    exports: Sequence[str]
+    exports: Mapping[str, str]
+    """What each is called inside of it."""
+    whole: Sequence[str]
+    """The imports whose names are said at run time."""
 
 
 def variable(path: str) -> str:
@@ -63,13 +72,15 @@ def read_module(path: str, text: str) -> Module:
     code = REMARK.sub("", text)
     if left := LEFT.search(EXPORTS.sub("", EXPORT.sub("", IMPORT.sub("", code)))):
         raise UnrollableError(f"{path}: {left[0].strip()}")
-    listed = [name.strip() for names in EXPORTS.findall(code) for name in names.split(",") if name.strip()]
+    listed = [name.split(" as ") for names in EXPORTS.findall(code) for name in names.strip(" ,").split(", ")]
+    imports = list(IMPORT.finditer(code))
     return Module(
         path,
         code,
-        [resolved(path, match["target"]) for match in IMPORT.finditer(code)],
+        [resolved(path, match["target"]) for match in imports],
         [resolved(path, target) for target in LATER.findall(code)],
-        [*EXPORT.findall(code), *listed],
+        {name: name for name in EXPORT.findall(code)} | {names[-1]: names[0] for names in listed},
+        [resolved(path, match["target"]) for match in imports if match["whole"]],
     )
 
 
@@ -97,7 +108,8 @@ def in_order(start: str, modules: Mapping[str, Module]) -> list[str]:
 
 def grouped(start: str, modules: Mapping[str, Module]) -> dict[str, list[str]]:
     """The modules of each file by its name. Those of the start are in its file, the components that several
-    pages share in another; others are together with what exactly the same pages need."""
+    pages share in another, what a folder's page or several of its parts need of it in the page's; others are
+    together with what exactly the same pages need."""
     whole = in_order(start, modules)
     entries = list(dict.fromkeys(later for path in whole for later in modules[path].later))
     for entry in entries:  # grows on the way
@@ -109,76 +121,102 @@ def grouped(start: str, modules: Mapping[str, Module]) -> dict[str, list[str]]:
             users.setdefault(path, []).append(entry)
     files: dict[tuple[str, ...], list[str]] = {}
     for path, entries_of in users.items():
-        if path not in whole:
-            common = path.startswith(COMMON) and len({*entries_of} - {STORIES}) > 1
-            files.setdefault(() if common else tuple(entries_of), []).append(path)
-    groups = [whole, *files.values()]
-    return {f"{FOLDER}/{group[-1].replace('/', '-')}": group for group in groups}
+        if path in whole:
+            continue
+        page = f"{posixpath.dirname(path)}/{PAGE}"
+        own = [entry for entry in entries_of if posixpath.dirname(entry) == posixpath.dirname(path)]
+        if path.startswith(COMMON):
+            real = tuple(entry for entry in entries_of if entry != STORIES)
+            together = () if len(real) > 1 else real or (STORIES,)
+        else:
+            together = (page,) if page in entries and (page in own or len(own) > 1) else tuple(entries_of)
+        files.setdefault(together, []).append(path)
+    named = {start: whole}
+    for together, group in files.items():
+        named[together[0] if len(together) == 1 else group[-1]] = group
+    return {f"{FOLDER}/{path.replace('/', '-')}": group for path, group in named.items()}
 
 
 class Roll:
     """Writes the files of one start."""
 
-    def __init__(self, start: str, sources: Mapping[str, str]) -> None:
-        """Raises UnrollableError."""
-        self._modules = {path: read_module(path, text) for path, text in sources.items()}
-        self.groups = grouped(start, self._modules)
+    def __init__(self, start: str, sources: Mapping[str, str], *, plain: bool = False) -> None:
+        """`plain`: as the sources are, else smaller (compact.py). Raises UnrollableError."""
+        self._plain = plain
+        self.modules = {path: read_module(path, text) for path, text in sources.items()}
+        self.groups = grouped(start, self.modules)
         self._file_of = {path: name for name, group in self.groups.items() for path in group}
         if len({variable(path) for path in self._file_of}) < len(self._file_of):
             raise UnrollableError("two modules differ by their punctuation only")
+        vendored = {target for module in self.modules.values() for target in module.imports}
+        named = {path for module in self.modules.values() for path in (*module.later, *module.whole)}
+        self._keys = {
+            path: dict(zip(module.exports, module.exports if path in named else short_names(), strict=False))
+            for path, module in self.modules.items()
+        }
+        """What a module calls its exports in a file: only those that are looked up there keep their names."""
+        self._numbers = {path: number for number, path in enumerate(sorted({*vendored, *self._file_of}))}
 
     def files(self) -> Iterator[tuple[str, str]]:
-        """Each file by its name."""
+        """Each file by its name. Raises UnrollableError, ScriptError."""
         for name, group in self.groups.items():
             yield name, self._file(name, group)
 
     def vendored(self, name: str) -> list[str]:
         """The foreign modules that a file imports."""
-        targets = {target for path in self.groups[name] for target in self._modules[path].imports}
+        targets = {target for path in self.groups[name] for target in self.modules[path].imports}
         return sorted(target for target in targets if target.startswith(VENDOR))
+
+    def _variable(self, path: str) -> str:
+        return variable(path) if self._plain else f"${self._numbers[path]:x}"
 
     def _file(self, name: str, group: Sequence[str]) -> str:
         needed: dict[str, set[str]] = {}
         for path in group:
-            for target in self._modules[path].imports:
+            for target in self.modules[path].imports:
                 if not target.startswith(VENDOR) and self._file_of[target] != name:
-                    needed.setdefault(self._file_of[target], set()).add(variable(target))
-        lines = [f"import * as {variable(path)} from '../{path}';" for path in self.vendored(name)]
-        lines += [
-            f"import {{ {', '.join(sorted(names))} }} from './{posixpath.basename(file)}';"
-            for file, names in sorted(needed.items())
-        ]
-        lines += [self._function(self._modules[path]) for path in group]
-        return "\n".join([*lines, f"export {{ {', '.join(map(variable, group))} }};\n"])
+                    needed.setdefault(self._file_of[target], set()).add(target)
+        lines = [f"import * as {self._variable(path)} from '../{path}';" for path in self.vendored(name)]
+        for file, targets in sorted(needed.items()):
+            names = ", ".join(map(self._variable, sorted(targets)))
+            lines.append(f"import {{ {names} }} from './{posixpath.basename(file)}';")
+        lines += [self._function(self.modules[path]) for path in group]
+        return "\n".join([*lines, f"export {{ {', '.join(map(self._variable, group))} }};\n"])
 
     def _function(self, module: Module) -> str:
         def imported(match: re.Match[str]) -> str:
             target = resolved(module.path, match["target"])
-            given = self._modules[target].exports if target in self._modules else None
             if match["names"] is not None:
-                names = re.sub(r"\bas\b", ":", match["names"])
-                for name in re.findall(r"[{,]\s*([\w$]+)", names):
-                    if given is not None and name not in given:
-                        raise UnrollableError(f"{module.path} imports {name} of {target}, which has none")
+                names = NAMED.sub(lambda name: self._imported(module.path, target, name), match["names"])
             elif match["default"] is not None:
                 names = f"{{ default: {match['default']} }}"
             else:
                 names = match["whole"]
-            return "" if names is None else f"const {names} = {variable(target)};"
+            return "" if names is None else f"const {names} = {self._variable(target)};"
 
         body = IMPORT.sub(imported, module.code)
         body = EXPORTS.sub("", EXPORT.sub("", body))
         body = LATER.sub(lambda match: self._import_later(resolved(module.path, match[1])), body)
         body = body.replace("import.meta.url", f"new URL('../{module.path}', import.meta.url)")
-        names = ", ".join(name.replace(" as ", ": ") for name in module.exports)
-        head = f"const {variable(module.path)} = (() => {{"
-        return f"{head}\n{body.strip()}\nreturn {{ {names} }};\n}})();"
+        keys = self._keys[module.path]
+        names = ", ".join(f"{keys[name]}: {local}" for name, local in module.exports.items())
+        body = f"{body.strip()}\nreturn {{ {names} }};"
+        inside = body if self._plain else compact(body)
+        return f"const {self._variable(module.path)} = (() => {{\n{inside}\n}})();"
+
+    def _imported(self, path: str, target: str, name: re.Match[str]) -> str:
+        """One name of an import, as of a pattern."""
+        if target not in self.modules:
+            return name[0].replace(" as ", ": ")
+        if name[1] not in self._keys[target]:
+            raise UnrollableError(f"{path} imports {name[1]} of {target}, which has none")
+        return f"{self._keys[target][name[1]]}: {name[2] or name[1]}"
 
     def _import_later(self, path: str) -> str:
         """At once all files that the module at `path` needs: a browser would find one in the other."""
         start = next(iter(self.groups))
         own = self._file_of[path]
-        needed = dict.fromkeys(self._file_of[each] for each in in_order(path, self._modules))
+        needed = dict.fromkeys(self._file_of[each] for each in in_order(path, self.modules))
         others = [file for file in needed if file not in (own, start)]
         imports = ", ".join(f"import('./{posixpath.basename(file)}')" for file in (own, *others))
-        return f"Promise.all([{imports}]).then(([file]) => file.{variable(path)})"
+        return f"Promise.all([{imports}]).then(([file]) => file.{self._variable(path)})"

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from libs.common.bus.contract import Delivery
 from libs.common.bus.lanes import DEFAULT_LANES, lane_class, lane_names
 from libs.common.events import EventData, FailureReason, FileFailed
-from libs.common.telemetry.metrics import SECONDS, preset
+from libs.common.telemetry.metrics import SECONDS, Labelled, preset
 from services.processor.answers import Measured, Refused
 from services.processor.circuit import Circuits
 
@@ -35,11 +35,13 @@ class ProcessorMetrics:
 
     def __init__(self, registry: CollectorRegistry, lanes: int = DEFAULT_LANES) -> None:
         """Register with the process's registry; `lanes` is how many the collections share."""
-        self._files = Counter(
-            "processor_files_total",
-            "Files ended, by outcome and reason",
-            ["outcome", "reason"],
-            registry=registry,
+        self._files = Labelled(
+            Counter(
+                "processor_files_total",
+                "Files ended, by outcome and reason",
+                ["outcome", "reason"],
+                registry=registry,
+            )
         )
         self._files.labels("processed", "")
         preset(self._files, ("failed",), get_args(FailureReason))
@@ -70,49 +72,61 @@ class ProcessorMetrics:
             "Memory that the files under way may take, as estimated",
             registry=registry,
         )
-        self.admission_waits = Counter(
-            "processor_admission_waits_total",
-            "Files that did not begin at once, by what for: slots or memory; put-off and handed-on to larger "
-            "workers; too-large for any",
-            ["reason"],
-            registry=registry,
+        self.admission_waits = Labelled(
+            Counter(
+                "processor_admission_waits_total",
+                "Files that did not begin at once, by what for: slots or memory; put-off and handed-on "
+                "to larger workers; too-large for any",
+                ["reason"],
+                registry=registry,
+            )
         )
         preset(self.admission_waits, ADMISSION_WAITS)
-        self._lane_begun = Counter(
-            "processor_lane_begun_total",
-            "Deliveries that were begun, by the lane in which they waited",
-            ["lane"],
-            registry=registry,
+        self._lane_begun = Labelled(
+            Counter(
+                "processor_lane_begun_total",
+                "Deliveries that were begun, by the lane in which they waited",
+                ["lane"],
+                registry=registry,
+            )
         )
-        self._lane_wait_seconds = Histogram(
-            "processor_lane_wait_seconds",
-            "Time from a file's announcement until its first attempt begins, by class of lane",
-            ["class"],
-            buckets=_WAITS,
-            registry=registry,
+        self._lane_wait_seconds = Labelled(
+            Histogram(
+                "processor_lane_wait_seconds",
+                "Time from a file's announcement until its first attempt begins, by class of lane",
+                ["class"],
+                buckets=_WAITS,
+                registry=registry,
+            )
         )
         for lane in lane_names(lanes):
             self._lane_begun.labels(lane)
             self._lane_wait_seconds.labels(lane_class(lane))
-        self._decode_seconds = Histogram(
-            "processor_decode_seconds",
-            "Time that one file takes of a decoder process: to read, decrypt, decode and measure it",
-            ["transfer_syntax"],
-            buckets=SECONDS,
-            registry=registry,
+        self._decode_seconds = Labelled(
+            Histogram(
+                "processor_decode_seconds",
+                "Time that one file takes of a decoder process: to read, decrypt, decode and measure it",
+                ["transfer_syntax"],
+                buckets=SECONDS,
+                registry=registry,
+            )
         )
-        self._measure_seconds = Histogram(
-            "processor_measure_seconds",
-            "The part of processor_decode_seconds that goes into measures and thumbnail",
-            ["transfer_syntax"],
-            buckets=SECONDS,
-            registry=registry,
+        self._measure_seconds = Labelled(
+            Histogram(
+                "processor_measure_seconds",
+                "The part of processor_decode_seconds that goes into measures and thumbnail",
+                ["transfer_syntax"],
+                buckets=SECONDS,
+                registry=registry,
+            )
         )
-        self._decoded_bytes = Counter(
-            "processor_decoded_bytes_total",
-            "Bytes of pixel data, decoded",
-            ["transfer_syntax"],
-            registry=registry,
+        self._decoded_bytes = Labelled(
+            Counter(
+                "processor_decoded_bytes_total",
+                "Bytes of pixel data, decoded",
+                ["transfer_syntax"],
+                registry=registry,
+            )
         )
 
     def show(self, circuits: Circuits) -> None:

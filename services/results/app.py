@@ -35,6 +35,8 @@ from libs.common.resources import (
 from libs.common.security.passwords import Passwords
 from libs.common.tasks import supervise
 from services.results.dead import routes as dead_routes
+from services.results.dicomweb import routes as dicomweb_routes
+from services.results.dicomweb.address import PLACES, StudyPlaces
 from services.results.feed import routes as feed_routes
 from services.results.feed import store as changes
 from services.results.feed.reader import Feed
@@ -43,11 +45,14 @@ from services.results.jobs import routes as job_routes
 from services.results.jobs.running import Jobs
 from services.results.keys import (
     DATABASE,
+    DECODERS,
     DOWNLOADS,
     FEED,
+    FRAMES,
     JOBS,
     LINKS,
     METRICS,
+    OPENED,
     READS,
     REQUESTS,
     SETTINGS,
@@ -62,6 +67,7 @@ from services.results.links.watching import SessionWatch
 from services.results.metrics import ResultsMetrics
 from services.results.pauses import routes as pause_routes
 from services.results.pauses.telling import PauseTeller
+from services.results.pixels.decoders import PixelDecoders
 from services.results.processing import routes as processing_routes
 from services.results.processing.requests import SCHEMA, Requests
 from services.results.processing.uncounted import count_what_was_missed
@@ -74,6 +80,8 @@ from services.results.sharing import routes as sharing_routes
 from services.results.sharing.keeping import keep_shares
 from services.results.standby.reads import Reads
 from services.results.studies import routes as study_routes
+from services.results.viewer import routes as viewer_routes
+from services.results.viewer.opened import OpenedSources
 from services.results.workers import routes as worker_routes
 from services.results.workers.beats import WorkerBeats, watch_workers
 from services.results.write.handlers import FileEvents, Recorder
@@ -87,7 +95,7 @@ MOVES_CONCURRENCY = 64
 """One batch."""
 WORKERS_CONCURRENCY = 2
 PRUNE_SECONDS = 600.0
-STREAM_SECONDS, DOWNLOAD_SECONDS = 30, 10
+STREAM_SECONDS, DOWNLOAD_SECONDS, FRAMES_SECONDS = 30, 10, 2
 """After which an owner who has too many open may ask again."""
 LINK_PASSWORDS = {"time_cost": 2, "memory_kib": 19 * 1024, "parallelism": 1, "workers": 2, "queue": 32}
 """argon2id as OWASP's password storage cheat sheet has it; it stands behind a token of 256 bits."""
@@ -121,6 +129,17 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
         retry_after=DOWNLOAD_SECONDS,
         refusals=refusals,
     )
+    app[FRAMES] = Quota(
+        settings.frames_per_owner,
+        code="too-many-frames",
+        detail=f"{settings.frames_per_owner} of your requests for frames are under way, the most at once: "
+        "ask again when some of them have ended.",
+        retry_after=FRAMES_SECONDS,
+        refusals=refusals,
+    )
+    decoders = app[DECODERS] = PixelDecoders(settings, metrics)
+    app[PLACES] = StudyPlaces()
+    opened = app[OPENED] = OpenedSources()
     watch, passwords = SessionWatch(database), Passwords(**LINK_PASSWORDS)
     app[LINKS] = Links(database, passwords, watch, metrics)
     app[GUEST_OF] = session_routes.guest_of
@@ -152,6 +171,7 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
         operations=(
             *read_routes.OPERATIONS,
             *study_routes.OPERATIONS,
+            *viewer_routes.OPERATIONS,
             *feed_routes.OPERATIONS,
             *sharing_routes.OPERATIONS,
             *session_routes.OPERATIONS,
@@ -166,6 +186,13 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
             SystemSource("results", settings, database, MIGRATIONS, storage).operation("/processing/system"),
         ),
         document_path="/api/results/openapi.json",
+    )
+    add_operations(
+        app,
+        prefix=dicomweb_routes.PREFIX,
+        title="DICOMweb: reading",
+        service="results",
+        operations=dicomweb_routes.OPERATIONS,
     )
 
     async def postgresql() -> None:
@@ -250,6 +277,8 @@ def install(app: web.Application, settings: ResultsSettings, *, in_process_slots
         ):
             yield
             await relay.stop(settings.shutdown_timeout)
+        await opened.close()
+        await decoders.close()
         passwords.close()
         if standby is not None:
             await standby.close()

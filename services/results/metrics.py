@@ -34,6 +34,9 @@ WorkerCondition = Literal["working", "draining", "stopped", "lost"]
 WORKER_STATES: tuple[WorkerCondition, ...] = get_args(WorkerCondition)
 StandbyRefusal = Literal["behind", "foreign", "away"]
 """Why a standby is not read: it lacks something yet, it is no standby of this primary, it does not answer."""
+PixelOperation = Literal["explicit", "native", "spans", "frames", "value", "render", "values"]
+PixelOutcome = Literal["done", "refused", "abandoned", "timed-out", "crashed", "failed"]
+"""`refused`: the file's fault, or a form that cannot be had; `abandoned`: nobody waits for it any more."""
 GRANTEES = ("user", "group", "link")
 """With whom something is shared."""
 
@@ -223,4 +226,47 @@ class ResultsMetrics:
         self.sse_clients = Gauge("results_sse_clients", "Open /api/events streams", registry=registry)
         self.sse_cut = Counter(
             "results_sse_cut_total", "Streams ended because the client was too slow", registry=registry
+        )
+        self.pixel_calls = Counter(
+            "results_pixel_calls_total",
+            "Calls of isolated processes that decode for readers",
+            ["operation", "outcome"],
+            registry=registry,
+        )
+        for operation in get_args(PixelOperation):
+            for outcome in get_args(PixelOutcome):
+                self.pixel_calls.labels(operation, outcome)
+        self.pixel_seconds = Histogram(
+            "results_pixel_seconds",
+            "Time of such a call, without its waiting for a turn",
+            ["operation"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        for operation in get_args(PixelOperation):
+            self.pixel_seconds.labels(operation)
+        self.pixels_waiting = Gauge(
+            "results_pixels_waiting", "Calls that wait for such a process", registry=registry
+        )
+        self.pixels_kept = Counter(
+            "results_pixels_kept_total",
+            "Pictures and decoded frames that were looked for among those made lately",
+            ["outcome"],
+            registry=registry,
+        )
+        preset(self.pixels_kept, ("found", "missed", "spoiled"))
+        self.pixels_kept_bytes = Gauge(
+            "results_pixels_kept_bytes", "Bytes of them that are kept, sealed, in memory", registry=registry
+        )
+        self.viewer_frames = Counter(
+            "results_viewer_frames_total",
+            "Frames asked for by the portal's viewer: given as values or as pictures; unchanged: it had them",
+            ["kind"],
+            registry=registry,
+        )
+        preset(self.viewer_frames, ("values", "picture", "unchanged"))
+        self.stored_instead = Counter(
+            "results_stored_instead_total",
+            "Instances of a study or series that could not be transcoded and were given as they are stored",
+            registry=registry,
         )

@@ -12,6 +12,8 @@ from libs.common.settings.storage import StorageSettings
 from libs.common.settings.tokens import TokenSettings
 from libs.common.settings.transfers import TransferSettings
 
+MIB = 1 << 20
+
 
 class ResultsSettings(
     BrokerSettings, DatabaseSettings, OutboxSettings, StorageSettings, TokenSettings, TransferSettings
@@ -82,4 +84,50 @@ class ResultsSettings(
     grafana_url: str | None = Field(
         None, pattern=HTTP_URL, description="Where Grafana is; the administration panel leads there."
     )
+    qido_matches: int = Field(
+        5000, ge=1, description="Matches that one QIDO-RS answer may hold; what is left out, a Warning tells."
+    )
+    qido_offset: int = Field(
+        50_000, ge=0, description="How far into the matches of a QIDO-RS search an offset may lead."
+    )
     jobs_running: int = Field(20, ge=1, description="Jobs that may run at once.")
+    pixels_slots: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="Isolated processes that decode, transcode and render for readers; none is started "
+        "before somebody asks, and they end when nobody has asked for five minutes.",
+    )
+    pixels_timeout: float = Field(
+        60.0,
+        gt=0,
+        description="Seconds of CPU time that one such call may take: a frame, or some of them.",
+    )
+    pixels_memory_bytes: int = Field(
+        1024 * MIB, ge=256 * MIB, description="Private memory that one such process may take, in bytes."
+    )
+    frames_per_owner: int = Field(
+        256,
+        ge=1,
+        description="Requests for frames that one account may have under way at once on a replica; more get "
+        "429. Viewers ask for a hundred at once.",
+    )
+    pixels_waiting_per_owner: int = Field(
+        256,
+        ge=1,
+        description="Calls of one account that may wait for such a process; more get 429. Owners take turns.",
+    )
+    stack_max_frames: int = Field(
+        20_000,
+        ge=1,
+        description="Frames of a series that the viewer is told of at once; of more, 422 stack-too-large.",
+    )
+    pixels_waiting: int = Field(
+        1024, ge=1, description="Calls of all accounts that may wait for such a process; more get 503."
+    )
+    pixels_kept_bytes: int = Field(
+        64 * MIB,
+        ge=0,
+        description="Memory for pictures and decoded frames that were made lately, sealed with a key that no "
+        "disk ever sees; nothing is kept for longer than five minutes after the last one was made. 0: none.",
+    )

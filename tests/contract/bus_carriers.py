@@ -106,9 +106,9 @@ async def rabbitmq_bus(
     url: str,
     telemetry: Telemetry,
     *,
-    publish_timeout: float = 5.0,
+    publish_timeout: float = 30.0,
     drain_timeout: float = 5.0,
-    watchdog: float = 30.0,
+    watchdog: float = 600.0,
     hold: float = 600.0,
 ) -> AsyncIterator[RabbitMQBus]:
     """A bus on RabbitMQ, opened; not waited for."""
@@ -160,9 +160,9 @@ async def wait_for(telemetry: Telemetry, count: int) -> None:
     await eventually(lambda: registry.get_sample_value("bus_waiting", {"queue": "processor.work"}) == count)
 
 
-async def ready(bus: Bus, timeout: float = 15.0) -> None:
+async def ready(bus: Bus) -> None:
     """Wait until the bus says it is ready."""
-    await eventually(lambda: is_ready(bus), timeout)
+    await eventually(lambda: is_ready(bus))
 
 
 async def unready(bus: Bus) -> None:

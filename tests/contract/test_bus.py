@@ -191,11 +191,15 @@ async def test_an_event_that_is_too_large_is_never_published(carrier: Carrier) -
 async def test_no_more_handlers_run_at_once_than_asked_for(carrier: Carrier) -> None:
     """And exactly as many do when there is enough to do."""
     running, most, done = 0, 0, 0
+    enough = asyncio.Event()
 
     async def handler(_: Delivery) -> None:
         nonlocal running, most, done
         running += 1
         most = max(most, running)
+        if most == 3:
+            enough.set()
+        await enough.wait()
         await asyncio.sleep(0.02)
         running -= 1
         done += 1

@@ -15,7 +15,7 @@ from libs.common.errors import Unavailable
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, longest, processed, received
 from tests.contract.bus_carriers import Recorder, subscribe_all
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 def counted(telemetry: Telemetry, name: str, **labels: str) -> float | None:
@@ -83,7 +83,7 @@ async def test_an_event_that_is_put_off_holds_no_place(telemetry: Telemetry) -> 
     await subscribe_all(bus, {PROCESSOR_WORK: recorder}, concurrency=1)
     put_off = asyncio.create_task(bus.publish(first))
     await eventually(lambda: recorder.deliveries)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await bus.publish(received())
     await bus.drain()
     with pytest.raises(Unavailable):

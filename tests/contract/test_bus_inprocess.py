@@ -14,7 +14,7 @@ from libs.common.errors import Reject, Unavailable, Undelivered
 from libs.common.telemetry.tracing import Telemetry
 from tests.bus_support import FAST, failed, processed, received
 from tests.contract.bus_carriers import Recorder, ignore, subscribe_all
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ async def test_handlers_that_publish_to_each_other_never_wait_in_a_circle(bus: I
 
     handlers: dict[Subscription | Work, Handler] = {RESULTS_FILES: results, INGEST_OUTCOMES: outcomes}
     await subscribe_all(bus, handlers, concurrency=1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(bus.publish(received()) for _ in range(20)))
     assert len(outcomes.deliveries) == 20
 

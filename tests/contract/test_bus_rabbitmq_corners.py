@@ -90,7 +90,7 @@ async def test_what_arrives_while_a_consumer_begins_to_drain_is_left_to_others(
     amqp_url: str, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch, queue: str
 ) -> None:
     recorder = Recorder()
-    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+    async with rabbitmq_bus(amqp_url, telemetry, drain_timeout=30.0) as bus:
         await subscribe_all(bus, {PROCESSOR_WORK: recorder, RESULTS_FILES: recorder})
         stop = BrokerSession.stop_deliveries
 

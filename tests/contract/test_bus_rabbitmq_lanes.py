@@ -81,7 +81,7 @@ async def test_what_was_held_and_not_begun_is_handed_back_uncharged(
     for round_ in range(3):
         begun.clear()
         finish.clear()
-        async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        async with rabbitmq_bus(amqp_url, telemetry, drain_timeout=30.0) as bus:
             if round_ == 0:
                 for event in events:
                     await bus.publish(event)
@@ -111,7 +111,7 @@ async def test_a_delivery_whose_worker_was_lost_may_have_been_begun(
     async def endless(_: Delivery) -> None:
         await never.wait()
 
-    async with rabbitmq_bus(url, telemetry, drain_timeout=1.0) as bus:
+    async with rabbitmq_bus(url, telemetry, drain_timeout=3.0) as bus:
         await taking(bus, endless, places=1)
         for _ in range(2):
             await bus.publish(received())
@@ -319,7 +319,7 @@ async def test_a_lane_that_was_favoured_is_drained_like_the_others(
         begun.append(delivery)
         await go.wait()
 
-    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+    async with rabbitmq_bus(amqp_url, telemetry, drain_timeout=30.0) as bus:
         await bus.take(PROCESSOR_WORK, handler, Turns(1), ahead=2, alone=6)
         await ready(bus)
         for _ in range(6):

@@ -14,7 +14,7 @@ from tests.deploy.podman import Podman
 from tests.deploy.stack import Behind, Stack, behind_gateway
 from tests.e2e.conftest import client as client
 from tests.e2e.conftest import new_user as new_user
-from tests.rabbitmq_node import free_ports
+from tests.ports import free_ports
 
 FIGURES = pytest.StashKey[dict[str, str]]()
 
@@ -88,15 +88,16 @@ def stack(
     figures: dict[str, str],
     request: pytest.FixtureRequest,
 ) -> Iterator[Stack]:
-    """The compose file, up and ready; everything of it is gone afterwards, however the tests ended."""
+    """The compose file with OHIF, up and ready; all of it is gone afterwards, however the tests ended."""
     images = {f"{name.upper()}_IMAGE": image for name, image in third_party.items() if name != "python"}
     if third_party:
         images["BASE_IMAGE"] = third_party["python"]
-    port, grafana_port = free_ports(2)
-    made = Stack(podman, checkout, f"dicom-test-{secrets.token_hex(3)}", port, grafana_port, images)
+    port, grafana_port, dimse_port, ohif_port = free_ports(4)
+    name = f"dicom-test-{secrets.token_hex(3)}"
+    made = Stack(podman, checkout, name, port, grafana_port, dimse_port, images)
     try:
         started = time.monotonic()
-        made.up()
+        made.up("--ohif", OHIF_PORT=str(ohif_port))
         figures["make up with images in the cache, to ready"] = f"{time.monotonic() - started:.0f} s"
         yield made
     finally:

@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from infra import deployment_environment
 from tests.deploy import product
 from tests.deploy.podman import Podman, PodmanError
 from tests.e2e.conftest import System
@@ -26,6 +27,7 @@ class Stack:
     project: str
     port: int
     grafana_port: int
+    dimse_port: int
     settings: Mapping[str, str] = field(default_factory=dict)
     """More for the compose file's variables, such as POSTGRES_IMAGE."""
 
@@ -38,6 +40,7 @@ class Stack:
             "GATEWAY_ADDRESS": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
             "GRAFANA_PORT": str(self.grafana_port),
+            "DIMSE_PORT": str(self.dimse_port),
             **self.settings,
         }
 
@@ -50,16 +53,21 @@ class Stack:
         """The content of a secret's file."""
         return (self.folder / "var" / "deploy" / "secrets" / name).read_text().strip()
 
-    def up(self, *arguments: str) -> str:
-        """`make up`: everything made, built and started; returns when all of it is ready."""
-        return self.python("infra.up", *arguments, timeout=900)
+    @property
+    def kept(self) -> dict[str, str]:
+        """infra/.env, as `make up` has left it."""
+        return deployment_environment.read(self.folder / "infra" / ".env")
 
-    def python(self, *arguments: str, timeout: float) -> str:
+    def up(self, *arguments: str, **given: str) -> str:
+        """`make up GIVEN`: everything made, built and started; returns when all of it is ready."""
+        return self.python("infra.up", *arguments, timeout=900, **given)
+
+    def python(self, *arguments: str, timeout: float, **given: str) -> str:
         """`python -m …` in the product's folder, as its Makefile would."""
         return self.podman.command(
             [sys.executable, "-m", *arguments],
             timeout=timeout,
-            environment=self.environment,
+            environment={**self.environment, **given},
             folder=self.folder,
         )
 

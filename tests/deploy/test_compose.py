@@ -26,11 +26,12 @@ from tests.e2e import test_refusals as refusals
 from tests.e2e import test_way_of_a_file as way
 from tests.e2e.conftest import NewUser
 from tests.e2e.processes import Client
+from tests.ports import free_port
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(1800)]
 
-SERVICES = ("auth", "ingest", "processor", "results", "portal")
+SERVICES = ("auth", "ingest", "dimse", "processor", "results", "portal")
 FILES = 200
 """At least so many are uploaded while the processors change."""
 IN_FLIGHT = 4
@@ -65,10 +66,11 @@ def test_images_hold_no_compiler_and_no_root(stack: Stack) -> None:
 def test_no_container_writes_but_where_it_must(stack: Stack) -> None:
     """What compose.yml asks for, podman gives: of every container, foreign images' too."""
     found = stack.podman.inspect(*(str(one["Names"][0]) for one in stack.containers()))
-    assert len(found) >= len(SERVICES) + 6
+    assert len(found) >= len(SERVICES) + 7
     for one in found:
         host = one["HostConfig"]
         assert host["ReadonlyRootfs"], one["Name"]
+        assert min(host["Memory"], host["NanoCpus"], host["PidsLimit"]) > 0, one["Name"]
         assert "no-new-privileges" in " ".join(host["SecurityOpt"]), one["Name"]
         assert not one["EffectiveCaps"], one["Name"]
         if not one["State"]["Running"]:
@@ -78,14 +80,16 @@ def test_no_container_writes_but_where_it_must(stack: Stack) -> None:
             assert stack.podman("exec", one["Name"], "sh", "-c", tried) == "", f"{one['Name']}: {folder}"
 
 
-def test_only_the_gateway_is_published(stack: Stack) -> None:
+def test_only_gateway_dicom_port_and_viewer_are_published(stack: Stack) -> None:
     published = {
         # In no particular order.
         str(one["Names"][0]): {(port["host_ip"], port["host_port"]) for port in one["Ports"] or []}
         for one in stack.containers()
     }
     assert {name: ports for name, ports in published.items() if ports} == {
-        stack.name("gateway"): {("127.0.0.1", stack.port), ("127.0.0.1", stack.grafana_port)}
+        stack.name("gateway"): {("127.0.0.1", stack.port), ("127.0.0.1", stack.grafana_port)},
+        stack.name("dimse"): {("127.0.0.1", stack.dimse_port)},
+        stack.name("ohif"): {("127.0.0.1", int(stack.kept["OHIF_PORT"]))},
     }
 
 
@@ -319,7 +323,8 @@ def workers(stack: Stack, load: Load) -> int:
 
 
 async def test_new_certificates_are_served_without_a_restart(stack: Stack, client: Client) -> None:
-    served = (("gateway", 8443), *((name, 8443) for name in SERVICES), ("rabbitmq", 5671), ("postgres", 5432))
+    servers = {"gateway": 8443, "ohif": 8446, "rabbitmq": 5671, "postgres": 5432}
+    served = (*dict.fromkeys(SERVICES, 8443).items(), *servers.items())
     before = {name: await asyncio.to_thread(serial, stack, name, port) for name, port in served}
     running = {str(one["Names"][0]): one["StartedAt"] for one in stack.containers()}
     stack.python("infra.certificates", "--force", timeout=60)
@@ -391,7 +396,8 @@ async def test_make_down_keeps_what_make_up_finds_again(
     await asyncio.to_thread(stack.python, "infra.down", timeout=600)
     assert stack.containers() == []
     started = time.monotonic()
-    await asyncio.to_thread(stack.up, "--no-build")
+    # The viewer comes again as well, at another address: test_compose_ohif goes there.
+    await asyncio.to_thread(stack.up, "--no-build", "--ohif", OHIF_PORT=str(free_port()))
     figures["make up with what is there, to ready"] = f"{time.monotonic() - started:.0f} s"
     status, original = await client.get(f"/api/results/{file_id}/file")
     assert (status, original) == (200, content)

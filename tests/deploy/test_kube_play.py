@@ -19,14 +19,15 @@ from tests.deploy.kube import Node, rendered
 from tests.deploy.podman import Podman, PodmanError
 from tests.e2e import test_way_of_a_file as way
 from tests.e2e.conftest import System
-from tests.e2e.processes import PASSWORD, free_port
+from tests.e2e.processes import PASSWORD
 from tests.fixtures_postgres import run_apart
+from tests.ports import free_port
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.deploy, pytest.mark.timeout(1800)]
 
 STORES = ("postgres", "rabbitmq")
-SERVICES = ("auth", "ingest", "processor", "results", "portal")
+SERVICES = ("auth", "ingest", "dimse", "processor", "results", "portal")
 
 # The same scenario as everywhere; here, `system` is what podman plays.
 test_upload_becomes_result = way.test_upload_becomes_result

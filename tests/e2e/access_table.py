@@ -71,6 +71,19 @@ def of_file(status: int, *callers: str, hidden: tuple[str, ...] = (), not_by: tu
     return Rule(403, {403: not_by, status: callers, 401: OUTSIDE, 404: hidden})
 
 
+DICOM_WEB_LEVELS = (
+    _STUDY := "/studies/{study_uid}",
+    _SERIES := f"{_STUDY}/series/{{series_uid}}",
+    f"{_SERIES}/instances/{{instance_uid}}",
+)
+
+
+def below_dicom_web(rule: Rule, *paths: str, method: str = "GET") -> dict[str, Rule]:
+    """The same for each path by itself and within a collection."""
+    roots = ("/dicom-web", "/dicom-web/collections/{collection}")
+    return {f"{method} {root}{path}": rule for path in paths for root in roots}
+
+
 TABLE = {
     # every service
     "GET /livez": everybody(200),
@@ -133,6 +146,23 @@ TABLE = {
     "GET /api/auth/service-accounts": only(200, "administrator"),
     "POST /api/auth/service-accounts": only(415, "administrator"),
     "POST /api/auth/service-accounts/{user_id}/secret": only(404, "administrator"),
+    "GET /api/auth/.well-known/openid-configuration": everybody(200),
+    "GET /api/auth/oauth/jwks.json": everybody(200),
+    "GET /api/auth/oauth/authorize": everybody(400),
+    "POST /api/auth/oauth/authorize": everybody(415),
+    "POST /api/auth/oauth/authorizations": everybody(415, 401, machine=403),
+    "POST /api/auth/oauth/token": everybody(415),
+    "POST /api/auth/oauth/revoke": everybody(415),
+    "GET /api/auth/oauth/userinfo": everybody(200, 401),
+    "POST /api/auth/oauth/userinfo": everybody(200, 401),
+    "GET /api/auth/oauth/end-session": everybody(200),
+    "POST /api/auth/oauth/end-session": everybody(415),
+    "GET /api/auth/applications": only(200, "administrator"),
+    "POST /api/auth/applications": only(415, "administrator"),
+    "GET /api/auth/applications/{client_id}": only(404, "administrator"),
+    "PATCH /api/auth/applications/{client_id}": only(415, "administrator"),
+    "POST /api/auth/applications/{client_id}/secret": only(404, "administrator"),
+    "DELETE /api/auth/applications/{client_id}": only(404, "administrator"),
     "GET /api/auth/oidc": everybody(200),
     "GET /api/auth/oidc/{provider}/sign-in": everybody(404),
     "GET /api/auth/oidc/{provider}/callback": everybody(404),
@@ -153,6 +183,12 @@ TABLE = {
     "PATCH /api/files/{id}": of_file(
         200, *MANAGING, hidden=("stranger", "member-none", "viewing", "managing")
     ),
+    "GET /api/peers/openapi.json": everybody(200),
+    "GET /api/peers": only(200, "operator", "administrator"),
+    "POST /api/peers": only(415, "administrator"),
+    "GET /api/peers/{peer_id}": only(404, "operator", "administrator"),
+    "PATCH /api/peers/{peer_id}": only(404, "administrator"),
+    "DELETE /api/peers/{peer_id}": only(404, "administrator"),
     # results
     "GET /api/results/openapi.json": everybody(200),
     "GET /api/results": only(200, *SENDERS, *LINKS),
@@ -162,6 +198,11 @@ TABLE = {
     "GET /api/results/{file_id}/log": of_file(200, *SHOWN, hidden=SENDERS),
     "GET /api/results/{file_id}/neighbours": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
     "GET /api/results/{file_id}/thumbnail": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
+    "GET /api/results/{file_id}/frames/{number}": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
+    # behind its frames, for which its entry in the audit log would stand
+    "GET /api/series/{series_uid}/stack": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
+    # the file is an image
+    "GET /api/results/{file_id}/document": of_file(404, hidden=(*SENDERS, *LINKS)),
     "GET /api/results/{file_id}/frame-means": of_file(200, *SHOWN, *LINKS, hidden=SENDERS),
     "GET /api/results/{file_id}/file": of_file(
         200, *SHOWN, "link-download", hidden=SENDERS, not_by=("link",)
@@ -211,5 +252,42 @@ TABLE = {
     "GET /{path}": everybody(200),
     "GET /static/{version}/{path}": everybody(200),
     "GET /favicon.svg": everybody(200),
+    # DICOMweb
+    "GET /api/files/dicom-web/openapi.json": everybody(200),
+    "POST /dicom-web/studies": only(200, *SENDERS),
+    "POST /dicom-web/studies/{study_uid}": only(200, *SENDERS),
+    **dict.fromkeys(
+        (
+            "POST /dicom-web/collections/{collection}/studies",
+            "POST /dicom-web/collections/{collection}/studies/{study_uid}",
+        ),
+        of_file(
+            200,
+            "owner",
+            "member-manage",
+            hidden=("stranger", "member-none", "viewing", "managing", "machine"),
+        ),
+    ),
+    "GET /dicom-web/openapi.json": everybody(200),
+    "OPTIONS /dicom-web": everybody(200, 401),
+    "OPTIONS /dicom-web/": everybody(200, 401),
+    "OPTIONS /dicom-web/collections/{collection}": everybody(200, 401),
+    "OPTIONS /dicom-web/collections/{collection}/": everybody(200, 401),
+    "GET /dicom-web": everybody(200, 401),
+    "GET /dicom-web/": everybody(200, 401),
+    "GET /dicom-web/collections/{collection}": everybody(200, 401),
+    "GET /dicom-web/collections/{collection}/": everybody(200, 401),
+    **below_dicom_web(
+        only(200, *SENDERS),
+        *("/studies", "/series", "/instances"),
+        *(f"{_STUDY}/series", f"{_STUDY}/instances", f"{_SERIES}/instances"),
+    ),
+    **below_dicom_web(
+        of_file(200, *SHOWN, hidden=SENDERS),
+        *(f"{level}{end}" for level in DICOM_WEB_LEVELS for end in ("", "/metadata")),
+        *(f"{level}/thumbnail" for level in DICOM_WEB_LEVELS),
+        *(f"{DICOM_WEB_LEVELS[2]}{end}" for end in ("/frames/{frames}", "/frames/{frames}/rendered")),
+        *(f"{DICOM_WEB_LEVELS[2]}{end}" for end in ("/rendered", "/bulkdata/{path}")),
+    ),
 }
 """By method and path. HEAD has a row where it is an operation of its own; elsewhere it follows GET."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import ssl
@@ -62,11 +63,18 @@ class System:
         return [process.output() for process in self.processes.values()]
 
 
+VIEWERS = {
+    "Visor web": "{publicUrl}/help?study={studyUid}&of={collection}",
+    "Weasis": "weasis://?%24dicom%3Ars%20--url%20%22{dicomwebUrl}%22%20-r%20%22studyUID%3D{studyUid}%22",
+}
+"""One in a tab, and one that is a program."""
+
+
 @pytest.fixture(scope="session")
 def embedded_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """`python -m services` on embedded defaults."""
     data_dir = tmp_path_factory.mktemp("embedded") / "var"
-    process = embedded(data_dir, STORIES="true")
+    process = embedded(data_dir, STORIES="true", VIEWERS=json.dumps(VIEWERS))
     try:
         run_apart(start_all([process]))
         sockets = postgres_folder.socket_folder(data_dir)

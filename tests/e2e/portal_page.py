@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
+from tests.chromium import TIMEOUT
 from tests.e2e.axe import violations
 from tests.e2e.conftest import System
 from tests.e2e.processes import PASSWORD
 
 WIDTHS = {"phone": (390, 844), "desktop": (1280, 850)}
+
+
+def close_all(contexts: Sequence[BrowserContext]) -> None:
+    """End them; what fails of an answer that a test is still giving is not the next test's error."""
+    for context in contexts:
+        for page in context.pages:
+            page.unroute_all(behavior="ignoreErrors")
+        context.close()
 
 
 @dataclass
@@ -30,6 +42,16 @@ class Portal:
     def __post_init__(self) -> None:
         self.page.on("console", self._note)
         self.page.on("pageerror", lambda error: self.troubles.append(f"uncaught: {error}"))
+
+    def send(self, content: bytes) -> str:
+        """Upload one file without the page; gives its id."""
+        answer = self.page.request.post(
+            f"{self.url}/api/files",
+            data=content,
+            headers={"Content-Type": "application/dicom", "Origin": self.url},
+        )
+        assert answer.status == 202, answer.text()
+        return str(answer.json()["files"][0]["id"])
 
     def _note(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -52,6 +74,27 @@ class Portal:
         self.page.locator(".account .menu-button").click()
         self.page.get_by_role("menuitemradio", name={"es": "Español", "en": "English"}[language]).click()
         expect(self.page.locator("html")).to_have_attribute("lang", language)
+
+    def go_by(self, *keys: str, path: str) -> None:
+        """Keys that lead to a page: to be pressed soon after each other, hence again on a busy machine."""
+        for _ in range(5):
+            for key in keys:
+                self.page.keyboard.press(key)
+            with suppress(PlaywrightTimeoutError):
+                self.page.wait_for_url(re.compile(re.escape(self.url + path)), timeout=5000)
+                return
+        raise AssertionError(f"{keys} do not lead to {path}")
+
+    def settled(self, *file_ids: str) -> None:
+        """Wait until what was sent has been looked at, and all that is told of it is in the lists."""
+        for file_id in file_ids:
+            for _ in range(1200):
+                answer = self.page.request.get(f"{self.url}/api/results/{file_id}")
+                found = answer.json() if answer.ok else {"received_at": None}
+                # An outcome may overtake what tells of the file.
+                if found["received_at"] is not None and found["state"] != "received":
+                    break
+                self.page.wait_for_timeout(50)
 
     def sign_out(self) -> None:
         """By the account's menu."""
@@ -112,6 +155,7 @@ def readers(browser: Browser, system: System) -> Iterator[NewReader]:
         scheme: str = "light",
         width: str = "desktop",
         called: str = "reader",
+        touch: bool = False,
         more: Sequence[str] = (),
     ) -> Portal:
         name = f"{called}-{secrets.token_hex(4)}"
@@ -121,7 +165,11 @@ def readers(browser: Browser, system: System) -> Iterator[NewReader]:
             locale=locale,
             color_scheme="dark" if scheme == "dark" else "light",
             viewport={"width": wide, "height": high},
+            has_touch=touch,
+            # Of a CA that is nobody's but the system's; whoever verifies has tests of their own.
+            ignore_https_errors=system.tls is not None,
         )
+        context.set_default_timeout(TIMEOUT)
         contexts.append(context)
         portal = Portal(context.new_page(), system.urls["portal"], name)
         portal.open(path)
@@ -130,8 +178,7 @@ def readers(browser: Browser, system: System) -> Iterator[NewReader]:
         return portal
 
     yield make
-    for context in contexts:
-        context.close()
+    close_all(contexts)
 
 
 def seen(page: Page, name: str) -> None:

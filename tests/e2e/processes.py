@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -19,18 +18,12 @@ import aiohttp
 
 from libs.common.encryption.keyring import Keyring
 from libs.common.http.prefixes import service_of
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 ADMIN = "admin"
 PASSWORD = "correct horse battery staple"
-START_TIMEOUT = 60.0
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+START_TIMEOUT = 120.0
 
 
 @dataclass
@@ -62,6 +55,11 @@ class Process:
         return self._popen is not None
 
     @property
+    def running(self) -> bool:
+        """Whether it has not ended since it was started."""
+        return self._popen is not None and self._popen.poll() is None
+
+    @property
     def pid(self) -> int:
         """Of the running process."""
         assert self._popen is not None
@@ -71,8 +69,15 @@ class Process:
         """Start it; `ready` says when it works."""
         inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR")}
         with self.log.open("ab") as log:
-            # Tests find what they did by traces of their own.
-            own = {"HOST": "127.0.0.1", "PORT": str(self.port), "TRACED_CALLERS": "127.0.0.1"}
+            own = {
+                "HOST": "127.0.0.1",
+                "PORT": str(self.port),
+                # Tests find what they did by traces of their own.
+                "TRACED_CALLERS": "127.0.0.1",
+                # A slow disk answers late, not never.
+                "DATABASE_TIMEOUT": "60",
+                "AMQP_PUBLISH_TIMEOUT": "60",
+            }
             self._popen = subprocess.Popen(
                 [sys.executable, "-m", self.module, *self.arguments],
                 cwd=self.source,
@@ -107,7 +112,7 @@ class Process:
         """kill -9, as a power cut would."""
         assert self._popen is not None
         self._popen.send_signal(signal.SIGKILL)
-        self._popen.wait(10)
+        self._popen.wait(60)
 
     def wait(self, timeout: float) -> int:
         """The exit code of what ends by itself."""
@@ -171,12 +176,14 @@ class Client:
                 return answer.status, await answer.json(content_type=None)
             return answer.status, await answer.read()
 
-    async def ended(self, file_id: str, timeout: float = 60.0) -> dict[str, Any]:
-        """Wait until the file is processed or failed; returns the result."""
+    async def ended(self, file_id: str, timeout: float = 100.0) -> dict[str, Any]:
+        """Wait until the file is processed or failed, and whence it came is known; returns the result."""
         async with asyncio.timeout(timeout):
             while True:
                 status, result = await self.get(f"/api/results/{file_id}")
-                if status == 200 and result["state"] in ("processed", "failed"):
+                # An outcome may overtake what tells of the file: its name, its study, its header.
+                whole = status == 200 and result["received_at"] is not None
+                if whole and result["state"] in ("processed", "failed"):
                     return dict(result)
                 assert status in (200, 404), result
                 await asyncio.sleep(0.05)
@@ -203,7 +210,13 @@ def embedded(data_dir: Path, **environment: str) -> Process:
     data_dir.mkdir(parents=True, exist_ok=True)
     return Process(
         "services",
-        {"DATA_DIR": str(data_dir), "ADMIN_USERNAME": ADMIN, "ADMIN_PASSWORD": PASSWORD, **environment},
+        {
+            "DATA_DIR": str(data_dir),
+            "ADMIN_USERNAME": ADMIN,
+            "ADMIN_PASSWORD": PASSWORD,
+            "DIMSE_PORT": "0",
+            **environment,
+        },
         data_dir.parent / f"{data_dir.name}.log",
     )
 

@@ -108,7 +108,7 @@ def sign_out(portal: Portal) -> None:
 
 def link_of(here: WaysIn, portal: Portal, address: str) -> str:
     """The link of the mail to somebody, once it has come."""
-    for _ in range(200):
+    for _ in range(1200):
         for mail in list(here.mail.mails):
             if mail["To"] == address:
                 text = mail.get_payload(decode=True)

@@ -72,7 +72,7 @@ def mail_server() -> Iterator[MailServer]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(60)
         yield server
     finally:
         loop.call_soon_threadsafe(over.set)

@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiohttp import ClientSession, FormData, web
+from aiohttp import BytesPayload, ClientSession, FormData, web
 from pydantic import SecretStr
 
 from docs.generate import access_document
@@ -119,6 +119,11 @@ async def test_links_open_results_and_nothing_else(settings: dict[str, Any]) -> 
         "GET /api/results/{file_id}/frame-means",
         "GET /api/results/{file_id}/file",
         "HEAD /api/results/{file_id}/file",
+        "GET /api/results/{file_id}/frames/{number}",
+        "HEAD /api/results/{file_id}/frames/{number}",
+        "GET /api/series/{series_uid}/stack",
+        "GET /api/results/{file_id}/document",
+        "HEAD /api/results/{file_id}/document",
         "GET /api/studies",
         "GET /api/studies/facets",
         "GET /api/studies/{study_uid}",
@@ -137,6 +142,7 @@ class Caller:
     user_id: int | None = None
     file_id: str = ""
     study_uid: str = ""
+    """Of which its series and its instance have the UIDs with `.1` and `.1.1` behind."""
     collection: str = ""
     params: dict[str, str] = field(default_factory=dict)
     """With every request."""
@@ -203,7 +209,12 @@ class Cast:
     async def upload(self, sender: Caller, **params: str) -> tuple[str, str]:
         """A file that is processed, of a study of its own; its id and the study's UID."""
         form, study_uid = FormData(), f"{UID_ROOT}.8.{secrets.randbelow(10**9)}"
-        content = ct_instance(seed=secrets.randbelow(10**6), StudyInstanceUID=study_uid)
+        content = ct_instance(
+            seed=secrets.randbelow(10**6),
+            StudyInstanceUID=study_uid,
+            SeriesInstanceUID=f"{study_uid}.1",
+            SOPInstanceUID=f"{study_uid}.1.1",
+        )
         form.add_field("file", content, filename="secret name.dcm")
         url = f"{self._url}/api/files"
         async with self._client.session.post(url, data=form, params=params, headers=sender.headers) as answer:
@@ -232,6 +243,7 @@ class Cast:
         for name in ("link", "link-download"):
             callers[name] = await self.link(callers["owner"], file_id, download=name == "link-download")
             callers[name].study_uid = study_uid
+            callers[name].collection = callers["owner"].collection
         for mode in ("none", "view", "manage"):
             group = await self.call(
                 "POST", "/api/auth/groups", {"name": secrets.token_hex(8), "mode": "manage"}
@@ -243,6 +255,16 @@ class Cast:
             caller.file_id, caller.study_uid = file_id, study_uid
             caller.collection = group["collection"]
         return callers
+
+
+def study_of(route: str, caller: Caller) -> str:
+    """The study that a request to `route` is about: the caller's, or what is stored one beside it."""
+    return caller.study_uid.replace(".8.", ".61.") if stores(route) else caller.study_uid
+
+
+def stores(route: str) -> bool:
+    """Whether it is a Store transaction."""
+    return route.startswith("POST /dicom-web/")
 
 
 async def body_of(session: ClientSession, url: str, route: str, caller: Caller) -> dict[str, Any]:
@@ -271,13 +293,22 @@ async def body_of(session: ClientSession, url: str, route: str, caller: Caller) 
             form = FormData()
             form.add_field("file", ct_instance(seed=1), filename="a.dcm")
             return {"data": form}
+        case _ if stores(route):
+            # Each an instance of its own, of the study that the path names.
+            uid = f"{UID_ROOT}.6.{secrets.randbelow(10**9)}"
+            content = ct_instance(seed=1, sop_instance_uid=uid, StudyInstanceUID=study_of(route, caller))
+            return {"data": BytesPayload(content, content_type="application/dicom")}
     return {}
 
 
 def path_of(route: str, caller: Caller) -> str:
     """The path of `route` with the caller's file, and ids of nothing."""
     path = route.split(" ")[1].replace("{id}", caller.file_id).replace("{file_id}", caller.file_id)
-    path = path.replace("{study_uid}", caller.study_uid)
+    path = path.replace("{number}", "1").replace("{frames}", "1")
+    path = path.replace("/bulkdata/{path}", "/bulkdata/7FE00010")
+    path = path.replace("{series_uid}", f"{caller.study_uid}.1")
+    path = path.replace("{instance_uid}", f"{caller.study_uid}.1.1")
+    path = path.replace("{study_uid}", study_of(route, caller)).replace("{collection}", caller.collection)
     path = path.replace("{version}", "x").replace("{path}", "app/main.js" if "static" in path else "")
     return re.sub(r"\{[a-z_]+\}", "999999", path)
 
@@ -304,11 +335,32 @@ UNSEEN = {
     "GET /api/auth/openapi.json": "no rule",
     "GET /api/results/openapi.json": "no rule",
     "GET /api/files/openapi.json": "no rule",
+    "GET /api/files/dicom-web/openapi.json": "no rule",
+    "GET /api/peers/openapi.json": "no rule",
+    "GET /dicom-web/openapi.json": "no rule",
+    "OPTIONS /dicom-web": "refusals",
+    "OPTIONS /dicom-web/": "refusals",
+    "OPTIONS /dicom-web/collections/{collection}": "refusals",
+    "OPTIONS /dicom-web/collections/{collection}/": "refusals",
+    "GET /dicom-web": "refusals",
+    "GET /dicom-web/": "refusals",
+    "GET /dicom-web/collections/{collection}": "refusals",
+    "GET /dicom-web/collections/{collection}/": "refusals",
     "GET /static/{version}/{path}": "no rule",
     "GET /favicon.svg": "no rule",
     "GET /{path}": "no rule",
     "GET /api/auth/jwks.json": "never",
     "GET /api/auth/revocations.json": "never",
+    "GET /api/auth/.well-known/openid-configuration": "never",
+    "GET /api/auth/oauth/jwks.json": "never",
+    "GET /api/auth/oauth/authorize": "refusals",
+    "POST /api/auth/oauth/authorize": "refusals",
+    "POST /api/auth/oauth/token": "refusals",
+    "POST /api/auth/oauth/revoke": "refusals",
+    "GET /api/auth/oauth/userinfo": "refusals",
+    "POST /api/auth/oauth/userinfo": "refusals",
+    "GET /api/auth/oauth/end-session": "refusals",
+    "POST /api/auth/oauth/end-session": "refusals",
     "GET /api/auth/oidc": "never",
     "GET /api/auth/oidc/{provider}/sign-in": "refusals",
     "GET /api/auth/me/identities": "refusals",
@@ -330,6 +382,14 @@ UNSEEN = {
     "GET /api/processing/jobs/{job_id}": "refusals",
     "GET /api/processing/queues": "refusals",
     "GET /api/results/{file_id}/thumbnail": "together",
+    "GET /api/results/{file_id}/frames/{number}": "visit",
+    "GET /api/series/{series_uid}/stack": "visit",
+    **{
+        route: "together"
+        for route in TABLE
+        if route.startswith("GET /dicom-web")
+        and re.search("/(frames|bulkdata)/|(rendered|thumbnail)$", route)
+    },
 }
 """Whatever leaves no entry of its own where it succeeds: what shows no file's content and changes nothing."""
 
@@ -352,7 +412,7 @@ def about(route: str, caller: Caller, status: int) -> tuple[set[str], set[str]]:
     """The objects, and the studies that an entry of this request names, at least."""
     reads = route.startswith(("GET", "HEAD")) and status < 400
     files = {caller.file_id} if "{file_id}" in route or "/files/{id}" in route else set()
-    return files, {caller.study_uid} if "{study_uid}" in route or (files and reads) else set()
+    return files, {study_of(route, caller)} if "{study_uid}" in route or (files and reads) else set()
 
 
 async def entries_by_trace(
@@ -376,13 +436,13 @@ async def entries_by_trace(
             return len(rows) >= count
 
         with suppress(AssertionError):
-            await eventually(all_sealed, 15)
+            await eventually(all_sealed)
     finally:
         await connection.close()
     return found
 
 
-@pytest.mark.timeout(360)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("system", ["embedded"], indirect=True)
 async def test_every_route_answers_everybody_as_the_table_says(
     system: System, rules: dict[str, AuditRule]

@@ -53,7 +53,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=250,
     )
 
 

@@ -22,7 +22,7 @@ async def test_the_running_system_is_well(embedded_system: System) -> None:
         cwd=ROOT,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=250,
     )
     assert done.stderr == b""
     findings = orjson.loads(done.stdout)["findings"]

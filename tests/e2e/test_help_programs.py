@@ -54,7 +54,7 @@ def test_every_line_runs_and_is_the_same_in_both_languages(embedded_system: Syst
         input=f"{name}\n{PASSWORD}\n",
         text=True,
         capture_output=True,
-        timeout=100,
+        timeout=250,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

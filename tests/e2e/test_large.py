@@ -61,7 +61,8 @@ async def check_large(client: Client, system: System, path: Path, facts: LargeFi
     assert high_water(results) - before_results < INGEST_GROWTH
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.large
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("system", ["separate"], indirect=True)
 async def test_256_mib(client: Client, system: System, tmp_path: Path) -> None:
     path = tmp_path / "large.dcm"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -11,21 +12,24 @@ from pathlib import Path
 import aiohttp
 import pytest
 import yaml
+from pynetdicom import AE
 
 from libs.common.encryption.keyring import Keyring
 from tests.builders import ct_instance
 from tests.certificates import NAMES, Certificates, Files
 from tests.e2e.processes import Client, Process, client_of, separate, start_all, stop_all, urls_of
 from tests.fixtures_postgres import PostgresServer, run_apart
+from tests.ports import free_ports
 from tests.prometheus_server import SOURCE, PrometheusServer
-from tests.rabbitmq_node import RabbitMQNode, free_ports
+from tests.rabbitmq_node import RabbitMQNode
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.monitoring, pytest.mark.timeout(600)]
 
 DASHBOARDS = SOURCE.parent / "grafana" / "dashboards"
-SERVICES = ("auth", "ingest", "processor", "results", "portal")
+SERVICES = ("auth", "ingest", "dimse", "processor", "results", "portal")
 VHOST = "dicom"
+VERIFICATION = "1.2.840.10008.1.1"
 _PLUGIN = """
 prometheus.ssl.ip = 127.0.0.1
 prometheus.ssl.port = {port}
@@ -54,9 +58,10 @@ class MeasuredNode(RabbitMQNode):
 
 @dataclass(frozen=True)
 class Watched:
-    """The five services, and who watches them."""
+    """The services, and who watches them."""
 
     processes: dict[str, Process]
+    dicom_port: int
     certificates: Certificates
     prometheus: PrometheusServer
 
@@ -82,6 +87,9 @@ def watched(
         processes["portal"] = Process(
             "services.portal", {"DATA_DIR": str(folder), **tls}, folder / "portal.log"
         )
+        (dicom_port,) = free_ports(1)
+        beside = {**processes["ingest"].environment, "DIMSE_PORT": str(dicom_port)}
+        processes["dimse"] = Process("services.ingest.dimse", beside, folder / "dimse.log")
         stack.callback(lambda: stop_all(processes.values()))
         run_apart(start_all(processes.values()))
         targets = {f"dicom-{service}": processes[service].port for service in SERVICES}
@@ -89,7 +97,7 @@ def watched(
         home = folder / "prometheus"
         home.mkdir()
         prometheus = stack.enter_context(PrometheusServer(home, certificates, host, targets))
-        yield Watched(processes, certificates, prometheus)
+        yield Watched(processes, dicom_port, certificates, prometheus)
 
 
 @pytest.fixture
@@ -125,6 +133,17 @@ def recorded() -> list[str]:
     return [rule["record"] for rule in rules if "record" in rule]
 
 
+def call(port: int, title: str) -> None:
+    """A DICOM association that ends in order, one that is rejected, and one that is broken off."""
+    entity = AE(title)
+    entity.add_requested_context(VERIFICATION)
+    association = entity.associate("127.0.0.1", port, ae_title="DICOM")
+    assert association.send_c_echo().Status == 0
+    association.release()
+    assert entity.associate("127.0.0.1", port, ae_title="ANOTHER").is_rejected
+    entity.associate("127.0.0.1", port, ae_title="DICOM").abort()
+
+
 async def test_every_panel_and_every_recording_rule_has_data(
     watched: Watched, client: Client, session: aiohttp.ClientSession
 ) -> None:
@@ -139,9 +158,16 @@ async def test_every_panel_and_every_recording_rule_has_data(
             # Prometheus itself does not listen yet.
             return False
 
-    await eventually(all_are_up, 60)
+    await eventually(all_are_up)
+    _, me = await client.get("/api/auth/me")
+    peer = {"ae_title": "CT", "addresses": "127.0.0.0/8", "account_id": me["user_id"]}
+    url = f"{client.urls['ingest']}/api/peers"
+    async with client.session.post(url, json=peer, headers=client.headers) as answer:
+        assert answer.status == 201, await answer.text()
     # A rate needs two scrapes that differ: files come in as many parts.
     for part in range(10):
+        if part % 2 == 0:  # more in an hour are an alert
+            await asyncio.to_thread(call, watched.dicom_port, "CT")
         files = [(f"{n}.dcm", ct_instance(rows=64, columns=64, seed=part * 10 + n)) for n in range(10)]
         status, _ = await client.upload(*files)
         assert status == 202
@@ -149,7 +175,7 @@ async def test_every_panel_and_every_recording_rule_has_data(
         async def seen(least: int = part * 10 + 10) -> bool:
             return await value('sum(results_files_total{outcome="processed"})') >= least
 
-        await eventually(seen, 60)
+        await eventually(seen)
 
     queries = panel_queries()
     assert len(queries) > 50
@@ -165,7 +191,7 @@ async def test_every_panel_and_every_recording_rule_has_data(
         return not missing
 
     try:
-        await eventually(complete, 60)
+        await eventually(complete)
     except AssertionError:
         pytest.fail("no data for:\n" + "\n".join(missing))
     assert await value("dicom:files_accepted:rate5m") > 0
@@ -174,7 +200,7 @@ async def test_every_panel_and_every_recording_rule_has_data(
         # Both are looked up every few seconds only: by the results service and by the broker.
         return await value("dicom:waiting_files") == await value("dicom:processor_backlog_seconds") == 0
 
-    await eventually(calm, 60)
+    await eventually(calm)
     firing = await watched.prometheus.query(session, 'ALERTS{alertstate="firing"}')
     assert [alert["metric"]["alertname"] for alert in firing] == []
 
@@ -201,4 +227,4 @@ async def test_a_killed_consumer_with_messages_waiting_makes_its_alert_fire(
     async def resolved() -> bool:
         return await watched.prometheus.query(session, alert) == []
 
-    await eventually(resolved, 60)
+    await eventually(resolved)

@@ -74,7 +74,7 @@ async def test_a_file_moves_to_a_group_and_back(system: System) -> None:
             status, result = await other.get(f"/api/results/{file_id}")
             return bool(status == 200 and (result["state"], result["collection"]) == ("processed", shared))
 
-        await eventually(arrived, 60)
+        await eventually(arrived)
         for target, expected in ((foreign, 404), (looked_into, 403), (f"user:{ids[1]}", 404)):
             status, _ = await call(owner, "ingest", "PATCH", path, {"collection": target})
             assert status == expected, target
@@ -85,7 +85,7 @@ async def test_a_file_moves_to_a_group_and_back(system: System) -> None:
         async def gone() -> bool:
             return (await owner.get(f"/api/results/{file_id}"))[0] == 404
 
-        await eventually(gone, 60)
+        await eventually(gone)
         assert (await owner.get(path))[0] == 404
         assert (await owner.get(f"/api/results/{file_id}/file"))[0] == 404
         status, _ = await call(owner, "ingest", "PATCH", path, {"collection": f"user:{ids[0]}"})

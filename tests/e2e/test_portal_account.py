@@ -8,9 +8,10 @@ from playwright.sync_api import Browser, expect
 from tests.e2e.portal_page import NewReader, Portal
 from tests.e2e.processes import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
+@pytest.mark.browser_matrix
 def test_what_is_ones_own_is_changed_in_the_account(new_reader: NewReader, browser: Browser) -> None:
     reader = new_reader("/account")
     page = reader.page

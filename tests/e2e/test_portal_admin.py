@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.builders import ct_instance
 from tests.e2e.portal_page import WIDTHS, NewReader, Portal, seen
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 SECRET = "four unrelated words here"
 
 
@@ -33,8 +33,7 @@ def test_an_administrator_looks_after_people(new_reader: NewReader) -> None:
     found = page.locator(".grid tbody tr[data-key]")
     send(admin, f"{name}.dcm")
 
-    page.keyboard.press("g")
-    page.keyboard.press("a")
+    admin.go_by("g", "a", path="/admin")
     expect(page.get_by_role("heading", level=1)).to_have_text("Bienvenido al panel de administración")
     expect(page.locator(".brand-name")).to_have_text("Sistema de procesamiento DICOM")
     expect(page).to_have_title("Bienvenido al panel de administración · Sistema de procesamiento DICOM")
@@ -225,3 +224,25 @@ def test_pages_are_walked_there_and_back(new_reader: NewReader) -> None:
     pager.get_by_role("link", name="Primera").click()
     expect(pager).to_contain_text("1–50")
     assert admin.troubles == []
+
+
+@pytest.mark.browser_matrix
+def test_a_peer_acts_for_an_account_that_is_found_by_name(new_reader: NewReader) -> None:
+    administrator = new_reader("/admin/peers/add", more=["--superuser"])
+    page, title = administrator.page, f"CT{secrets.token_hex(4)}".upper()
+    page.locator('[name="ae_title"]').fill(title)
+    page.locator('[name="addresses"]').fill("10.1.2.3")
+    account = page.get_by_role("combobox", name=re.compile("Actúa por|Acts for"))
+    account.press_sequentially(administrator.username[:-1])
+    page.get_by_role("option").first.click()
+    expect(account).to_have_value(administrator.username)
+    seen(page, "admin-peer-add")
+    page.locator('form button[type="submit"]').click()
+    expect(page).to_have_url(re.compile("/admin/peers/[0-9a-f-]{36}$"))
+    made = page.request.get(f"{administrator.url}/api/peers?q={title}").json()["peers"]
+    me = page.request.get(f"{administrator.url}/api/auth/me").json()
+    assert [peer["account_id"] for peer in made] == [me["user_id"]]
+    # By name there too, and nothing was changed by looking.
+    expect(page.get_by_role("combobox", name=re.compile("Actúa por|Acts for"))).to_have_value(
+        administrator.username
+    )

@@ -14,11 +14,12 @@ from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
 from tests.builders import ct_instance, encapsulated_instance, truncated
+from tests.chromium import TIMEOUT
 from tests.e2e.conftest import System
-from tests.e2e.portal_page import Portal
+from tests.e2e.portal_page import Portal, close_all
 from tests.e2e.processes import PASSWORD
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 NewReader = Callable[..., Portal]
 
@@ -32,6 +33,7 @@ def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]
         name = f"reader-{secrets.token_hex(4)}"
         embedded_system.create_user(name, staff=staff)
         context = browser.new_context(locale=language)
+        context.set_default_timeout(TIMEOUT)
         contexts.append(context)
         portal = Portal(context.new_page(), embedded_system.urls["portal"], name)
         portal.open("/upload")
@@ -40,8 +42,7 @@ def new_reader(browser: Browser, embedded_system: System) -> Iterator[NewReader]
         return portal
 
     yield make
-    for context in contexts:
-        context.close()
+    close_all(contexts)
 
 
 def sample(name: str) -> Path:

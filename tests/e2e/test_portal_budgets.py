@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Request, Route, expect
+from PIL import Image
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from tests.e2e.portal_page import NewReader, Portal
 from tests.e2e.test_portal_studies import Sender, invented
+from tests.e2e.viewer_support import Stacks, Viewer, cine_over
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 REQUESTS = 30
 BYTES = 100_000
 NODES = 4_000
@@ -53,6 +56,7 @@ def first_list(reader: Portal, browser: Browser) -> Load:
     return load
 
 
+@pytest.mark.browser_matrix
 def test_the_first_list_costs_few_requests_and_bytes(
     new_reader: NewReader, browser: Browser, tmp_path: Path
 ) -> None:
@@ -103,12 +107,7 @@ def on_network(reader: Portal, browser: Browser, network: tuple[float, int] | No
     """Milliseconds to the first row with an empty cache."""
     context = browser.new_context(locale="es-ES", storage_state=reader.page.context.storage_state())
     page = context.new_page()
-    if network is not None:
-        bits, latency = network
-        session = context.new_cdp_session(page)
-        session.send("Network.enable")
-        conditions = {"offline": False, "latency": latency, "downloadThroughput": bits / 8}
-        session.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": bits / 8})
+    slowed(page, network)
     page.goto(f"{reader.url}/")
     page.locator(".grid tbody tr[data-key]").first.wait_for()
     found: float = page.evaluate("performance.now()")
@@ -179,4 +178,182 @@ def test_the_table_of_budgets(new_reader: NewReader, browser: Browser, tmp_path:
     page.locator(".account .menu-button").click()
     english = "[role='menuitemradio'][aria-checked='false']"
     print(f"language switch there: {page.evaluate(TIMED, [english, '', 'en']):.0f} ms")
+    assert reader.troubles == []
+
+
+VIEWER_FIRST = 25_000
+"""Of the viewer's own modules, compressed, until its first image is there."""
+VIEWER_BYTES = 33_500
+"""Of all of them: with panel, measuring, pointer, documents, and the way of drawing that takes more."""
+ROLLED = re.compile(r"/rolled/.*\.js$")
+DRAWINGS = ("viewer-draw-gl.js", "viewer-draw-2d.js")
+"""A browser asks for one of them."""
+FIRST_IMAGE = """async () => {
+    const began = performance.now();
+    document.querySelector('.page-actions a[href*="/view?"]').click();
+    const drawn = '#viewport-0 canvas:is([data-shown="preview"], [data-shown="values"])';
+    const there = () => document.querySelector(drawn);
+    while (!there()) await new Promise(requestAnimationFrame);
+    return performance.now() - began;
+}"""
+
+
+def slowed(page: Page, network: tuple[float, int] | None) -> None:
+    """The page behind a network of so many bits a second and milliseconds."""
+    if network is None:
+        return
+    bits, latency = network
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    conditions = {"offline": False, "latency": latency, "downloadThroughput": bits / 8}
+    session.send("Network.emulateNetworkConditions", {**conditions, "uploadThroughput": bits / 8})
+
+
+@pytest.mark.browser_matrix
+def test_the_first_image_costs_little(new_reader: NewReader, browser: Browser) -> None:
+    """Sizes are asserted; times are printed."""
+    reader = new_reader("/studies")
+    stacks = Stacks(reader)
+    stacks.send(20, side=512)
+    stacks.settle()
+    Viewer(reader).open(stacks.study)  # decoders start when somebody asks
+    for name, network in NETWORKS.items():
+        milliseconds, sizes = first_image(reader, browser, stacks.study, network)
+        assert sizes.keys() == {"viewer-page.js", "viewer-later.js", *DRAWINGS}
+        drawing = max(sizes[file] for file in DRAWINGS)
+        first = sizes["viewer-page.js"] + drawing
+        whole = first + sizes["viewer-later.js"]
+        print(f"first image, {name}: {milliseconds:.0f} ms; {first} of {whole} bytes, {sizes}")
+        assert 10_000 < first <= VIEWER_FIRST
+        assert whole <= VIEWER_BYTES
+
+
+def first_image(
+    reader: Portal, browser: Browser, study: str, network: tuple[float, int] | None
+) -> tuple[float, dict[str, int]]:
+    """From the press on the study's page to the first image: milliseconds; and bytes of the modules that a
+    visit asks for beside those of the study's page, whatever is done there, and of both drawings."""
+    context = browser.new_context(locale="es-ES", storage_state=reader.page.context.storage_state())
+    page = context.new_page()
+    asked: list[Request] = []
+    page.on("requestfinished", lambda request: asked.append(request))
+    page.goto(f"{reader.url}/studies/{study}")
+    page.locator(".series-card img").first.wait_for()
+    slowed(page, network)
+    there = len(asked)
+    milliseconds: float = page.evaluate(FIRST_IMAGE)
+    expect(page.locator(".viewer-panel section").first).to_be_visible()
+    viewer = Viewer(Portal(page, reader.url, reader.username))
+    viewer.drawn()
+    viewer.press(
+        "i", "h", "d", "Enter", "Shift+ArrowRight", "Enter", "e", "Enter", "Shift+ArrowDown", "Enter", "?"
+    )
+    expect(page.get_by_role("dialog")).to_be_visible()
+    own = {each.url.rpartition("/")[2]: each for each in asked[there:] if ROLLED.search(each.url)}
+    sizes = {file: each.sizes()["responseBodySize"] for file, each in own.items()}
+    for file in {*DRAWINGS} - {*own}:
+        address = own["viewer-page.js"].url.replace("viewer-page.js", file)
+        answer = page.request.get(address, headers={"Accept-Encoding": "gzip"})
+        sizes[file] = int(answer.headers["content-length"])
+    context.close()
+    return milliseconds, sizes
+
+
+@pytest.mark.browser_matrix
+def test_three_hundred_images_at_thirty_a_second_miss_none(new_reader: NewReader, browser: Browser) -> None:
+    """Over 20 Mbit/s and 40 ms, from the first image on; what is missing is asserted, times are printed."""
+    reader = new_reader("/studies")
+    stacks = Stacks(reader)
+    stacks.send(300, side=512)
+    stacks.settle()
+    context = browser.new_context(locale="es-ES", storage_state=reader.page.context.storage_state())
+    portal = Portal(context.new_page(), reader.url, reader.username)
+    page, viewer = portal.page, Viewer(portal)
+    came: list[Request] = []
+    page.on("requestfinished", lambda request: came.append(request))
+    slowed(page, NETWORKS["20 Mbit/s, 40 ms"])
+    viewer.open(stacks.study, f"{stacks.study}.1")
+    expect(page.locator(".cine-speed input")).to_be_visible()
+    shown = cine_over(page, 300, speed=30)
+    missing = [image for image, what, _ in shown if what == "nothing"]
+    seconds = (shown[-1][2] - shown[0][2]) / 1000
+    bytes_of = {"preview": 0, "values": 0}
+    for each in came:
+        for part in bytes_of:
+            if f"as={part}" in each.url:
+                bytes_of[part] += each.sizes()["responseBodySize"]
+    print(f"{len(shown)} images, {299 / seconds:.1f} a second, missing: {missing}; {bytes_of}")
+    assert missing == []
+    assert [image for image, _, _ in shown] == [*range(2, 301), 1]
+    assert portal.troubles == []
+    context.close()
+
+
+MANY = 3_000
+SIDE = 512
+MEMORY = 700 * 2**20
+"""Bytes that the page may take more after thousands of images: 256 MiB are kept, and as much again drawn."""
+THROUGH = """async (count) => {
+    const port = document.querySelector('#viewport-0');
+    port.focus();
+    for (let image = 1; image < count; image += 1) {
+        port.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowDown', bubbles: true }));
+        if (image % 2 === 0) await new Promise(requestAnimationFrame);
+        // Values come when the reader rests.
+        if (image % 100 === 0) await new Promise((resume) => setTimeout(resume, 400));
+    }
+}"""
+
+
+def thousands(page: Page, study: str) -> None:
+    """Let the first series have `MANY` images, which nobody has sent."""
+    series = f"{study}.1"
+    told = page.request.get(f"{page.url.partition('/studies')[0]}/api/series/{series}/stack").json()
+    [one] = told["instances"]
+    told["instances"] = [
+        {**one, "file_id": f"00000000-0000-7000-8000-{number:012}", "position": [0, 0, number]}
+        for number in range(MANY)
+    ]
+    told["groups"][0]["frames"] = [[number, 1] for number in range(MANY)]
+    values = bytes(SIDE * SIDE * 2)
+    picture = io.BytesIO()
+    Image.effect_noise((SIDE, SIDE), 40).save(picture, "JPEG", quality=60)
+
+    def frame(route: Route) -> None:
+        preview = "as=preview" in route.request.url
+        body = picture.getvalue() if preview else values
+        route.fulfill(body=body, content_type="image/jpeg" if preview else "application/octet-stream")
+
+    page.route(re.compile(r"/api/series/.*/stack"), lambda route: route.fulfill(json=told))
+    page.route(re.compile(r"/api/results/0{8}-.*/frames/"), frame)
+    page.route(
+        re.compile(r"/api/results/0{8}-[^/]*$"), lambda route: route.fulfill(json={"statistics": None})
+    )
+
+
+def resident(browser: Browser) -> int:
+    """Bytes of memory of the browser's pages."""
+    session = browser.new_browser_cdp_session()
+    found = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    session.detach()
+    pages = [Path(f"/proc/{each['id']}/statm") for each in found if each["type"] == "renderer"]
+    return sum(int(path.read_text().split()[1]) * 4096 for path in pages if path.exists())
+
+
+@pytest.mark.browser_matrix
+def test_thousands_of_images_take_bounded_memory(new_reader: NewReader, browser: Browser) -> None:
+    reader = new_reader("/studies")
+    stacks, viewer, page = Stacks(reader), Viewer(reader), reader.page
+    stacks.send(1, side=SIDE)
+    stacks.settle()
+    thousands(page, stacks.study)
+    viewer.open(stacks.study, f"{stacks.study}.1")
+    before = resident(browser)
+    page.evaluate(THROUGH, MANY)
+    viewer.drawn(MANY)
+    grown = resident(browser) - before
+    nodes = page.evaluate("document.querySelectorAll('*').length")
+    print(f"after {MANY} images: {grown / 2**20:.0f} MiB more, {nodes} elements")
+    assert grown <= MEMORY
+    assert nodes <= NODES
     assert reader.troubles == []

@@ -14,7 +14,7 @@ from tests.e2e.conftest import System
 from tests.e2e.portal_page import NewReader, Portal, seen
 from tests.fixtures_postgres import run_apart
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 MANY = 2_700
 NODES = 4_000
 ROWS = ".grid tbody tr[data-key]"
@@ -177,6 +177,7 @@ def test_a_result_leads_along_its_series_and_to_a_comparison(new_reader: NewRead
     page = reader.page
     first, second, third = slices(reader, 3)
     bad = send(reader, "broken.dcm", broken_file())
+    reader.settled(first, second, third, bad)
     page.goto(f"{reader.url}/results/{second}")
     expect(page.locator(".neighbours")).to_contain_text("2 de 3")
     expect(page.locator(".result-of")).to_contain_text("GARCÍA, MARÍA · TAC de abdomen")
@@ -188,6 +189,8 @@ def test_a_result_leads_along_its_series_and_to_a_comparison(new_reader: NewRead
     expect(page).to_have_url(re.compile(third))
     expect(page.get_by_role("heading", level=1)).to_have_text("IM0003.dcm")
     page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("heading", level=1)).to_have_text("IM0002.dcm")
+    expect(page.locator(".neighbours")).to_contain_text("2 de 3")
     page.keyboard.press("ArrowLeft")
     expect(page.get_by_role("heading", level=1)).to_have_text("IM0001.dcm")
     name = page.locator('#metadata [data-tag="00100010"]')

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import WIDTHS, NewReader, Portal, seen
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 def test_whoever_comes_reads_the_help_in_their_language(browser: Browser, embedded_system: System) -> None:

@@ -13,8 +13,9 @@ from tests.builders import ct_instance
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import WIDTHS, NewReader, seen
 from tests.fixtures_postgres import run_apart
+from tests.waiting import eventually
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 OPERATOR = ["--group", "operator"]
 REASON = "no such shape as this"
 
@@ -25,13 +26,19 @@ def give_up(system: System, file_id: str, reason: str) -> None:
     async def mark() -> None:
         connection = await asyncpg.connect(system.database_url("ingest"))
         try:
-            marked = await connection.execute(
-                "UPDATE ingest.outbox SET published_at = NULL, dead_at = now(), dead_reason = $2, "
-                "dead_subscription = 'results.files' WHERE event->>'subject' = $1",
-                file_id,
-                reason,
-            )
-            assert marked == "UPDATE 1"
+
+            async def marked() -> bool:
+                # The relay notes that it is through once all who take it have done so.
+                done = await connection.execute(
+                    "UPDATE ingest.outbox SET published_at = NULL, dead_at = now(), dead_reason = $2, "
+                    "dead_subscription = 'results.files' "
+                    "WHERE event->>'subject' = $1 AND published_at IS NOT NULL AND token IS NULL",
+                    file_id,
+                    reason,
+                )
+                return bool(done == "UPDATE 1")
+
+            await eventually(marked)
         finally:
             await connection.close()
 

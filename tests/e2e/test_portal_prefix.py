@@ -14,10 +14,11 @@ from libs.postgresql import folder as postgres_folder
 from tests.builders import ct_instance
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import NewReader, readers
-from tests.e2e.processes import embedded, free_port, start_all, stop_all
+from tests.e2e.processes import embedded, start_all, stop_all
 from tests.fixtures_postgres import run_apart
+from tests.ports import free_port
 
-pytestmark = [pytest.mark.browser_matrix, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser_matrix, pytest.mark.timeout(400)]
 PREFIX = "/imagen/dicom"
 NGINX = """
 daemon off; pid {folder}/pid; error_log stderr warn;
@@ -63,7 +64,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         )
     finally:
         gateway.terminate()
-        gateway.wait(10)
+        gateway.wait(60)
         stop_all([process])
 
 

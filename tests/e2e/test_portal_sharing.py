@@ -13,7 +13,7 @@ from tests.commands import run_command
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import NewReader, Portal, seen
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 LINK_PASSWORD = "under the seven elms"
 
 
@@ -153,7 +153,7 @@ def test_sharing_is_accessible(
     study = send_study(reader, "<b>GARCÍA</b>^MARÍA")
     reader.open(f"/studies/{study}")
     expect(page.locator('.grid [data-state="processed"]')).to_be_visible()
-    page.locator(".page-actions button").click()
+    page.locator(".page-actions button.button").click()
     page.get_by_role("combobox").fill("no such name")
     expect(page.locator('.combobox [role="status"]')).to_contain_text(re.compile("Nadie|Nobody"))
     page.get_by_role("combobox").fill(group)
@@ -173,7 +173,7 @@ def test_sharing_is_accessible(
     seen(page, f"share-link-{name}")
     page.locator('[name="day"]').fill("")
     page.reload()
-    page.locator(".page-actions button").click()
+    page.locator(".page-actions button.button").click()
     page.get_by_role("tab").last.click()
     page.locator(".share-form [type=submit]").click()
     expect(page.locator(".made-link input")).to_be_focused()

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.conftest import System
 from tests.e2e.portal_page import Portal, seen
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 def opened(browser: Browser, system: System, locale: str, **more: object) -> Portal:
@@ -41,6 +41,7 @@ def walk(page: Page, name: str) -> None:
     seen(page, f"stories-toast-{name}")
 
 
+@pytest.mark.browser_matrix
 def test_every_component_is_accessible(browser: Browser, embedded_system: System) -> None:
     portal = opened(browser, embedded_system, "es-ES")
     walk(portal.page, "es")

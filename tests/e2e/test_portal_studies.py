@@ -17,7 +17,7 @@ from playwright.sync_api import Route, expect
 from tests.builders import UID_ROOT, ct_instance
 from tests.e2e.portal_page import NewReader, Portal, seen
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 class Sender:
@@ -45,12 +45,15 @@ class Sender:
                 Modality=modality,
                 SpecificCharacterSet="ISO_IR 192",
             )
-            answer = self.reader.page.request.post(
-                f"{self.reader.url}/api/files",
-                data=content,
-                headers={"Content-Type": "application/dicom", "Origin": self.reader.url},
-            )
-            assert answer.status in (200, 201, 202), answer.text()
+            self.reader.send(content)
+
+    def arrived(self) -> None:
+        """Wait until all that was sent is in the lists."""
+        page = self.reader.page
+        for _ in range(1200):
+            if page.request.get(f"{self.reader.url}/api/results/summary").json()["total"] >= self.sent:
+                break
+            page.wait_for_timeout(50)
 
 
 def test_a_patient_is_found_opened_and_left_by_keys_alone(new_reader: NewReader, tmp_path: Path) -> None:
@@ -105,12 +108,39 @@ def test_a_patient_is_found_opened_and_left_by_keys_alone(new_reader: NewReader,
 
 
 @pytest.mark.browser_matrix
+def test_a_study_is_opened_with_another_viewer_by_keys(new_reader: NewReader, tmp_path: Path) -> None:
+    reader = new_reader("/")
+    page = reader.page
+    sender = Sender(reader, tmp_path)
+    sender.send(1, "GARCIA^MARIA")
+    uid = f"{sender.root}.1"
+    page.goto(f"{reader.url}/studies/{uid}")
+    page.get_by_role("button", name="Abrir con…").press("Enter")
+    web, program = page.get_by_role("menuitem").all()
+    expect(web).to_be_focused()
+    expect(program).to_have_text("Weasis")
+    href = program.get_attribute("href") or ""
+    collection = re.search(r"collections%2F(user%3A\d+)%22", href)
+    assert href.startswith("weasis://")
+    assert collection is not None, href
+    assert f"studyUID%3D{uid}%22" in href
+    seen(page, "open-with")
+    with page.expect_popup() as opened:
+        page.keyboard.press("Enter")
+    expect(opened.value).to_have_url(f"{reader.url}/help?study={uid}&of={collection[1]}")
+    assert opened.value.evaluate("[window.opener, document.referrer]") == [None, ""]
+    expect(page.get_by_role("menu")).to_have_count(0)
+    expect(page).to_have_url(f"{reader.url}/studies/{uid}")
+    assert reader.troubles == []
+
+
 def test_an_archive_tells_how_much_has_come_goes_on_elsewhere_and_can_be_stopped(
     new_reader: NewReader, tmp_path: Path
 ) -> None:
     reader = new_reader("/studies")
     page, sender = reader.page, Sender(reader, tmp_path)
     sender.send(1, "GARCÍA^MARÍA", files=150)
+    sender.arrived()
     rows = page.locator(".grid tbody tr[data-key]")
     expect(rows).to_have_count(1)
     rows.get_by_role("link").click()
@@ -278,7 +308,7 @@ def test_trouble_stands_in_the_place_of_the_rows(new_reader: NewReader, tmp_path
     expect(rows).to_have_count(1)
 
 
-@pytest.mark.parametrize("width", ["phone", "desktop"])
+@pytest.mark.parametrize("width", [pytest.param("phone", marks=pytest.mark.browser_matrix), "desktop"])
 @pytest.mark.parametrize(
     ("locale", "scheme"),
     [("es-ES", "light"), pytest.param("en-US", "dark", marks=pytest.mark.browser_matrix)],

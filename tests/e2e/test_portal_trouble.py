@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.builders import UID_ROOT, ct_instance
 from tests.e2e.portal_page import NewReader, Portal, seen
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 HOSTILE = "<img src=x onerror=window.taken=1>"
 PROBLEMS = {503: "unavailable", 403: "forbidden", 404: "not-found"}
@@ -29,7 +29,7 @@ class Sent:
 
 
 def send(reader: Portal, **elements: str) -> Sent:
-    """One file, processed when the page of it says so."""
+    """One file, that has been looked at."""
     study = f"{UID_ROOT}.{secrets.randbits(48)}"
     content = ct_instance(
         *(16, 16),
@@ -45,7 +45,9 @@ def send(reader: Portal, **elements: str) -> Sent:
         headers={"Origin": reader.url},
     )
     assert answer.status == 202, answer.text()
-    return Sent(study, answer.json()["files"][0]["id"])
+    sent = Sent(study, answer.json()["files"][0]["id"])
+    reader.settled(sent.file)
+    return sent
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,14 @@ from tests.e2e.portal_page import WIDTHS, NewReader, Portal, seen
 from tests.slow_clients import upload_head
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 SENDING = re.compile(r"/api/files\?collection=")
 
 
 def stalled_upload(url: str, headers: Mapping[str, str]) -> socket.socket:
     """A connection that announces a file and sends none of it."""
     address = urlsplit(url)
-    connection = socket.create_connection((address.hostname, address.port), timeout=10)
+    connection = socket.create_connection((address.hostname, address.port), timeout=60)
     connection.sendall(upload_head(headers, 100_000))
     return connection
 
@@ -40,7 +40,7 @@ def refused(url: str, headers: Mapping[str, str]) -> bool:
     told = {**headers, "Content-Type": "application/dicom"}
     request = urllib.request.Request(f"{url}/api/files", b"no image", told, method="POST")
     try:
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=60).close()
     except urllib.error.HTTPError as error:
         with error:
             return error.status == 429
@@ -204,6 +204,7 @@ def test_a_large_disc_on_every_screen(
     seen(reader.page, f"upload-drawer-{width}-{locale}")
 
 
+@pytest.mark.browser_matrix
 def test_a_lost_network_pauses_and_goes_on_alone(new_reader: NewReader, tmp_path: Path) -> None:
     reader = new_reader("/upload")
     page = reader.page
@@ -239,6 +240,7 @@ def test_a_lost_network_pauses_and_goes_on_alone(new_reader: NewReader, tmp_path
     assert len(names) == len(set(names)) == 40
 
 
+@pytest.mark.browser_matrix
 def test_leaving_asks_while_files_are_on_their_way(new_reader: NewReader, tmp_path: Path) -> None:
     reader = new_reader("/upload")
     page = reader.page
@@ -332,6 +334,7 @@ def test_a_busy_server_is_waited_for_and_says_why(new_reader: NewReader, tmp_pat
     expect_outcomes(page, processed=1)
 
 
+@pytest.mark.browser_matrix
 def test_an_account_at_its_limit_is_waited_for(new_reader: NewReader, tmp_path: Path) -> None:
     """Somebody else sends slowly with this account: the page waits as it is told, and goes on by itself."""
     reader = new_reader("/upload")

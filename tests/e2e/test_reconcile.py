@@ -49,9 +49,9 @@ async def test_what_was_lost_comes_back(client: Client, system: System) -> None:
 
     # What is still on its way, of this test or another, is not judged; the next look finds it. What an
     # old release left in its queue is looked at every half a minute.
-    await eventually(found, 90)
+    await eventually(found, 180)
     assert (await client.ended(forgotten))["state"] == "processed"
-    await eventually(thumbnail.exists, 30)
+    await eventually(thumbnail.exists)
 
 
 async def accepted(client: Client, seed: int) -> str:

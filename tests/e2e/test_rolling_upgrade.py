@@ -26,9 +26,10 @@ from tests.accounts_support import require_agreement
 from tests.builders import UID_ROOT, ct_instance, ct_pixels, encapsulated_instance
 from tests.contract.bus_carriers import messages_in
 from tests.e2e.conftest import System
-from tests.e2e.processes import PASSWORD, Client, Process, client_of, free_port, start_all, stop_all, urls_of
+from tests.e2e.processes import PASSWORD, Client, Process, client_of, start_all, stop_all, urls_of
 from tests.e2e.test_moving import call, user_id, with_members
 from tests.fixtures_postgres import run_apart
+from tests.ports import free_port
 from tests.waiting import eventually
 
 OLD = ("ingest", "processor", "results")
@@ -125,7 +126,7 @@ async def test_two_releases_side_by_side(
             ]
             return all(applied) and {old_processes["processor"].pid, new_processes["processor"].pid} <= seen
 
-        await eventually(both_have_worked, 60)
+        await eventually(both_have_worked, 180)
         values = {n: ct_pixels(64, 64, seed=n).astype(np.float64) for n in sent.values()}
         for reader in (new, old):
             for file_id, n in sent.items():
@@ -215,7 +216,7 @@ async def files_move_while_both_run(system: System, new: Client, old: Client, nu
             for status, result in results
         )
 
-    await eventually(all_there, 60)
+    await eventually(all_there)
     return shared
 
 

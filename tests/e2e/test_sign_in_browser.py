@@ -27,7 +27,7 @@ from tests.e2e.sign_in_system import PROVIDER, WaysIn
 
 __all__ = ["here", "new_portal"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
 def test_an_authenticator_is_set_up_while_signing_in_and_asked_for_from_then_on(

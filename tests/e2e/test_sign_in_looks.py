@@ -24,7 +24,7 @@ from tests.e2e.sign_in_system import GROUP, WaysIn
 
 __all__ = ["here", "new_portal"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.browser_matrix, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.browser_matrix, pytest.mark.timeout(400)]
 
 LOOKS: dict[str, dict[str, Any]] = {
     "light-1280": {"viewport": {"width": 1280, "height": 850}},
@@ -47,6 +47,7 @@ OFFERED = {
 
 def looks_right(page: Page, name: str) -> None:
     """No rule of axe broken, nothing to be scrolled sideways, every target large enough."""
+    expect(page.locator("main h1")).to_be_visible()
     shown(page, name)
     assert violations(page) == [], name
     wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")

@@ -29,7 +29,7 @@ from tests.e2e.sign_in_system import PROVIDER, WaysIn
 
 __all__ = ["here", "new_portal"]
 
-pytestmark = [pytest.mark.browser, pytest.mark.browser_matrix, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.browser_matrix, pytest.mark.timeout(400)]
 
 
 def test_a_recovery_code_signs_in_once(here: WaysIn, new_portal: NewPortal) -> None:

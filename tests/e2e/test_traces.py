@@ -14,7 +14,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from libs.common.encryption.keyring import Keyring
 from libs.common.telemetry import semconv
 from tests.builders import ct_instance
-from tests.e2e.processes import client_of, free_port, separate, start_all, stop_all, urls_of
+from tests.e2e.processes import client_of, separate, start_all, stop_all, urls_of
+from tests.ports import free_port
 from tests.waiting import eventually
 
 

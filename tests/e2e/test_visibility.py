@@ -27,7 +27,7 @@ async def test_who_measured_a_file_and_what_it_took(new_user: NewUser) -> None:
         status, told = await admin.get(f"/api/results/{file_id}/log")
         return list(told["attempts"]) if status == 200 else []
 
-    (attempt,) = await eventually(logged, 60)
+    (attempt,) = await eventually(logged)
     assert (attempt["outcome"], attempt["attempt"]) == ("processed", 1)
     assert attempt["cpu_seconds"] is not None, "0.0 where the kernel counts in ticks"
     assert attempt["lane"] is not None
@@ -37,7 +37,7 @@ async def test_who_measured_a_file_and_what_it_took(new_user: NewUser) -> None:
         workers = (await asked(admin, "/api/processing/workers"))["workers"]
         return [worker for worker in workers if worker["worker"] == attempt["worker"]]
 
-    (worker,) = await eventually(working, 30)
+    (worker,) = await eventually(working)
     assert worker["state"] == "working"
     assert worker["budget_bytes"] > 0
     waiting = await asked(admin, "/api/processing/queues")

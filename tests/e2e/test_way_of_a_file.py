@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pydicom.data import get_testdata_file
 from tests.builders import ct_instance, ct_pixels
 from tests.e2e.conftest import NewUser, System
 from tests.e2e.processes import Client, client_of, embedded, one_url, start_all, stop_all
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 def wheel_file(name: str) -> bytes:
@@ -165,10 +166,10 @@ async def test_changes_arrive_live(client: Client) -> None:
                 stream.connection.transport.abort()
 
     listener = asyncio.create_task(listen())
-    await asyncio.wait_for(connected.wait(), 10)
+    await asyncio.wait_for(connected.wait(), PATIENCE)
     _, body = await client.upload_raw(ct_instance(seed=21))
     file_id = body["files"][0]["id"]
-    await eventually(lambda: any(file_id in line and "processed" in line for line in seen), 30)
+    await eventually(lambda: any(file_id in line and "processed" in line for line in seen))
     listener.cancel()
     await asyncio.wait([listener])
     _, changes = await client.get("/api/changes")
@@ -257,8 +258,11 @@ async def test_objects_may_lie_in_mongodb(tmp_path: Path, mongodb_url: str) -> N
         await start_all([process])
         async with client_of(one_url(process)) as client:
             await client.login()
-            status, body = await client.upload_raw(io.BytesIO(content), "large.dcm")
-            assert status == 202, body
+            for _ in range(3):  # the stand-in has one writer: on a slow disk it may ask to come again
+                status, body = await client.upload_raw(io.BytesIO(content), "large.dcm")
+                if status != 503:
+                    break
+            assert status == 202, json.dumps(body)
             file_id = body["files"][0]["id"]
             result = await client.ended(file_id)
             assert result["state"] == "processed", result

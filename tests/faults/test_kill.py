@@ -85,10 +85,11 @@ async def check_all_ended_once(client: Client, accepted: Mapping[int, str]) -> N
 
 
 # The long one kills oftener than a file may be tried: what only waited must not be failed for it.
+@pytest.mark.faults
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     "kills",
-    [(60, 140), pytest.param(tuple(range(20, 200, 20)), marks=pytest.mark.faults)],
+    [(60, 140), tuple(range(20, 200, 20))],
     ids=["two", "nine"],
 )
 async def test_one_process_killed(tmp_path: Path, kills: tuple[int, ...]) -> None:

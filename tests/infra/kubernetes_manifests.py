@@ -14,7 +14,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 K8S = ROOT / "infra/k8s"
 KUBECTL = ROOT / ".tools/kubectl-1.33/kubectl"
-SERVICES = ("auth", "ingest", "processor", "results", "portal")
+SERVICES = ("auth", "ingest", "dimse", "processor", "results", "portal")
 
 Manifest = dict[str, Any]
 
@@ -54,7 +54,9 @@ class Manifests:
             }
             (folder / "kustomization.yaml").write_text(yaml.safe_dump(document))
             target = folder
-        done = subprocess.run([KUBECTL, "kustomize", str(target)], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [KUBECTL, "kustomize", str(target)], capture_output=True, text=True, timeout=250
+        )
         assert done.returncode == 0, done.stderr
         assert not done.stderr, done.stderr
         return cls(list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader)))

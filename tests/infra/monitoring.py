@@ -100,6 +100,6 @@ def promtool(*arguments: str | Path) -> str:
     """Run promtool; its whole output. Raises AssertionError when it finds a fault."""
     program = shutil.which("promtool")
     assert program is not None, "promtool is missing: apt-get install prometheus (make test does)"
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -92,7 +92,7 @@ def test_metrics_are_served_per_queue(node: DeployedNode) -> None:
 
 @pytest.mark.parametrize("port", [5671, 15671, 15691])
 def test_plaintext_is_refused(node: DeployedNode, port: int) -> None:
-    with socket.create_connection(("127.0.0.1", node.ports[port]), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", node.ports[port]), timeout=60) as plain:
         plain.sendall(b"AMQP\x00\x00\x09\x01" if port == 5671 else b"GET /api/overview HTTP/1.0\r\n\r\n")
         try:
             answer = plain.recv(64)

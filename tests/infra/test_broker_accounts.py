@@ -31,7 +31,7 @@ from services.operator.doctor import broker_account
 from tests.bus_support import FAST, beat, failed, longest, make_telemetry, processed, received
 from tests.contract.bus_carriers import Recorder, ready, take
 from tests.deployed_broker import DeployedNode
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 OF_INGEST = (INGEST_OUTCOMES, INGEST_REQUESTS)
 OF_RESULTS = (RESULTS_FILES, RESULTS_MOVES, RESULTS_WORKERS)
@@ -262,7 +262,7 @@ async def test_a_service_waits_until_its_queues_are_declared(node: DeployedNode)
             await (await channel.get_queue("results.files")).purge()
         await bus.publish(received())
         async with operator_channel(node) as channel:
-            assert await (await channel.get_queue("results.files")).get(timeout=10) is not None
+            assert await (await channel.get_queue("results.files")).get(timeout=PATIENCE) is not None
 
 
 @pytest.mark.parametrize(

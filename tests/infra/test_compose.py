@@ -19,6 +19,7 @@ from libs.common.http.prefixes import Service
 from libs.common.settings.http import HttpSettings
 from libs.common.settings.tls import TlsSettings
 from services.auth.settings import AuthSettings
+from services.ingest.dimse.settings import DimseSettings
 from services.ingest.settings import IngestSettings
 from services.operator.settings import OperatorSettings
 from services.portal.settings import PortalSettings
@@ -26,10 +27,11 @@ from services.processor.settings import ProcessorSettings
 from services.results.settings import ResultsSettings
 
 FILE = Path("infra/compose.yml")
-OWN = ("auth", "ingest", "processor", "results", "portal")
+OWN = ("auth", "ingest", "dimse", "processor", "results", "portal")
 SETTINGS: dict[str, type[TlsSettings]] = {
     "auth": AuthSettings,
     "ingest": IngestSettings,
+    "dimse": DimseSettings,
     "processor": ProcessorSettings,
     "results": ResultsSettings,
     "portal": PortalSettings,
@@ -42,11 +44,13 @@ WITHOUT_HEALTHCHECK = {
 }
 KEYRINGS = {"keyring.json", "auth_keyring.json"}
 ENDS_BY_ITSELF = {"migrate"}
-USERS = {"postgres": 999, "rabbitmq": 999, "mongodb": 999, "grafana": 472, "gateway": 101}
+USERS = {"postgres": 999, "rabbitmq": 999, "mongodb": 999, "grafana": 472, "gateway": 101, "ohif": 101}
 USERS |= dict.fromkeys(("prometheus", "alertmanager"), 65534)
 WITH_A_WAY_OUT = {
     "gateway": "people reach it",
+    "dimse": "modalities are outside",
     "auth": "who collects the audit log is outside",
+    "ohif": "people reach it, and it reaches nobody else here",
     "alertmanager": "those who are told of alerts are outside",
 }
 VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::(?P<kind>[-?])(?P<rest>[^}]*))?\}")
@@ -125,9 +129,16 @@ def test_the_gateway_reaches_every_service_that_a_path_leads_to(services: dict[s
     assert {name for name in OWN if "front" in services[name]["networks"]} == serving
 
 
-def test_only_the_gateway_publishes_ports(services: dict[str, dict[str, Any]]) -> None:
-    assert {name for name, service in services.items() if "ports" in service} == {"gateway"}
+def test_only_gateway_dicom_door_and_viewer_publish_ports(services: dict[str, dict[str, Any]]) -> None:
+    assert {name for name, service in services.items() if "ports" in service} == {"gateway", "dimse", "ohif"}
+    # Modalities do not speak HTTP; from outside only where DIMSE_ADDRESS says so.
+    assert services["dimse"]["ports"] == ["127.0.0.1:11112:11112"]
     assert services["gateway"]["ports"] == ["0.0.0.0:8443:8443", "0.0.0.0:8444:8444"]
+    # Another origin than the portal's, and only if it is asked for.
+    assert services["ohif"]["ports"] == ["0.0.0.0:8446:8446"]
+    assert services["ohif"]["profiles"] == ["ohif"]
+    assert services["ohif"]["networks"] == ["edge"]
+    assert "secrets" not in services["ohif"]
     assert not any("network_mode" in service for service in services.values())
 
 
@@ -242,6 +253,7 @@ def test_nobody_has_the_brokers_account_of_another(services: dict[str, dict[str,
     }
     assert {name: secrets for name, secrets in found.items() if secrets} == {
         "ingest": {"ingest_amqp_url"},
+        "dimse": {"ingest_amqp_url"},
         "processor": {"processor_amqp_url"},
         "results": {"results_amqp_url"},
         "migrate": {"operator_amqp_url"},
@@ -351,13 +363,13 @@ def test_secrets_reach_only_those_who_need_them(services: dict[str, dict[str, An
     for name, service in services.items():
         for secret in service.get("secrets", ()):
             holders.setdefault(secret if isinstance(secret, str) else secret["source"], set()).add(name)
-    assert holders["keyring.json"] == {"ingest", "processor", "results", "migrate"}
+    assert holders["keyring.json"] == {"ingest", "dimse", "processor", "results", "migrate"}
     assert holders["auth_keyring.json"] == {"auth", "migrate"}
     assert holders["audit_sink_secret"] == {"auth"}
     assert holders["postgres_password"] == {"postgres"}
     assert holders["database_admin_url"] == {"migrate"}
     for role in deployment_secrets.ROLES:
-        assert holders[f"{role}_database_url"] == {role}
+        assert holders[f"{role}_database_url"] - {"dimse"} == {role}
 
 
 def test_nothing_starts_without_what_make_up_writes(text: str) -> None:

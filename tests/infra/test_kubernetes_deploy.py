@@ -48,7 +48,7 @@ def deploy(folder: Path, failing: str) -> tuple[int, list[str]]:
             "FAILING": failing,
             "CLASSES": str(classes),
         },
-        timeout=60,
+        timeout=250,
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -16,6 +16,7 @@ MONGODB = "mongodb:27017"
 HEARS = {
     "auth": {GATEWAY, MONITORING, "ingest:8443", "results:8443", "operator:8443"},
     "ingest": {GATEWAY, MONITORING},
+    "dimse": {MONITORING, "*:11112"},
     "processor": {MONITORING},
     "results": {GATEWAY, MONITORING},
     "portal": {GATEWAY, MONITORING},
@@ -25,14 +26,15 @@ HEARS = {
 ASKS = {
     "auth": {DATABASE},
     "ingest": {DATABASE, BROKER, TOKEN_KEYS},
+    "dimse": {DATABASE, BROKER},
     "processor": {BROKER},
     "results": {DATABASE, BROKER, TOKEN_KEYS},
     "portal": set(),
     "migrate": {DATABASE, BROKER},
     "operator": {DATABASE, BROKER, TOKEN_KEYS},
 }
-DATABASE_USERS = {"auth:5432", "ingest:5432", "results:5432", "migrate:5432", "operator:5432"}
-BROKER_USERS = {"ingest:5671", "processor:5671", "results:5671", "migrate:5671", "operator:5671"}
+DATABASE_USERS = {f"{name}:5432" for name in ("auth", "ingest", "dimse", "results", "migrate", "operator")}
+BROKER_USERS = {f"{name}:5671" for name in ("ingest", "dimse", "processor", "results", "migrate", "operator")}
 IN_FRONT = ("auth", "ingest", "results", "portal")
 KUBERNETES_API = {"*:443", "*:6443"}
 BETWEEN_RABBITS = {f"rabbitmq:{port}" for port in ("4369", "25672", "35672-35682")}
@@ -106,17 +108,17 @@ def test_the_holes_of_a_cluster(rendered: dict[str, Manifests]) -> None:
 @pytest.mark.parametrize(
     ("base", "more", "who", "hole"),
     [
-        ("dev", "dev with gridfs", {"ingest", "processor", "results", "operator"}, MONGODB),
+        ("dev", "dev with gridfs", {"ingest", "dimse", "processor", "results", "operator"}, MONGODB),
         (
             "prod",
             "prod with gridfs",
-            {"ingest", "processor", "results", "backup", "restore", "operator"},
+            {"ingest", "dimse", "processor", "results", "backup", "restore", "operator"},
             "(mongodb):27017",
         ),
         (
             "prod",
             "prod with tracing",
-            {"auth", "ingest", "processor", "results", "portal", "restore", "operator"},
+            {"auth", "ingest", "dimse", "processor", "results", "portal", "restore", "operator"},
             TRACES,
         ),
         ("prod", "prod with mail", {"auth", "restore", "operator"}, "*:587"),

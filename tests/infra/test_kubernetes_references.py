@@ -19,6 +19,7 @@ from libs.common.settings.database import DatabaseSettings
 from libs.common.settings.loading import load_settings
 from libs.common.settings.tls import TlsSettings
 from services.auth.settings import AuthSettings
+from services.ingest.dimse.settings import DimseSettings
 from services.ingest.settings import IngestSettings
 from services.operator.doctor.settings import DoctorSettings
 from services.operator.settings import OperatorSettings
@@ -31,6 +32,7 @@ from tests.infra.requests import requests
 SETTINGS: dict[str, type[TlsSettings]] = {
     "auth": AuthSettings,
     "ingest": IngestSettings,
+    "dimse": DimseSettings,
     "processor": ProcessorSettings,
     "results": ResultsSettings,
     "portal": PortalSettings,

@@ -102,7 +102,7 @@ def problems(manifests: list[Manifest]) -> list[list[str]]:
         input=json.dumps(manifests),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     found: list[list[str]] = json.loads(done.stdout)

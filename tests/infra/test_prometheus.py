@@ -14,7 +14,7 @@ from tests.infra.monitoring import OPERATIONS, PROMETHEUS, alerts, known, promto
 from tests.infra.promql import SCRAPED, grouped_by, selectors
 
 JOBS = {
-    *(f"dicom-{name}" for name in ("auth", "ingest", "processor", "results", "portal")),
+    *(f"dicom-{name}" for name in ("auth", "ingest", "dimse", "processor", "results", "portal")),
     "rabbitmq",
     "rabbitmq-queues",
     "prometheus",

@@ -22,7 +22,7 @@ from libs.common.errors import ConfigurationError
 from libs.common.events import EVENT_TYPES, FAILED, PROCESSED, RECEIVED
 from tests.bus_support import processed, received
 from tests.deployed_broker import DeployedNode
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 QUEUE = "subscriber.archive.outcomes"
 Attempt = Callable[[AbstractQueue, AbstractChannel], Awaitable[object]]
@@ -84,7 +84,7 @@ async def test_it_is_told_what_it_was_given_and_nothing_else(declared: DeployedN
             ) as service:
                 exchange = await (await service.channel()).get_exchange(TOPOLOGY.exchange, ensure=False)
                 await exchange.publish(aio_pika.Message(event.to_json()), event.type)
-        got = await queue.get(timeout=10)
+        got = await queue.get(timeout=60)
         assert json.loads(got.body)["type"] == PROCESSED
         await got.ack()
         assert await queue.get(fail=False) is None
@@ -179,7 +179,7 @@ async def test_a_forgotten_queue_keeps_the_latest_and_ends(declared: DeployedNod
         "pattern": r"^subscriber\.archive\.forgotten$",
         "apply-to": "queues",
         "priority": 9,
-        "definition": {"max-length": 3, "expires": 3000},
+        "definition": {"max-length": 3},
     }
     declared.import_definitions(json.dumps({"policies": [policy]}))
     operator = await aio_pika.connect(declared.amqps_url("operator"), ssl_context=declared.trust)
@@ -189,7 +189,7 @@ async def test_a_forgotten_queue_keeps_the_latest_and_ends(declared: DeployedNod
         for _ in range(5):
             event = processed(received())
             # Confirmed: a full queue of somebody else never stops ours.
-            await exchange.publish(aio_pika.Message(event.to_json()), event.type, timeout=10)
+            await exchange.publish(aio_pika.Message(event.to_json()), event.type, timeout=PATIENCE)
 
         async def waiting() -> int | None:
             channel = await operator.channel()
@@ -200,7 +200,9 @@ async def test_a_forgotten_queue_keeps_the_latest_and_ends(declared: DeployedNod
             return found.declaration_result.message_count
 
         await eventually(lambda: _is(waiting, 3))
-        await eventually(lambda: _is(waiting, None), 30.0)
+        policy["definition"] = {"max-length": 3, "expires": 3000}
+        declared.import_definitions(json.dumps({"policies": [policy]}))
+        await eventually(lambda: _is(waiting, None))
 
 
 async def _is(ask: Any, value: int | None) -> bool:

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography import x509
 
-from infra import certificates, deployment_environment, deployment_secrets, down, up
+from infra import certificates, deployment_environment, deployment_secrets, down, ohif_viewer, up
 from infra.engine import Engine, find_engine
 from libs.common import podman
 from libs.common.disk_encryption import DiskEncryption, Kernel, Protection
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ConfigurationError
 from services.operator import age
+from services.portal.viewers import check_viewers
 
 
 @pytest.fixture
@@ -192,6 +193,95 @@ def test_the_environment_file_keeps_what_was_chosen(tmp_path: Path) -> None:
     )
 
 
+def with_ohif(
+    before: dict[str, str], given: dict[str, str] | None = None, *, wanted: bool = True
+) -> dict[str, str]:
+    """What infra/.env holds after another `make up`."""
+    return deployment_environment.updated(before, given or {}, {"ohif"} if wanted else set(), 1000)
+
+
+def test_ohif_is_led_to_while_it_runs() -> None:
+    first = with_ohif({}, {"GATEWAY_HOST": "d.example.org", "OHIF_PORT": "9446"})
+    assert first["CORS_ORIGINS"] == first["OHIF_URL"] == "https://d.example.org:9446"
+    check_viewers(viewers := json.loads(first["VIEWERS"]))
+    assert viewers == {"OHIF": "https://d.example.org:9446/viewer?StudyInstanceUIDs={studyUid}"}
+    assert with_ohif(first) == first
+    taken_out = with_ohif(first, wanted=False)
+    assert not {"VIEWERS", "CORS_ORIGINS"} & taken_out.keys()
+    # Until it is registered no more.
+    assert taken_out["OHIF_URL"] == first["OHIF_URL"]
+
+
+@pytest.mark.parametrize("how", ["given", "edited"])
+def test_another_host_or_port_of_ohif_is_led_to_in_place_of_the_former(how: str) -> None:
+    """By `make up OHIF_PORT=…`, or by a line that somebody has changed in infra/.env."""
+    before = with_ohif({}, {"OHIF_PORT": "9446"})
+    other = {"GATEWAY_HOST": "d.example.org", "OHIF_PORT": "443"}
+    now = with_ohif(before, other) if how == "given" else with_ohif({**before, **other})
+    # As browsers write it in `Origin`.
+    assert now["CORS_ORIGINS"] == "https://d.example.org"
+    assert json.loads(now["VIEWERS"]) == {"OHIF": "https://d.example.org/viewer?StudyInstanceUIDs={studyUid}"}
+
+
+def test_what_a_site_has_said_of_viewers_stays_beside_ohif() -> None:
+    weasis = {"Weasis": "weasis:{studyUid}"}
+    given = {"VIEWERS": json.dumps(weasis), "CORS_ORIGINS": "https://other.example.org"}
+    first = with_ohif({}, given)
+    assert list(json.loads(first["VIEWERS"])) == ["Weasis", "OHIF"]
+    assert first["CORS_ORIGINS"] == "https://other.example.org,https://localhost:8446"
+    moved = with_ohif(first, {"OHIF_PORT": "9446"})
+    ohif = "https://localhost:9446/viewer?StudyInstanceUIDs={studyUid}"
+    assert json.loads(moved["VIEWERS"]) == {**weasis, "OHIF": ohif}
+    assert moved["CORS_ORIGINS"] == "https://other.example.org,https://localhost:9446"
+    without = with_ohif(moved, wanted=False)
+    assert json.loads(without["VIEWERS"]) == weasis
+    assert without["CORS_ORIGINS"] == "https://other.example.org"
+    # An entry of its name is the site's; what is no JSON is for the portal to refuse.
+    for said in ('{"OHIF":"https://v.example.org/{collection}/{studyUid}"}', "{OHIF"):
+        assert with_ohif({}, {"VIEWERS": said})["VIEWERS"] == said
+
+
+class Auth:
+    """A container that knows applications by their client ids, or fails."""
+
+    def __init__(self, *known: str, fails: str = "") -> None:
+        self.known, self.fails = set(known), fails
+        self.asked: list[tuple[str, ...]] = []
+
+    def ask(self, *arguments: str, timeout: float) -> tuple[bool, str]:
+        words = arguments[arguments.index("application") + 1 :]
+        self.asked.append(words)
+        if self.fails:
+            return False, self.fails
+        if words[0] == "register":
+            self.known.add(words[words.index("--client-id") + 1])
+        elif words[1] not in self.known:
+            return False, "There is no application with this id."
+        elif words[0] == "delete":
+            self.known.remove(words[1])
+        return True, ""
+
+
+def test_ohif_is_registered_where_it_is_and_no_more_when_it_is_taken_out() -> None:
+    auth = Auth()
+    for port in (8446, 9446):
+        ohif_viewer.register(auth, f"https://localhost:{port}")
+    assert [words[0] for words in auth.asked] == ["change", "register", "change"]
+    addresses = (
+        "--redirect",
+        "https://localhost:9446/callback",
+        "--after-sign-out",
+        "https://localhost:9446/",
+    )
+    assert auth.asked[-1][-4:] == addresses
+    for _ in range(2):
+        ohif_viewer.unregister(auth)
+        assert auth.known == set()
+    for call in (lambda it: ohif_viewer.register(it, "https://localhost:8446"), ohif_viewer.unregister):
+        with pytest.raises(ConfigurationError, match="run `make up` again: The database is away"):
+            call(Auth("ohif", fails="The database is away."))
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -234,6 +324,24 @@ def test_a_busy_port_is_one_sentence_with_a_way_out(variable: str) -> None:
     up.check_port("127.0.0.1", port, variable)
 
 
+def test_the_dicom_port_of_what_runs_is_not_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another port for the portal leaves `dimse` as it is; another one for `dimse` has to be free."""
+    certificates.make(tmp_path)
+    monkeypatch.setattr(certificates, "FOLDER", tmp_path)
+    monkeypatch.setattr(up.Gateway, "answers", lambda gateway, path: (gateway.port == 8443, ""))
+    with socket.socket() as free, socket.socket() as taken:
+        free.bind(("127.0.0.1", 0))
+        gateway = free.getsockname()[1]
+        free.close()
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        dimse = {"DIMSE_PORT": str(taken.getsockname()[1])}
+        up.check_ports(dimse, dimse, {"GATEWAY_PORT": gateway})
+        for before in ({}, {**dimse, "GATEWAY_PORT": "1443"}):
+            with pytest.raises(ConfigurationError, match=r"is in use.*DIMSE_PORT="):
+                up.check_ports(dimse, before, {"GATEWAY_PORT": gateway})
+
+
 def test_no_container_program_is_one_sentence(programs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ConfigurationError, match="Install Docker with its compose plugin, or podman"):
         find_engine({})
@@ -258,12 +366,31 @@ def test_docker_goes_before_podman_and_compose_before_both(programs: Path) -> No
     assert chosen.command == ("/opt/bin/podman-compose", "--parallel", "1")
 
 
+def test_parts_come_and_go_with_either_program(programs: Path) -> None:
+    """podman-compose ends all containers for orphans; docker compose keeps those of profiles that are off."""
+    for name in ("docker", "podman-compose"):
+        put(programs, name, f'echo "$VIEWERS $@" >>{programs}/{name}.calls')
+    for command in (("docker", "compose"), ("podman-compose", "--parallel", "1")):
+        engine = Engine(command, {"VIEWERS": "{}"})
+        engine.start()
+        engine.remove("ohif", ("ohif",))
+    file = Path("infra/compose.yml").absolute()
+    assert (programs / "docker.calls").read_text().splitlines() == [
+        f"{{}} compose -f {file} up --detach --remove-orphans",
+        f"{{}} compose -f {file} --profile ohif rm --stop --force ohif",
+    ]
+    assert (programs / "podman-compose.calls").read_text().splitlines() == [
+        f"{{}} --parallel 1 -f {file} up --detach",
+        f"{{}} --parallel 1 -f {file} --profile ohif down ohif",
+    ]
+
+
 def test_what_fails_is_named_with_the_command_to_type(programs: Path) -> None:
     put(programs, "docker", 'echo "$@"; exit 7')
     engine = Engine(("docker", "compose"))
     with pytest.raises(ConfigurationError, match=r"docker compose -f infra/compose.yml build` failed \(7\)"):
         engine.run("build")
-    assert engine.ask("ps", timeout=10) == (False, f"compose -f {Path('infra/compose.yml').absolute()} ps")
+    assert engine.ask("ps", timeout=60) == (False, f"compose -f {Path('infra/compose.yml').absolute()} ps")
 
 
 def test_a_sites_own_changes_count(programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,10 +399,10 @@ def test_a_sites_own_changes_count(programs: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("infra.engine.FILE", file)
     monkeypatch.setattr("infra.engine.OVERRIDE", changes)
     engine = Engine(("docker", "compose"))
-    assert engine.ask("ps", timeout=10) == (True, f"compose -f {file} ps")
+    assert engine.ask("ps", timeout=60) == (True, f"compose -f {file} ps")
     changes.parent.mkdir()
     changes.touch()
-    assert engine.ask("ps", timeout=10) == (True, f"compose -f {file} -f {changes} ps")
+    assert engine.ask("ps", timeout=60) == (True, f"compose -f {file} -f {changes} ps")
     assert engine.shown == "docker compose -f infra/compose.yml -f infra/compose.override.yml"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -178,3 +179,35 @@ async def test_lists_are_whole_however_long(shell: Shell, sql: Connection) -> No
     names = [line.split()[1] for line in (await shell.done("user", "list")).splitlines()]
     assert len(names) == len(set(names)) == count + 1
     assert await shell.done("user", "change", "user1", "--staff") == "User USER1 changed.\n"
+
+
+async def test_applications_are_registered_changed_and_deleted(shell: Shell, sql: Connection) -> None:
+    page = "https://viewer.example.org"
+    given = (
+        "--redirect",
+        f"{page}/callback",
+        "--after-sign-out",
+        f"{page}/",
+        "--scope",
+        "openid",
+        "--trusted",
+    )
+    said = await shell.done("application", "register", "OHIF", "--client-id", "ohif", *given)
+    assert said == "Application OHIF registered: client id ohif.\n"
+    row = await sql.fetchrow("SELECT * FROM auth.application")
+    assert row is not None
+    assert (row["redirect_uris"], row["post_logout_redirect_uris"]) == ([f"{page}/callback"], [f"{page}/"])
+    assert (row["scopes"], row["trusted"], row["secret_hash"]) == (["openid"], True, None)
+    assert "already" in await shell.refused("application", "register", "OHIF", "--client-id", "ohif", *given)
+    assert "neither https" in await shell.refused(
+        "application", "register", "X", "--redirect", "http://x.org/"
+    )
+    secret = await shell.done("application", "register", "S", "--redirect", f"{page}/s", "--confidential")
+    assert re.search(r"client id s-[0-9a-f]{8}, secret [A-Za-z0-9_-]{43}$", secret.strip())
+    await shell.done("application", "change", "ohif", "--no-active", "--name", "Visor")
+    assert "Visor" in (listed := await shell.done("application", "list"))
+    assert " off " in listed
+    await shell.refused("application", "change", "ohif")
+    await shell.done("application", "delete", "ohif")
+    assert "no application" in await shell.refused("application", "delete", "ohif")
+    assert await sql.fetchval("SELECT count(*) FROM auth.application") == 1

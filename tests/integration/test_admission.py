@@ -68,7 +68,7 @@ async def test_a_large_file_delays_no_small_ones(tmp_path: Path) -> None:
     giant = told(await processor.store(laborious()), 3 * GIB, DEFLATED)
     small = [await processor.store(ct_instance(seed=seed)) for seed in range(20)]
     giants = [asyncio.create_task(bus.publish(giant)) for _ in range(2)]
-    await eventually(lambda: processor.pool.busy >= 1, 20)
+    await eventually(lambda: processor.pool.busy >= 1)
     await asyncio.gather(*(bus.publish(event) for event in small))
     assert {outcome.file_id for outcome in processor.published} == {event.file_id for event in small}
     assert processor.pool.busy == 1, "the large one is still under way, and the other waits for it"
@@ -100,12 +100,12 @@ async def test_a_file_goes_to_the_worker_that_has_room_for_it(
         for event in (*giants, *others):
             await small.bus.publish(event)
         await small.take_work()
-        await eventually(lambda: len(large.published) >= 6, 30)
+        await eventually(lambda: len(large.published) >= 6)
         waits = {"reason": "handed-on"}
-        await eventually(lambda: small.value("processor_admission_waits_total", **waits) >= 1, 30)
+        await eventually(lambda: small.value("processor_admission_waits_total", **waits) >= 1)
         assert not {one.file_id for one in large.published} & {one.file_id for one in giants}
         await large.take_work()
-        await eventually(lambda: len(large.published) == 9, 60)
+        await eventually(lambda: len(large.published) == 9)
         outcomes = [one for one in large.published if isinstance(one, FileProcessed)]
         assert [one.attempt for one in outcomes] == [1] * 9
         assert small.value("processor_files_total", outcome="processed", reason="") <= 6
@@ -120,7 +120,7 @@ async def test_a_file_too_large_for_all_fails_at_once(
     async with on_rabbitmq(url, tmp_path, LARGE, largest=2 * GIB) as worker:
         await worker.open()
         await worker.bus.publish(told(await worker.store(ct_instance()), 3 * GIB, JPEG_2000))
-        await eventually(lambda: len(worker.published) == 1, 30)
+        await eventually(lambda: len(worker.published) == 1)
         (outcome,) = worker.published
         assert isinstance(outcome, FileFailed)
         assert (outcome.reason, outcome.attempts) == ("memory-limit", 1)
@@ -148,12 +148,12 @@ async def test_lost_workers_are_charged_to_what_they_had_begun(
             metrics = ProcessorMetrics(telemetry.metrics.registry)
             gate = WorkerGate(replace(LIMITS, per_slot=1), lambda: SMALL, list, worker.attempts, metrics)
             await bus.take(PROCESSOR_WORK, Counted(endless, worker.attempts), gate, ahead=4)
-            await eventually(lambda lost=lost: len(seen) == lost, 30)  # type: ignore[misc]
+            await eventually(lambda lost=lost: len(seen) == lost)  # type: ignore[misc]
             await wait_for(telemetry, 1)
             await bus.close()  # as when it is killed: nothing is settled
         assert seen == [(culprit.subject, attempt) for attempt in (1, 2, 3, 4)]
         await worker.open()
-        await eventually(lambda: len(worker.published) == 2, 30)
+        await eventually(lambda: len(worker.published) == 2)
         outcomes = [one for one in worker.published if isinstance(one, FileProcessed)]
         attempts = {str(one.file_id): one.attempt for one in outcomes}
         assert attempts == {culprit.subject: 5, neighbour.subject: 2}

@@ -176,7 +176,7 @@ async def test_a_replayed_refresh_token_ends_the_session_and_its_access(
     async def is_refused() -> bool:
         return (await me(client, second["access_token"]))[0] == 401
 
-    await eventually(is_refused, timeout=30)
+    await eventually(is_refused)
 
 
 async def test_a_closed_account_is_shut_out_within_half_a_minute(client: Client) -> None:
@@ -193,7 +193,7 @@ async def test_a_closed_account_is_shut_out_within_half_a_minute(client: Client)
     async def is_refused() -> bool:
         return (await client.get(url, headers=bearer(found["access_token"]))).status == 401
 
-    await eventually(is_refused, timeout=30)
+    await eventually(is_refused)
 
 
 async def test_a_foreign_page_cannot_use_the_readers_cookie(start_auth: Start) -> None:

@@ -29,7 +29,7 @@ from services.auth.schema import MIGRATIONS
 from services.auth.settings import AuthSettings
 from tests.auth_support import ADMIN, Start, answer, is_ready, me, refresh, sign_in
 from tests.commands import run_command
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -342,7 +342,7 @@ async def test_a_weak_first_password_stops_the_service_and_an_old_one_does_not(
     start_auth: Start, sql: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     weak = await start_auth(ready=False, admin_password=SecretStr("short"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.wait([weak.app[FATAL]])
     assert "Set another ADMIN_PASSWORD" in caplog.text
     assert await sql.fetchval("SELECT count(*) FROM auth.auth_user") == 0

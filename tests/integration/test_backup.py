@@ -64,6 +64,7 @@ def test_a_full_disk_is_named_and_nothing_is_left(
     elif what == "dump":
         monkeypatch.setattr(os, "pwrite", full)
         monkeypatch.setattr(os, "write", full)
+        monkeypatch.setattr(os, "writev", full)
     else:
         monkeypatch.setenv("BACKUP_RECIPIENTS", age.create_identity(tmp_path / "identity.txt"))
         monkeypatch.setattr(os, "fsync", full)

@@ -45,7 +45,7 @@ def command(*arguments: str, stdin: str = "", **environment: object) -> subproce
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=250,
     )
 
 

@@ -61,7 +61,7 @@ async def test_decoders_by_what_they_cost(kit: Processor) -> None:
     before = kit.value("processor_decoder_cpu_seconds_total")
     work = asyncio.create_task(handle(kit, ct_instance(rows=1024, columns=1024, frames=64, seed=1)))
     await eventually(lambda: kit.value("processor_slots_busy") == 1)
-    await eventually(lambda: kit.value("processor_decoder_cpu_seconds_total") > before, 20)
+    await eventually(lambda: kit.value("processor_decoder_cpu_seconds_total") > before)
     (victim,) = kit.pool.pids
     spent = kit.value("processor_decoder_cpu_seconds_total")
     os.kill(victim, signal.SIGKILL)

@@ -162,7 +162,7 @@ def test_the_command_before_the_first_start_makes_nothing(tmp_path: Path) -> Non
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=250,
     )
     assert done.stderr == ""
     for expected in (

@@ -256,7 +256,7 @@ async def test_a_key_and_a_machine_have_no_more_than_their_owner_has_now(admin: 
         status, _ = await Api(admin.client, key["key"]).call("GET", "/users")
         return status == 403
 
-    await eventually(is_closed, timeout=30)
+    await eventually(is_closed)
 
 
 async def test_two_superusers_cannot_both_go(admin: Api, sql: Connection) -> None:
@@ -297,7 +297,7 @@ async def test_accounts_are_locked_in_the_order_of_their_ids(admin: Api, sql: Co
         async with sql.transaction():
             await sql.execute("SELECT FROM auth.auth_user WHERE id = $1 FOR UPDATE", first["id"])
             call = asyncio.create_task(admin.done(method, path, body))
-            await eventually(waits, timeout=30)
+            await eventually(waits)
             await sql.execute("SELECT FROM auth.auth_user WHERE id = $1 FOR UPDATE NOWAIT", later["id"])
         await call
 

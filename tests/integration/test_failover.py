@@ -78,13 +78,13 @@ async def test_a_failover_that_lost_the_tail_is_noticed(
             await standby.promote()
             primary.replace_by(standby)
             # This very process goes on with the other server, and ends what it cannot go on with.
-            assert await live.next(30) is None
+            assert await live.next() is None
 
         async def ready() -> bool:
             async with results.client.get("/readyz") as answer:
                 return answer.status == 200
 
-        await eventually(ready, 30)
+        await eventually(ready)
         # What happens now takes the numbers of what was lost: nobody who goes on from there would see it.
         new = [await results.upload() for _ in range(3)]
         for cursor in (early, late, last_id):

@@ -339,13 +339,13 @@ async def test_the_server_is_verified_with_the_given_authority(tmp_path: Path, k
             assert process.stdout is not None
             address = await asyncio.to_thread(process.stdout.readline)
             url = (
-                f"mongodb://{address.strip()}/dicom?tls=true&w=1&serverSelectionTimeoutMS=2000&maxPoolSize=2"
+                f"mongodb://{address.strip()}/dicom?tls=true&w=1&serverSelectionTimeoutMS=30000&maxPoolSize=2"
             )
             storage = GridFSStorage(Bucket(url, own.ca_file), KEYRING, spool=tmp_path)
             await storage.put(key, b"data", {})
             assert await storage.exists(key)
             await storage.close()
-            stranger = Bucket(url.replace("=2000", "=200"), foreign.ca_file)
+            stranger = Bucket(url.replace("=30000", "=2000"), foreign.ca_file)
             with pytest.raises(Unavailable, match="certificate does not verify: check TLS_CA_FILE"):
                 await stranger.ready()
             await stranger.close()

@@ -62,8 +62,10 @@ async def test_strict_extensions(tmp_path: Path, open_database: OpenDatabase) ->
     with pytest.raises(UnsupportedType):
         await strict.send(ct_instance(), "scan")
     with pytest.raises(UnsupportedType):
-        await strict.send(ct_instance(), None)
+        await strict.send(ct_instance(), "")
     await strict.send(ct_instance(), "SCAN.DCM")
+    # What comes over the network as an instance has no name.
+    await strict.send(ct_instance(seed=2), None)
 
 
 async def test_a_sender_that_vanishes_leaves_nothing(kit: Kit) -> None:

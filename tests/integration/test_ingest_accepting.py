@@ -78,10 +78,12 @@ async def count(database: Database, table: str) -> int:
 
 async def test_what_waits_together_is_one_statement(database: Database, statements: list[int]) -> None:
     woken: list[None] = []
-    accepting = accepting_in(database, make_telemetry(), lambda: woken.append(None))
+    telemetry = make_telemetry()
+    accepting = accepting_in(database, telemetry, lambda: woken.append(None))
     group = [waiting(number) for number in range(50)]
     await asyncio.gather(*(accepting.submit(one) for one in group))
     assert (statements, len(woken)) == ([50], 1)
+    assert telemetry.metrics.registry.get_sample_value("ingest_group_size_sum") == 50
     assert all(one.accepted and one.asked for one in group)
     for table in ("ingest.upload_dicomfile", "ingest.outbox"):
         assert await count(database, table) == 50

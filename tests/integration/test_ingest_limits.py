@@ -17,7 +17,7 @@ from services.ingest import store
 from tests.builders import ct_instance, many_frames
 from tests.fixtures_postgres import OpenDatabase
 from tests.ingest_support import Kit
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ async def test_a_refused_upload_gives_its_place_back(tmp_path: Path, open_databa
     narrow = Kit(tmp_path, await open_database("ingest"), concurrency=1)
     with pytest.raises(InvalidContent):
         await narrow.send(b"no image at all" * 100)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await narrow.send(ct_instance())
 
 

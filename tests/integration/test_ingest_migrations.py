@@ -44,7 +44,9 @@ async def old(empty_database_url: str, tmp_path: Path) -> AsyncIterator[tuple[Co
 
 async def insert(connection: Connection, owner: int, digit: str, uid: str) -> UUID | None:
     """What a service of the release before does with an upload."""
-    found: UUID | None = await connection.fetchval(OLD_INSERT, new_file_id(), owner, digit * 64, uid)
+    found: UUID | None = await connection.fetchval(
+        OLD_INSERT, new_file_id(), owner, digit * (64 // len(digit)), uid
+    )
     return found
 
 
@@ -60,7 +62,7 @@ async def test_at_every_step_the_release_before_goes_on(
     for number, path in enumerate(sorted(INGEST.folder.glob("*.sql"))[2:]):
         shutil.copy(path, source.folder)
         assert await migrate(empty_database_url, [source]) == [f"ingest/{path.stem}"]
-        files.append(await insert(connection, 7, str(number), f"1.2.{number}"))
+        files.append(await insert(connection, 7, f"{number:02}", f"1.2.{number}"))
         # It tells its own duplicates and conflicts, and notes failures on rows of any age.
         assert await insert(connection, 7, "a", "1.3") is None
         assert await insert(connection, 7, "b", "1.1") is None

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ from tests.waiting import eventually
 ONE = Topology(FAST.exchange, (FILES,), FAST.retry_delays)
 """One subscription is enough to see what a relay does."""
 QUEUE = ONE.subscriptions[0]
+LEASE = 4.0
+"""Seconds: short, but longer than a busy machine keeps a relay from renewing it."""
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ async def relaying(
     *handlers: Handler,
     in_flight: int = 100,
     lease: float = 30.0,
-    poll: float = 30.0,
+    poll: float = 600.0,
     in_process_slots: int | None = None,
     stop_timeout: float = 5.0,
 ) -> AsyncIterator[OutboxRelay]:
@@ -137,10 +140,10 @@ async def test_a_committed_event_is_published_at_once_when_woken(database: Datab
     """Whole, traceparent included; and marked."""
     dispatched = opened()
     async with relaying(database, dispatched) as relay:
-        await asyncio.sleep(0.1)  # the relay has looked, and now waits for its poll in 30 seconds
+        await asyncio.sleep(0.1)  # the relay has looked, and now waits for its poll
         (event,) = await put(database)
         relay.wake()
-        await eventually(all_published(database, 1), 2.0)
+        await eventually(all_published(database, 1))
     assert dispatched.deliveries == [Delivery(event, 1)]
 
 
@@ -149,7 +152,7 @@ async def test_polling_finds_what_nobody_announced(database: Database) -> None:
     dispatched = opened()
     async with relaying(database, dispatched, poll=0.05):
         await put(database, 3)
-        await eventually(all_published(database, 3), 2.0)
+        await eventually(all_published(database, 3))
 
 
 async def test_a_rolled_back_event_never_existed(database: Database) -> None:
@@ -195,10 +198,21 @@ async def test_a_held_lease_is_renewed(database: Database) -> None:
     """A dispatch that takes several leases is not taken from its relay."""
     slow, other = Dispatched(), opened()
     await put(database)
-    async with relaying(database, slow, lease=0.3):
+
+    async def leased_until() -> datetime:
+        (row,) = await rows(database)
+        until: datetime = row["leased_until"]
+        return until
+
+    async with relaying(database, slow, lease=LEASE):
         await eventually(lambda: slow.deliveries)
+        first = await leased_until()
         async with relaying(database, other, poll=0.05):
-            await asyncio.sleep(1.0)
+
+            async def outlived() -> bool:
+                return await leased_until() > first + timedelta(seconds=LEASE)
+
+            await eventually(outlived)
             assert other.deliveries == []
             slow.gate.set()
             await eventually(all_published(database, 1))
@@ -375,7 +389,7 @@ async def test_outcomes_outlast_an_outage_of_the_database(
         gate.set()
         await eventually(lambda: caplog.text.count("outbox outcomes not written yet") >= 2)
         postgres_server.execute(f'ALTER DATABASE "{database_name}" ALLOW_CONNECTIONS true')
-        await eventually(all_published(database, 2), 30)
+        await eventually(all_published(database, 2))
         (dead,) = await eventually(lambda: rows(database, "dead_at IS NOT NULL"))
     assert dead["dead_reason"] == "not this one"
     assert sorted(seen) == sorted(str(event.id) for event in events)
@@ -477,7 +491,6 @@ async def test_an_exclusive_relay_is_the_only_one_and_takes_over_every_lease(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A killed process may have held them for a long time yet."""
-    monkeypatch.setattr("libs.common.outbox.lock.PATIENCE", 0.2)
     dispatched = opened()
     (event,) = await put(database)
     async with database.connection() as connection:
@@ -490,9 +503,11 @@ async def test_an_exclusive_relay_is_the_only_one_and_takes_over_every_lease(
         second = OutboxRelay(
             database, InProcessBus(make_telemetry()), "ingest", make_telemetry(), in_process_slots=2
         )
-        with pytest.raises(ConfigurationError, match="Another process already works on this database"):
-            async with second.admitted():
-                pytest.fail("admitted twice")
+        with monkeypatch.context() as impatient:
+            impatient.setattr("libs.common.outbox.lock.PATIENCE", 0.2)
+            with pytest.raises(ConfigurationError, match="Another process already works on this database"):
+                async with second.admitted():
+                    pytest.fail("admitted twice")
     assert dispatched.deliveries == [Delivery(event, 4, redelivered=True)]
     async with relaying(database, dispatched, in_process_slots=2):
         await put(database)
@@ -535,7 +550,7 @@ async def test_an_exclusive_relay_takes_a_lost_lock_again(database: Database) ->
         async def again() -> bool:
             return bool(await holders()) and await holders() != [first]
 
-        await eventually(again, 30)
+        await eventually(again)
         await put(database)
         relay.wake()
         await eventually(all_published(database, 1))

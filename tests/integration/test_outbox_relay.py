@@ -23,7 +23,7 @@ from libs.common.outbox.settlement import Settlement
 from libs.common.outbox.store import OutboxStore, enqueue
 from tests.bus_support import FAST, FILES, make_telemetry, received
 from tests.fixtures_postgres import OpenDatabase
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 ONE = Topology(FAST.exchange, (FILES,), FAST.retry_delays)
 
@@ -95,7 +95,7 @@ class Handler:
 async def relay_of(database: Database, handler: Handler, **limits: Any) -> OutboxRelay:
     bus = InProcessBus(make_telemetry(), topology=ONE)
     await bus.subscribe(ONE.subscriptions[0], handler, concurrency=100)
-    return OutboxRelay(database, bus, "ingest", make_telemetry(), **{"poll": 30.0, **limits})
+    return OutboxRelay(database, bus, "ingest", make_telemetry(), **{"poll": 600.0, **limits})
 
 
 async def put(database: Database, number: int) -> None:
@@ -152,7 +152,7 @@ async def test_a_relay_outlives_a_database_that_is_away(database: Database) -> N
     assert not running.done()
     await database.open()
     handler.gate.set()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await published(database) != 1:
             await asyncio.sleep(0.05)
     await relay.stop(5.0)
@@ -174,7 +174,7 @@ async def test_a_relay_removes_what_was_published_long_ago_and_nothing_recent(da
         async with database.connection() as connection:
             return [row["id"] for row in await connection.fetch("SELECT id FROM ingest.outbox")]
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while len(await left()) == 2:
             await asyncio.sleep(0.02)
     assert await left() == [recent]
@@ -202,11 +202,11 @@ async def test_a_lock_that_was_lost_is_taken_again_without_the_leases_and_let_go
         await store.claim(connection, mine, 60.0, 1)
         (first,) = await holders(connection)
         await connection.execute("SELECT pg_terminate_backend($1)", first)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while not (found := await holders(connection)) or found == [first]:
                 await asyncio.sleep(0.05)
         assert await connection.fetchval("SELECT token FROM ingest.outbox") == mine
-    async with database.connection() as connection, asyncio.timeout(10):
+    async with database.connection() as connection, asyncio.timeout(PATIENCE):
         while await holders(connection):
             await asyncio.sleep(0.05)
 
@@ -325,7 +325,7 @@ async def test_what_was_reserved_is_published_from_memory_and_its_lease_is_kept(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handler = Slow()
-    monkeypatch.setattr(relay_module, "FRESH_LEASE", 1.0)
+    monkeypatch.setattr(relay_module, "FRESH_LEASE", 4.0)
     relay = await relay_of(database, handler, poll=0.1)
     async with relay.admitted():
         running = asyncio.create_task(relay.run())

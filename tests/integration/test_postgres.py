@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,12 +14,12 @@ from libs.common.database.postgres import Connection, Database
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.postgresql.embedded import EmbeddedPostgres
 from tests.fixtures_postgres import FAST, OpenDatabase
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 @asynccontextmanager
 async def opened(
-    url: str, *, role: str | None = None, size: int = 2, timeout: float = 5.0
+    url: str, *, role: str | None = None, size: int = 2, timeout: float = 30.0
 ) -> AsyncIterator[Database]:
     database = Database(url, role=role, size=size, timeout=timeout, application_name="test")
     await database.open()
@@ -66,16 +65,14 @@ async def test_role_is_assumed_on_every_connection_and_survives_reuse(database_u
 
 
 async def test_waiting_for_a_connection_is_bounded(database_url: str) -> None:
-    async with opened(database_url, size=1, timeout=0.3) as database, database.connection():
-        started = time.monotonic()
-        with pytest.raises(Unavailable, match=r"no connection within 0\.3 s"):
-            async with database.connection():
+    async with opened(database_url, size=1, timeout=1.5) as database, database.connection():
+        with pytest.raises(Unavailable, match=r"no connection within 1\.5 s"):
+            async with asyncio.timeout(PATIENCE), database.connection():
                 pytest.fail("a second connection came out of a pool of one")
-        assert time.monotonic() - started < 2
 
 
 async def test_a_statement_is_bounded_and_its_connection_usable_afterwards(database_url: str) -> None:
-    async with opened(database_url, size=1, timeout=0.3) as database:
+    async with opened(database_url, size=1, timeout=1.0) as database:
         with pytest.raises(Unavailable):
             async with database.connection() as connection:
                 await connection.execute("SELECT pg_sleep(30)")
@@ -154,11 +151,11 @@ async def test_notifications_wake_the_listener(open_database: OpenDatabase) -> N
     database = await open_database("ingest")
     woken = asyncio.Event()
     async with database.listen({"outbox": woken}):
-        await asyncio.wait_for(woken.wait(), 5)  # the connection itself counts as a wake-up
+        await asyncio.wait_for(woken.wait(), PATIENCE)  # the connection itself counts as a wake-up
         woken.clear()
         async with database.connection() as connection:
             await connection.execute("NOTIFY outbox")
-        await asyncio.wait_for(woken.wait(), 5)
+        await asyncio.wait_for(woken.wait(), PATIENCE)
 
 
 async def test_a_notification_wakes_its_channel_alone(open_database: OpenDatabase) -> None:
@@ -166,26 +163,26 @@ async def test_a_notification_wakes_its_channel_alone(open_database: OpenDatabas
     woken = {"outbox": asyncio.Event(), "inbox": asyncio.Event()}
     async with database.listen(woken):
         for event in woken.values():
-            await asyncio.wait_for(event.wait(), 5)
+            await asyncio.wait_for(event.wait(), PATIENCE)
             event.clear()
         async with database.connection() as connection:
             await connection.execute("NOTIFY inbox")
-        await asyncio.wait_for(woken["inbox"].wait(), 5)
+        await asyncio.wait_for(woken["inbox"].wait(), PATIENCE)
         assert not woken["outbox"].is_set()
 
 
 async def test_the_listener_reconnects_and_wakes_for_what_it_missed(own_server: EmbeddedPostgres) -> None:
     woken = asyncio.Event()
     async with opened(own_server.url("postgres")) as database, database.listen({"outbox": woken}):
-        await asyncio.wait_for(woken.wait(), 5)
+        await asyncio.wait_for(woken.wait(), PATIENCE)
         woken.clear()
         own_server.stop()
         own_server.start()
-        await asyncio.wait_for(woken.wait(), 10)
+        await asyncio.wait_for(woken.wait(), PATIENCE)
         woken.clear()
         async with database.connection() as connection:
             await connection.execute("NOTIFY outbox")
-        await asyncio.wait_for(woken.wait(), 5)
+        await asyncio.wait_for(woken.wait(), PATIENCE)
 
 
 async def _answers(database: Database) -> bool:

@@ -19,11 +19,11 @@ from libs.common.database.postgres import Database
 from libs.common.errors import ConfigurationError, Unavailable
 from libs.postgresql.embedded import EmbeddedPostgres
 from tests.fixtures_postgres import FAST, PostgresServer
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 @asynccontextmanager
-async def opened(url: str, *, size: int = 1, timeout: float = 5.0) -> AsyncIterator[Database]:
+async def opened(url: str, *, size: int = 1, timeout: float = 30.0) -> AsyncIterator[Database]:
     database = Database(url, size=size, timeout=timeout, application_name="test")
     await database.open()
     try:
@@ -78,13 +78,13 @@ async def test_a_cancellation_while_the_server_hangs_stays_one(own_server: Embed
             os.kill(backends[0], signal.SIGSTOP)
             await connection.execute("SELECT pg_sleep(60)")
 
-    async with opened(own_server.url("postgres"), timeout=0.5) as database:
+    async with opened(own_server.url("postgres"), timeout=2.0) as database:
         task = asyncio.create_task(work())
         await eventually(lambda: backends)
         try:
             await asyncio.sleep(0)
             task.cancel()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await asyncio.wait({task})
             assert task.cancelled()
         finally:
@@ -106,7 +106,7 @@ async def test_closing_cuts_what_does_not_come_back(
 
         held = asyncio.create_task(hold())
         await holding.wait()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await database.close()
         with pytest.raises(Unavailable):
             await held
@@ -143,12 +143,12 @@ async def test_a_listener_whose_connection_breaks_at_once_tries_another(
 
     monkeypatch.setattr(asyncpg.Connection, "add_listener", break_once)
     async with opened(database_url) as database, database.listen({"outbox": woken}):
-        await asyncio.wait_for(woken.wait(), 10)
+        await asyncio.wait_for(woken.wait(), PATIENCE)
         assert woken_before == [False, False]
         woken.clear()
         async with database.connection() as connection:
             await connection.execute("NOTIFY outbox")
-        await asyncio.wait_for(woken.wait(), 5)
+        await asyncio.wait_for(woken.wait(), PATIENCE)
 
 
 async def test_the_state_of_a_session_outlives_a_loan(database_url: str) -> None:
@@ -180,7 +180,7 @@ async def test_a_migration_waits_for_another_only_so_long(
     other = await asyncpg.connect(empty_database_url)
     await other.execute("SELECT pg_advisory_lock($1)", migrations._LOCK_KEY)
     with pytest.raises(ConfigurationError, match="held a lock for 100ms: try again"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await migrate(empty_database_url, [Migrations("ingest", tmp_path)])
     await other.close()
     assert await migrate(empty_database_url, [Migrations("ingest", tmp_path)]) == []

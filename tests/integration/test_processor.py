@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import orjson
 import pytest
@@ -199,7 +200,7 @@ async def test_a_decoder_that_was_lost_once_fails_no_file(processor: Processor) 
         processor.published.clear()
         before = processor.value("processor_decoder_cpu_seconds_total")
         work = asyncio.create_task(processor.handle(large, attempt, attempts))
-        await eventually(lambda: processor.value("processor_decoder_cpu_seconds_total") > before + 0.05, 20)
+        await eventually(lambda: processor.value("processor_decoder_cpu_seconds_total") > before + 0.05)
         for pid in processor.pool.pids:
             os.kill(pid, signal.SIGKILL)
         await work
@@ -253,12 +254,12 @@ async def test_a_full_queue_of_outcomes_stops_work_and_repeats_none(
             await bus.publish(await processor.store(ct_instance(seed=seed)))
         rabbitmq_node.limit_length(vhost, r"^results\\.files$", 1)
         await processor.take_work()
-        await eventually(lambda: processor.value("processor_outcomes_waiting") >= 1, 30)
+        await eventually(lambda: processor.value("processor_outcomes_waiting") >= 1)
         await asyncio.sleep(2.0)
         assert 1 <= decoded() <= 4
         assert ended() == 0
         await bus.subscribe(RESULTS_FILES, processor.take, concurrency=8)
-        await eventually(lambda: ended() == files, 60)
+        await eventually(lambda: ended() == files)
         assert decoded() == files
         assert processor.value("processor_outcomes_waiting") == 0
         await eventually(lambda: len({outcome.file_id for outcome in processor.published}) == files)
@@ -275,7 +276,7 @@ async def test_a_file_that_was_put_off_with_its_work_done_is_not_measured_again(
         event, other = await processor.store(ct_instance()), await processor.store(ct_instance(seed=2))
         processor.storage.full = True
         held = asyncio.create_task(processor.handle(event))
-        await eventually(lambda: processor.value("processor_outcomes_waiting") == 1, 30)
+        await eventually(lambda: processor.value("processor_outcomes_waiting") == 1)
         monkeypatch.setattr("services.processor.handlers.HOLD_SECONDS", 0.2)
         with pytest.raises(Unavailable, match="Outcomes wait"):
             await processor.handle(other)
@@ -295,15 +296,25 @@ async def test_a_stop_does_not_wait_for_room(tmp_path: Path) -> None:
         event = await processor.store(ct_instance())
         processor.storage.full = True
         work = asyncio.create_task(processor.handle(event))
-        await eventually(lambda: processor.value("processor_outcomes_waiting") == 1, 30)
+        await eventually(lambda: processor.value("processor_outcomes_waiting") == 1)
         processor.outcomes.close()
         with pytest.raises(Unavailable):
             await work
 
 
+class Waited(Circuits):
+    """Pauses that are over once the test says so."""
+
+    waited = 0.0
+
+    def begin(self, codec: str, file_id: UUID, now: float) -> float:
+        return super().begin(codec, file_id, now + self.waited)
+
+
 async def test_a_codec_whose_decoders_crash_is_paused_and_the_rest_goes_on(tmp_path: Path) -> None:
     """A sound file of it waits without an attempt, files of another codec do not wait."""
-    async with inprocess_processor(tmp_path, cpu=1.0, circuits=Circuits(2, 0.5)) as processor:
+    circuits = Waited(2, 600)
+    async with inprocess_processor(tmp_path, cpu=1.0, circuits=circuits) as processor:
         sound = await processor.store(ct_instance())
         for _ in range(2):
             with pytest.raises(AttemptFailed):
@@ -316,7 +327,11 @@ async def test_a_codec_whose_decoders_crash_is_paused_and_the_rest_goes_on(tmp_p
         assert isinstance(await processor.handle(another), FileProcessed)
         processor.published.clear()
         # The bus tries it again and again; the first time after the pause it is the probe.
-        await processor.bus.publish(sound)
+        put_off = {"queue": "processor.work", "outcome": "retry"}
+        publishing = asyncio.create_task(processor.bus.publish(sound))
+        await eventually(lambda: processor.value("bus_outcomes_total", **put_off) >= 2)
+        circuits.waited = 600
+        await publishing
         (outcome,) = processor.published
         assert isinstance(outcome, FileProcessed)
         assert outcome.attempt == 1

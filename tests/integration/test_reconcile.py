@@ -246,7 +246,7 @@ async def main(folder, url):
     limits = Limits(3_000_000, 1 << 30, frozenset(), HeaderLimits())
     telemetry = make_telemetry()
     metrics = IngestMetrics(telemetry.metrics.registry)
-    accepting = accepting_in(database, telemetry)
+    accepting = accepting_in(database, telemetry, metrics=metrics)
     intake = Intake(
         storage, database, limits, telemetry, metrics, accepting, concurrency=1, wake=lambda: None
     )
@@ -271,10 +271,10 @@ async def test_killed_between_object_and_row(world: World, silent_server: str) -
     def kill_in_between() -> str:
         process = subprocess.Popen([sys.executable, "-c", UPLOAD, str(world.folder), silent_server], cwd=ROOT)
         try:
-            (key,) = wait_until(lambda: {p.name for p in objects.glob("[0-9a-f][0-9a-f]/*")} - before, 30)
+            (key,) = wait_until(lambda: {p.name for p in objects.glob("[0-9a-f][0-9a-f]/*")} - before)
         finally:
             process.send_signal(signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
         return key
 
     key = await asyncio.to_thread(kill_in_between)

@@ -429,6 +429,8 @@ async def test_openapi_lists_every_route(results: Results) -> None:
     others = {"/api/results/{file_id}/retry", "/api/results/{file_id}/log"}
     others |= {"/api/results/facets", "/api/results/actions", "/api/results/actions/{job_id}"}
     others |= {f"/api/studies{more}" for more in ("", "/facets", "/{study_uid}", "/{study_uid}/zip")}
+    others |= {f"/api/results/{{file_id}}/{more}" for more in ("frames/{number}", "document")}
+    others |= {"/api/series/{series_uid}/stack"}
     others |= {path for path in document["paths"] if path.startswith("/api/processing/")}
     assert set(document["paths"]) - others == read | {"/api/shares/{share_id}", *LINKS}
     assert set(document["paths"]["/api/results/{file_id}/file"]) == {"get", "head"}

@@ -299,6 +299,47 @@ async def test_studies_of_before_the_search_are_completed(
         await connection.close()
 
 
+async def test_what_searches_compare_is_filled_in_beside_the_release_before(
+    role_url: Callable[[str], str], database_url: str, tmp_path: Path
+) -> None:
+    """As the release with migration 0022 leaves rows, and goes on to write them: of header_version 2."""
+    dicom = {
+        "00080090": {"vr": "PN", "Value": [{"Alphabetic": "House^Greg"}]},
+        "00100010": {"vr": "PN", "Value": [{"Alphabetic": "Doe^Jané", "Ideographic": "山田"}]},
+        "00400244": {"vr": "DA", "Value": ["20260131"]},
+        "00400275": {"vr": "SQ", "Value": [{"00401001": {"vr": "SH", "Value": ["RP1"]}}]},
+    }
+    added = {
+        "upload_dicomresult": "patient_names, physician_names, procedure_step_date, requested_procedure_ids",
+        "study": "patient_names, physician_names",
+        "series": "procedure_step_date, requested_procedure_ids",
+    }
+    connection = await asyncpg.connect(database_url)
+    database = Database(database_url, size=2, timeout=10, application_name="test")
+    await database.open()
+    try:
+        async with running_results(role_url("results"), tmp_path) as results:
+            for _ in range(2):
+                await results.upload(received(), dicom=dicom)
+            for table, columns in added.items():
+                nothing = ", ".join(f"{name} = NULL" for name in columns.split(", "))
+                await connection.execute(f"UPDATE results.{table} SET {nothing}")
+            await connection.execute("UPDATE results.upload_dicomresult SET header_version = 2")
+            assert await results.json("/dicom-web/studies?PatientName=doe*") == []
+            assert len(await results.json("/dicom-web/studies")) == 1
+            assert await fill(database, Progress(io.StringIO(), "results")) == 2
+            for table, columns in added.items():
+                rows = await connection.fetch(f"SELECT {columns} FROM results.{table}")
+                assert all(value is not None for row in rows for value in row), table
+            for query in ("PatientName=doe*", "PatientName=山田", "ReferringPhysicianName=*greg"):
+                assert len(await results.json(f"/dicom-web/studies?{query}")) == 1
+            assert len(await results.json("/dicom-web/series?00400275.00401001=RP1&00400244=20260131")) == 1
+            assert await fill(database, Progress(io.StringIO(), "results")) == 0
+    finally:
+        await database.close()
+        await connection.close()
+
+
 async def test_the_databases_owner_may_make_the_trigram_indexes(
     postgres_server: PostgresServer, tmp_path: Path
 ) -> None:

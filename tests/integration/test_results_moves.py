@@ -18,7 +18,7 @@ from libs.common.ids import file_key, new_file_id
 from tests.accounts_support import require_agreement
 from tests.results_support import MEMBER, OWNER, STRANGER, Results, running_results
 from tests.unit.services.results.events import failed, moved, processed, received, trailer
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 def header(patient: str) -> dict[str, Any]:
@@ -148,7 +148,7 @@ async def test_streams_of_both_sides_are_told(results: Results) -> None:
         raise AssertionError("the stream has ended")
 
     starts = [asyncio.Event(), asyncio.Event(), asyncio.Event()]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         left, came, foreign = (
             asyncio.create_task(next_change(user, start))
             for user, start in zip((OWNER, MEMBER, STRANGER), starts, strict=True)

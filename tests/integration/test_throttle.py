@@ -183,7 +183,7 @@ async def test_a_name_that_nobody_has_is_held_up_like_another(start_auth: Start)
 
 
 async def test_the_delay_grows_ends_and_is_forgotten(start_auth: Start, sql: Connection) -> None:
-    client = await start_auth(**PROXY, sign_in_longest_delay_seconds=30)
+    client = await start_auth(**PROXY, sign_in_first_delay_seconds=1, sign_in_longest_delay_seconds=30)
 
     async def delay() -> float:
         return float(
@@ -293,7 +293,7 @@ async def test_strangers_who_fill_the_queue_keep_out_only_each_other(
     def hold(hasher: PasswordHasher, encoded: str, password: str) -> bool:
         if password == "wrong":
             held.release()
-            gate.wait(10)
+            gate.wait(60)
         return verify(hasher, encoded, password)
 
     monkeypatch.setattr(PasswordHasher, "verify", hold)
@@ -301,7 +301,7 @@ async def test_strangers_who_fill_the_queue_keep_out_only_each_other(
         asyncio.create_task(attempt(client, f"198.51.100.{n}", username=f"user{n}")) for n in range(2)
     ]
     for _ in strangers:
-        assert await asyncio.to_thread(held.acquire, timeout=10)
+        assert await asyncio.to_thread(held.acquire, timeout=60)
     body = {"username": "another", "password": "wrong"}
     async with client.post("/api/auth/login", json=body, headers=at("198.51.100.9")) as answer:
         assert (answer.status, int(answer.headers["Retry-After"]) >= 1) == (503, True)

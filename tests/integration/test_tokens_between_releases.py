@@ -58,7 +58,7 @@ def run(folder: Path, script: str, given: dict[str, str] | None = None) -> Any:
         input=json.dumps(given),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=250,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -68,10 +68,10 @@ async def test_a_worker_is_shown_by_its_last_word(results: Results) -> None:
 async def test_silence_is_loss_unless_it_was_announced(results: Results, sql: Connection) -> None:
     began = datetime.now(UTC)
     for worker, state in (("a", "working"), ("b", "working"), ("c", "draining"), ("d", "stopped")):
-        await results.publish(beat(worker=worker, state=state, seconds=2.0, started_at=began))
-    await silence(sql, "a", 5.0)  # two beats are missing
-    await silence(sql, "b", 7.0)
-    await silence(sql, "c", 7.0)
+        await results.publish(beat(worker=worker, state=state, seconds=60.0, started_at=began))
+    await silence(sql, "a", 130.0)  # two beats are missing
+    await silence(sql, "b", 190.0)
+    await silence(sql, "c", 190.0)
     states = {name: worker["state"] for name, worker in (await listed(results)).items()}
     assert states == {"a": "working", "b": "lost", "c": "stopped", "d": "stopped"}
     assert await store.count_states(sql) == {"working": 1, "lost": 1, "stopped": 2}

@@ -148,6 +148,7 @@ class Copy:
         ]
         sys.dont_write_bytecode, sys.pycache_prefix = False, self._compiled
         os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": self._compiled}
+        os.environ["TEST_PATIENCE"] = "10"  # of tests that wait for what a mistake keeps from happening
 
     def _write(self, path: Path, source: str) -> None:
         """Write a file that no compiled one is taken for: these are told by time in seconds, and size."""

@@ -40,12 +40,39 @@ def upload(folder: Path) -> Shot:
     return Shot("upload", "/upload", "main", send, 900)
 
 
+def measure(page: Page) -> None:
+    """A length and an ellipse on a slice in the middle."""
+    port = page.locator("#viewport-0")
+    expect(port.locator("canvas[data-shown='values']")).to_be_visible()
+    expect(page.locator(".viewer-panel .measurements, .viewer-panel .quiet").first).to_be_visible()
+    port.focus()
+    for key in ("ArrowDown",) * 3:
+        page.keyboard.press(key)
+    page.keyboard.press("d")
+    box = port.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.click(x - 150, y + 40)
+    page.mouse.click(x + 150, y + 40)
+    page.keyboard.press("e")
+    page.mouse.click(x - 170, y - 110)
+    page.mouse.click(x - 80, y - 30)
+    page.keyboard.press("Escape")
+
+
+def adjust(page: Page) -> None:
+    """The picture drawn from its values, its window over the histogram."""
+    page.locator(".image-card .adjust").click()
+    expect(page.locator("#histogram .window-band")).to_be_visible()
+
+
 def shots(ids: dict[str, str], folder: Path) -> Iterator[Shot]:
     """All of them, in their order: the first ones change what the others show."""
     yield upload(folder)
     yield Shot("studies", "/studies", ".grid tbody tr[data-key] img")
     yield Shot("study", f"/studies/{ids['study']}", ".series-card img")
-    yield Shot("result", f"/results/{ids['file']}", "img.preview", high=1000)
+    yield Shot("viewer", f"/studies/{ids['study']}/view", "canvas[data-shown='values']", measure)
+    yield Shot("result", f"/results/{ids['file']}", "canvas.drawn", adjust, high=1250)
     yield Shot("compare", f"/compare?a={ids['file']}&b={ids['other']}", "main img", high=900)
     yield Shot("shared", "/shared", "main h1", lambda page: page.get_by_role("tab").nth(1).click())
     yield Shot("account", "/account", "main h1", high=1500)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -33,6 +33,8 @@ class Act:
     of_these: set[str] = field(default_factory=set)
     """Ids of the objects of these entries."""
     answered: bool = False
+    visit: tuple[Hashable, ...] = ()
+    """What it is a look at, the narrowest first; an entry of any of them stands for it."""
 
 
 _CURRENT: ContextVar[Act] = ContextVar("audit_act")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from libs.common.audit.entries import MOST_OBJECTS, AuditEntry, write
+from libs.common.audit.visits import Visits
 from libs.common.database.postgres import Database
 from libs.common.errors import NotRecorded, Unavailable
 
@@ -29,6 +30,7 @@ class AuditTrail:
     def __init__(self, database: Database, service: str, *, strict: bool) -> None:
         """`strict`: nothing is answered before its entry is written (AUDIT_STRICT_READS)."""
         self.service = service
+        self.visits = Visits()
         self._database = database
         self._strict = strict
         self._waiting: list[AuditEntry] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from libs.common.bus.contract import Admission, Delivery
 from libs.common.bus.handling import Handling
@@ -23,13 +23,11 @@ class Slots:
         self._concurrency = concurrency
         self._slots: dict[int, asyncio.Semaphore] = {}
 
-    @asynccontextmanager
-    async def place(self, delivery: Delivery, depth: int) -> AsyncIterator[None]:
+    def place(self, delivery: Delivery, depth: int) -> AbstractAsyncContextManager[None]:
         """Wait for a slot, and keep it."""
         if depth not in self._slots:
             self._slots[depth] = asyncio.Semaphore(self._concurrency)
-        async with self._slots[depth]:
-            yield
+        return self._slots[depth]
 
     def close(self) -> None:
         """Who gets a slot finds out that the bus drains."""

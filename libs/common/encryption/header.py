@@ -66,8 +66,8 @@ class ContainerHeader:
 
 def new_header(object_id: str, keyring: Keyring) -> tuple[ContainerHeader, bytes]:
     """Make the header of a new object: header and the fresh data key that it wraps."""
-    data_key, keyring = os.urandom(KEY_BYTES), keyring.now()
-    prefix = os.urandom(NONCE_PREFIX_BYTES)
+    drawn, keyring = os.urandom(KEY_BYTES + NONCE_PREFIX_BYTES), keyring.now()
+    data_key, prefix = drawn[:KEY_BYTES], drawn[KEY_BYTES:]
     wrapped = keyring.wrap(data_key, bound_id(object_id) + prefix)
     return ContainerHeader(object_id, prefix, keyring.current, wrapped), data_key
 

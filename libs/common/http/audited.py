@@ -7,7 +7,7 @@ wait for it; with AUDIT_STRICT_READS it is written before the answer begins.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
@@ -23,10 +23,11 @@ from libs.common.http.client import address_of
 from libs.common.http.cross_origin import SAFE_METHODS
 from libs.common.http.problems import RequestHandler, problem_of
 
-Audited = Literal["always", "together", "refusals", "never"]
+Audited = Literal["always", "together", "visit", "refusals", "never"]
 """Which requests of an operation leave an entry: `refusals` are those that are answered 4xx or 5xx.
 
-What one caller got `together` within a moment, as the pictures of a list, is one entry.
+What one caller got `together` within a moment, as the pictures of a list, is one entry; so is a `visit`, as
+handlers say by `visiting`.
 """
 
 
@@ -60,6 +61,15 @@ def speak_of(
     act.collection = collection or act.collection
     act.studies += [study for study in studies if study is not None]
     act.details.update(details)
+
+
+def visiting(request: web.Request, *visits: Hashable) -> None:
+    """Say what a request is a look at, the narrowest first.
+
+    It leaves an entry, for the first of them, unless this caller has left one for any of them lately.
+    """
+    act = request[ACT]
+    act.visit = tuple((act.actor, act.acting_as, visit) for visit in visits)
 
 
 async def note_part(request: web.Request, ending: Ending, *objects: object, **details: Any) -> None:
@@ -151,10 +161,14 @@ async def _note(request: web.Request, rule: AuditRule, status: int) -> None:
     act.answered = True
     if ending == "success" and (act.noted or rule.audited == "refusals"):
         return
+    if ending == "success" and trail.visits.any_of(act.visit):
+        return
     joins = rule.audited == "together" and ending == "success"
     # What changes something and is written by no transaction is not told before it is noted.
     changes = ending == "success" and request.method not in SAFE_METHODS
     await trail.add(replace(entry_of(act, ending, status), joins=joins), at_once=changes)
+    if ending == "success" and act.visit:
+        trail.visits.begin(act.visit[0])
 
 
 def identify(request: web.Request, actor: str, acting_as: str | None) -> None:

@@ -21,6 +21,7 @@ from libs.common.permissions import Permission
 from libs.common.security.api_keys import is_key, key_of_basic
 from libs.common.security.cookies import ACCESS_COOKIE, cookie_name
 from libs.common.security.principal import Principal
+from libs.common.security.scopes import opens
 
 
 class Lease(NamedTuple):
@@ -179,6 +180,11 @@ async def authenticate(request: web.Request, handler: RequestHandler) -> web.Str
         identify(request, request[OWNER], _came_with(found))
         if found.must_change_password and gate != "whoever must change their password":
             raise PermissionDenied("Change your password first.", code="password-change-required")
+        if found.scope is not None and not opens(found.scope, request.path):
+            raise PermissionDenied(
+                f"This application was let into no more than {' '.join(sorted(found.scope))}.",
+                code="insufficient-scope",
+            )
         request[PRINCIPAL] = found
         caller = request[VIEWER] = Viewer.of(found)
         request[LEASE] = Lease(found.expires_at, partial(request.app[keys.VERIFIER].revoked, found))

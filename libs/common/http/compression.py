@@ -10,7 +10,7 @@ from libs.common.http.problems import RequestHandler
 
 LEAST_BYTES = 1024
 """Below, an answer fits a packet or two."""
-_TYPES = ("application/json", "application/problem+json")
+_TYPES = ("application/json", "application/problem+json", "application/dicom+json")
 _GZIP = re.compile(r"(?:^|,)\s*gzip\s*(?:;\s*q\s*=\s*(?P<q>[0-9.]+)\s*)?(?=,|$)", re.IGNORECASE)
 
 

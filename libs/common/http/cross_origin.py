@@ -18,8 +18,8 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """What changes nothing (RFC 9110 9.2.1)."""
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 EXPOSED = (
-    "Content-Disposition, Content-Range, ETag, Location, Retry-After, WWW-Authenticate, "
-    "Tus-Resumable, Upload-Expires, Upload-Length, Upload-Offset"
+    "Content-Disposition, Content-Location, Content-Range, ETag, Location, Retry-After, Warning, "
+    "WWW-Authenticate, Tus-Resumable, Upload-Expires, Upload-Length, Upload-Offset"
 )
 PREFLIGHT_SECONDS = 600
 _PORTS = {"http": 80, "https": 443}

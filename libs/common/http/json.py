@@ -18,6 +18,8 @@ from libs.common.http.problems import invalid_request
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 MAX_BODY_BYTES = 16_384
+BODY_PROBLEMS = (TooLarge, UnsupportedType)
+"""What an operation that reads a body may answer besides."""
 BODY_SECONDS = 30.0
 """In which the whole of a small body must have come."""
 

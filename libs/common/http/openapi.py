@@ -25,6 +25,7 @@ from libs.common.errors import (
 from libs.common.http.audited import AUDIT_RULES, Audited, AuditRule
 from libs.common.http.authenticate import BY_LINK, LINK, VIA, Gate, declare
 from libs.common.http.json import json_response
+from libs.common.http.prefixes import is_dicomweb
 from libs.common.http.problems import RequestHandler
 from libs.common.permissions import Permission
 from libs.common.security.cookies import ACCESS_COOKIE, LINK_COOKIE, cookie_name
@@ -62,12 +63,16 @@ class Operation:
     body_required: bool = True
     response: type[BaseModel] | None = None
     response_type: str = "application/json"
+    other_types: tuple[str, ...] = ()
+    """Media types that the answer may have instead, by the Accept header."""
     status: int = 200
     problems: tuple[type[DicomSystemError], ...] = field(default=())
     also: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     """Other answers that are no problem, by status."""
     refusals: Mapping[int, type[BaseModel]] = field(default_factory=dict)
     """Refusals that are no problem documents, by status: what another standard prescribes."""
+    refusal_types: tuple[str, ...] = ()
+    """Media types that a 400 may have instead of a problem document, by the Accept header."""
     public: bool = False
     before_password_change: bool = False
     """Open also to whoever must change their password before anything else."""
@@ -77,6 +82,10 @@ class Operation:
     """Which requests leave an entry in the audit log."""
     by_link: bool = False
     """Open also to who has no account and opened a link, as far as that reaches; needs a permission."""
+    head: bool = False
+    """Whether HEAD is answered by the same handler, without a body."""
+    operation_id: str = ""
+    """Of a handler's second route; its first is called by the handler's name."""
 
     @property
     def gate(self) -> Gate:
@@ -117,6 +126,8 @@ def add_operations(
         if operation.by_link:
             app[BY_LINK].add(operation.handler)
         app.router.add_route(operation.method, prefix + operation.path, operation.handler)
+        if operation.head:
+            app.router.add_route("HEAD", prefix + operation.path, operation.handler)
 
 
 def describe(prefix: str, title: str, operations: Sequence[Operation]) -> dict[str, Any]:
@@ -142,6 +153,7 @@ def describe(prefix: str, title: str, operations: Sequence[Operation]) -> dict[s
             "schemas": {**schemas.get("$defs", {}), "Problem": _PROBLEM},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "basic": {"type": "http", "scheme": "basic", "description": "An API key as the password"},
                 "cookie": {"type": "apiKey", "in": "cookie", "name": cookie_name(ACCESS_COOKIE, secure=True)},
                 "link": {"type": "apiKey", "in": "cookie", "name": cookie_name(LINK_COOKIE, secure=True)},
             },
@@ -153,9 +165,11 @@ def _operation(operation: Operation, path: str) -> dict[str, Any]:
     security: list[dict[str, list[str]]] = [{}] if operation.public else [{"bearer": []}, {"cookie": []}]
     if operation.by_link:
         security.append({"link": []})
+    if is_dicomweb(path) and not operation.public:
+        security.append({"basic": []})
     described: dict[str, Any] = {
         "summary": operation.summary,
-        "operationId": operation.handler.__name__,
+        "operationId": operation.operation_id or operation.handler.__name__,
         "parameters": _parameters(operation, path),
         "responses": _responses(operation),
         "security": security,
@@ -201,6 +215,11 @@ def _parameters(operation: Operation, path: str) -> list[dict[str, Any]]:
     return found
 
 
+def _json_type(operation: Operation) -> str:
+    """What its answers come in that are no problems."""
+    return operation.response_type if operation.response_type.endswith("json") else "application/json"
+
+
 def _responses(operation: Operation) -> dict[str, Any]:
     success: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
     if operation.response is not None:
@@ -208,6 +227,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
         success["content"] = {operation.response_type: {"schema": schema}}
     elif operation.response_type != "application/json":
         success["content"] = {operation.response_type: {"schema": {"type": "string"}}}
+    for media in operation.other_types:
+        success.setdefault("content", {})[media] = {"schema": {}}
     problems: set[type[DicomSystemError]] = {*operation.problems, Unavailable}
     if operation.body is not None or operation.query is not None or "{" in operation.path:
         problems.add(InvalidRequest)
@@ -224,9 +245,13 @@ def _responses(operation: Operation) -> dict[str, Any]:
             else error.title,
             "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},
         }
+    for media in operation.refusal_types:
+        responses[str(InvalidRequest.status)]["content"][media] = {"schema": {"type": "string"}}
     for status, model in (*operation.also.items(), *operation.refusals.items()):
         described = responses.setdefault(
             str(status), {"description": HTTPStatus(status).phrase, "content": {}}
         )
-        described["content"]["application/json"] = {"schema": {"$ref": _REF.format(model=model.__name__)}}
+        described["content"][_json_type(operation)] = {"schema": {"$ref": _REF.format(model=model.__name__)}}
+        for media in operation.other_types:
+            described["content"][media] = {"schema": {}}
     return responses

@@ -44,6 +44,15 @@ PREFIXES = (
 )
 """The first that covers a request decides; what none covers is the portal's."""
 
+DICOM_WEB = "/dicom-web"
+"""The root of DICOMweb (PS3.18 10)."""
+
+
+def is_dicomweb(path: str) -> bool:
+    """Whether it lies below the root of DICOMweb."""
+    return path == DICOM_WEB or path.startswith(f"{DICOM_WEB}/")
+
+
 PRIVATE = ("/livez", "/readyz", "/metrics")
 """Every service's own; no gateway leads there."""
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from libs.common.errors import DicomSystemError, InvalidRequest, TooManyRequests, Unavailable
+from libs.common.http.prefixes import is_dicomweb
 from libs.common.keys import TELEMETRY
 from libs.common.telemetry.tracing import current_trace_id
 
@@ -21,6 +22,8 @@ RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PREPARED = web.RequestKey("prepared", bool)
 CLIENT_GONE = 499
 """Not registered, but what gateways log for a caller that hung up."""
+BASIC_CHALLENGE = 'Basic realm="DICOMweb: an API key as password", charset="UTF-8"'
+"""RFC 7617 2; the user name may be anything."""
 REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 """Statuses that are about who asks or how often: many of them are an attack, or a broken client."""
 _HTTP_CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-type"}
@@ -84,6 +87,14 @@ async def note_prepared(request: web.Request, response: web.StreamResponse) -> N
     request[PREPARED] = True
 
 
+def takes_basic(request: web.Request) -> bool:
+    """Whether to offer HTTP Basic: many DICOMweb clients know nothing else.
+
+    Not to the portal's own scripts: a browser would ask its user for a name and password over the page.
+    """
+    return is_dicomweb(request.path) and request.headers.get("Sec-Fetch-Site") != "same-origin"
+
+
 @web.middleware
 async def problems(request: web.Request, handler: RequestHandler) -> web.StreamResponse:
     """Turn every error into a problem document; unknown ones are logged and say nothing of their cause."""
@@ -100,7 +111,10 @@ async def problems(request: web.Request, handler: RequestHandler) -> web.StreamR
             raise
         if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             log.warning("%s: %s", error.code, error.detail, exc_info=error)
-        return problem_of(error)
+        answer = problem_of(error)
+        if error.status == HTTPStatus.UNAUTHORIZED and takes_basic(request):
+            answer.headers.add("WWW-Authenticate", BASIC_CHALLENGE)
+        return answer
     except ConnectionResetError:
         # The caller has gone: nobody reads this answer, and nothing failed here.
         return problem(CLIENT_GONE, "client-gone", "Client gone", "The connection was closed by the client.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import gc
 import logging
 import signal
 import socket
@@ -18,6 +17,8 @@ from aiohttp import web
 
 from libs.common.errors import ConfigurationError
 from libs.common.keys import DRAINING, FATAL, RUNNING
+from libs.common.memory import spare_the_collector
+from libs.common.scheduling import wait_for_turns
 from libs.common.security.tls import SERVER_TLS
 from libs.common.settings.http import HttpSettings
 from libs.common.settings.loading import load_settings
@@ -27,13 +28,18 @@ from libs.common.telemetry.logs import configure_logging
 log = logging.getLogger(__name__)
 LATE_SECONDS = 1.0
 """What requests that did not end in time get on top."""
+SWITCH_SECONDS = 0.0005
+"""After so long the interpreter is asked for by a thread that waits for it."""
 YOUNG_OBJECTS = 10_000
 """How many new containers the collector lets come together before it looks at them (CPython's own: 700)."""
 S = TypeVar("S", bound=ServiceSettings)
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Take the address before anything else is started. Raises ConfigurationError in one sentence."""
+def bind(host: str, port: int, prefix: str = "") -> socket.socket:
+    """Take the address before anything else is started; `prefix` is that of the settings' names.
+
+    Raises ConfigurationError in one sentence.
+    """
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -49,10 +55,12 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigurationError(
-                f"Port {port} on {host} is in use: stop the program that has it, or set PORT to a free one."
+                f"Port {port} on {host} is in use: stop the program that has it, or set {prefix}PORT to a "
+                "free one."
             ) from error
         raise ConfigurationError(
-            f"Cannot listen on {host} port {port} ({error.strerror or error}): set HOST and PORT."
+            f"Cannot listen on {host} port {port} ({error.strerror or error}): set {prefix}HOST and "
+            f"{prefix}PORT."
         ) from error
     return listener
 
@@ -87,7 +95,8 @@ async def serve(
     async with stop_signals() as stop:
         try:
             await runner.setup()
-            spare_the_collector()
+            spare_the_collector(YOUNG_OBJECTS)
+            share_the_interpreter()
             # The kernel's count, so that it holds for each answer, and connections inherit it.
             stalled = max(int(settings.connection_stall_timeout * 1000), 1)
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, stalled)
@@ -104,15 +113,14 @@ async def serve(
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
     """Run `main` to its end on uvloop, which takes a tenth off the CPU time of a file (ADR 0041)."""
+    wait_for_turns()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 
 
-def spare_the_collector() -> None:
-    """Take what was made by now out of the collector's walks: modules, routes and pools stay anyway."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, *gc.get_threshold()[1:])
+def share_the_interpreter() -> None:
+    """Let a thread that has written or hashed have the interpreter back sooner than after Python's 5 ms."""
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 async def _drain(app: web.Application, runner: web.AppRunner, timeout: float) -> None:

@@ -87,15 +87,20 @@ def read_pair(certificate: Path, key: Path) -> bytes:
     return pair
 
 
-def load(context: ssl.SSLContext, pair: bytes) -> None:
+def load(context: ssl.SSLContext, pair: bytes, authorities: str | None = None) -> None:
     """Have `context` serve `pair` from the next handshake on; running connections stay as they are.
 
+    Clients are verified with `authorities` (PEM), if `context` verifies them.
     Raises OSError, and then leaves `context` as it is.
     """
     # A context of its own: one keeps a certificate per kind of key, and would go on serving the old one's.
     renewed = server_context()
     with _as_file(pair) as path:
         renewed.load_cert_chain(path)
+    if authorities is not None:
+        # Each handshake goes on with this context, and looks for authorities here.
+        renewed.load_verify_locations(cadata=authorities)
+        renewed.verify_mode = context.verify_mode
 
     def choose(handshake: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
         handshake.context = renewed

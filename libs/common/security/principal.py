@@ -25,7 +25,9 @@ class Principal(BaseModel):
     session_id: str | None
     """Of a person's sign-in; None for machines."""
     client_id: str | None
-    """The service account or API key that the token was given to; None for a person's sign-in."""
+    """The service account, API key or application that the token was given to; None for people's sign-ins."""
+    scope: frozenset[str] | None = None
+    """What an application is limited to; None for everybody else."""
     access_version: int
     """How often the account's access had changed when the token was issued."""
     must_change_password: bool

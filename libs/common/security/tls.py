@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 CHECK_SECONDS = 5.0
 """Between looks at the files. They are read, since links above them are swapped without any sign below."""
+CERTIFICATE_ENDS = web.AppKey("certificate_ends", Gauge)
+"""For other certificates than those of its HTTP server."""
 SERVER_TLS = web.AppKey("server_tls", ssl.SSLContext)
 """What the process serves HTTPS with; absent: it serves HTTP."""
 
@@ -116,6 +118,7 @@ def _watched(app: web.Application, settings: TlsSettings) -> list[Watched]:
         ["file"],
         registry=app[TELEMETRY].metrics.registry,
     )
+    app[CERTIFICATE_ENDS] = ends
     watched = []
     if certificate is not None and key is not None:
         context = app[SERVER_TLS] = server_context()

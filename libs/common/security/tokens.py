@@ -60,6 +60,8 @@ class Claims(BaseModel):
     """Where uploads go that name no collection; unset: one's own."""
     sid: str | None = None
     client_id: str | None = None
+    scope: str | None = None
+    """What an application is limited to (RFC 9068 2.2.3); unset: to nothing but the permissions."""
     ver: int = 0
     """How often the account's access had changed when the token was issued."""
     password_change: Literal[True] | None = None
@@ -197,6 +199,7 @@ class TokenVerifier:
             default_collection=claims.collection,
             session_id=claims.sid,
             client_id=None if claims.client_id == PORTAL else claims.client_id,
+            scope=None if claims.scope is None else frozenset(claims.scope.split()),
             access_version=claims.ver,
             must_change_password=claims.password_change is not None,
             signing_key=kid,

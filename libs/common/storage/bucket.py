@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -72,6 +73,7 @@ class Bucket:
         self._quick_files = files.with_options(write_concern=WriteConcern(w=1))
         self._quick_chunks = chunks.with_options(write_concern=WriteConcern(w=1))
         self._prepared = False
+        self._preparing = asyncio.Lock()
 
     async def ready(self) -> None:
         """Return if the server that takes writes answers and the indexes are there."""
@@ -211,12 +213,17 @@ class Bucket:
     async def _prepare(self) -> None:
         if self._prepared:
             return
+        async with self._preparing:  # two at once would conflict with each other
+            if not self._prepared:
+                await self._make_indexes()
+                self._prepared = True
+
+    async def _make_indexes(self) -> None:
         by_name = IndexModel([("filename", ASCENDING), ("metadata.revision", ASCENDING)], unique=True)
         stale = IndexModel([("metadata.stale_since", ASCENDING)], sparse=True)
         await unconflicted(lambda: self._quick_files.create_indexes([by_name, stale]))
         by_place = IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
         await unconflicted(lambda: self._quick_chunks.create_indexes([by_place]))
-        self._prepared = True
 
     async def _revisions(self, key: ObjectKey) -> list[Document]:
         """Id, number and `stale_since` of every visible revision, lowest first: mostly none or one."""

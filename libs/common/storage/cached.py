@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from pathlib import Path
 
 _OPENAT2 = 437  # the same on every architecture
 _AT_FDCWD = -100
@@ -24,7 +23,7 @@ class CachedFiles:
         """Look up the C library's `syscall`."""
         self._call = ctypes.CDLL(None, use_errno=True).syscall
 
-    def open(self, path: Path) -> int:
+    def open(self, path: str) -> int:
         """A descriptor for reading; -1 unless the path can be walked in memory alone (openat2(2))."""
         length = ctypes.c_long(len(_HOW))
         return int(

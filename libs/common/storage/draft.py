@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import os
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -42,7 +43,8 @@ class Draft:
         """Write the segments that are full."""
         self.require_usable()
         self._usable = False
-        self._write(self.sealer.segments())
+        for segment in self.sealer.segments():
+            self._write(segment)
         self._usable = True
 
     def commit(self, trailer: Mapping[str, Any] | Describe) -> None:
@@ -58,7 +60,7 @@ class Draft:
             written = os.pwrite(self._file[0], self.sealer.header, 0)
             if written != len(self.sealer.header):
                 raise OSError(errno.EIO, "short write of a header")
-        descriptor, temporary = self._write(self.sealer.finish(trailer))
+        descriptor, temporary = self._write(*self.sealer.finish(trailer))
         if self._durable:
             os.fsync(descriptor)
         self._folder.publish(temporary, self._target, durable=self._durable)
@@ -87,17 +89,21 @@ class Draft:
 
         return cast(BinaryIO, SegmentReader(size, load, lambda: os.close(descriptor)))
 
-    def _write(self, pieces: Iterable[bytes]) -> tuple[int, Path]:
+    def _write(self, *pieces: bytes) -> tuple[int, Path]:
+        """All at once: each call lets go of the interpreter, and waits for it again."""
         if self._file is None:
             self._file = self._folder.create_temporary(self._key)
-            write_all(self._file[0], self.sealer.header)
-        for piece in pieces:
-            write_all(self._file[0], piece)
+            pieces = (self.sealer.header, *pieces)
+        write_all(self._file[0], *pieces)
         return self._file
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """`write` that never writes less."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+def write_all(descriptor: int, *pieces: bytes) -> None:
+    """`writev` that never writes less."""
+    views = deque(memoryview(piece) for piece in pieces if piece)
+    while views:
+        written = os.writev(descriptor, views)
+        while views and written >= len(views[0]):
+            written -= len(views.popleft())
+        if written:
+            views[0] = views[0][written:]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from concurrent.futures import Executor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -25,7 +24,7 @@ from libs.common.encryption import (
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import ObjectNotFound
 from libs.common.ids import ObjectKey
-from libs.common.storage.blocking import in_thread, unavailable
+from libs.common.storage.blocking import unavailable
 from libs.common.storage.cached import CachedFiles, NotCached
 from libs.common.storage.contract import (
     STALE_AFTER,
@@ -39,6 +38,7 @@ from libs.common.storage.contract import (
 )
 from libs.common.storage.draft import Draft
 from libs.common.storage.folder import Folder
+from libs.common.storage.threads import Threads, in_thread
 
 _LISTED_AT_ONCE = 1000
 
@@ -49,21 +49,15 @@ T = TypeVar("T")
 class FileStorage:
     """Implements `Storage`; each method is one hop to a worker thread at most."""
 
-    def __init__(self, root: Path, keyring: Keyring, executor: Executor | None = None) -> None:
-        """`root` is made at the first `ready` or write; `executor` None: the event loop's own threads."""
+    def __init__(self, root: Path, keyring: Keyring, threads: Threads | None = None) -> None:
+        """`root` is made at the first `ready` or write; `threads` None: the process's own."""
         self._folder = Folder(root.absolute())
         self._keyring = keyring
         self._cached = CachedFiles()
-        self._executor = executor
+        self._threads = threads
 
-    @asynccontextmanager
-    async def writer(self, key: ObjectKey, *, durable: bool = True) -> AsyncIterator[ObjectWriter]:
-        draft = Draft(self._folder, key, self._keyring, durable=durable)
-        try:
-            yield _FileWriter(draft, self)
-        finally:
-            if draft.on_disk:
-                await self.run(draft.discard)
+    def writer(self, key: ObjectKey, *, durable: bool = True) -> AbstractAsyncContextManager[ObjectWriter]:
+        return _FileWriter(Draft(self._folder, key, self._keyring, durable=durable), self)
 
     async def put(
         self, key: ObjectKey, data: bytes, trailer: Mapping[str, Any], *, durable: bool = True
@@ -80,15 +74,13 @@ class FileStorage:
     async def verify(self, key: ObjectKey) -> dict[str, Any]:
         return await verified(await self.open(key))
 
-    @asynccontextmanager
-    async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:
-        opened = self._raw_in_memory(key)
-        if opened is None:
-            opened = await self.run(self._open_raw, key)
-        try:
-            yield ChildAccess(str(opened.path), opened.descriptor, opened.data_key)
-        finally:
-            opened.close()
+    def child_access(self, key: ObjectKey) -> AbstractAsyncContextManager[ChildAccess]:
+        return _Access(key, self)
+
+    async def raw(self, key: ObjectKey) -> Raw:
+        """The container, open, and its data key; whoever asked closes it."""
+        known = self._raw_in_memory(key)
+        return await self.run(self._open_raw, key) if known is None else known
 
     async def delete(self, key: ObjectKey) -> None:
         await self.run(self._delete, key)
@@ -116,7 +108,7 @@ class FileStorage:
 
     async def ready(self) -> None:
         try:
-            await in_thread(self._executor, self._folder.probe)
+            await in_thread(self._threads, self._folder.probe)
         except OSError as error:
             raise unavailable(error, str(self._folder.root)) from error
 
@@ -129,7 +121,7 @@ class FileStorage:
     async def run(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Run disk work in a thread. The disk's errors become Unavailable, without paths: callers see it."""
         try:
-            return await in_thread(self._executor, function, *args, **kwargs)
+            return await in_thread(self._threads, function, *args, **kwargs)
         except OSError as error:
             raise unavailable(error, "its folder") from error
 
@@ -155,9 +147,9 @@ class FileStorage:
         container.close()
         return container.trailer
 
-    def _raw_in_memory(self, key: ObjectKey) -> _Raw | None:
+    def _raw_in_memory(self, key: ObjectKey) -> Raw | None:
         """What was written a moment ago, on this machine, costs no hop to a thread."""
-        raw = _Raw(self._folder.path(key))
+        raw = Raw(self._folder.location(key))
         raw.descriptor = self._cached.open(raw.path)
         if raw.descriptor < 0:
             return None
@@ -171,7 +163,7 @@ class FileStorage:
 
     def _trailer_in_memory(self, key: ObjectKey) -> dict[str, Any] | None:
         """As `_raw_in_memory`; a long trailer, which takes time to read, is left to a thread."""
-        descriptor = self._cached.open(self._folder.path(key))
+        descriptor = self._cached.open(self._folder.location(key))
         if descriptor < 0:
             return None
         try:
@@ -188,8 +180,8 @@ class FileStorage:
             raise NotCached
         return self._cached.read(descriptor, length, offset)
 
-    def _opened(self, key: ObjectKey) -> _Raw:
-        raw = _Raw(self._folder.path(key))
+    def _opened(self, key: ObjectKey) -> Raw:
+        raw = Raw(self._folder.location(key))
         try:
             raw.open()
         except FileNotFoundError as error:
@@ -197,7 +189,7 @@ class FileStorage:
             raise ObjectNotFound("There is no such object.") from error
         return raw
 
-    def _open_raw(self, key: ObjectKey) -> _Raw:
+    def _open_raw(self, key: ObjectKey) -> Raw:
         raw = self._opened(key)
         raw.data_key = unlock_object(key, pread(raw.descriptor, HEADER_BYTES, 0), self._keyring)[1]
         return raw
@@ -222,10 +214,12 @@ class FileStorage:
         return False
 
 
-class _Raw:
+class Raw:
     """A container that is only opened, for somebody else to read."""
 
-    def __init__(self, path: Path) -> None:
+    __slots__ = ("data_key", "descriptor", "path")
+
+    def __init__(self, path: str) -> None:
         self.path = path
         self.descriptor = -1
         self.data_key = b""
@@ -242,10 +236,32 @@ class _Raw:
         self.close()  # whoever waited for the opening may have been cancelled
 
 
-class _FileWriter:
+class _Access(AbstractAsyncContextManager[ChildAccess]):
+    __slots__ = ("_key", "_raw", "_storage")
+
+    def __init__(self, key: ObjectKey, storage: FileStorage) -> None:
+        self._key = key
+        self._storage = storage
+
+    async def __aenter__(self) -> ChildAccess:
+        raw = self._raw = await self._storage.raw(self._key)
+        return ChildAccess(raw.path, raw.descriptor, raw.data_key)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._raw.close()
+
+
+class _FileWriter(AbstractAsyncContextManager[ObjectWriter]):
     def __init__(self, draft: Draft, storage: FileStorage) -> None:
         self._draft = draft
         self._storage = storage
+
+    async def __aenter__(self) -> ObjectWriter:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._draft.on_disk:
+            await self._storage.run(self._draft.discard)
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import secrets
 import stat
@@ -28,14 +29,20 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._root = str(root)
         self._temporary = root / ".tmp"
         self._prepared = False
         self._durable_shards: set[Path] = set()
+        self._process, self._numbers = secrets.token_hex(8), itertools.count()
 
-    def path(self, key: str) -> Path:
+    def location(self, key: str) -> str:
         """Path of an object. Raises ObjectNotFound for anything but an object key: none leads out of here."""
         require_key(key)
-        return self.root / shard_of(key) / key
+        return f"{self._root}/{shard_of(key)}/{key}"
+
+    def path(self, key: str) -> Path:
+        """The same, to be worked with."""
+        return Path(self.location(key))
 
     def require(self) -> None:
         """Raise OSError (ENOENT) if the store itself is gone: an unmounted disk is no missing object."""
@@ -55,7 +62,7 @@ class Folder:
     def create_temporary(self, key: str) -> tuple[int, Path]:
         """Open a new file for writing and reading back: descriptor and path."""
         self.prepare()
-        path = self._temporary / f"{key}.{secrets.token_hex(8)}"
+        path = self._temporary / f"{key}.{self._process}{next(self._numbers):x}"
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
 
     def publish(self, temporary: Path, target: Path, *, durable: bool) -> None:

@@ -9,7 +9,6 @@ import errno
 import os
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from concurrent.futures import Executor
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +19,7 @@ from libs.common.encryption.keyring import Keyring
 from libs.common.encryption.rewrap import plan
 from libs.common.errors import ObjectNotFound, SpoolFailed, Unavailable
 from libs.common.ids import ObjectKey
-from libs.common.storage.blocking import finished_task, in_thread, unavailable
+from libs.common.storage.blocking import finished_task, unavailable
 from libs.common.storage.bucket import Bucket
 from libs.common.storage.contract import (
     STALE_AFTER,
@@ -35,6 +34,7 @@ from libs.common.storage.draft import write_all
 from libs.common.storage.gridfs_reader import GridFSReader, open_revision
 from libs.common.storage.gridfs_writer import GridFSWriter
 from libs.common.storage.layout import CHUNKS_PER_SEGMENT, Revision
+from libs.common.storage.threads import Threads, in_thread
 
 _OF_THE_OBJECT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 """What may never end for this object, as one larger than the spool: attempts at it count."""
@@ -44,18 +44,18 @@ class GridFSStorage:
     """Implements `Storage`. `capacity` is unknown: MongoDB tells nobody but its administrators."""
 
     def __init__(
-        self, bucket: Bucket, keyring: Keyring, executor: Executor | None = None, *, spool: Path
+        self, bucket: Bucket, keyring: Keyring, threads: Threads | None = None, *, spool: Path
     ) -> None:
-        """`executor` None: the event loop's own threads; `spool` is made when an object is first spooled."""
+        """`threads` None: the process's own; `spool` is made when an object is first spooled."""
         self._bucket = bucket
         self._keyring = keyring
-        self._executor = executor
+        self._threads = threads
         self._spool_folder = spool
 
     @asynccontextmanager
     async def writer(self, key: ObjectKey, *, durable: bool = True) -> AsyncIterator[ObjectWriter]:
         require_key(key)
-        writer = GridFSWriter(self._bucket, key, Sealer(key, self._keyring), self._executor, durable=durable)
+        writer = GridFSWriter(self._bucket, key, Sealer(key, self._keyring), self._threads, durable=durable)
         try:
             yield writer
         finally:
@@ -74,14 +74,14 @@ class GridFSStorage:
 
     async def open(self, key: ObjectKey) -> ObjectReader:
         revision = await self._find(key)
-        opened = await open_revision(self._bucket, key, revision, self._keyring, self._executor)
-        reader = GridFSReader(self._bucket, revision.id, opened, self._executor)
+        opened = await open_revision(self._bucket, key, revision, self._keyring, self._threads)
+        reader = GridFSReader(self._bucket, revision.id, opened, self._threads)
         await reader.prefetch()
         return reader
 
     async def read_trailer(self, key: ObjectKey) -> dict[str, Any]:
         revision = await self._find(key)
-        return (await open_revision(self._bucket, key, revision, self._keyring, self._executor)).trailer
+        return (await open_revision(self._bucket, key, revision, self._keyring, self._threads)).trailer
 
     async def verify(self, key: ObjectKey) -> dict[str, Any]:
         return await verified(await self.open(key))
@@ -159,9 +159,9 @@ class GridFSStorage:
 
     async def _spool(self, revision: Revision, descriptor: int) -> None:
         """Write the whole container, as it is, into a file that only this process's user may read."""
-        await in_thread(self._executor, write_all, descriptor, revision.header)
+        await in_thread(self._threads, write_all, descriptor, revision.header)
         for first in range(0, revision.chunks, CHUNKS_PER_SEGMENT):
             stop = min(first + CHUNKS_PER_SEGMENT, revision.chunks)
             sealed = await self._bucket.read(revision.id, first, stop)
-            await in_thread(self._executor, write_all, descriptor, sealed)
-        await in_thread(self._executor, write_all, descriptor, revision.trailer)
+            await in_thread(self._threads, write_all, descriptor, sealed)
+        await in_thread(self._threads, write_all, descriptor, revision.trailer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +19,9 @@ from libs.common.encryption import (
 )
 from libs.common.encryption.keyring import Keyring
 from libs.common.ids import ObjectKey
-from libs.common.storage.blocking import in_thread
 from libs.common.storage.bucket import Bucket
 from libs.common.storage.layout import CHUNK_BYTES, CHUNKS_PER_SEGMENT, Revision, RevisionId
+from libs.common.storage.threads import Threads, in_thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Opened:
 
 
 async def open_revision(
-    bucket: Bucket, key: ObjectKey, revision: Revision, keyring: Keyring, executor: Executor | None
+    bucket: Bucket, key: ObjectKey, revision: Revision, keyring: Keyring, threads: Threads | None
 ) -> Opened:
     """Authenticate header and trailer. Raises ObjectCorrupt, Unavailable."""
     header, data_key = unlock_object(key, revision.header, keyring)
@@ -46,7 +45,7 @@ async def open_revision(
         sealed = tail[trailer_start(tail, total) - total : -TRAILER_LENGTH_BYTES]
         return Opened(cipher, cipher.open_trailer(sealed, total))
 
-    return await in_thread(executor, opened)
+    return await in_thread(threads, opened)
 
 
 async def _end_of_chunks(bucket: Bucket, revision: Revision) -> bytes:
@@ -66,14 +65,12 @@ async def _from(bucket: Bucket, revision: Revision, start: int) -> bytes:
 class GridFSReader:
     """Reads by the revision's own id: whoever replaces or deletes the object takes nothing from it."""
 
-    def __init__(
-        self, bucket: Bucket, revision: RevisionId, opened: Opened, executor: Executor | None
-    ) -> None:
+    def __init__(self, bucket: Bucket, revision: RevisionId, opened: Opened, threads: Threads | None) -> None:
         """Nothing is read yet."""
         self._bucket = bucket
         self._revision = revision
         self._cipher = opened.cipher
-        self._executor = executor
+        self._threads = threads
         self._whole: bytes | None = None
         self.trailer = opened.trailer
         self.size: int = opened.trailer["size"]
@@ -108,5 +105,5 @@ class GridFSReader:
         sealed = await self._bucket.read(self._revision, first, first + -(-length // CHUNK_BYTES))
         # Behind the last segment of the chunks a long trailer may lie.
         return await in_thread(
-            self._executor, lambda: self._cipher.open_segment(index, memoryview(sealed)[:length], last=last)
+            self._threads, lambda: self._cipher.open_segment(index, memoryview(sealed)[:length], last=last)
         )

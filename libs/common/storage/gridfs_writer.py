@@ -5,16 +5,16 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from typing import Any, BinaryIO, cast
 
 from libs.common.encryption import Sealer, SegmentReader
 from libs.common.errors import StorageError
 from libs.common.ids import ObjectKey
-from libs.common.storage.blocking import finished_task, in_thread
+from libs.common.storage.blocking import finished_task
 from libs.common.storage.bucket import Bucket
 from libs.common.storage.contract import Describe
 from libs.common.storage.layout import CHUNKS_PER_SEGMENT, INLINE_TRAILER_BYTES, Revision, RevisionId
+from libs.common.storage.threads import Threads, in_thread
 
 ALIVE_SECONDS = 3600.0
 """How often an upload under way says so; well under the age at which a sweep takes it."""
@@ -24,13 +24,13 @@ class GridFSWriter:
     """MongoDB hears nothing until more than one segment is there, or until `commit`. One call at a time."""
 
     def __init__(
-        self, bucket: Bucket, key: ObjectKey, sealer: Sealer, executor: Executor | None, *, durable: bool
+        self, bucket: Bucket, key: ObjectKey, sealer: Sealer, threads: Threads | None, *, durable: bool
     ) -> None:
         """`sealer` is fresh."""
         self._bucket = bucket
         self._key = key
         self._sealer = sealer
-        self._executor = executor
+        self._threads = threads
         self._durable = durable
         self._revision: RevisionId | None = None
         self._usable = True
@@ -91,7 +91,7 @@ class GridFSWriter:
         """Send the segments that are full, one at a time."""
         self._usable = False
         segments = self._sealer.segments()
-        while sealed := await in_thread(self._executor, lambda: next(segments, b"")):
+        while sealed := await in_thread(self._threads, lambda: next(segments, b"")):
             await self._send(sealed)
         self._usable = True
 
@@ -104,7 +104,7 @@ class GridFSWriter:
             self._usable = False
             return self._sealer.finish(given)
 
-        segment, ending = await in_thread(self._executor, finish)
+        segment, ending = await in_thread(self._threads, finish)
         inline = len(ending) <= INLINE_TRAILER_BYTES
         revision = await self._send(segment if inline else segment + ending)
         self._sealer.renew_header()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any, BinaryIO, TypeVar
 
 from libs.common.encryption import SEGMENT_BYTES
 from libs.common.ids import ObjectKey
@@ -21,6 +22,9 @@ from libs.common.storage.contract import (
 )
 from libs.common.storage.metrics import StorageMetrics
 
+T = TypeVar("T")
+Raised = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
 
 class MeteredStorage:
     """Implements `Storage` by another one."""
@@ -30,10 +34,8 @@ class MeteredStorage:
         self._storage = storage
         self._metrics = metrics
 
-    @asynccontextmanager
-    async def writer(self, key: ObjectKey, *, durable: bool = True) -> AsyncIterator[ObjectWriter]:
-        async with self._storage.writer(key, durable=durable) as writer:
-            yield _MeteredWriter(writer, self._metrics)
+    def writer(self, key: ObjectKey, *, durable: bool = True) -> AbstractAsyncContextManager[ObjectWriter]:
+        return _Writing(self._storage.writer(key, durable=durable), self._metrics)
 
     async def put(
         self, key: ObjectKey, data: bytes, trailer: Mapping[str, Any], *, durable: bool = True
@@ -52,12 +54,8 @@ class MeteredStorage:
     async def verify(self, key: ObjectKey) -> dict[str, Any]:
         return await self._storage.verify(key)
 
-    @asynccontextmanager
-    async def child_access(self, key: ObjectKey) -> AsyncIterator[ChildAccess]:
-        async with AsyncExitStack() as stack:
-            with self._metrics.timed("child_access"):
-                access = await stack.enter_async_context(self._storage.child_access(key))
-            yield access
+    def child_access(self, key: ObjectKey) -> AbstractAsyncContextManager[ChildAccess]:
+        return _Access(self._storage.child_access(key), self._metrics)
 
     async def delete(self, key: ObjectKey) -> None:
         with self._metrics.timed("delete"):
@@ -87,6 +85,34 @@ class MeteredStorage:
 
     async def close(self) -> None:
         await self._storage.close()
+
+
+class _Entered(AbstractAsyncContextManager[T]):
+    """What the other store gives is left as it says."""
+
+    __slots__ = ("_given", "_metrics")
+
+    def __init__(self, given: AbstractAsyncContextManager[T], metrics: StorageMetrics) -> None:
+        self._given = given
+        self._metrics = metrics
+
+    async def __aexit__(self, *raised: *Raised) -> bool | None:
+        return await self._given.__aexit__(*raised)
+
+
+class _Writing(_Entered[ObjectWriter]):
+    __slots__ = ()
+
+    async def __aenter__(self) -> ObjectWriter:
+        return _MeteredWriter(await self._given.__aenter__(), self._metrics)
+
+
+class _Access(_Entered[ChildAccess]):
+    __slots__ = ()
+
+    async def __aenter__(self) -> ChildAccess:
+        with self._metrics.timed("child_access"):
+            return await self._given.__aenter__()
 
 
 class _MeteredWriter:

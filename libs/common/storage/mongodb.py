@@ -24,7 +24,7 @@ _PATIENCE_MS = {
 }
 """A server that does not answer is an answer, too: 503, in a time that a caller still waits for."""
 
-_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.8, 1.2)
+_PAUSES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 1.6, 2.0, 2.0, 2.0)
 _WRITE_CONFLICT = 112
 _FORBIDDEN = {13, 18, 8000}
 _FULL = {14031}
@@ -53,7 +53,7 @@ def fault_of(url: str, error: Exception) -> str:
 
 
 async def unconflicted(write: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a write that was not applied because it met another one, for about three seconds."""
+    """Repeat a write that was not applied because it met another one, for about ten seconds."""
     for pause in _PAUSES:
         try:
             return await write()

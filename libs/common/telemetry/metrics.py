@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector
 from prometheus_client import ProcessCollector as OsProcessCollector
 
 from libs.common.version import VERSION
+
+M = TypeVar("M", Counter, Gauge, Histogram)
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 # Nearly every connection is had at once; what counts is how many wait.
@@ -50,15 +52,22 @@ class Metrics:
             ["service", "version", "revision", "python"],
             registry=registry,
         ).labels(service, VERSION, revision or "unknown", platform.python_version()).set(1)
-        self.http_requests = Counter(
-            "http_server_requests_total", "HTTP requests", ["method", "route", "status"], registry=registry
+        self.http_requests = Labelled(
+            Counter(
+                "http_server_requests_total",
+                "HTTP requests",
+                ["method", "route", "status"],
+                registry=registry,
+            )
         )
-        self.http_duration = Histogram(
-            "http_server_request_duration_seconds",
-            "Time to answer",
-            ["method", "route"],
-            buckets=SECONDS,
-            registry=registry,
+        self.http_duration = Labelled(
+            Histogram(
+                "http_server_request_duration_seconds",
+                "Time to answer",
+                ["method", "route"],
+                buckets=SECONDS,
+                registry=registry,
+            )
         )
         self.http_in_flight = Gauge("http_server_active_requests", "Running requests", registry=registry)
         self.http_refusals = Counter(
@@ -74,13 +83,17 @@ class Metrics:
             registry=registry,
         )
         preset(self.transfers_cut, ("upload", "download"))
-        self.bus_published = Counter("bus_published_total", "Events published", ["type"], registry=registry)
+        self.bus_published = Labelled(
+            Counter("bus_published_total", "Events published", ["type"], registry=registry)
+        )
         self.bus_received = Counter("bus_received_total", "Events received", ["queue"], registry=registry)
-        self.bus_outcomes = Counter(
-            "bus_outcomes_total",
-            "Handled events: ack, retry, dead or cancelled",
-            ["queue", "outcome"],
-            registry=registry,
+        self.bus_outcomes = Labelled(
+            Counter(
+                "bus_outcomes_total",
+                "Handled events: ack, retry, dead or cancelled",
+                ["queue", "outcome"],
+                registry=registry,
+            )
         )
         self.bus_duration = Histogram(
             "bus_handling_seconds", "Time in the handler", ["queue"], buckets=SECONDS, registry=registry
@@ -121,7 +134,26 @@ class Metrics:
         return self._acquire.labels(name)
 
 
-def preset(counter: Counter, *values: Iterable[str]) -> None:
+class Labelled(Generic[M]):
+    """Children of a metric, each looked up once.
+
+    The library's `labels` takes a lock and makes texts anew at each call, a dozen times a file.
+    """
+
+    def __init__(self, metric: M) -> None:
+        """The values of its labels are few, as for every metric."""
+        self._metric: M = metric
+        self._children: dict[tuple[object, ...], M] = {}
+
+    def labels(self, *values: object) -> M:
+        """The child with these values."""
+        child = self._children.get(values)
+        if child is None:
+            child = self._children[values] = self._metric.labels(*values)
+        return child
+
+
+def preset(counter: Counter | Labelled[Counter], *values: Iterable[str]) -> None:
     """Begin every combination of label `values` at 0: what appears with its first event shows no increase."""
     combinations: list[tuple[str, ...]] = [()]
     for choices in map(tuple, values):

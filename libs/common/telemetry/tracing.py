@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import lru_cache
 
 from opentelemetry import trace
-from opentelemetry.context import Context, attach, detach
+from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExporter
@@ -29,27 +30,26 @@ _OURS = re.compile("00-([0-9a-f]{32})-([0-9a-f]{16})-(0[01])")
 
 
 class _IdsOnly(AbstractContextManager[Span]):
-    """A span of which nothing but the ids exists, current within the block.
+    """A span that nobody records: of the trace above it, which goes on by its ids; else the first of one.
 
-    The SDK's own way to drop a span (sampler, links, attributes) takes three times as long, several times a
-    file.
+    It is the span above itself, as an API without an SDK has it (OpenTelemetry, Trace API, "Behavior of the
+    API in the absence of an installed SDK"): a span of its own would only take time, several times a file.
     """
 
-    __slots__ = ("_span", "_token")
+    __slots__ = ("_context", "_span", "_token")
 
     def __init__(self, parent: Context | None) -> None:
-        above = trace.get_current_span(parent).get_span_context()
-        self._span = NonRecordingSpan(
-            SpanContext(
-                above.trace_id if above.is_valid else _IDS.generate_trace_id(),
-                _IDS.generate_span_id(),
-                is_remote=False,
-                trace_state=above.trace_state,
+        context = get_current() if parent is None else parent
+        span = trace.get_current_span(context)
+        if not span.get_span_context().is_valid:
+            span = NonRecordingSpan(
+                SpanContext(_IDS.generate_trace_id(), _IDS.generate_span_id(), is_remote=False)
             )
-        )
+            context = trace.set_span_in_context(span, context)
+        self._span, self._context = span, context
 
     def __enter__(self) -> Span:
-        self._token = attach(trace.set_span_in_context(self._span))
+        self._token = attach(self._context)
         return self._span
 
     def __exit__(self, *_: object) -> None:
@@ -128,7 +128,7 @@ class Telemetry:
 
     def detail(self, name: str, **attributes: str | int) -> AbstractContextManager[object]:
         """A span inside the current one, for whoever looks closer; nothing unless spans are recorded."""
-        if not trace.get_current_span().is_recording():
+        if not self._recording or not trace.get_current_span().is_recording():
             return _NOTHING
         return self._tracer.start_as_current_span(
             name, attributes=attributes, record_exception=False, set_status_on_exception=False
@@ -147,6 +147,7 @@ def current_traceparent() -> str | None:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
+@lru_cache(maxsize=256)  # the events of one file have the same, and a context is never changed
 def context_of(traceparent: str | None) -> Context:
     """The context to start a child span in; an empty one for None or a malformed value (W3C: restart)."""
     if traceparent is None:

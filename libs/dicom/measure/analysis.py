@@ -7,12 +7,10 @@ in an isolated child with a memory limit and a deadline.
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from libs.dicom.faults import DicomFault
 from libs.dicom.measure.measures import (
     BINS,
     METHOD_VERSION,
@@ -31,7 +29,7 @@ from libs.dicom.pixels.native import Block
 from libs.dicom.pixels.reading import AnalysisLimits, PixelSource, open_pixels
 from libs.dicom.render.thumbnail import Sampler, thumbnail
 from libs.dicom.render.transform import FunctionalGroups, lut, modality_unit, padding, rescale
-from libs.dicom.watched import WatchedStream
+from libs.dicom.watched import WatchedStream, decoding
 
 __all__ = ["METHOD_VERSION", "Analysis", "AnalysisLimits", "analyse"]
 
@@ -86,28 +84,17 @@ def analyse(stream: BinaryIO, limits: AnalysisLimits | None = None, sealed: Seal
     itself raises passes through: a disk that fails says nothing about the file.
     """
     watched = WatchedStream(stream)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what pydicom remarks was recorded when the header was read
-            known = sealed or Sealed.of_file(watched.reader)
-            source = open_pixels(watched.reader, known, limits or AnalysisLimits())
-            result = _analyse(known.transfer_syntax_uid, source)
-        watched.check()
-        return result
-    except DicomFault:
-        watched.check()
-        raise
-    except MemoryError as error:
-        raise DicomFault("memory-limit", "Decoding this object takes more memory than is allowed.") from error
-    except Exception as error:
-        # The one edge where any class is caught: decoders raise what they like, and all of it means
-        # that this file cannot be decoded. The cause stays attached for the log.
-        watched.check()
-        raise DicomFault(
-            "decode-failed",
-            f"The pixel data cannot be decoded ({type(error).__name__}): the file is damaged or "
-            "says other things of its pixels than they are.",
-        ) from error
+    with decoding(watched, _faulty):
+        known = sealed or Sealed.of_file(watched.reader)
+        source = open_pixels(watched.reader, known, limits or AnalysisLimits())
+        return _analyse(known.transfer_syntax_uid, source)
+
+
+def _faulty(error: Exception) -> str:
+    return (
+        f"The pixel data cannot be decoded ({type(error).__name__}): the file is damaged or "
+        "says other things of its pixels than they are."
+    )
 
 
 def _analyse(transfer_syntax_uid: str, source: PixelSource | None) -> Analysis:

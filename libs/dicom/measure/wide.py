@@ -147,7 +147,8 @@ class _Shape:
         bins = np.clip((place * BINS).astype(np.int64), 0, BINS - 1)
         self.histogram += np.bincount(bins, minlength=BINS)
         place -= self._mean
-        self._squares.append(float(np.dot(place, place)))
+        # Pairwise, not by BLAS, whose kernels add in an order of each processor's own.
+        self._squares.append(float(np.square(place).sum()))
 
     @property
     def std(self) -> float:

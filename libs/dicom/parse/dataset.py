@@ -74,9 +74,7 @@ class DataSetReader:
 
     def read(self) -> JsonObject:
         """Give the data set in the DICOM JSON Model; raises DicomFault."""
-        remaining = self._source.remaining
-        end = _NO_END if remaining is None else self._source.position + remaining
-        root = Item({}, self._found_syntax(), end, False, DEFAULT, "bulkdata/", None)
+        root = self._root()
         levels: list[Item | Sequence] = [root]
         while levels:
             top = levels[-1]
@@ -92,6 +90,12 @@ class DataSetReader:
             used = bulk_uris(root.elements)
             self.bulk = {uri: place for uri, place in self.bulk.items() if uri in used}
         return root.elements
+
+    def _root(self) -> Item:
+        """Open the outermost data set."""
+        remaining = self._source.remaining
+        end = _NO_END if remaining is None else self._source.position + remaining
+        return Item({}, self._found_syntax(), end, False, DEFAULT, "bulkdata/", None)
 
     def _found_syntax(self) -> Syntax:
         """Believe the first element, rather than the transfer syntax, about explicit and implicit VR."""

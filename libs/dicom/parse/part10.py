@@ -18,6 +18,8 @@ from libs.dicom.parse.values import READERS
 
 PREAMBLE_SIZE = 128
 PREFIX = b"DICM"
+META_START = 144
+"""Bytes of preamble, prefix and group length."""
 MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -40,6 +42,13 @@ class FileMeta:
 def is_uid(value: str) -> bool:
     """Whether this is written like a UID: 1 to 64 digits and dots (PS3.5 9.1, without its finer rules)."""
     return _UID.fullmatch(value) is not None
+
+
+def data_set_offset(start: bytes) -> int | None:
+    """Where the data set begins in a file that starts so (144 bytes), by its group length; None without."""
+    if start[PREAMBLE_SIZE : PREAMBLE_SIZE + 12] != PREFIX + b"\x02\0\0\0UL\x04\0" or len(start) < META_START:
+        return None
+    return META_START + int.from_bytes(start[META_START - 4 : META_START], "little")
 
 
 def read_file_meta(source: Source, size: int, budget: Budget, notes: Notes) -> FileMeta:

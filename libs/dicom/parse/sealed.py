@@ -14,7 +14,7 @@ from libs.dicom.parse.header import read_header
 from libs.dicom.parse.layout import Bulk, PixelPlace
 from libs.dicom.parse.limits import HeaderLimits
 
-_UNLIMITED = HeaderLimits(sys.maxsize, sys.maxsize, sys.maxsize, sys.maxsize, math.inf)
+UNLIMITED = HeaderLimits(sys.maxsize, sys.maxsize, sys.maxsize, sys.maxsize, math.inf)
 """For headers that were within limits when they came in; who reads them again bounds the whole process."""
 
 
@@ -44,5 +44,5 @@ class Sealed:
     @classmethod
     def of_file(cls, stream: BinaryIO) -> Sealed:
         """Read the header of a Part 10 stream again, as it is read before it is sealed; raises DicomFault."""
-        header = read_header(stream, stream.seek(0, io.SEEK_END), _UNLIMITED)
+        header = read_header(stream, stream.seek(0, io.SEEK_END), UNLIMITED)
         return cls(header.transfer_syntax_uid, header.dicom_json, header.pixels, header.bulk)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from pydicom.datadict import keyword_dict
@@ -44,7 +45,8 @@ class Attributes:
 
     __slots__ = ("_bulk", "_data_set")
 
-    def __init__(self, data_set: JsonObject, bulk: BulkValues) -> None:
+    def __init__(self, data_set: JsonObject, bulk: Callable[[str], bytes]) -> None:
+        """`bulk` gives what lies outside of the data set: BulkValues, for one."""
         self._data_set = data_set
         self._bulk = bulk
 
@@ -64,9 +66,22 @@ class Attributes:
         found = tuple(number for value in values if (number := _finite(value)) is not None)
         return found if len(found) == len(values) else ()
 
+    def each_number(self, keyword: str) -> list[float | None]:
+        """All values, None for each that is no finite number."""
+        return [_finite(value) for value in self._find(keyword).get("Value", ())]
+
+    def texts(self, keyword: str) -> list[str | None]:
+        """All values as text without the padding, None for each that is empty or no text."""
+        values = self._find(keyword).get("Value", ())
+        return [value.strip() or None if isinstance(value, str) else None for value in values]
+
     def raw(self, keyword: str) -> bytes:
         """Give the value field in little endian order, of short lists of numbers too; else nothing."""
         return self._raw(self._find(keyword))
+
+    def address(self, keyword: str) -> str | None:
+        """Where the value lies, if that is outside of the data set."""
+        return self._find(keyword).get("BulkDataURI")
 
     def text(self, keyword: str) -> str:
         """First value as text without the padding, if it is of any usual length."""
@@ -103,7 +118,10 @@ class Attributes:
 
 
 def _finite(value: Any) -> float | None:
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
+    """None also for whole numbers that no VR holds (PS3.5 6.2)."""
+    if isinstance(value, int):
+        return value if -(1 << 63) <= value < 1 << 64 else None
+    return value if isinstance(value, float) and math.isfinite(value) else None
 
 
 def _ignore(note: str) -> None:

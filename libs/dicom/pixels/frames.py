@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -16,7 +16,15 @@ _END_OF_IMAGE = b"\xff\xd9"
 _MAY_PAD = 10
 """The last bytes of a codestream among which its end marker stands."""
 
-Ends = Callable[[int, bytes], bool]
+
+class FragmentBytes(Protocol):
+    """Bytes of a fragment, or what reads the part of them that is asked for."""
+
+    def __getitem__(self, part: slice, /) -> bytes:
+        """That part."""
+
+
+Ends = Callable[[int, FragmentBytes], bool]
 """(number of the fragment from 1 on, its bytes) -> whether a frame ends with it."""
 
 
@@ -27,7 +35,7 @@ def encoded_frames(stream: BinaryIO, image: Image) -> Iterator[bytes]:
     where the number of fragments leaves a doubt, and believed if they fit the fragments.
     """
     lengths = image.place.fragments or (0,)
-    ends = _ends(stream, image)
+    ends = frame_ends(stream, image)
     at = image.place.offset + ITEM_HEAD + lengths[0]  # behind the Basic Offset Table
     parts: list[bytes] = []
     for number in range(1, len(lengths)):
@@ -40,7 +48,8 @@ def encoded_frames(stream: BinaryIO, image: Image) -> Iterator[bytes]:
         yield b"".join(parts)
 
 
-def _ends(stream: BinaryIO, image: Image) -> Ends:
+def frame_ends(stream: BinaryIO, image: Image) -> Ends:
+    """Which fragments end a frame."""
     lengths = image.place.fragments or (0,)
     fragments = len(lengths) - 1
     if fragments == image.frames:

@@ -20,6 +20,8 @@ FLOAT_PIXEL_DATA = 0x7FE00008
 DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00009
 _FLOAT_BITS = {FLOAT_PIXEL_DATA: 32, DOUBLE_FLOAT_PIXEL_DATA: 64}
 _CELL_BITS = (1, 8, 16, 32, 64)
+_MOST_VALUES = 1 << 40
+"""Of a frame: more than Rows and Columns can say, which have 16 bits."""
 _SUBSAMPLED = ("YBR_FULL_422", "YBR_PARTIAL_422")
 
 
@@ -102,7 +104,7 @@ def describe_image(attributes: Attributes, place: PixelPlace) -> Image:
         place=place,
         rows=_number(attributes, "Rows"),
         columns=_number(attributes, "Columns"),
-        frames=int(attributes.number("NumberOfFrames") or 1),  # faulty or zero: one, as every reader takes it
+        frames=int(attributes.number("NumberOfFrames") or 1) or 1,  # faulty or zero: one, as every reader
         samples=samples,
         planar=samples > 1 and _number(attributes, "PlanarConfiguration", 0) == 1,
         photometric=attributes.text("PhotometricInterpretation").upper() or "MONOCHROME2",
@@ -110,7 +112,7 @@ def describe_image(attributes: Attributes, place: PixelPlace) -> Image:
         layout=_layout(attributes, allocated, floating=place.tag in _FLOAT_BITS),
         attributes=attributes,
     )
-    if image.full_values <= 0 or image.frames < 0 or samples > 4:
+    if not 0 < image.full_values < _MOST_VALUES or not 0 < image.frames < _MOST_VALUES or samples > 4:
         raise _invalid(
             "Rows, Columns, Samples per Pixel and Number of Frames must describe at least one pixel."
         )

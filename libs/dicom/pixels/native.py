@@ -30,14 +30,14 @@ class Block(NamedTuple):
     """Overrules the photometric interpretation of the header when not None."""
 
 
-def native_blocks(stream: BinaryIO, image: Image) -> Iterator[Block]:
+def native_blocks(stream: BinaryIO, image: Image, frames: range | None = None) -> Iterator[Block]:
     """Give the cells of uncompressed pixel data in order; raises DicomFault when there are too few bytes."""
     reader = _NativeReader(stream, image)
     planes, columns, samples = _row_shape(image)
     width = columns * samples
     per_slice = max(1, _SLICE * 8 // max(1, width * image.bits_allocated))
     per_slice += -per_slice % 2  # even, so that a row never starts inside a pair of swapped bytes
-    for frame in range(image.frames):
+    for frame in range(image.frames) if frames is None else frames:
         for plane in range(planes):
             first = (frame * planes + plane) * image.rows * width
             for row in range(0, image.rows, per_slice):

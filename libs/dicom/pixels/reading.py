@@ -11,7 +11,7 @@ from libs.dicom.parse.inflate import inflated
 from libs.dicom.parse.sealed import Sealed
 from libs.dicom.parse.syntax import DEFLATED_UID, NATIVE_UIDS
 from libs.dicom.pixels.attributes import Attributes, BulkValues
-from libs.dicom.pixels.codecs import CELLS_KEPT, CODECS
+from libs.dicom.pixels.codecs import CELLS_KEPT, CODECS, Decoded
 from libs.dicom.pixels.frames import encoded_frames
 from libs.dicom.pixels.image import Image, Layout, describe_image
 from libs.dicom.pixels.native import Block, native_blocks
@@ -84,15 +84,19 @@ def _compressed_blocks(stream: BinaryIO, image: Image) -> Iterator[Block]:
     for data in encoded_frames(stream, image):
         if done == image.frames:
             break  # more frames than the header says: the header decides
-        decoded = decode(data, image)
-        if decoded.planar:
-            for plane, words in enumerate(decoded.words):
-                yield Block(done, plane, 0, words[..., None], decoded.ybr)
-        else:
-            yield Block(done, 0, 0, decoded.words, decoded.ybr)
+        yield from decoded_blocks(decode(data, image), done)
         done += 1
     if done < image.frames:
         raise DicomFault(
             "pixel-data-invalid",
             f"The header says {image.frames} frames but the compressed pixel data hold {done}.",
         )
+
+
+def decoded_blocks(decoded: Decoded, frame: int) -> Iterator[Block]:
+    """The cells of a decoded frame; each plane of a colour-by-plane one is a block."""
+    if decoded.planar:
+        for plane, words in enumerate(decoded.words):
+            yield Block(frame, plane, 0, words[..., None], decoded.ybr)
+    else:
+        yield Block(frame, 0, 0, decoded.words, decoded.ybr)

@@ -25,6 +25,10 @@ MODALITY_UNITS = frozenset(["OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_
 """Defined Terms of Rescale Type and Modality LUT Type (PS3.3 C.11.1.1.2); no other text names a unit."""
 
 
+FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+"""Of windows (PS3.3 C.11.2.1.3); LINEAR where none, or another, is named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rescale:
     """A linear modality transform (PS3.3 C.11.1): modality value = slope · stored value + intercept."""
@@ -112,7 +116,7 @@ def lut(
         raw = holder.raw(data)  # entries of 8 bits may be packed, padded to an even length
         packed = len(raw) == size + size % 2
         entries = np.frombuffer(raw, np.uint8) if packed else np.array(holder.numbers(data))
-    if not entries.size:
+    if not entries.size or not (entries.min() >= -0x8000 and entries.max() <= 0xFFFF):
         return None
     entries = entries[:size].astype(np.int64) & 0xFFFF
     return Lut(first - 0x10000 if signed and first > 0x7FFF else first, entries)
@@ -120,12 +124,31 @@ def lut(
 
 def window(attributes: Attributes, groups: FunctionalGroups, frame: int) -> Window | None:
     """First window for a frame, None when there is none that makes sense."""
+    found = windows(attributes, groups, frame)
+    return found[0][0] if found else None
+
+
+def windows(attributes: Attributes, groups: FunctionalGroups, frame: int) -> list[tuple[Window, str | None]]:
+    """The windows for a frame that make sense, each with what it is named."""
     holder = groups.macro("FrameVOILUTSequence", frame) or attributes
-    center, width = holder.number("WindowCenter"), holder.number("WindowWidth")
-    function = holder.text("VOILUTFunction").upper() or "LINEAR"
-    if center is None or width is None or width <= 0 or (function == "LINEAR" and width < 1):
-        return None
-    return Window(center, width, function)
+    names = holder.texts("WindowCenterWidthExplanation")
+    function = holder.text("VOILUTFunction").upper()
+    if function not in FUNCTIONS:
+        function = "LINEAR"
+    least = 1.0 if function == "LINEAR" else 0.0
+    return [
+        (Window(center, width, function), names[place] if place < len(names) else None)
+        for place, (center, width) in enumerate(
+            zip(holder.each_number("WindowCenter"), holder.each_number("WindowWidth"), strict=False)
+        )
+        if center is not None and width is not None and width >= least and width > 0
+    ]
+
+
+def is_inverse(image: Image) -> bool:
+    """Whether small values are bright (PS3.3 C.7.6.3.1.2, C.11.6.1.2)."""
+    shape = image.attributes.text("PresentationLUTShape").upper()
+    return image.photometric == "MONOCHROME1" or shape == "INVERSE"
 
 
 def padding(image: Image) -> Span | None:

@@ -19,6 +19,7 @@ class SignedInDevice(BaseModel):
     id: UUID
     user_agent: str = Field(description="As the browser or program named itself, at most 512 characters")
     remote_address: str = Field(description="Whence it was used last; empty where that was not known")
+    application: str | None = Field(None, description="The name of the application that uses it; null: none")
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime

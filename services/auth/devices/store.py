@@ -9,15 +9,18 @@ from services.auth.devices.models import AccountSession, SignedInDevice
 
 # Ids are UUIDv7: their order is that of the sign-ins.
 _LIST = """
-    SELECT id, user_agent, remote_address, created_at, last_used_at, expires_at FROM auth.auth_session
+    SELECT id, user_agent, remote_address, created_at, last_used_at, expires_at,
+        (SELECT name FROM auth.application AS one WHERE one.client_id = auth_session.client_id) AS application
+    FROM auth.auth_session
     WHERE user_id = $1 AND ($2::uuid IS NULL OR id < $2) AND revoked_at IS NULL
         AND expires_at > now() AND last_used_at > now() - $3 * interval '1 second'
     ORDER BY id DESC LIMIT $4
 """
 _SEARCH = """
     SELECT s.id, s.user_agent, s.remote_address, s.created_at, s.last_used_at, s.expires_at, s.user_id,
-        u.username
+        u.username, one.name AS application
     FROM auth.auth_session AS s JOIN auth.auth_user AS u ON u.id = s.user_id
+        LEFT JOIN auth.application AS one ON one.client_id = s.client_id
     WHERE ($1::uuid IS NULL OR s.id < $1) AND s.revoked_at IS NULL
         AND s.expires_at > now() AND s.last_used_at > now() - $2 * interval '1 second'
         AND ($3::text IS NULL OR strpos(lower(u.username), $3) > 0 OR starts_with(s.remote_address, $3))

@@ -6,8 +6,8 @@ import re
 
 from aiohttp import web
 
-from libs.common.errors import Conflict, NotFound, TooLarge, UnsupportedType
-from libs.common.http.json import json_response, parse_query, read_body
+from libs.common.errors import Conflict, NotFound
+from libs.common.http.json import BODY_PROBLEMS, json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from services.auth.groups.groups import UNKNOWN, UNKNOWN_PERMISSION
 from services.auth.groups.models import (
@@ -22,8 +22,6 @@ from services.auth.http import decode_name, encode_name, path_id, read_actor
 from services.auth.identity.models import SearchQuery
 from services.auth.keys import GROUPS, MEMBERSHIPS
 from services.auth.users.users import UNKNOWN as UNKNOWN_USER
-
-BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
 
 async def list_groups(request: web.Request) -> web.Response:

@@ -15,6 +15,7 @@ from services.auth.identity import store
 from services.auth.identity.password_policy import require_good
 from services.auth.oidc import store as oidc
 from services.auth.password_reset import store as resets
+from services.auth.provider import store as provider
 from services.auth.schema import MIGRATIONS
 from services.auth.sessions import store as sessions
 from services.auth.sessions.revocation_list import TOKEN_LIFE_SECONDS
@@ -96,6 +97,7 @@ class Bootstrap:
                     await sessions.delete_signing_keys(connection)
                     await resets.delete_expired(connection)
                     await oidc.forget_round_trips(connection)
+                    await provider.forget_codes(connection)
             except Unavailable as error:
                 log.warning("expired sessions are kept for now: %s", error.detail)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)

@@ -10,15 +10,13 @@ from libs.common.access import Mode, user_collection
 from libs.common.errors import (
     Conflict,
     InvalidRequest,
-    TooLarge,
     TooManyRequests,
     Unavailable,
-    UnsupportedType,
     WrongCredentials,
 )
 from libs.common.http.authenticate import principal
 from libs.common.http.client import address_of
-from libs.common.http.json import json_response, parse_query, read_body
+from libs.common.http.json import BODY_PROBLEMS, json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from libs.common.ids import UserId
 from services.auth.http import require_person
@@ -32,8 +30,6 @@ from services.auth.identity.models import (
     ProfileChange,
 )
 from services.auth.keys import DATABASE, OWN_PASSWORD, SESSIONS, THROTTLE, USERS
-
-BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
 
 async def me(request: web.Request) -> web.Response:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Any
-from urllib.parse import unquote_plus
-
 from aiohttp import web
 
 from libs.common.errors import (
     Conflict,
-    InvalidRequest,
     NotAuthenticated,
     NotFound,
-    TooLarge,
-    UnsupportedType,
 )
 from libs.common.http.authenticate import principal
-from libs.common.http.json import MAX_BODY_BYTES, in_time, json_response, parse_query, read_body
-from libs.common.http.media_type import media_type
+from libs.common.http.json import BODY_PROBLEMS, json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from libs.common.http.path import path_uuid
 from libs.common.security.api_keys import ACCESS_TOKEN_TYPE, API_KEY_TYPE, TOKEN_EXCHANGE
@@ -28,6 +19,7 @@ from services.auth.keys import API_KEYS, CLIENTS
 from services.auth.machines import api_keys
 from services.auth.machines.assertions import ASSERTION_TYPE
 from services.auth.machines.clients import UNKNOWN, InvalidClient, InvalidScope
+from services.auth.machines.forms import FORM, credentials, read_form, refusal
 from services.auth.machines.models import (
     AccountApiKeyList,
     AccountApiKeyQuery,
@@ -42,7 +34,6 @@ from services.auth.machines.models import (
 )
 from services.auth.machines.tokens import MachineToken
 
-FORM = "application/x-www-form-urlencoded"
 CLIENT_CREDENTIALS = "client_credentials"
 _FIELDS = (
     "grant_type",
@@ -59,21 +50,20 @@ FORM_SCHEMA = {
     "required": ["grant_type"],
     "properties": {name: {"type": "string"} for name in _FIELDS},
 }
-BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
 
 async def token(request: web.Request) -> web.Response:
     """An access token for a service account or an API key (RFC 6749 4.4, RFC 7523, RFC 8693)."""
-    form = await _form(request)
+    form = await read_form(request)
     match form.get("grant_type"):
         case "client_credentials":
             return await _client_credentials(request, form)
         case str(grant) if grant == TOKEN_EXCHANGE:
             return await _exchange(request, form)
         case None:
-            return _refusal(400, "invalid_request", "Name the grant_type.")
+            return refusal(400, "invalid_request", "Name the grant_type.")
         case _:
-            return _refusal(
+            return refusal(
                 400, "unsupported_grant_type", f"Use {CLIENT_CREDENTIALS}, or {TOKEN_EXCHANGE} for API keys."
             )
 
@@ -83,56 +73,24 @@ async def _client_credentials(request: web.Request, form: dict[str, str]) -> web
     try:
         if "client_assertion" in form:
             if form.get("client_assertion_type") != ASSERTION_TYPE:
-                return _refusal(400, "invalid_request", f"client_assertion_type must be {ASSERTION_TYPE}.")
+                return refusal(400, "invalid_request", f"client_assertion_type must be {ASSERTION_TYPE}.")
             return _answer(await clients.with_assertion(form["client_assertion"], scope))
-        client_id, secret = _credentials(request, form)
+        client_id, secret = credentials(request, form)
         return _answer(await clients.with_secret(client_id, secret, scope))
     except InvalidClient:
-        return _refusal(401, "invalid_client", "The client did not prove who it is.")
+        return refusal(401, "invalid_client", "The client did not prove who it is.")
     except InvalidScope:
-        return _refusal(400, "invalid_scope", "The client does not have all that it asks for.")
+        return refusal(400, "invalid_scope", "The client does not have all that it asks for.")
 
 
 async def _exchange(request: web.Request, form: dict[str, str]) -> web.Response:
     if form.get("subject_token_type") != API_KEY_TYPE or "subject_token" not in form:
-        return _refusal(400, "invalid_request", f"Send an API key as subject_token of type {API_KEY_TYPE}.")
+        return refusal(400, "invalid_request", f"Send an API key as subject_token of type {API_KEY_TYPE}.")
     try:
         found = await request.app[API_KEYS].exchange(form["subject_token"])
     except NotAuthenticated:
-        return _refusal(400, "invalid_grant", api_keys.REFUSED)
+        return refusal(400, "invalid_grant", api_keys.REFUSED)
     return _answer(found, issued=ACCESS_TOKEN_TYPE)
-
-
-async def _form(request: web.Request) -> dict[str, str]:
-    """The fields of a small form; a repeated one counts as malformed.
-
-    Raises UnsupportedType, TooLarge, RequestTimeout, InvalidRequest.
-    """
-    if media_type(request) != FORM:
-        raise UnsupportedType(f"Send the body as {FORM}.")
-    try:
-        posted = await in_time(request.clone(client_max_size=MAX_BODY_BYTES).post())
-    except web.HTTPRequestEntityTooLarge as error:
-        raise TooLarge(f"The body is longer than {MAX_BODY_BYTES} bytes.") from error
-    except (ValueError, LookupError) as error:
-        raise InvalidRequest("The form is no text in its charset: send UTF-8.") from error
-    return {
-        name: value
-        for name, value in posted.items()
-        if isinstance(value, str) and len(posted.getall(name)) == 1
-    }
-
-
-def _credentials(request: web.Request, form: dict[str, str]) -> tuple[str, str]:
-    """Client id and secret, from the header or the form (RFC 6749 2.3.1). Raises InvalidClient."""
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return form.get("client_id", ""), form.get("client_secret", "")
-    try:
-        name, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
-        raise InvalidClient from None
-    return unquote_plus(name), unquote_plus(secret)
 
 
 def _answer(found: MachineToken, issued: str | None = None) -> web.Response:
@@ -143,13 +101,6 @@ def _answer(found: MachineToken, issued: str | None = None) -> web.Response:
         issued_token_type=issued,
     )
     return json_response(answer.model_dump(exclude_none=True))
-
-
-def _refusal(status: int, error: str, description: str) -> web.Response:
-    """An error as OAuth 2.0 clients expect it (RFC 6749 5.2)."""
-    headers = {"WWW-Authenticate": 'Basic realm="token"'} if status == 401 else {}
-    body: dict[str, Any] = {"error": error, "error_description": description}
-    return json_response(body, status=status, headers=headers)
 
 
 async def list_api_keys(request: web.Request) -> web.Response:

@@ -7,7 +7,8 @@ from urllib.parse import unquote, urlsplit
 from libs.common.http.prefixes import NO_PAGES
 
 FIRST_PAGE = "/"
-MOST_CHARACTERS = 1000
+MOST_CHARACTERS = 2000
+"""As many as the cookie holds that takes it along; what an application asks for with is a page too."""
 
 
 def local_page(asked: str | None) -> str:

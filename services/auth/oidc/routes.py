@@ -15,16 +15,14 @@ from libs.common.errors import (
     PermissionDenied,
     RequestError,
     SignInRefused,
-    TooLarge,
     TooManyRequests,
     Unavailable,
-    UnsupportedType,
     WrongCredentials,
 )
 from libs.common.http.audited import note_refusal
 from libs.common.http.authenticate import over_https, principal
 from libs.common.http.client import address_of
-from libs.common.http.json import NO_STORE, json_response, read_body
+from libs.common.http.json import BODY_PROBLEMS, NO_STORE, json_response, read_body
 from libs.common.http.openapi import Operation
 from libs.common.http.path import path_uuid
 from libs.common.security.cookies import ROUND_TRIP_COOKIE, cookie_name
@@ -58,7 +56,6 @@ from services.auth.sessions.routes import (
 )
 from services.auth.users.users import UNKNOWN
 
-BODY_PROBLEMS = (TooLarge, UnsupportedType)
 SIGN_IN_PAGE = "/sign-in"
 AWAY = {**NO_STORE, "Referrer-Policy": "no-referrer"}
 """The code and state in the address are nobody else's business."""

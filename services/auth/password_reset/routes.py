@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from libs.common.errors import Conflict, NotFound, TooLarge, TooManyRequests, UnsupportedType
+from libs.common.errors import Conflict, NotFound, TooManyRequests
 from libs.common.http.client import address_of
-from libs.common.http.json import json_response, read_body
+from libs.common.http.json import BODY_PROBLEMS, json_response, read_body
 from libs.common.http.openapi import Operation
 from services.auth.http import path_id, read_actor
 from services.auth.keys import RESETS
 from services.auth.password_reset.models import PasswordForgotten, PasswordLink, PasswordReset
 from services.auth.users.users import UNKNOWN
-
-BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
 
 async def ask_for_password_link(request: web.Request) -> web.Response:

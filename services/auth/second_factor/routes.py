@@ -9,14 +9,12 @@ from libs.common.errors import (
     NotAuthenticated,
     NotFound,
     PermissionDenied,
-    TooLarge,
     TooManyRequests,
-    UnsupportedType,
     WrongCredentials,
 )
 from libs.common.http.authenticate import check_origin, principal
 from libs.common.http.client import address_of
-from libs.common.http.json import json_response, read_body
+from libs.common.http.json import BODY_PROBLEMS, json_response, read_body
 from libs.common.http.openapi import Operation
 from services.auth.http import path_id, read_actor, require_person
 from services.auth.keys import FACTORS, SECOND_STEP
@@ -33,8 +31,6 @@ from services.auth.second_factor.models import (
 from services.auth.sessions.models import TokenResponse
 from services.auth.sessions.routes import answer_grant, client_of
 from services.auth.users.users import UNKNOWN
-
-BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
 
 async def second_factor(request: web.Request) -> web.Response:

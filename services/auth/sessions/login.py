@@ -214,12 +214,15 @@ class Sessions:
             session = await store.lock_session(connection, token.session_id)
             about("session", token.session_id)
             identity = None if session is None else await accounts.get_identity(connection, session.user_id)
-            # Any host of the domain can plant a cookie of the former name, with a session of its own.
-            planted = former and session is not None and session.remote_address != ""
-            if session is None or identity is None or planted or await _lacks_proof(connection, session):
+            # Any host of the domain can plant a cookie of the former name, with a session of its own. What an
+            # application uses is nobody's own, either.
+            planted = session is not None and (
+                (former and session.remote_address != "") or session.client_id is not None
+            )
+            if session is None or identity is None or planted or await lacks_proof(connection, session):
                 self._metrics.refreshed("refused")
                 raise NotAuthenticated(SESSION_OVER)
-            following = await self._follow(connection, session, token)
+            following = await self.follow(connection, session, token)
             if following is not None:
                 await store.note_use(connection, session.id, client)
         # Raised after the commit, which may just have ended the session.
@@ -232,8 +235,8 @@ class Sessions:
         token = rotation.decode(presented)
         if token is not None:
             async with self._database.transaction() as connection:
-                await store.revoke_by_holder(connection, token.session_id, token.hash)
-                await note_done(connection, "session", token.session_id)
+                if await store.revoke_by_holder(connection, token.session_id, token.hash):
+                    await note_done(connection, "session", token.session_id)
 
     async def identity(self, user_id: UserId) -> Identity:
         """The account as it is now. Raises NotAuthenticated when it has been closed."""
@@ -251,10 +254,10 @@ class Sessions:
         async with self._database.connection() as connection:
             return await accounts.find_account(connection, name)
 
-    async def _follow(
+    async def follow(
         self, connection: Connection, session: Session, token: RefreshToken
     ) -> RefreshToken | None:
-        """Do what `rotation.decide` says; the token to answer with, or None."""
+        """Do what `rotation.decide` says, in the caller's transaction; the token to answer with, or None."""
         match rotation.decide(session, token, self._grace, self._idle):
             case Decision.ROTATE:
                 salt = rotation.new_salt()
@@ -288,6 +291,6 @@ class Sessions:
         )
 
 
-async def _lacks_proof(connection: Connection, session: Session) -> bool:
+async def lacks_proof(connection: Connection, session: Session) -> bool:
     """Whether a group demands more by now than the session was begun with."""
     return session.proof != "second-factor" and await factors.is_required(connection, session.user_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -34,6 +35,11 @@ class Session:
     """Empty for one that the release before began."""
     proof: SessionProof
     now: datetime
+    client_id: str | None = None
+    """The application that uses it."""
+    scopes: Sequence[str] = ()
+    parent_id: UUID | None = None
+    """The sign-in that let the application in."""
 
 
 @dataclass(frozen=True)

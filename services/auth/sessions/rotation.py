@@ -40,24 +40,28 @@ class RefreshToken:
 
     session_id: UUID
     secret: bytes
+    mark: str = ""
+    """What it begins with. An application's has one, so that it is nobody's own, under any release."""
 
     @property
     def hash(self) -> bytes:
         """SHA-256 of the secret: enough for 256 random bits, which no dictionary holds."""
-        return hashlib.sha256(self.secret).digest()
+        return hashlib.sha256(self.mark.encode() + self.secret).digest()
 
     def encode(self) -> str:
         """The text that travels."""
-        return f"{self.session_id.hex}.{base64.urlsafe_b64encode(self.secret).decode().rstrip('=')}"
+        return (
+            f"{self.mark}{self.session_id.hex}.{base64.urlsafe_b64encode(self.secret).decode().rstrip('=')}"
+        )
 
     def successor(self, salt: bytes) -> RefreshToken:
         """The token that replaces this one; needs the token itself and the session's salt."""
-        return RefreshToken(self.session_id, hmac.digest(self.secret, salt, "sha256"))
+        return RefreshToken(self.session_id, hmac.digest(self.secret, salt, "sha256"), self.mark)
 
 
-def new_token(session_id: UUID) -> RefreshToken:
+def new_token(session_id: UUID, mark: str = "") -> RefreshToken:
     """The first token of a session."""
-    return RefreshToken(session_id, secrets.token_bytes(SECRET_BYTES))
+    return RefreshToken(session_id, secrets.token_bytes(SECRET_BYTES), mark)
 
 
 def new_salt() -> bytes:
@@ -65,11 +69,11 @@ def new_salt() -> bytes:
     return secrets.token_bytes(SECRET_BYTES)
 
 
-def decode(text: str) -> RefreshToken | None:
+def decode(text: str, mark: str = "") -> RefreshToken | None:
     """Read a token; None for anything that is none."""
-    session, _, secret = text.partition(".")
+    session, _, secret = text.removeprefix(mark).partition(".")
     try:
-        token = RefreshToken(UUID(hex=session), base64.b64decode(secret + "=", b"-_", validate=True))
+        token = RefreshToken(UUID(hex=session), base64.b64decode(secret + "=", b"-_", validate=True), mark)
     except ValueError:
         return None
     return token if token.encode() == text else None

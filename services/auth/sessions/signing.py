@@ -62,11 +62,12 @@ class TokenSigner:
         *,
         session_id: UUID | None = None,
         client_id: str = PORTAL,
+        scope: str | None = None,
     ) -> str:
         """A token that says who `identity` is, from `now` until `lifetime` has passed.
 
-        `session_id` is that of a person's sign-in, `client_id` names a machine. Who must change their
-        password gets one that opens nothing else.
+        `session_id` is that of a person's sign-in, `client_id` names a machine, or the application to which
+        `scope` limits the token. Who must change their password gets one that opens nothing else.
         """
         bound = identity.must_change_password
         claims = Claims(
@@ -81,6 +82,7 @@ class TokenSigner:
             collection=identity.default_collection,
             sid=None if session_id is None else session_id.hex,
             client_id=client_id,
+            scope=scope,
             ver=identity.access_version,
             password_change=True if bound else None,
             iat=int(now.timestamp()),
@@ -121,9 +123,9 @@ class TokenSigner:
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
             return None
 
-    def derived(self, purpose: str) -> bytes:
-        """32 bytes that all replicas have, and which tell nothing of the key (RFC 5869)."""
-        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(self._seed)
+    def derived(self, purpose: str, length: int = 32) -> bytes:
+        """So many bytes that all replicas have, and which tell nothing of the key (RFC 5869)."""
+        return HKDF(SHA256(), length, salt=None, info=purpose.encode()).derive(self._seed)
 
     def public_key(self) -> PublicKey:
         """The public half, for verifiers."""

@@ -18,7 +18,8 @@ _INSERT_SESSION = """
 """
 _LOCK_SESSION = """
     SELECT id, user_id, token_hash, previous_hash, rotation_salt, rotated_at, last_used_at, expires_at,
-        revoked_at, remote_address, proof, clock_timestamp() AS now
+        revoked_at, remote_address, proof, clock_timestamp() AS now, client_id,
+        coalesce(scopes, '{}') AS scopes, parent_id
     FROM auth.auth_session WHERE id = $1 FOR UPDATE
 """
 _ROTATE_SESSION = """
@@ -35,7 +36,7 @@ _NOTE_USE = """
 _REVOKE_SESSION = "UPDATE auth.auth_session SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
 _REVOKE_BY_HOLDER = """
     UPDATE auth.auth_session SET revoked_at = now()
-    WHERE id = $1 AND revoked_at IS NULL AND (token_hash = $2 OR previous_hash = $2)
+    WHERE id = $1 AND revoked_at IS NULL AND (token_hash = $2 OR previous_hash = $2) RETURNING id
 """
 _REVOKE_ALL = """
     UPDATE auth.auth_session SET revoked_at = clock_timestamp()
@@ -153,9 +154,9 @@ async def revoke_session(connection: Connection, session_id: UUID) -> None:
     await connection.execute(_REVOKE_SESSION, session_id)
 
 
-async def revoke_by_holder(connection: Connection, session_id: UUID, token_hash: bytes) -> None:
-    """End a session for whoever holds its current or its previous token."""
-    await connection.execute(_REVOKE_BY_HOLDER, session_id, token_hash)
+async def revoke_by_holder(connection: Connection, session_id: UUID, token_hash: bytes) -> bool:
+    """End a session for whoever holds its current or its previous token; False for anybody else."""
+    return await connection.fetchval(_REVOKE_BY_HOLDER, session_id, token_hash) is not None
 
 
 async def revoke_sessions(connection: Connection, user_id: UserId, *, but: UUID | None = None) -> None:

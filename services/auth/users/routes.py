@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from libs.common.errors import Conflict, InvalidRequest, NotFound, TooLarge, UnsupportedType
-from libs.common.http.json import json_response, parse_query, read_body
+from libs.common.errors import Conflict, InvalidRequest, NotFound
+from libs.common.http.json import BODY_PROBLEMS, json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from services.auth import admin_log
 from services.auth.http import decode_name, encode_name, path_id, read_actor
@@ -22,8 +22,6 @@ from services.auth.identity.models import (
 from services.auth.keys import DATABASE, USERS
 from services.auth.users.places import read_place, write_place
 from services.auth.users.users import UNKNOWN
-
-BODY_PROBLEMS = (TooLarge, UnsupportedType)
 
 
 async def list_users(request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from services.operator.doctor import (
+    applications,
     backups,
     certificates,
     configuration,
@@ -79,6 +80,8 @@ def checks(settings: DoctorSettings | None) -> list[Check]:
         Check(places.KEYRING, partial(asyncio.to_thread, places.check_keyring, settings)),
         Check(places.AUTH_KEYRING, partial(asyncio.to_thread, places.check_auth_keyring, settings)),
         Check(signing_keys.SIGNING_KEY, partial(database.check_signing_key, settings)),
+        Check(applications.NAME, partial(database.check_applications, settings)),
+        Check(database.PEERS, partial(database.check_peers, settings)),
         Check(database.AUDIT, partial(database.check_audit, settings)),
         Check(places.STORE, partial(places.check_store, settings)),
         Check(backups.NAME, partial(asyncio.to_thread, backups.check, settings)),

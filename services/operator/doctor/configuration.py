@@ -17,6 +17,7 @@ from libs.common.security.tls_rules import unprotected
 from libs.common.settings.loading import load_settings
 from libs.common.settings.tls import TlsSettings
 from services.auth.settings import AuthSettings
+from services.ingest.dimse.settings import DimseSettings
 from services.ingest.settings import IngestSettings
 from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
@@ -29,6 +30,7 @@ MODELS: tuple[type[TlsSettings], ...] = (
     DoctorSettings,
     AuthSettings,
     IngestSettings,
+    DimseSettings,
     ProcessorSettings,
     ResultsSettings,
     PortalSettings,

@@ -19,8 +19,10 @@ from libs.common.outbox.store import OutboxStore
 from libs.postgresql import folder as postgres_folder
 from services.auth.audit import store as audit
 from services.auth.audit.chain import signers_of
+from services.auth.provider.store import list_applications
 from services.auth.sessions.store import signing_key_times
-from services.operator.doctor import clock
+from services.ingest.peers.store import count_silenced
+from services.operator.doctor import applications, clock
 from services.operator.doctor.audit import check_anchor, check_sinks
 from services.operator.doctor.report import Finding
 from services.operator.doctor.settings import DoctorSettings
@@ -44,6 +46,7 @@ FILLED = "results filled"
 STANDBY = "postgresql standby"
 WORKERS = "workers"
 AUDIT = "audit log"
+PEERS = "peers (DIMSE)"
 MOST = 100_000
 """Counting stops here."""
 OLD_SECONDS = 60.0
@@ -293,6 +296,43 @@ async def check_audit(settings: DoctorSettings) -> list[Finding]:
     if not findings:
         findings.append(Finding(AUDIT, "ok", f"Sealed up to entry {reached}; {waiting} entries wait."))
     return [*findings, await check_anchor(settings, reached), *await check_sinks(settings, behind)]
+
+
+async def check_peers(settings: DoctorSettings) -> list[Finding]:
+    """Whether those who may send by DIMSE have accounts that may."""
+    found = login(settings, INGEST)
+    if found is None:
+        return [_not_running()]
+    try:
+        async with _connected(*found, INGEST) as connection:
+            active, silenced = await count_silenced(connection)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedFunctionError, asyncpg.InvalidSchemaNameError):
+        # The check of the schema says so.
+        return []
+    if not silenced:
+        return [Finding(PEERS, "ok", f"{active} may send by DIMSE.")]
+    return [
+        Finding(
+            PEERS,
+            "warning",
+            f"{silenced} of {active} act for an account that may not send into its collection now.",
+            "See the runbook PeersUnknown; `python -m services peers list` names them.",
+        )
+    ]
+
+
+async def check_applications(settings: DoctorSettings) -> list[Finding]:
+    """Whether the pages of registered applications may call."""
+    found = login(settings, AUTH)
+    if found is None:
+        return [_not_running()]
+    try:
+        async with _connected(*found, AUTH) as connection:
+            registered = await list_applications(connection)
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError):
+        # The check of the schema says so.
+        return []
+    return applications.judge_applications(registered, settings.cors_origins)
 
 
 async def check_signing_key(settings: DoctorSettings) -> list[Finding]:

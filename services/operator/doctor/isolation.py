@@ -16,7 +16,7 @@ ADVICE = {
 
 
 def check(look: Callable[[], Sequence[str]] = lacking) -> list[Finding]:
-    """Ask the kernel of this machine, which need not be a processor's."""
+    """Ask the kernel of this machine, which need not be a processor's or that of results."""
     missing = look()
     if not missing:
         return [Finding(NAME, "ok", "The kernel here can confine decoders: Landlock and seccomp.")]

@@ -149,7 +149,8 @@ class Desk:
             return True
         same = [need, *(other for name, other in self._under_way.values() if name == lane)]
         if (
-            2 * len(same) <= room.places
+            not need.alone  # which has everything to itself
+            and 2 * len(same) <= room.places
             and 2 * sum(other.load for other in same) <= room.slots * SLOT_BYTES
             and 2 * memory_of(same, room.slots) <= room.memory
         ):

@@ -8,10 +8,10 @@ import logging
 from aiohttp import web
 
 from libs.common.bus.dead_letters import DeadLetter, Fate, Judge, Walked
-from libs.common.errors import NotFound, TooLarge, UnsupportedType
+from libs.common.errors import NotFound
 from libs.common.http.audited import note_ahead
 from libs.common.http.authenticate import viewer
-from libs.common.http.json import json_response, parse_query, read_body
+from libs.common.http.json import BODY_PROBLEMS, json_response, parse_query, read_body
 from libs.common.http.openapi import Operation
 from libs.common.keys import DEAD_LETTERS
 from services.results.dead.models import (
@@ -133,7 +133,7 @@ OPERATIONS = (
         tag="processing",
         body=DeadLetterRequest,
         response=DeadLetterOutcome,
-        problems=(TooLarge, UnsupportedType),
+        problems=BODY_PROBLEMS,
         permission="replay_deadletter",
     ),
     Operation(
@@ -144,7 +144,7 @@ OPERATIONS = (
         tag="processing",
         body=DeadLetterRequest,
         response=DeadLetterOutcome,
-        problems=(TooLarge, UnsupportedType),
+        problems=BODY_PROBLEMS,
         permission="delete_deadletter",
     ),
 )

@@ -34,7 +34,7 @@ CACHE_CONTROL = "private, no-cache"
 async def get_file(request: web.Request) -> web.StreamResponse:
     """The uploaded bytes; a single byte range if asked for."""
     file_id = parse_file_id(request.match_info["file_id"])
-    row = await _visible(request, file_id)
+    row = await find_object(request, file_id)
     name = row["file_name"] or f"{file_id}.dcm"
     with request.app[DOWNLOADS].hold(request[OWNER]):
         reader = await request.app[STORAGE].open(file_key(file_id))
@@ -97,10 +97,10 @@ async def get_thumbnail(request: web.Request) -> web.StreamResponse:
     """A small JPEG of the middle frame."""
     side = int(parse_query(request, ThumbnailQuery).size)
     file_id = parse_file_id(request.match_info["file_id"])
-    row = await _visible(request, file_id)
+    row = await find_object(request, file_id)
     if not row["thumbnail"]:
         raise ObjectNotFound("This result has no thumbnail.")
-    body, digest = await _read_thumbnail(request, file_id)
+    body, digest = await read_thumbnail(request, file_id)
     etag = f'"{digest}-{side}"'
     headers = {hdrs.ETAG: etag, hdrs.CACHE_CONTROL: CACHE_CONTROL, "X-Content-Type-Options": "nosniff"}
     if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag):
@@ -108,7 +108,7 @@ async def get_thumbnail(request: web.Request) -> web.StreamResponse:
     return web.Response(body=pick(body, side), headers=headers, content_type="image/jpeg")
 
 
-async def _read_thumbnail(request: web.Request, file_id: UUID) -> tuple[bytes, str]:
+async def read_thumbnail(request: web.Request, file_id: UUID) -> tuple[bytes, str]:
     """The picture and its digest, always the file's own. Raises ThumbnailMissing, noted for the operator."""
     cause = "corrupt"
     try:
@@ -153,7 +153,7 @@ async def get_frame_means(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _visible(request: web.Request, file_id: UUID) -> asyncpg.Record:
+async def find_object(request: web.Request, file_id: UUID) -> asyncpg.Record:
     """What the objects of a result take to be served. Raises NotFound."""
     async with request.app[DATABASE].connection() as connection:
         row = await queries.get_object(connection, file_id, viewer(request))

@@ -49,7 +49,8 @@ _GET_ATTEMPTS = f"""
     WHERE file_id = $1 AND {_SEEN} ORDER BY finished_at, attempt
 """
 GET_OBJECT = f"""
-    SELECT file_name, thumbnail_key IS NOT NULL AS thumbnail, collection, study_instance_uid
+    SELECT file_name, thumbnail_key IS NOT NULL AS thumbnail, collection, study_instance_uid,
+        series_instance_uid, sop_class_uid, state
     FROM {_TABLE} AS file WHERE file_id = $1 AND {_SEEN}
 """
 _GET_FRAME_MEANS = f"""

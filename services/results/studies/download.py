@@ -62,7 +62,7 @@ async def _send_archive(request: web.Request) -> web.StreamResponse:
     await response.prepare(request)
     sender = body_sender(request, response)
     with closing(ZipStream()) as stream:
-        archive = _Archive(request.app[STORAGE], sender, stream)
+        archive = ArchiveSender(request.app[STORAGE], sender, stream)
         after: UUID | None = None
         while True:
             page = await reads(partial(files_store.page, viewer=caller, study=place, after=after, limit=PAGE))
@@ -76,7 +76,7 @@ async def _send_archive(request: web.Request) -> web.StreamResponse:
     return response
 
 
-class _Archive:
+class ArchiveSender:
     """Sends a ZIP archive through `sender`."""
 
     def __init__(self, storage: Storage, sender: BodySender, stream: ZipStream) -> None:

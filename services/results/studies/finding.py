@@ -25,11 +25,15 @@ async def find(
     found = await store.list_studies(connection, caller, asked)
     if not found:
         raise _unknown()
-    own = user_collection(caller.user_id)
-    groups = sorted(set(caller.collections) - {own}, key=lambda name: (len(name), name))
-    places = {name: place for place, name in enumerate((own, *groups))}
+    places = {name: place for place, name in enumerate(ranked(caller))}
     # Sorted by the arrival of the first file already; groups are in the order of their numbers.
     return sorted(found, key=lambda row: places.get(row["collection"], len(places)))
+
+
+def ranked(caller: Viewer) -> list[str]:
+    """The caller's own collection, then those of groups in the order of their numbers: who answers first."""
+    own = user_collection(caller.user_id)
+    return [own, *sorted(set(caller.collections) - {own}, key=lambda name: (len(name), name))]
 
 
 def _unknown() -> NotFound:

@@ -10,12 +10,12 @@ from collections.abc import Collection, Sequence
 
 from services.results.read.shared_store import ShareKind
 from services.results.read.visibility import LIVE
-from services.results.write.header import STUDY
+from services.results.write.header import SERIES, STUDY
 
 _FILES = "results.upload_dicomresult"
 _COUNTED = ("files_received", "files_processed", "files_failed")
 _STANDS = "file.state IN ('received', 'processed', 'failed')"
-_SERIES_FACTS = ("modality", "device", "series_number", "series_description", "body_part_examined")
+_SERIES_FACTS = ("modality", "device", *SERIES)
 
 # Whoever sees all of a collection, or all of a study, needs none of its parts.
 _HELD = """held AS MATERIALIZED (
@@ -76,6 +76,7 @@ _TOLD = ", ".join(
         *(f"{_first(name)} AS {name}" for name in (*STUDY, "cover_file_id")),
         *(f"sum({name})::integer AS {name}" for name in _COUNTED),
         f"sum({' + '.join(_COUNTED)})::integer AS instances",
+        "(array_agg(file_id ORDER BY file_id))[1] AS told_by",
         "min(first_received_at) AS first_received_at, max(last_received_at) AS last_received_at",
     ]
 )
@@ -87,11 +88,14 @@ _PARTIAL = f"""partial AS MATERIALIZED (
     FROM part GROUP BY collection, study_instance_uid
 )"""  # noqa: S608  likewise
 SERIES_OF_PARTS = f"""
-    SELECT series_instance_uid, {", ".join(f"{_first(name)} AS {name}" for name in _SERIES_FACTS)},
+    SELECT collection, study_instance_uid, series_instance_uid,
+        {", ".join(f"{_first(name)} AS {name}" for name in _SERIES_FACTS)},
         {", ".join(f"sum({name})::integer AS {name}" for name in _COUNTED)},
         sum({" + ".join(_COUNTED)})::integer AS instances, min(first_received_at) AS received_at,
-        max(last_received_at) AS last_received_at, {_first("cover_file_id")} AS cover_file_id
-    FROM part WHERE series_instance_uid IS NOT NULL GROUP BY series_instance_uid
+        max(last_received_at) AS last_received_at, {_first("cover_file_id")} AS cover_file_id,
+        (array_agg(file_id ORDER BY file_id))[1] AS told_by
+    FROM part WHERE series_instance_uid IS NOT NULL
+    GROUP BY collection, study_instance_uid, series_instance_uid
 """  # noqa: S608  likewise
 
 

@@ -292,9 +292,9 @@ async def list_series(connection: Connection, viewer: Viewer, study: asyncpg.Rec
     ctes = ", ".join(parts(kinds, "$1", "$2", of_study))
     if not kinds - {"study"}:
         return []
-    narrowed = SERIES_OF_PARTS.replace("WHERE ", "WHERE study_instance_uid = $4 AND ", 1)
     return await connection.fetch(
-        f"""WITH {ctes} SELECT * FROM ({narrowed}) AS series
+        f"""WITH {ctes} SELECT * FROM ({SERIES_OF_PARTS}) AS series
+            WHERE study_instance_uid = $4
             ORDER BY series_number NULLS LAST, series_instance_uid LIMIT {SERIES_MOST}""",
         viewer.grantees,
         viewer.visible,

@@ -16,7 +16,7 @@ NOBODY = UUID(int=0)
 """Below every file's id."""
 
 _UNCOUNTED = "counted IS DISTINCT FROM state"
-# As the indexes upload_dicomresult_uncounted and upload_dicomresult_untold say it, which hold only these.
+# As the indexes upload_dicomresult_uncounted and upload_dicomresult_unqueried say it, which hold only these.
 _UNFILLED = f"""({_UNCOUNTED} OR (study_instance_uid IS NOT NULL AND filed IS DISTINCT FROM state)
     OR (raw_data IS NOT NULL AND header_version < {HEADER_VERSION}))"""
 _COUNT = f"SELECT count(*) FROM (SELECT FROM results.upload_dicomresult WHERE {_UNFILLED} LIMIT $1) AS found"

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, time
 from types import MappingProxyType
 from typing import Any
 
 from libs.dicom.parse.eventtext import event_text
-from services.results.folding import fold
+from services.results.folding import fold, fold_name
 
-HEADER_VERSION = 2
-"""To be raised with what `columns_of` tells; the index upload_dicomresult_untold names it too."""
+HEADER_VERSION = 3
+"""To be raised with what `columns_of` tells; the index upload_dicomresult_unqueried names it too."""
 
 TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -39,6 +39,12 @@ TYPES: Mapping[str, str] = MappingProxyType(
         "search": "text",
         "device": "text",
         "patient": "text",
+        "patient_names": "text",
+        "physician_names": "text",
+        "procedure_step_date": "date",
+        "procedure_step_time": "time",
+        "scheduled_step_ids": "text",
+        "requested_procedure_ids": "text",
     }
 )
 """The columns, and their types as SQL names them."""
@@ -53,14 +59,26 @@ STUDY = (
     "study_id",
     "study_description",
     "referring_physician_name",
+    "patient_names",
+    "physician_names",
 )
 """Which of them results.study has as well."""
-SERIES = ("series_number", "series_description", "body_part_examined")
+SERIES = (
+    "series_number",
+    "series_description",
+    "body_part_examined",
+    "procedure_step_date",
+    "procedure_step_time",
+    "scheduled_step_ids",
+    "requested_procedure_ids",
+)
 """Which of them results.series has as well."""
 
 TEXT_CHARACTERS = 256
 """Most of one text; PS3.5 6.2 allows 64 a value, and 64 a component group of a name."""
 SEARCH_CHARACTERS = 1024
+ITEMS = 16
+"""Most items of a sequence that are searched for."""
 ALSO_CHARACTERS = 2048
 _MOST = 2**63 - 1
 _BAD = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -92,6 +110,12 @@ def columns_of(dicom: object, file_name: str | None) -> dict[str, Any]:
         "instance_number": _integer(header, "00200013"),
         "image_position": _numbers(header, "00200032", 3),
         "image_orientation": _numbers(header, "00200037", 6),
+        "patient_names": _lines(fold_name(group) for group in _groups(header, "00100010")),
+        "physician_names": _lines(fold_name(group) for group in _groups(header, "00080090")),
+        "procedure_step_date": _date(header, "00400244"),
+        "procedure_step_time": _time(header, "00400245"),
+        "scheduled_step_ids": _lines(_items(header, "00400275", "00400009")),
+        "requested_procedure_ids": _lines(_items(header, "00400275", "00401001")),
     }
     columns["search"] = _search(header, columns, file_name)
     columns["device"] = _device(header)
@@ -177,6 +201,24 @@ def _groups(header: dict[str, Any], tag: str) -> list[str]:
 def _name(header: dict[str, Any], tag: str) -> str | None:
     """The first group that is there, which is the alphabetic one unless there is none."""
     return next(iter(_groups(header, tag)), None)
+
+
+def _items(header: dict[str, Any], sequence: str, tag: str) -> list[str]:
+    """The texts of the items of a sequence."""
+    element = header.get(sequence)
+    items = element.get("Value") if isinstance(element, dict) else None
+    found = (
+        [_text(item, tag) for item in items[:ITEMS] if isinstance(item, dict)]
+        if isinstance(items, list)
+        else []
+    )
+    return [text for text in found if text]
+
+
+def _lines(texts: Iterable[str]) -> str | None:
+    """Each on a line of its own, with a break before the first and behind the last; None without any."""
+    lines = "\n".join(dict.fromkeys(filter(None, texts)))
+    return f"\n{lines}\n" if lines else None
 
 
 def _date(header: dict[str, Any], tag: str) -> str | None:

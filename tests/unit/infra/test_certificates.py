@@ -98,8 +98,8 @@ def test_the_gateway_has_grafanas_name_too() -> None:
 def test_only_what_must_be_is_made_again(tmp_path: Path) -> None:
     make(tmp_path, environment={})
     assert make(tmp_path, environment={}) == []
-    assert make(tmp_path, environment={"GATEWAY_HOST": "192.0.2.7"}) == ["gateway"]
-    assert make(tmp_path, environment={}) == ["gateway"]
+    assert make(tmp_path, environment={"GATEWAY_HOST": "192.0.2.7"}) == ["gateway", "ohif"]
+    assert make(tmp_path, environment={}) == ["gateway", "ohif"]
     (tmp_path / "auth" / "tls.key").unlink()
     (tmp_path / "portal" / "tls.crt").chmod(0o600)
     (tmp_path / "portal" / "tls.crt").write_text("half a certifi")

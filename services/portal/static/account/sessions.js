@@ -54,10 +54,11 @@ export function Sessions() {
 function Session({ session, ending, onEnd }) {
   return html`<li>
     <div>
-      <bdi class="account-entry" title=${session.user_agent}>${deviceName(session.user_agent) || t('sessions.unknown')}</bdi>
+      <bdi class="account-entry" title=${session.user_agent}>${session.application ?? (deviceName(session.user_agent) || t('sessions.unknown'))}</bdi>
       ${session.current && html` <span class="badge tone-good">${t('sessions.current')}</span>`}
       <p class="quiet">
         ${[
+          session.application !== null && deviceName(session.user_agent),
           session.remote_address,
           t('sessions.since', { time: () => formatTime(session.created_at) }),
           t('sessions.used', { time: () => formatTime(session.last_used_at) }),

@@ -31,13 +31,14 @@ export function changesOf(values, before) {
   return Object.fromEntries(Object.entries(values).filter(([name, value]) => !same(value, before[name])));
 }
 
-/** The body of a request: numbers as numbers, and what was left empty on adding left out. */
+/** The body of a request: numbers as numbers, words as a list, and what was left empty on adding left out. */
 export function bodyOf(fields, values, { adding = false } = {}) {
   const entries = fields
     .filter(({ name }) => name in values && !(adding && values[name] === ''))
-    .map(({ name, kind, numbers }) => {
+    .map(({ name, kind, numbers, words }) => {
       const value = values[name];
-      if (kind === 'number') return [name, Number(value)];
+      if (words) return [name, value.split(/\s+/).filter(Boolean)];
+      if (kind === 'number' || kind === 'account') return [name, Number(value)];
       return [name, numbers ? value.map(Number) : value];
     });
   return Object.fromEntries(entries);

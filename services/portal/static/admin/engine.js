@@ -13,9 +13,9 @@ import { hasText, t } from '../app/i18n.js';
  * `ask`: what the server is asked for it
  * @typedef {{value: string, label: string, hint?: string}} Choice
  * @typedef {{name: string, kind?: string, label?: string, required?: boolean, add?: boolean, change?: boolean, secret?: boolean,
- *   autocomplete?: string, start?: any, values?: string[], text?: (value: string) => string, load?: () => Promise<Choice[]>, numbers?: boolean,
+ *   autocomplete?: string, start?: any, values?: string[], text?: (value: string) => string, load?: () => Promise<Choice[]>, numbers?: boolean, words?: boolean,
  *   read?: (row: any) => any, closed?: (row: any, context: Context) => boolean, more?: Record<string, any>}} AdminField
- * `kind`: text, email, password, number, check, select, picker
+ * `kind`: text, email, password, number, check, select, picker, account
  * @typedef {{name: string, icon?: string, permission: string | null, tone?: string, many?: boolean, ask?: AdminField[],
  *   typed?: boolean, applies?: (row: any, context: Context) => boolean,
  *   run?: (row: any, values: any) => Promise<any>, together?: (rows: any[], values: any) => Promise<any>,

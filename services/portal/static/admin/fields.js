@@ -7,6 +7,7 @@ import { CheckField, Field, SelectField } from '../ui/field.js';
 import { html } from '../ui/html.js';
 import { Picker } from '../ui/picker.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
+import { AccountField } from './account-field.js';
 import { labelOf, textOr } from './engine.js';
 
 /**
@@ -43,6 +44,7 @@ function One({ field, value, error, closed, onChange }) {
   const hint = textOr(`adminHint.${field.label ?? name}`, '');
   const common = { name, label, error, hint, disabled: closed };
   if (kind === 'picker') return html`<${Loaded} field=${field} common=${common} value=${value} onChange=${onChange} />`;
+  if (kind === 'account') return html`<${AccountField} common=${common} value=${value} onChange=${onChange} />`;
   if (kind === 'check')
     return html`<${CheckField} ...${common} checked=${value} onChange=${(event) => onChange(event.currentTarget.checked)} />`;
   if (kind === 'select') {

@@ -12,7 +12,7 @@ import { adminAddress } from './engine.js';
 import { learn } from './rows.js';
 
 const KINDS = { 1: ['add', 'good', 'added'], 2: ['edit', 'pending', 'changed'], 3: ['trash', 'bad', 'deleted'] };
-const PAGES = { user: 'users', group: 'groups', serviceaccount: 'service-accounts' };
+const PAGES = { user: 'users', group: 'groups', serviceaccount: 'service-accounts', application: 'applications' };
 
 /** What of an object changed, in the reader's words: the names of its fields. */
 export function fieldsChanged(message) {

@@ -2,6 +2,7 @@
 // line here.
 
 import { apiKeys } from './descriptors/api-keys.js';
+import { applications } from './descriptors/applications.js';
 import { audit } from './descriptors/audit.js';
 import { changes } from './descriptors/changes.js';
 import { dead } from './descriptors/dead.js';
@@ -9,6 +10,7 @@ import { files } from './descriptors/files.js';
 import { groups } from './descriptors/groups.js';
 import { jobs } from './descriptors/jobs.js';
 import { links } from './descriptors/links.js';
+import { peers } from './descriptors/peers.js';
 import { permissions } from './descriptors/permissions.js';
 import { processing } from './descriptors/processing.js';
 import { results } from './descriptors/results.js';
@@ -30,6 +32,8 @@ export const RESOURCES = [
   links,
   apiKeys,
   serviceAccounts,
+  applications,
+  peers,
   processing,
   jobs,
   dead,

@@ -13,6 +13,12 @@ export function studyPage(studyUid, query = '') {
   return `${base}/studies/${encodeURIComponent(studyUid)}${query}`;
 }
 
+/** The viewer of a study: at a series, and at the image of a file. */
+export function viewerAddress(studyUid, { series = '', image = '', collection = '' } = {}) {
+  const query = new URLSearchParams(Object.entries({ series, image, collection: byLink ? '' : collection }).filter(([, value]) => value !== ''));
+  return `${base}/studies/${encodeURIComponent(studyUid)}/view?${query}`;
+}
+
 /** The view of one result. */
 export function resultAddress(fileId) {
   return `${base}/results/${encodeURIComponent(fileId)}`;

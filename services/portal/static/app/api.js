@@ -61,34 +61,38 @@ export async function renewOrEnd() {
 }
 
 /**
- * Ask the server. Returns the parsed JSON, or null for an empty answer.
- * Throws ApiError, NetworkError, or AbortError when `signal` fires. `renewing: false` leaves a 401 as it is, and so does
- * a link's page, which has nothing to renew; `announcing: false` keeps it to itself there.
+ * Ask the server for whatever it is: its answer, the body not yet read. Throws ApiError, NetworkError, or AbortError
+ * when `signal` fires. `renewing: false` leaves a 401 as it is, and so does a link's page, which has nothing to renew;
+ * `announcing: false` keeps it to itself there.
+ * @param {string} path
+ * @param {RequestInit & {renewing?: boolean, announcing?: boolean}} [options]
+ */
+export async function fetched(path, { renewing = !byLink, announcing = byLink, ...options } = {}) {
+  let response = await send(path, options);
+  if (response.status === 401 && renewing && (await ofSession(response)) && (await renewOrEnd()))
+    response = await send(path, options);
+  if (response.ok) return response;
+  const error = new ApiError(response.status, problemFrom(await response.text()));
+  if (announcing && error.status === 401) {
+    sessionEvents.dispatchEvent(new CustomEvent('ended', { detail: error }));
+  }
+  throw error;
+}
+
+/**
+ * Ask the server in JSON. Returns what it answers parsed, or null for an empty answer. Throws and renews as `fetched`.
  * @param {string} path
  * @param {{method?: string, json?: unknown, signal?: AbortSignal, renewing?: boolean, announcing?: boolean}} [options]
  * @returns {Promise<any>}
  */
-export async function request(
-  path,
-  { method = 'GET', json, signal, renewing = !byLink, announcing = byLink } = {},
-) {
+export async function request(path, { json, ...more } = {}) {
   /** @type {RequestInit & {headers: Record<string, string>}} */
-  const options = { method, signal, headers: { Accept: 'application/json' } };
+  const options = { ...more, headers: { Accept: 'application/json' } };
   if (json !== undefined) {
     options.headers['Content-Type'] = 'application/json';
     options.body = JSON.stringify(json);
   }
-  let response = await send(path, options);
-  if (response.status === 401 && renewing && (await ofSession(response)) && (await renewOrEnd()))
-    response = await send(path, options);
-  const text = await response.text();
-  if (!response.ok) {
-    const error = new ApiError(response.status, problemFrom(text));
-    if (announcing && error.status === 401) {
-      sessionEvents.dispatchEvent(new CustomEvent('ended', { detail: error }));
-    }
-    throw error;
-  }
+  const text = await (await fetched(path, options)).text();
   return text ? JSON.parse(text) : null;
 }
 

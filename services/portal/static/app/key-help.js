@@ -5,6 +5,7 @@ import { Dialog } from '../ui/dialog.js';
 import { html } from '../ui/html.js';
 import { pageAddress } from './addresses.js';
 import { t } from './i18n.js';
+import { pageKeys } from './keys.js';
 
 /** @typedef {[keys: string[], meaning: string]} Key */
 
@@ -18,6 +19,7 @@ function elsewhere() {
         [['↑', '↓'], t('keys.rows')],
         [[t('keys.home'), t('keys.end')], t('keys.ends')],
         [[t('keys.enter')], t('keys.open')],
+        [['v'], t('keys.viewer')],
         [[t('keys.space')], t('keys.select')],
         [[t('keys.shift'), '↑', '↓'], t('keys.range')],
         [['Ctrl', 'A'], t('keys.all')],
@@ -34,13 +36,15 @@ export function KeyHelp({ keys, onClose }) {
     <${Button} label=${t('dialog.close')} kind="primary" onClick=${onClose} />
   `;
   return html`<${Dialog} heading=${t('keys.heading')} onClose=${onClose} actions=${actions}>
+    ${pageKeys().map(Part)}
     <${Keys} of=${keys} />
-    ${elsewhere().map(
-      ([heading, of]) =>
-        html`<h3 class="key-heading">${heading}</h3>
-          <${Keys} of=${of} />`,
-    )}
+    ${elsewhere().map(Part)}
   <//>`;
+}
+
+function Part([heading, of]) {
+  return html`<h3 class="key-heading">${heading}</h3>
+    <${Keys} of=${of} />`;
 }
 
 function Keys({ of }) {

@@ -6,6 +6,7 @@ import { pageAddress } from './addresses.js';
 const STORED = 'dicom.shortcuts';
 const TOGETHER = 1200; // milliseconds between the two keys of `g s`
 const FIELDS = 'input:not([type="checkbox"]):not([type="radio"]), select, textarea, [contenteditable="true"]';
+const TARGETS = 'a[href], button:not([disabled]), input:not([type="hidden"]), [tabindex="0"]';
 
 /** Whether single keys act. */
 export function shortcutsOn() {
@@ -18,6 +19,22 @@ export function setShortcuts(on) {
   else localStorage.setItem(STORED, 'off');
 }
 
+/** @type {(() => [heading: string, keys: [keys: string[], meaning: string][]]) | null} */
+let ofPage = null;
+
+/** Keys of the page that is shown, for the list of keys. Returns how to take them back. */
+export function setPageKeys(tell) {
+  ofPage = tell;
+  return () => {
+    if (ofPage === tell) ofPage = null;
+  };
+}
+
+/** What the page that is shown has told. */
+export function pageKeys() {
+  return ofPage === null ? [] : [ofPage()];
+}
+
 /** F6: on to the next region of the page, Shift+F6 to the one before. */
 function walkRegions(backwards) {
   const regions = [...document.querySelectorAll('[data-region]')].filter(
@@ -25,10 +42,8 @@ function walkRegions(backwards) {
   );
   const here = regions.findLastIndex((region) => region.contains(document.activeElement));
   const next = regions[(here + (backwards ? -1 : 1) + regions.length) % regions.length];
-  const target = next?.matches('main')
-    ? next
-    : next?.querySelector('a[href], button:not([disabled]), input:not([type="hidden"])');
-  /** @type {HTMLElement | null} */ (target)?.focus();
+  const inside = [...(next?.querySelectorAll(TARGETS) ?? [])].find((each) => each.getClientRects().length > 0);
+  /** @type {HTMLElement | undefined} */ (next?.matches('main') ? next : inside)?.focus();
 }
 
 /**

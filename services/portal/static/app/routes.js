@@ -15,6 +15,12 @@ export const ROUTES = [
     load: () => import('../studies/study-page.js'),
   },
   {
+    pattern: /^\/studies\/([0-9.]+)\/view\/?$/,
+    areas: ['results', 'viewer'],
+    permission: 'view_dicomresult',
+    load: () => import('../viewer/page.js'),
+  },
+  {
     pattern: /^\/files\/?$/,
     areas: ['results'],
     permission: 'view_dicomresult',
@@ -49,6 +55,12 @@ export const ROUTES = [
     areas: ['account'],
     permission: null,
     load: () => import('../account/page.js'),
+  },
+  {
+    pattern: /^\/authorize$/,
+    areas: ['account'],
+    permission: null,
+    load: () => import('../account/authorize-page.js'),
   },
   {
     pattern: /^\/help\/?$/,
@@ -88,6 +100,8 @@ const ADMINISTERING = [
   'view_session',
   'view_apikey',
   'view_serviceaccount',
+  'view_application',
+  'view_peer',
   'view_entry',
   'view_logentry',
   'view_queue',

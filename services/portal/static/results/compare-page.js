@@ -22,6 +22,7 @@ import { readableText } from './words.js';
 
 linkSheet(new URL('./results.css', import.meta.url));
 linkSheet(new URL('./result.css', import.meta.url));
+linkSheet(new URL('./image.css', import.meta.url));
 linkSheet(new URL('./compare.css', import.meta.url));
 
 const LONG = 200;

@@ -1,6 +1,6 @@
 // What a result is of, and what can be done with it.
 
-import { pageAddress } from '../app/addresses.js';
+import { pageAddress, viewerAddress } from '../app/addresses.js';
 import { ApiError, NetworkError, checkSession, request, resultPaths, withQuery } from '../app/api.js';
 import { useNames } from '../app/directory.js';
 import { formatDay, formatTime } from '../app/format.js';
@@ -9,7 +9,7 @@ import { byLink } from '../app/link-mode.js';
 import { errorText } from '../app/problems.js';
 import { toast } from '../app/toasts.js';
 import { ShareButton } from '../shares/share-button.js';
-import { Button } from '../ui/button.js';
+import { Button, LinkButton } from '../ui/button.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { StateBadge } from '../ui/state-badge.js';
@@ -20,6 +20,7 @@ import { patientOf } from './row.js';
 
 export function Heading({ result, neighbours, user, onRetried }) {
   const [comparing, setComparing] = useState(false);
+  const { study_instance_uid: uid, series_instance_uid: series } = result;
   const may = (permission) => user.permissions.includes(permission);
   useNames(user.staff ? [`user:${result.owner_id}`] : []);
   const facts = [
@@ -31,6 +32,7 @@ export function Heading({ result, neighbours, user, onRetried }) {
     <h1 tabindex="-1"><bdi>${result.file_name || result.file_id}</bdi></h1>
     <${StateBadge} state=${result.state} />
     <div class="page-actions">
+      ${uid && series && html`<${LinkButton} href=${viewerAddress(uid, { series, image: result.file_id, collection: result.collection })} label=${t('result.view')} icon="view" kind="primary" />`}
       ${result.state === 'failed' && may('retry_dicomfile') && html`<${Retry} fileId=${result.file_id} onRetried=${onRetried} />`}
       ${!byLink && html`<${Button} label=${t('compare.with')} icon="compare" onClick=${() => setComparing(true)} />`}
       ${!byLink && html`<${ShareButton} things=${[{ title: result.file_name || result.file_id, item: { file_id: result.file_id } }]} user=${user} />`}

@@ -37,7 +37,7 @@ export function measuresOf(result) {
 export function Measures({ result }) {
   const pixels = result.statistics?.kind !== 'no-pixel-data';
   const measured = pixels && !['failed', 'superseded'].includes(result.state); // a notice says what became of them
-  return html`<section class="card" aria-labelledby="measures-heading">
+  return html`<section class="card measures-card" aria-labelledby="measures-heading">
     <h2 id="measures-heading">${t('measures.heading')}</h2>
     ${!pixels && html`<p class="notice">${t('measures.noPixels')}</p>`}
     ${measured &&

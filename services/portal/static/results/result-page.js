@@ -6,14 +6,13 @@ import { t } from '../app/i18n.js';
 import { failureText, knowsFailure } from '../app/problems.js';
 import { setTitle } from '../app/title.js';
 import { html } from '../ui/html.js';
-import { Histogram } from '../ui/histogram.js';
 import { Icon } from '../ui/icon.js';
 import { linkSheet } from '../ui/sheet.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
-import { Picture } from '../ui/thumbnail.js';
 import { useEffect, useLayoutEffect } from '../vendor/hooks.mjs';
 import { FrameMeans } from './frame-means.js';
 import { Header } from './header.js';
+import { Image } from './image.js';
 import { useResult } from './loading.js';
 import { Measures } from './measures.js';
 import { Neighbours, useNeighbours } from './neighbours.js';
@@ -53,7 +52,6 @@ function Result({ result, neighbours, user, again, reload }) {
     <${Heading} result=${result} neighbours=${neighbours} user=${user} onRetried=${reload} />
     <${Notices} result=${result} />
     <div class="result-grid"><${Image} result=${result} /><${Measures} result=${result} /></div>
-    ${statistics?.histogram && html`<${Histogram} id="histogram" heading=${t('histogram.heading')} histogram=${statistics.histogram} />`}
     <${FrameMeans} statistics=${statistics ?? {}} />
     ${!byLink && html`<${History} result=${result} changed=${again} />`}
     ${warnings?.length > 0 && html`<${Warnings} warnings=${warnings} />`}
@@ -83,24 +81,6 @@ function Notices({ result }) {
       </div>
     </section>`}
   `;
-}
-
-function Image({ result }) {
-  const missing = html`<p class="no-image">${t(result.state === 'received' ? 'result.imageWaiting' : 'result.noImage')}</p>`;
-  const why = result.statistics?.thumbnail_missing;
-  return html`<figure class="card image-card">
-    <${Picture}
-      file=${result.thumbnail ? result.file_id : null}
-      pixels=${[256]}
-      alt=${t('result.imageAlt', { name: result.file_name })}
-      class="preview"
-      loading="eager"
-      instead=${missing}
-    />
-    ${result.thumbnail
-      ? html`<figcaption class="quiet">${t('result.imageCaption')}</figcaption>`
-      : why && html`<figcaption class="quiet" lang="en">${why}</figcaption>`}
-  </figure>`;
 }
 
 function Warnings({ warnings }) {

@@ -26,6 +26,12 @@ const ROUTES = [
     load: () => import('../studies/study-page.js'),
   },
   {
+    pattern: /^\/s\/studies\/([0-9.]+)\/view$/,
+    areas: ['results', 'viewer'],
+    permission: null,
+    load: () => import('../viewer/page.js'),
+  },
+  {
     pattern: /^\/s\/results\/([^/]+)$/,
     areas: ['results'],
     permission: null,

@@ -10,6 +10,8 @@ import { Pager } from '../ui/pager.js';
 import { StateBadge } from '../ui/state-badge.js';
 import { Table } from '../ui/table.js';
 import { Timeline } from '../ui/timeline.js';
+import { WindowBand } from '../ui/window-band.js';
+import { WindowHistogram } from '../ui/window-histogram.js';
 
 const ROWS = Array.from({ length: 4 }, (_, number) => ({ key: `row-${number}`, name: `IM${1000 + number}` }));
 
@@ -37,6 +39,23 @@ function Tables() {
 function Histograms() {
   const counts = Array.from({ length: 64 }, (_, bin) => Math.round(4000 * Math.exp(-(((bin - 24) / 9) ** 2))));
   return html`<${Histogram} id="story-histogram" heading=${t('stories.histogram')} histogram=${{ counts, min: -1024, max: 3071 }} />`;
+}
+
+function Windows() {
+  const counts = Array.from({ length: 64 }, (_, bin) => Math.round(4000 * Math.exp(-(((bin - 24) / 9) ** 2))));
+  const [[low, high], set] = useState([-160, 240]);
+  const window = { low, high, unit: 'HU', digits: 0, onChange: (from, to) => set([from, to]) };
+  const histogram = { counts, min: -1024, max: 3071 };
+  return html`<${WindowHistogram} histogram=${histogram} window=${window} />
+    <${Histogram} id="story-window" heading=${t('histogram.band')} histogram=${histogram} window=${window} />`;
+}
+
+function Bands() {
+  const [[low, high], set] = useState([2, 6]);
+  const heights = Array.from({ length: 9 }, (_, index) => index / 8);
+  return html`<${Chart} heights=${heights} stepped=${false} ends=${['0', '8']} label=${t('stories.filters')} describe=${String}>
+    <${WindowBand} min=${0} max=${8} low=${low} high=${high} onChange=${(from, to) => set([from, to])} />
+  <//>`;
 }
 
 function Timelines() {
@@ -79,6 +98,8 @@ export const DATA = [
   ['table', Tables],
   ['pager', Pagers],
   ['histogram', Histograms],
+  ['window-histogram', Windows],
+  ['window-band', Bands],
   ['chart', Charts],
   ['timeline', Timelines],
   ['state-badge', States],

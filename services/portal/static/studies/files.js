@@ -1,6 +1,6 @@
 // The files of a study, or of one of its series.
 
-import { resultAddress } from '../app/addresses.js';
+import { resultAddress, viewerAddress } from '../app/addresses.js';
 import { formatBytes, formatNumber } from '../app/format.js';
 import { useEvent } from '../app/hooks.js';
 import { t } from '../app/i18n.js';
@@ -53,6 +53,7 @@ export function StudyFiles({ study, series, changed }) {
             narrowHeight=${76}
             memory=${listing.memory}
             onOpen=${(row) => go(resultAddress(row.file_id))}
+            onView=${(row) => go(viewerAddress(uid, { series: row.series_instance_uid, image: row.file_id, collection: study.collection }))}
             onNearEnd=${() => listing.more()}
             onEnd=${() => listing.all()}
           />`}

@@ -1,6 +1,6 @@
 // The home of the portal: all studies that the reader may see.
 
-import { pageAddress } from '../app/addresses.js';
+import { pageAddress, viewerAddress } from '../app/addresses.js';
 import { t } from '../app/i18n.js';
 import { Listing } from '../app/listing.js';
 import { go } from '../app/router.js';
@@ -52,6 +52,7 @@ export function View({ work, place }) {
       <${StudyFilters} filter=${filter} facets=${facets} onChange=${(next) => change(next)} staff=${user.staff} />`}
     nothing=${html`<${Nothing} user=${user} />`}
     onOpen=${(study) => go(studyAddress(study))}
+    onView=${(study) => go(viewerAddress(study.study_instance_uid, { collection: study.collection }))}
     onSort=${(order) => change(filter, order)}
     onReset=${() => change({})}
   />`;

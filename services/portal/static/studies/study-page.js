@@ -2,18 +2,20 @@
 
 import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
 import { addressed, byLink } from '../app/link-mode.js';
-import { pageAddress } from '../app/addresses.js';
+import { pageAddress, viewerAddress } from '../app/addresses.js';
 import { formatDay } from '../app/format.js';
 import { useTexts } from '../app/hooks.js';
 import { t } from '../app/i18n.js';
 import { setTitle } from '../app/title.js';
 import { personName } from '../dicom/person-name.js';
 import { ShareButton } from '../shares/share-button.js';
+import { LinkButton } from '../ui/button.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { linkSheet } from '../ui/sheet.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
 import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { OpenWith } from '../viewers/open-with.js';
 import { ArchiveButton } from './archive-button.js';
 import { StudyFiles } from './files.js';
 import { patientFacts, patientName, StudyState } from './row.js';
@@ -76,6 +78,7 @@ export function View({ work, parameters: [uid], place }) {
     </section>`;
   if (study === null) return html`<section class="card"><${Skeleton} /></section>`;
   const mayLoad = work.user.permissions.includes('view_dicomfile');
+  const images = viewerAddress(uid, { series: study.series[0]?.series_instance_uid, collection: study.collection });
   const zip = addressed(withQuery(`${path}/zip`, { collection: study.collection }));
   return html`<div class="study">
     ${!byLink && html`<${Back} />`}
@@ -83,13 +86,15 @@ export function View({ work, parameters: [uid], place }) {
       <h1 tabindex="-1" ref=${heading}><bdi>${patientName(study)}</bdi></h1>
       <${StudyState} study=${study} />
       <div class="page-actions">
+        ${study.series.length > 0 && html`<${LinkButton} href=${images} label=${t('study.view')} icon="view" kind="primary" />`}
+        <${OpenWith} study=${{ study_instance_uid: uid, collection: study.collection }} />
         <${ShareButton} things=${[{ title: patientName(study), item: { study_instance_uid: uid, collection: study.collection } }]} user=${work.user} />
         ${mayLoad && html`<${ArchiveButton} address=${zip} name=${`study-${uid}.zip`} />`}
       </div>
     </div>
     ${!study.whole && html`<p class="notice">${t('study.part')}</p>`}
     <${Facts} study=${study} />
-    <${SeriesCards} series=${study.series} chosen=${series} onChoose=${(next) => setSeries(next === series ? '' : next)} />
+    <${SeriesCards} study=${study} chosen=${series} onChoose=${(next) => setSeries(next === series ? '' : next)} />
     <${StudyFiles} study=${study} series=${series} changed=${again} />
     ${study.collections.length > 0 && html`<${Others} study=${study} />`}
   </div>`;

@@ -13,10 +13,10 @@ const MOVES = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDow
 
 /**
  * `heights` (0 to 1, left to right), as bars when `stepped`, else as a line. `ends` are the texts under both ends,
- * `label` the description, `describe(index)` the readout.
- * @param {{heights: number[], stepped: boolean, ends: string[], label: string, describe: (index: number) => string}} properties
+ * `label` the description, `describe(index)` the readout. `children` lie over it; it is drawn quietly below them.
+ * @param {{heights: number[], stepped: boolean, ends: string[], label: string, describe: (index: number) => string, children?: any}} properties
  */
-export function Chart({ heights, stepped, ends, label, describe }) {
+export function Chart({ heights, stepped, ends, label, describe, children = null }) {
   const [at, setAt] = useState(/** @type {number | null} */ (null));
   const count = heights.length;
   const index = Math.min(at ?? 0, count - 1);
@@ -32,24 +32,26 @@ export function Chart({ heights, stepped, ends, label, describe }) {
   };
   const x = centre(index, count, stepped);
   return html`<div class="chart-box">
-    <div
-      class="chart-frame"
-      role="slider"
-      tabindex="0"
-      aria-label=${label}
-      aria-valuemin="0"
-      aria-valuemax=${count - 1}
-      aria-valuenow=${index}
-      aria-valuetext=${describe(index)}
-      onPointerMove=${onPointerMove}
-      onFocus=${() => show(index)}
-      onKeyDown=${onKeyDown}
-    >
-      <svg class="chart" viewBox=${`0 0 ${WIDTH} ${BASE}`} preserveAspectRatio="none" aria-hidden="true">
-        <path class=${stepped ? 'chart-bars' : 'chart-line'} d=${stepped ? bars(heights) : line(heights)} />
-        <line class="chart-axis" x1="0" x2=${WIDTH} y1=${BASE} y2=${BASE} />
-        ${at !== null && html`<line class="chart-cursor" x1=${x} x2=${x} y1=${TOP} y2=${BASE} />`}
-      </svg>
+    <div class=${`chart-plot${children ? ' below' : ''}`} onPointerMove=${onPointerMove}>
+      <div
+        class="chart-frame"
+        role="slider"
+        tabindex="0"
+        aria-label=${label}
+        aria-valuemin="0"
+        aria-valuemax=${count - 1}
+        aria-valuenow=${index}
+        aria-valuetext=${describe(index)}
+        onFocus=${() => show(index)}
+        onKeyDown=${onKeyDown}
+      >
+        <svg class="chart" viewBox=${`0 0 ${WIDTH} ${BASE}`} preserveAspectRatio="none" aria-hidden="true">
+          <path class=${stepped ? 'chart-bars' : 'chart-line'} d=${stepped ? bars(heights) : line(heights)} />
+          <line class="chart-axis" x1="0" x2=${WIDTH} y1=${BASE} y2=${BASE} />
+          ${at !== null && html`<line class="chart-cursor" x1=${x} x2=${x} y1=${TOP} y2=${BASE} />`}
+        </svg>
+      </div>
+      ${children}
     </div>
     <div class="chart-ends">${ends.map((end) => html`<span>${end}</span>`)}</div>
     <output class="chart-readout">${at === null ? '' : describe(index)}</output>

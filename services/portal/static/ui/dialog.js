@@ -2,6 +2,9 @@
 
 import { useId, useLayoutEffect, useRef } from '../vendor/hooks.mjs';
 import { html } from './html.js';
+import { linkSheet } from './sheet.js';
+
+linkSheet(new URL('./dialog.css', import.meta.url));
 
 /** Open as long as it is rendered. `onClose()` when it is left in any way. */
 export function Dialog({ heading, onClose, children, actions }) {

@@ -1,4 +1,4 @@
-// Labelled fields: of one line, a choice, a box to tick. What is wrong with one stands below it.
+// Labelled fields: of one line, a number, a choice, a box to tick. What is wrong with one stands below it.
 
 import { useId } from '../vendor/hooks.mjs';
 import { html } from './html.js';
@@ -40,6 +40,22 @@ export function SelectField({ label, error = '', hint = '', name, choices, value
       )}
     </select>
     <${Below} id=${`${id}-hint`} error=${error} hint=${hint} />
+  </div>`;
+}
+
+/**
+ * A number told with up to `digits` decimals, however many it has. `onChange(number)`: false where it cannot be that.
+ * @param {{label: string, value: number, digits: number, onChange: (value: number) => unknown}} properties
+ */
+export function NumberField({ label, value, digits, onChange }) {
+  const id = useId();
+  const shown = Number(value.toFixed(digits));
+  const change = ({ currentTarget: field }) => {
+    if (field.value === '' || onChange(Number(field.value)) === false) field.value = shown;
+  };
+  return html`<div class="field number-field">
+    <label for=${id}>${label}</label>
+    <input id=${id} type="number" step="any" value=${shown} onChange=${change} />
   </div>`;
 }
 

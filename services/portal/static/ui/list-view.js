@@ -96,7 +96,7 @@ function useChanges(listing, live, keysOf) {
  * @param {{
  *   name: string, listing: Listing, place: any, work: any, keysOf: (change: any) => string[], columns: import('./table.js').Column[],
  *   texts: {heading: string, count: string, countAtLeast: string, found: string, fresh: string, noMatch: string},
- *   onOpen: (row: any) => void, onSort: (sort: string) => void, onReset: () => void, nothing: any,
+ *   onOpen: (row: any) => void, onView?: (row: any) => void, onSort: (sort: string) => void, onReset: () => void, nothing: any,
  *   choices?: any[] | null, more?: any, above?: any, filters?: any, stateOf?: (row: any) => string, titleOf?: (row: any) => string, rowHeight?: number, narrowHeight?: number,
  * }} properties
  */

@@ -5,7 +5,11 @@ import { html } from './html.js';
 import { Icon } from './icon.js';
 import { usePressOutside } from './outside.js';
 
-/** @typedef {{label: string, onSelect: () => void, checked?: boolean, group?: string, icon?: string, kind?: 'radio' | 'check'}} Item */
+/**
+ * With an `href` it is a link, which the browser follows (into a window of its own where that is a page).
+ * @typedef {{label: string, onSelect?: () => void, href?: string, checked?: boolean, group?: string, icon?: string,
+ *   kind?: 'radio' | 'check'}} Item
+ */
 
 /**
  * `items` with the same `group` stand together below its name. Choosing closes, and gives the focus back.
@@ -76,8 +80,21 @@ export function Menu({ label, button, items, class: extra = '', onToggle = () =>
 function MenuItem({ item, done }) {
   const choose = () => {
     done();
-    item.onSelect();
+    item.onSelect?.();
   };
+  const inside = html`<span class="menu-mark">${(item.checked || item.icon) && html`<${Icon} name=${item.icon ?? 'check'} />`}</span>
+    <span>${item.label}</span>`;
+  if (item.href)
+    return html`<a
+      role="menuitem"
+      tabindex="-1"
+      class="menu-item"
+      href=${item.href}
+      target=${/^https?:/i.test(item.href) ? '_blank' : undefined}
+      rel="noopener noreferrer"
+      onClick=${() => done()}
+      >${inside}</a
+    >`;
   const role = item.checked === undefined ? 'menuitem' : `menuitem${item.kind === 'check' ? 'checkbox' : 'radio'}`;
   return html`<button
     type="button"
@@ -87,7 +104,6 @@ function MenuItem({ item, done }) {
     class="menu-item"
     onClick=${choose}
   >
-    <span class="menu-mark">${(item.checked || item.icon) && html`<${Icon} name=${item.icon ?? 'check'} />`}</span>
-    <span>${item.label}</span>
+    ${inside}
   </button>`;
 }

@@ -1,6 +1,7 @@
 // A table of any length: only the rows in view stand in the page. One tab stop; arrows walk the rows.
 
 import { t } from '../app/i18n.js';
+import { shortcutsOn } from '../app/keys.js';
 import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { html } from './html.js';
 import { Icon } from './icon.js';
@@ -17,6 +18,7 @@ import { drawnRows, movedBy } from './window.js';
  * Rows have one height, `rowHeight` pixels on wide pages and `narrowHeight` below 48rem, as their sheet says too.
  * @param {{
  *   label: string, columns: Column[], rows: any[], keyOf: (row: any) => string, onOpen: (row: any) => void,
+ *   onView?: (row: any) => void,
  *   sort?: string, onSort?: (sort: string) => void, onNearEnd?: () => void, onEnd?: () => Promise<any[]>,
  *   total?: number, rowHeight?: number, narrowHeight?: number, memory?: {active?: string, returning?: boolean},
  *   selected?: Set<string>, onSelect?: (keys: Set<string>) => void, stateOf?: (row: any) => string,
@@ -29,6 +31,7 @@ export function Table({
   rows,
   keyOf,
   onOpen,
+  onView = null,
   sort = '',
   onSort = null,
   onNearEnd = () => {},
@@ -99,6 +102,7 @@ export function Table({
   const onKey = async (event) => {
     if (event.target.closest('input, button') || event.altKey) return;
     if (event.key === 'Enter') onOpen(rows[at]);
+    else if (event.key === 'v' && onView !== null && shortcutsOn() && !event.ctrlKey && !event.metaKey) onView(rows[at]);
     else if (choice.onKey(event, at)) event.preventDefault();
     else {
       const page = Math.max(Math.floor(view.height / view.rowHeight) - 2, 1);
@@ -122,7 +126,8 @@ export function Table({
       aria-rowindex=${index + 2}
       aria-selected=${selected === null ? undefined : String(selected.has(key))}
       tabindex=${index === stop ? 0 : -1}
-      onFocus=${() => {
+      onfocusin=${() => {
+        // Also when a link of the row gets it, by a click: keys are about the row that has the focus.
         memory.active = key;
         setActive(key);
       }}

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from libs.common.bus.background import Background
+from tests.waiting import PATIENCE
 
 
 async def test_a_task_that_missed_its_cancellation_is_cancelled_again(
@@ -25,7 +26,7 @@ async def test_a_task_that_missed_its_cancellation_is_cancelled_again(
 
     task = background.start("deaf", deaf())
     await asyncio.sleep(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await background.cancel()
     assert task.cancelled()
     assert missed == [True]

@@ -11,6 +11,7 @@ import pytest
 
 from libs.common.batches import Batcher
 from libs.common.errors import Reject, Unavailable
+from tests.waiting import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ async def running(batcher: Batcher[Item]) -> AsyncIterator[asyncio.Task[None]]:
 
 async def test_what_arrives_together_is_committed_together() -> None:
     commits = Commits()
-    batcher = Batcher(commits, size=4, wait=60)
+    batcher = Batcher(commits, size=4)
     async with running(batcher):
         await asyncio.gather(*(batcher.submit(Item(n)) for n in range(8)))
     assert commits.batches == [[0, 1, 2, 3], [4, 5, 6, 7]]
@@ -63,9 +64,9 @@ async def test_what_arrives_together_is_committed_together() -> None:
 
 async def test_a_single_item_waits_no_longer_than_it_must() -> None:
     commits = Commits()
-    batcher = Batcher(commits, size=64, wait=0.005)
+    batcher = Batcher(commits, size=64)
     async with running(batcher):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             await batcher.submit(Item(1))
             await batcher.submit(Item(2))
     assert commits.batches == [[1], [2]]
@@ -73,7 +74,7 @@ async def test_a_single_item_waits_no_longer_than_it_must() -> None:
 
 async def test_steady_traffic_gathers_for_longer_than_a_single_item_waits() -> None:
     commits = Commits()
-    batcher = Batcher(commits, size=2, wait=0, spacing=60, interval=60)
+    batcher = Batcher(commits, size=2, spacing=60, interval=60)
     async with running(batcher):
         await batcher.submit(Item(1))
         second = asyncio.create_task(batcher.submit(Item(2)))
@@ -88,7 +89,7 @@ async def test_steady_traffic_gathers_for_longer_than_a_single_item_waits() -> N
 async def test_submit_returns_only_after_the_commit() -> None:
     commits = Commits()
     commits.open.clear()
-    batcher = Batcher(commits, wait=0)
+    batcher = Batcher(commits)
     async with running(batcher):
         submitted = asyncio.create_task(batcher.submit(Item(1)))
         while not commits.started:
@@ -101,7 +102,7 @@ async def test_submit_returns_only_after_the_commit() -> None:
 
 async def test_heavy_items_make_small_batches() -> None:
     commits = Commits()
-    batcher = Batcher(commits, size=64, wait=0.005, weight=10)
+    batcher = Batcher(commits, size=64, weight=10)
     async with running(batcher):
         weights = (6, 6, 100, 1, 2)
         await asyncio.gather(*(batcher.submit(Item(n, weight)) for n, weight in enumerate(weights)))
@@ -110,7 +111,7 @@ async def test_heavy_items_make_small_batches() -> None:
 
 async def test_only_the_poisonous_item_fails() -> None:
     commits = Commits(poison={2})
-    batcher = Batcher(commits, size=4, wait=60)
+    batcher = Batcher(commits, size=4)
     async with running(batcher):
         ended = await asyncio.gather(*(batcher.submit(Item(n)) for n in range(4)), return_exceptions=True)
     assert [type(end) for end in ended] == [type(None), type(None), Reject, type(None)]
@@ -119,7 +120,7 @@ async def test_only_the_poisonous_item_fails() -> None:
 
 async def test_an_outage_is_told_to_all_and_is_not_tried_one_by_one() -> None:
     commits = Commits(error=Unavailable("no database"))
-    batcher = Batcher(commits, size=4, wait=60)
+    batcher = Batcher(commits, size=4)
     async with running(batcher):
         ended = await asyncio.gather(*(batcher.submit(Item(n)) for n in range(4)), return_exceptions=True)
         assert all(isinstance(end, Unavailable) for end in ended)
@@ -132,7 +133,7 @@ async def test_an_outage_is_told_to_all_and_is_not_tried_one_by_one() -> None:
 async def test_who_was_cancelled_while_waiting_is_left_out() -> None:
     commits = Commits()
     commits.open.clear()
-    batcher = Batcher(commits, size=2, wait=0)
+    batcher = Batcher(commits, size=2)
     async with running(batcher):
         first = asyncio.create_task(batcher.submit(Item(1)))
         while not commits.started:
@@ -148,7 +149,7 @@ async def test_who_was_cancelled_while_waiting_is_left_out() -> None:
 async def test_the_end_answers_everybody() -> None:
     commits = Commits()
     commits.open.clear()
-    batcher = Batcher(commits, size=1, wait=0)
+    batcher = Batcher(commits, size=1)
     async with running(batcher):
         waiting = [asyncio.create_task(batcher.submit(Item(n))) for n in range(3)]
         while not commits.started:

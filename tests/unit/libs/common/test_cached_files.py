@@ -14,7 +14,7 @@ from libs.common.storage.cached import CachedFiles, NotCached
 def test_a_file_just_written_is_read_and_one_that_is_missing_is_not(tmp_path: Path) -> None:
     files, path = CachedFiles(), tmp_path / "file"
     path.write_bytes(b"0123456789")
-    descriptor = files.open(path)
+    descriptor = files.open(str(path))
     if descriptor < 0:
         return  # a kernel before 5.12, or a profile that forbids it
     assert not os.get_inheritable(descriptor)
@@ -23,8 +23,8 @@ def test_a_file_just_written_is_read_and_one_that_is_missing_is_not(tmp_path: Pa
     with pytest.raises(NotCached):
         files.read(descriptor, 11, 0)  # it is shorter
     os.close(descriptor)
-    assert files.open(tmp_path / "nothing") == -1
-    assert files.open(path / "beyond") == -1
+    assert files.open(str(tmp_path / "nothing")) == -1
+    assert files.open(str(path / "beyond")) == -1
 
 
 def test_a_descriptor_that_cannot_be_read_gives_nothing(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ TRAILER = {"file_name": "IM0001.dcm", "dicom": {"00100010": {"vr": "PN"}}}
 RING = Keyring("old", {"old": b"o" * 32})
 NEW_RING = Keyring("new", {"old": b"o" * 32, "new": b"n" * 32})
 ONLY_NEW = Keyring("new", {"new": b"n" * 32})
+SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 
 SEGMENT_SLICES = [
     slice(HEADER_BYTES + i * SEALED_SEGMENT_BYTES, HEADER_BYTES + (i + 1) * SEALED_SEGMENT_BYTES)
@@ -99,7 +100,7 @@ def test_round_trip_around_segment_borders(scratch: Path, size: int, chunk: int)
         assert reader.read() == b""
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=30, suppress_health_check=SUPPRESSED)
 @given(chunks=st.lists(st.integers(0, 700_000), max_size=8), asked=st.sets(st.integers(0, 7)))
 def test_hash_and_bytes_do_not_depend_on_how_the_data_arrives(
     scratch: Path, chunks: list[int], asked: set[int]
@@ -130,7 +131,7 @@ def test_what_the_caller_does_to_his_buffer_later_does_not_matter(scratch: Path)
     assert read_back(scratch, container, unlock(container[:HEADER_BYTES], RING)[1]) == b"before"
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60, suppress_health_check=SUPPRESSED)
 @given(data=st.data())
 def test_ranges_equal_slices(three: Sealed, scratch: Path, data: st.DataObject) -> None:
     size = len(three.plaintext)
@@ -207,7 +208,7 @@ def test_a_failed_readinto_leaves_no_unauthenticated_byte(three: Sealed, scratch
     assert buffer == bytes(1000)
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=150, suppress_health_check=SUPPRESSED)
 @given(data=st.data())
 def test_any_flip_behind_the_header_is_detected(three: Sealed, scratch: Path, data: st.DataObject) -> None:
     end = len(three.container)
@@ -232,7 +233,7 @@ def test_every_flip_in_the_header_is_detected_and_one_damaged_copy_survived() ->
         assert copies[intact] is not None
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=100, suppress_health_check=SUPPRESSED)
 @given(first=st.integers(0, 4095), second=st.integers(4096, 8191))
 def test_flips_in_both_header_copies_are_fatal(scratch: Path, first: int, second: int) -> None:
     sealed = seal(b"small")
@@ -306,7 +307,7 @@ def test_segments_cannot_become_the_last_one(scratch: Path) -> None:
         read_back(scratch, sealer.header + first + forged_trailer, data_key)
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=60, suppress_health_check=SUPPRESSED)
 @given(data=st.data())
 def test_any_cut_or_growth_is_detected_when_opened(three: Sealed, scratch: Path, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(three.container) - 1) | st.integers(0, HEADER_BYTES + 40))

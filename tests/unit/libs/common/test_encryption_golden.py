@@ -29,7 +29,7 @@ BOUND = OBJECT_ID.encode().ljust(64, b"\0") + b"\x01"
 
 def draws() -> Iterator[bytes]:
     """What a writer draws at random, in order."""
-    yield from (DATA_KEY, PREFIX, WRAP_NONCE)
+    yield from (DATA_KEY + PREFIX, WRAP_NONCE)
 
 
 def made() -> bytes:

@@ -131,7 +131,7 @@ async def test_the_first_write_makes_the_store_durable_itself(
 
 
 @pytest.mark.parametrize("data", [b"small", LARGE], ids=["small", "large"])
-@pytest.mark.parametrize("call", ["open", "write", "fsync", "rename"])
+@pytest.mark.parametrize("call", ["open", "writev", "fsync", "rename"])
 @pytest.mark.parametrize(
     ("code", "sentence"),
     [
@@ -172,7 +172,7 @@ async def test_after_a_failed_write_the_writer_refuses_to_go_on(
 ) -> None:
     async with storage.writer(key) as writer:
         with monkeypatch.context() as patch:
-            patch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+            patch.setattr(os, "writev", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
             with pytest.raises(Unavailable):
                 await writer.write(LARGE)
         with pytest.raises(StorageError):
@@ -326,12 +326,12 @@ async def test_descriptors_are_closed_on_every_way_out(storage: FileStorage, key
 def test_memory_does_not_grow_with_the_object(tmp_path: Path) -> None:
     script = """
 import asyncio, re, sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from libs.common.encryption import DecryptingReader
 from libs.common.ids import file_key, new_file_id
 from libs.common.encryption.keyring import Keyring
 from libs.common.storage import FileStorage
+from libs.common.storage.threads import Threads
 
 def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
@@ -354,7 +354,7 @@ async def transfer(storage, mib):
 
 async def main():
     # One thread: each has an arena of its own in malloc, and how many get work is chance.
-    storage = FileStorage(Path(sys.argv[1]), Keyring("key", {"key": bytes(32)}), ThreadPoolExecutor(1))
+    storage = FileStorage(Path(sys.argv[1]), Keyring("key", {"key": bytes(32)}), Threads(1))
     await transfer(storage, 8)
     before = peak()
     await transfer(storage, 128)

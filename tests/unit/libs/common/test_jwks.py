@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from libs.common.errors import TokenInvalid, Unavailable
 from libs.common.security.http_document import MAX_DOCUMENT_BYTES, HttpDocument
 from libs.common.security.jwks import KeyCache
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 
 def document(*kids: str) -> bytes:
@@ -91,7 +91,7 @@ async def test_concurrent_fetches_are_folded_and_known_keys_do_not_wait() -> Non
     issuer.open.clear()
     slow = [asyncio.create_task(cache.key("new")) for _ in range(20)]
     await eventually(lambda: issuer.asked == 2)
-    async with asyncio.timeout(1.0):
+    async with asyncio.timeout(PATIENCE):
         assert (await cache.key("a")).kid == "a"
     issuer.kids = ("a", "new")
     issuer.open.set()
@@ -174,7 +174,7 @@ async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[HttpDocument]]]
         app.router.add_get("/jwks.json", handler)
         servers.append(TestServer(app))
         await servers[-1].start_server()
-        clients.append(HttpDocument(str(servers[-1].make_url("/jwks.json")), timeout=0.5))
+        clients.append(HttpDocument(str(servers[-1].make_url("/jwks.json")), timeout=2.0))
         return clients[-1]
 
     yield start

@@ -12,6 +12,7 @@ from libs.common.errors import TokenExpired, TokenInvalid, Unavailable
 from libs.common.security.revocations import Revocations
 from libs.common.security.tokens import TokenVerifier
 from tests.unit.libs.common.test_tokens import CLAIMS, HEADER, NOW, key_set, sign
+from tests.waiting import PATIENCE
 
 
 class Issuer:
@@ -67,7 +68,7 @@ async def test_who_waits_learns_of_a_revocation() -> None:
     await issuer.says(sessions={"bb": NOW + 600})
     assert not waiting.done()
     await issuer.says(sessions={"aa": NOW + 600})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await waiting
 
 

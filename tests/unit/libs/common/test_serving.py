@@ -14,6 +14,7 @@ from libs.common.keys import DRAINING, FATAL, RUNNING, Running
 from libs.common.settings.service import ServiceSettings
 from services.portal.app import create
 from services.portal.settings import PortalSettings
+from tests.waiting import PATIENCE
 
 SETTINGS = ServiceSettings(host="127.0.0.1", port=0, shutdown_timeout=1.0)
 
@@ -26,12 +27,18 @@ def application() -> web.Application:
     return app
 
 
+@pytest.fixture(autouse=True)
+def _unspared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs the tests is no service: a walk through all that it has made takes long."""
+    monkeypatch.setattr("libs.common.http.serving.spare_the_collector", lambda _: None)
+
+
 async def test_a_signal_ends_it_while_it_still_waits_to_be_ready() -> None:
     async def never_ready() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert await serve(application(), bind("127.0.0.1", 0), SETTINGS, never_ready) == 0
 
 
@@ -42,7 +49,7 @@ async def test_a_dead_task_ends_it_while_it_still_waits_to_be_ready() -> None:
         app[FATAL].set_result("a task died")
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert await serve(app, bind("127.0.0.1", 0), SETTINGS, never_ready) == 1
     assert app[DRAINING].is_set()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 PRINTS = "import sys\nprint(__name__, sys.argv[1:], sys.modules['__main__'].__spec__.name)\n"
 IMPORTS = "import pathlib, time\npathlib.Path('began').touch()\nwhile True:\n    time.sleep(0.01)\n"
@@ -29,7 +29,7 @@ def start(folder: Path, code: str, *arguments: str, alone: bool = False) -> subp
 
 
 def test_the_module_is_main_and_has_the_rest_of_the_command_line(tmp_path: Path) -> None:
-    out, _ = start(tmp_path, PRINTS, "a", "-b").communicate(timeout=30)
+    out, _ = start(tmp_path, PRINTS, "a", "-b").communicate(timeout=PATIENCE)
     assert out == "__main__ ['a', '-b'] module\n"
 
 
@@ -43,7 +43,7 @@ async def test_it_ends_during_the_imports(tmp_path: Path, alone: bool) -> None:
             os.kill(int(child), signal.SIGTERM)
         else:
             process.terminate()
-        assert process.wait(10) == 128 + signal.SIGTERM
+        assert process.wait(60) == 128 + signal.SIGTERM
     finally:
         process.kill()
         process.communicate()

@@ -385,9 +385,9 @@ def test_the_time_that_the_thread_itself_computes_counts(monkeypatch: pytest.Mon
 )
 def test_no_value_is_slow_to_decode(vr: str, value: bytes) -> None:
     data = instance({}, LITTLE.element(0x00091010, vr, value))
-    start = time.process_time()
+    start = time.thread_time()
     header_of(data)
-    assert time.process_time() - start < 1
+    assert time.thread_time() - start < 5
 
 
 # Deflated.

@@ -90,7 +90,7 @@ async def test_work_is_bounded_and_leaves_the_event_loop_free(
         with lock:
             running += 1
             most = max(most, running)
-        gate.wait(10)
+        gate.wait(60)
         with lock:
             running -= 1
         return password
@@ -114,7 +114,7 @@ async def test_strangers_leave_places_for_the_known(make: Make, monkeypatch: pyt
     gate = threading.Event()
 
     def slow(*_: object) -> bool:
-        return gate.wait(10)
+        return gate.wait(60)
 
     monkeypatch.setattr(PasswordHasher, "verify", slow)
     waiting = [asyncio.create_task(passwords.verify("$argon2id$", "x", stranger=True)) for _ in range(2)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from urllib.parse import urlencode
 from uuid import UUID
 
 import pytest
 
+from services.auth.oidc.next_page import MOST_CHARACTERS, local_page
 from services.auth.oidc.round_trip import SECONDS, Linking, RoundTripSeal, begin
 
 SEAL = RoundTripSeal(b"k" * 32)
@@ -17,6 +19,18 @@ def test_what_was_sealed_is_opened() -> None:
     linking = Linking(user_id=7, session_id=UUID(int=1))
     for trip in (begin("one", "https://i", "/x", NOW), begin("one", "https://i", "/x", NOW, linking)):
         assert SEAL.open(SEAL.seal(trip), NOW + SECONDS - 1) == trip
+
+
+def test_the_longest_page_that_is_taken_along_fits_into_a_cookie() -> None:
+    asked = f"/authorize?{urlencode({'client_id': 'x', 'state': 's' * 1500})}"
+    longest = asked + "x" * (MOST_CHARACTERS - len(asked))
+    assert local_page(longest) == longest
+    issuer, linking = "https://" + "i" * 250, Linking(user_id=2**31 - 1, session_id=UUID(int=1))
+    trip = begin("p" * 30, issuer, longest, NOW, linking)
+    sealed = SEAL.seal(trip)
+    # Browsers drop one whose name and value are longer (RFC 6265 6.1).
+    assert len(sealed) + len("__Host-dicom_round_trip_of_one") <= 4096
+    assert SEAL.open(sealed, NOW) == trip
 
 
 def test_no_two_are_alike() -> None:

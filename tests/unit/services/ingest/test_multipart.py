@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.multipart import BodyEnds, BodyEvent, MultipartFeed, PartBegins, PartEnds, boundary_of
+from services.ingest.bodies.multipart import (
+    BodyEnds,
+    BodyEvent,
+    MultipartFeed,
+    PartBegins,
+    PartEnds,
+    boundary_of,
+)
 
 BOUNDARY = "frontera"
 HEAD = b'Content-Disposition: form-data; name="file"; filename="a.dcm"\r\n\r\n'
@@ -69,9 +76,24 @@ def test_byte_by_byte() -> None:
     assert contents_of(events_of(body, *range(len(body)))) == [b"one\r\n--fronter", b"", b"two"]
 
 
-@pytest.mark.parametrize("before", [b"\r\n", b"\r\n\r\n"])
+PREAMBLE = b"A reader that knows MIME does not see this, nor --frontera here.\r\n"
+
+
+@pytest.mark.parametrize("before", [b"\r\n", b"\r\n\r\n", PREAMBLE, b"x" * 4000 + b"\r\n"])
 def test_lines_before_the_first_boundary(before: bytes) -> None:
     assert contents_of(events_of(body_of(b"1", before=before))) == [b"1"]
+
+
+def test_a_preamble_in_pieces() -> None:
+    body = body_of(b"one", b"two", before=PREAMBLE)
+    assert contents_of(events_of(body, *range(len(body)))) == [b"one", b"two"]
+
+
+def test_a_body_without_its_boundary_is_not_read_for_ever() -> None:
+    feed = MultipartFeed(BOUNDARY)
+    feed.feed(bytes(4096))
+    with pytest.raises(ValueError, match="boundary"):
+        feed.feed(bytes(1))
 
 
 def test_what_follows_the_last_boundary_is_no_part() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.ingest.pace import SendingPace
+from services.ingest.bodies.pace import SendingPace
 
 
 def test_a_byte_a_second_is_too_slow_after_a_span() -> None:

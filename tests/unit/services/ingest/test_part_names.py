@@ -7,7 +7,7 @@ from aiohttp import content_disposition_filename, parse_content_disposition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.upload import named
+from services.ingest.bodies.form import named
 
 TEXT = st.text(alphabet='ab/.\\ "é%=;-', max_size=12)
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from libs.common.bus.inspection import Depth
 from libs.common.bus.topology import TOPOLOGY
 from libs.common.encryption.keyring_content import KeyringContent
+from services.auth.provider.models import ApplicationEntry
 from services.auth.sessions.models import SigningKeyTimes
 from services.operator.doctor import (
     broker_account,
@@ -24,6 +25,7 @@ from services.operator.doctor import (
     places,
     queues,
 )
+from services.operator.doctor.applications import judge_applications
 from services.operator.doctor.places import KEY_DAYS, judge_keys
 from services.operator.doctor.report import Finding, as_json, as_text, exit_code
 from services.operator.doctor.settings import DoctorSettings
@@ -208,6 +210,33 @@ def test_the_key_of_tokens_is_told_with_its_age() -> None:
     assert (good.level, "signs" in good.what, "2 are published" in good.what) == ("ok", True, True)
     (bad,) = judge_signing_keys(keys, made + timedelta(days=KEY_DAYS + 1))
     assert bad.level == "warning"
+
+
+def test_pages_that_may_not_call_are_told() -> None:
+    made = ApplicationEntry(
+        client_id="ohif",
+        name="OHIF",
+        redirect_uris=[
+            "https://viewer.example.org/callback",
+            "http://localhost:3000/callback",
+            "org.example:/x",
+        ],
+        post_logout_redirect_uris=[],
+        scopes=["dicomweb"],
+        trusted=True,
+        confidential=False,
+        is_active=True,
+        created_at=NOW,
+        last_used_at=None,
+    )
+    (bad,) = judge_applications([made], frozenset())
+    assert (bad.level, "OHIF is a page of https://viewer.example.org," in bad.what) == ("warning", True)
+    (good,) = judge_applications([made], frozenset({"https://viewer.example.org"}))
+    assert (good.level, good.what) == ("ok", "1 may be let in by people.")
+    for change in ({"confidential": True}, {"is_active": False}):
+        assert [one.level for one in judge_applications([made.model_copy(update=change)], frozenset())] == [
+            "ok"
+        ]
 
 
 def test_keys_that_wait_are_left_or_are_old_are_told() -> None:

@@ -37,20 +37,51 @@ START = """const $ui_a = (() => {
 function a(later) {
   later(Promise.all([import('./app-other.js'), import('./ui-c.js')]).then(([file]) => file.$app_other));
 }
-return { a };
+return { e: a };
 })();
 const $ui_effect = (() => {
 document.title = '';
 return {  };
 })();
 const $app_main = (() => {
-const { a : b } = $ui_a;
+const { e: b } = $ui_a;
 
 b(() => Promise.all([import('./app-page.js'), import('./ui-c.js')]).then(([file]) => file.$app_page));
 return {  };
 })();
 export { $ui_a, $ui_effect, $app_main };
 """
+
+
+PAGES = {
+    "app/main.js": "const pages = [() => import('../view/page.js'), () => import('../other/page.js')];\n",
+    "view/page.js": """import { a } from './a.js';
+export const View = [a, () => import('./later.js'), () => import('./last.js')];
+""",
+    "view/a.js": "export const a = 1;\n",
+    "view/b.js": "export const b = 1;\n",
+    "view/c.js": "export const c = 1;\n",
+    "view/later.js": """import { a } from './a.js';
+import { b } from './b.js';
+import { c } from './c.js';
+export const d = [a, b, c];
+""",
+    "view/last.js": "import { b } from './b.js';\nexport const e = b;\n",
+    "other/page.js": """import { c } from '../view/c.js';
+export const View = () => [c, import('../view/last.js')];
+""",
+}
+
+
+def test_a_page_has_in_its_file_what_several_parts_of_its_folder_need() -> None:
+    assert Roll("app/main.js", PAGES).groups == {
+        "rolled/app-main.js": ["app/main.js"],
+        "rolled/view-page.js": ["view/a.js", "view/page.js", "view/b.js"],
+        "rolled/view-c.js": ["view/c.js"],
+        "rolled/other-page.js": ["other/page.js"],
+        "rolled/view-later.js": ["view/later.js"],
+        "rolled/view-last.js": ["view/last.js"],
+    }
 
 
 def test_the_start_is_one_file_and_what_pages_share_another() -> None:
@@ -65,7 +96,7 @@ def test_the_start_is_one_file_and_what_pages_share_another() -> None:
 
 
 def test_a_module_becomes_a_function_that_gives_its_exports() -> None:
-    files = dict(Roll("app/main.js", SOURCES).files())
+    files = dict(Roll("app/main.js", SOURCES, plain=True).files())
     assert files["rolled/app-main.js"] == START
     page = files["rolled/app-page.js"]
     assert page.startswith(
@@ -74,7 +105,7 @@ def test_a_module_becomes_a_function_that_gives_its_exports() -> None:
     )
     assert "const { default: h } = $vendor_h;" in page
     assert "new URL('./x.css', new URL('../app/page.js', import.meta.url))" in page
-    assert "return { Other, x, c: y };" in files["rolled/app-other.js"]
+    assert "return { Other: Other, x: x, y: c };" in files["rolled/app-other.js"]
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,11 @@ Client = TestClient[web.Request, web.Application]
 def assets_are_read_once() -> Iterator[None]:
     """Rolling and compressing them takes longer than any of these tests."""
     more = guide_files()
-    read = cache(lambda folder, base: load_assets(folder, base, more))
+    read = cache(lambda folder, base, viewers: load_assets(folder, base, more, viewers))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("services.portal.app.load_assets", lambda folder, base, _: read(folder, base))
+        patch.setattr(
+            "services.portal.app.load_assets", lambda folder, base, _, shown: read(folder, base, shown)
+        )
         yield
 
 

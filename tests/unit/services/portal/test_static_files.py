@@ -19,15 +19,17 @@ LAYERS = {
     "account": {"app", "ui"},
     "help": {"app", "ui"},
     "admin": {"app", "ui"},
-    "results": {"app", "dicom", "shares", "ui"},
+    "results": {"app", "dicom", "shares", "ui", "viewer"},
     "shares": {"app", "dicom", "ui"},
     "stories": {"app", "dicom", "ui"},
-    "studies": {"app", "dicom", "shares", "ui"},
+    "studies": {"app", "dicom", "shares", "ui", "viewers"},
     "upload": {"app", "dicom", "ui"},
+    "viewer": {"app", "dicom", "ui", "viewers"},
+    "viewers": {"app", "ui"},
 }
 ROUTES = {"app/main.js", "app/routes.js"}
 """Where views are put together."""
-MOUNTED = {("shares/link-page.js", "results"), ("shares/link-page.js", "studies")}
+MOUNTED = {("shares/link-page.js", folder) for folder in ("results", "studies", "viewer")}
 """Pages that show others inside themselves."""
 IMPORT = re.compile(r"(?:\bfrom|\bimport)\s*\(?\s*'(\.[^']+)'")
 PAGE = (STATIC / "index.html").read_text()

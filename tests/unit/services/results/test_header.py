@@ -68,6 +68,12 @@ def test_every_column_is_taken_from_its_element() -> None:
         "imagen.dcm",
         "device": "ACME Scanner 3000",
         "patient": "yamada tarou p1",
+        "patient_names": "\nyamada tarou\n山田 太郎\n",
+        "physician_names": "\nweiß anne\n",
+        "procedure_step_date": None,
+        "procedure_step_time": None,
+        "scheduled_step_ids": None,
+        "requested_procedure_ids": None,
     }
 
 

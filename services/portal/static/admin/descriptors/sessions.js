@@ -23,7 +23,7 @@ export const sessions = {
       cell: (row) => html`${object('users', String(row.user_id), row.username)} ${row.current && badge(t('admin.thisSession'), 'good')}`,
     },
     { name: 'remote_address', cell: (row) => text(row.remote_address) },
-    { name: 'user_agent', wide: true, cell: (row) => text(row.user_agent) },
+    { name: 'user_agent', wide: true, cell: (row) => text([row.application, row.user_agent].filter(Boolean).join(' · ')) },
     { name: 'since', wide: true, class: 'cell-time', cell: (row) => time(row.created_at) },
     { name: 'last_used_at', wide: true, class: 'cell-time', cell: (row) => time(row.last_used_at) },
     { name: 'expires_at', wide: true, class: 'cell-time', cell: (row) => time(row.expires_at) },

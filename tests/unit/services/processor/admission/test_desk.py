@@ -107,6 +107,23 @@ def test_lanes_take_turns() -> None:
     assert order == ["0", "1", "2", "0", "1", "2"]
 
 
+@pytest.mark.parametrize("room", [WIDE, Room(1, 1, WIDE.memory), Room(1, 2, WIDE.memory)])
+@pytest.mark.parametrize("lane", [URGENT, LARGE])
+def test_files_that_go_alone_keep_nobody_waiting_for_ever(lane: str, room: Room) -> None:
+    """Each waits until nothing else is under way, and the others have their turn in between."""
+    desk, keys, order = Desk(), count(), ""
+    heads = {lane: Need(next(keys), SMALL, MIB, alone=True), "0": small(next(keys))}
+    under_way: list[object] = []
+    while len(order) < 60:
+        while (chosen := desk.choose(heads, room)) is not None:
+            under_way.append(heads[chosen].key)
+            order += chosen[0]
+            heads[chosen] = Need(next(keys), SMALL, MIB, alone=chosen == lane)
+        desk.ended(under_way.pop(0))
+    assert lane[0] * 2 not in order
+    assert "0" * (PASSES + room.places + 1) not in order
+
+
 def test_urgent_files_are_first_and_take_half_while_others_wait() -> None:
     desk, keys = Desk(), count()
 

@@ -29,6 +29,8 @@ class BodyEnds:
     """After the last part; what follows is no part of anything."""
 
 
+LONGEST_PREAMBLE = 4096
+"""Bytes before the first boundary, which no client needs and RFC 2046 allows."""
 BodyEvent = PartBegins | bytes | PartEnds | BodyEnds
 """`bytes` is a piece of the part that has begun."""
 
@@ -46,11 +48,14 @@ class MultipartFeed:
     """Takes a body piece by piece and keeps what was found in it, until somebody takes that."""
 
     def __init__(self, boundary: str) -> None:
-        """Raises ValueError for one that is too long."""
+        """Raises ValueError for one that is too long, or that no header holds."""
         self._found: deque[BodyEvent] = deque()
         self._headers: dict[str, str] = {}
         self._name, self._value = b"", b""
         self._ended = False
+        self._preamble: bytes | None = b""
+        """What has come before the first boundary; None after it."""
+        self._delimiter = b"--" + boundary.encode("latin-1")
         self._parser = MultipartParser(
             boundary,
             {
@@ -71,10 +76,25 @@ class MultipartFeed:
 
     def feed(self, data: bytes) -> None:
         """Parse what has arrived. Raises ValueError where it is no multipart body."""
+        if self._preamble is not None:
+            data = self._preamble + data if self._preamble else data
+            if (begins := self._first_boundary(data)) < 0:
+                if len(data) > LONGEST_PREAMBLE:
+                    raise ValueError("no boundary where the first part should begin")
+                self._preamble = data
+                return
+            self._preamble, data = None, data[begins:]
         try:
             self._parser.write(data)
         except FormParserError as error:
             raise ValueError(str(error)) from error
+
+    def _first_boundary(self, data: bytes) -> int:
+        """Where it begins, at the beginning of a line; -1: it has not come."""
+        at = data.find(self._delimiter)
+        while at > 0 and data[at - 1] != 0x0A:
+            at = data.find(self._delimiter, at + 1)
+        return at
 
     def close(self) -> None:
         """No more arrives. Raises ValueError where the body is cut short."""

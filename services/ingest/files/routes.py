@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from aiohttp import web
 
-from libs.common.access import user_collection
-from libs.common.audit.entries import MOST_OBJECTS
 from libs.common.errors import (
     Conflict,
     DicomSystemError,
     InvalidContent,
     InvalidRequest,
     NotFound,
-    PermissionDenied,
     RequestError,
     RequestTimeout,
     TooLarge,
@@ -25,18 +21,18 @@ from libs.common.errors import (
     TooSlow,
     UnsupportedType,
 )
-from libs.common.events import Priority
-from libs.common.http.audited import ACT, note_part, speak_of
-from libs.common.http.authenticate import OWNER, principal, viewer
+from libs.common.http.audited import speak_of
+from libs.common.http.authenticate import OWNER, viewer
 from libs.common.http.json import json_response, parse_json, parse_query
 from libs.common.http.media_type import media_type
 from libs.common.http.openapi import Operation
 from libs.common.http.path import path_uuid
 from libs.common.http.problems import problem
-from libs.common.ids import UserId
 from libs.common.keys import TELEMETRY
 from libs.common.telemetry.tracing import current_trace_id
 from services.ingest import store
+from services.ingest.bodies.arriving import Part
+from services.ingest.bodies.form import MEDIA_TYPES, UploadBody
 from services.ingest.intake import Intake, Sender
 from services.ingest.keys import DATABASE, INTAKE, MOVING, SETTINGS, UPLOAD_BYTES, UPLOADS
 from services.ingest.models import (
@@ -52,9 +48,9 @@ from services.ingest.models import (
 )
 from services.ingest.moving import unknown_file
 from services.ingest.names import clean_file_name
-from services.ingest.upload import MEDIA_TYPES, Part, UploadBody
+from services.ingest.noting import note_the_rest
+from services.ingest.senders import PRIORITY_HEADER, sender_of
 
-PRIORITY = "X-Priority"
 MAX_MOVE_BYTES = 16_384
 BINARY = {"type": "string", "format": "binary"}
 FORM = {
@@ -66,7 +62,7 @@ FORM = {
 
 async def upload_files(request: web.Request) -> web.Response:
     """Receive one or many files; one entry per file, in order."""
-    sender, owner = _sender(request), request[OWNER]
+    sender, owner = sender_of(request, parse_query(request, UploadQuery).collection), request[OWNER]
     uploads, of_bytes = request.app[UPLOADS], request.app[UPLOAD_BYTES]
     with uploads.hold(owner), of_bytes.hold(owner, request.content_length or 0) as held:
         return await _receive_all(request, UploadBody(request, request.app[SETTINGS], held), sender)
@@ -89,58 +85,16 @@ async def _receive_all(request: web.Request, body: UploadBody, sender: Sender) -
     if not files:
         raise InvalidRequest('The body holds no file: name each form field "file".')
     answer = _answer(files)
-    await _note_the_rest(request, files, answer.status)
-    return answer
-
-
-async def _note_the_rest(request: web.Request, files: list[UploadedFile], status: int) -> None:
-    """Note what no transaction has: files that were there before, and those that were refused."""
     refused = Counter(file.problem.code for file in files if file.problem is not None)
-    before = [file.id for file in files if file.duplicate and str(file.id) not in request[ACT].of_these]
-    if status != HTTPStatus.ACCEPTED:
-        speak_of(request, "file", refused=refused)
-        return
-    request[ACT].noted, request[ACT].object_type = True, "file"
-    for first in range(0, len(before), MOST_OBJECTS):
-        await note_part(request, "success", *before[first : first + MOST_OBJECTS], duplicate=True)
-    if refused:
-        await note_part(request, "refused", refused=refused)
-
-
-def _sender(request: web.Request) -> Sender:
-    """Raises NotFound for a collection that the caller does not see, PermissionDenied for one only seen."""
-    caller, asked = viewer(request), parse_query(request, UploadQuery).collection
-    collection = asked or _default_collection(request)
-    if not caller.sees(collection):
-        raise NotFound(f"There is no collection {collection} that you may see.")
-    if not caller.manages(collection):
-        raise PermissionDenied(
-            f"You may look into {collection}, not add to it: ask who manages it, or leave `collection` out."
-        )
-    return Sender(UserId(caller.user_id), collection, _priority(request))
-
-
-def _priority(request: web.Request) -> Priority:
-    """Raises InvalidContent for one that there is not, PermissionDenied for one that is not the caller's."""
-    match request.headers.get(PRIORITY, "normal").strip().lower():
-        case "normal":
-            return "normal"
-        case "urgent":
-            viewer(request).require("prioritise_dicomfile")
-            return "urgent"
-    raise InvalidContent(f"{PRIORITY} is `urgent` or `normal`; without it, files wait for their turn.")
-
-
-def _default_collection(request: web.Request) -> str:
-    """The caller's choice while it is open to them, else their own."""
-    caller, chosen = viewer(request), principal(request).default_collection
-    return chosen if chosen is not None and caller.manages(chosen) else user_collection(caller.user_id)
+    before = [file.id for file in files if file.duplicate and file.id is not None]
+    await note_the_rest(request, before, refused, accepted=len(files) > refused.total())
+    return answer
 
 
 async def _receive(intake: Intake, part: Part, sender: Sender) -> UploadedFile:
     name = clean_file_name(part.file_name)
     try:
-        accepted = await intake.receive(part.chunks, part.file_name, sender)
+        accepted = await intake.receive(part.chunks, part.file_name or "", sender)
     except (RequestTimeout, TooManyRequests):
         raise
     except DicomSystemError as error:
@@ -238,13 +192,7 @@ OPERATIONS = (
         upload_files,
         "Upload one or many DICOM files",
         query=UploadQuery,
-        headers={
-            PRIORITY: {
-                "enum": ["normal", "urgent"],
-                "default": "normal",
-                "description": "`urgent` files begin before all others; takes `prioritise_dicomfile`",
-            }
-        },
+        headers=PRIORITY_HEADER,
         body={"multipart/form-data": FORM, "application/dicom": BINARY},
         response=UploadAnswer,
         status=202,

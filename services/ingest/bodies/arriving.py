@@ -1,40 +1,33 @@
-"""The bodies an upload may have, as streams of bytes with their limits."""
+"""A request's body as it arrives: within MAX_REQUEST_BYTES, the owner's bytes, and not too slowly."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from aiohttp import StreamReader, content_disposition_filename, parse_content_disposition, web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, TooSlow, UnsupportedType
-from libs.common.http.media_type import media_type
+from libs.common.errors import InvalidRequest, RequestTimeout, TooLarge, TooSlow
 from libs.common.http.quotas import Holding
-from services.ingest.multipart import BodyEnds, BodyEvent, MultipartFeed, PartBegins, boundary_of
-from services.ingest.pace import SendingPace
+from services.ingest.bodies.multipart import BodyEnds, BodyEvent, MultipartFeed, PartBegins, boundary_of
+from services.ingest.bodies.pace import SendingPace
 from services.ingest.settings import IngestSettings
 
 # How a broken boundary, part header, transfer encoding or compression is reported.
 _BROKEN = (ValueError, RuntimeError, HttpProcessingError, web.RequestPayloadError)
-FIELD = "file"
-# What nearly every client sends; all else, escapes and other character sets, is left to the library.
-_PLAIN = re.compile(
-    r'form-data; name="(?P<field>[\w.-]+)"(?:; filename="(?P<file>(?!/)[\w .()+,=@/-]*)")?', re.ASCII
-)
-RAW, FORM = "application/dicom", "multipart/form-data"
-MEDIA_TYPES = (FORM, RAW)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file of an upload. `chunks` must be read to its end, or `skip` called, before the next part."""
+    """One file of a body. `chunks` must be read to its end, or `skip` called, before the next part."""
 
-    file_name: str | None
     chunks: AsyncIterator[bytes]
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """With names in lower case."""
+    file_name: str | None = None
     others_follow: bool = False
 
     async def skip(self) -> None:
@@ -44,8 +37,8 @@ class Part:
                 continue
 
 
-class UploadBody:
-    """Reads the parts of a request; keeps MAX_REQUEST_BYTES, the owner's bytes and how slow it may be."""
+class ArrivingBody:
+    """Reads a request; its parts, if it has any, one after the other."""
 
     def __init__(self, request: web.Request, settings: IngestSettings, held: Holding) -> None:
         """`held` is what the owner's bytes under way have of this one: its Content-Length.
@@ -64,25 +57,13 @@ class UploadBody:
     def _too_large(self) -> TooLarge:
         return TooLarge(f"The request is larger than {self._max_bytes} bytes; send fewer files at once.")
 
-    async def parts(self) -> AsyncIterator[Part]:
-        """Each file in order. Raises UnsupportedType or, for a broken body, InvalidRequest."""
-        kind = media_type(self._request)
-        if kind == RAW:
-            yield Part(self._request.query.get("file_name"), self._raw())
-        elif kind == FORM:
-            async for part in self._multipart():
-                yield part
-        else:
-            raise UnsupportedType(
-                f"Send multipart/form-data with fields named {FIELD!r}, or one file as application/dicom; "
-                f"this was {kind}."
-            )
-
-    async def _raw(self) -> AsyncIterator[bytes]:
+    async def all(self) -> AsyncIterator[bytes]:
+        """What it holds, piece by piece."""
         while chunk := await self._arrived():
             yield chunk
 
-    async def _multipart(self) -> AsyncIterator[Part]:
+    async def parts(self) -> AsyncIterator[Part]:
+        """Each part of a multipart body in order (RFC 2046 5.1). Raises InvalidRequest for a broken one."""
         with _broken():
             feed = MultipartFeed(boundary_of(self._request.headers.get("Content-Type", "")))
         while not isinstance(event := await self._event(feed), BodyEnds):
@@ -90,12 +71,7 @@ class UploadBody:
                 continue  # the end of a part
             if event.headers.get("content-type", "").lower().startswith("multipart/"):
                 raise InvalidRequest("A multipart body inside the multipart body is not read.")
-            field, file_name = named(event.headers.get("content-disposition", ""))
-            part = Part(file_name, self._part(feed), others_follow=True)
-            if field == FIELD:
-                yield part
-            else:
-                await part.skip()
+            yield Part(self._part(feed), event.headers, others_follow=True)
 
     async def _part(self, feed: MultipartFeed) -> AsyncIterator[bytes]:
         while isinstance(event := await self._event(feed), bytes):
@@ -144,15 +120,6 @@ class UploadBody:
         if self._pace.too_slow and not content.at_eof():
             raise TooSlow("The body comes more slowly than this server waits for; send fewer files at once.")
         return chunk
-
-
-def named(disposition: str) -> tuple[str | None, str | None]:
-    """Field and file name, as a Content-Disposition header gives them (RFC 7578 4.2)."""
-    if (plain := _PLAIN.fullmatch(disposition)) is not None:
-        return plain["field"], plain["file"]
-    _, parameters = parse_content_disposition(disposition)
-    field = content_disposition_filename(parameters, "name")
-    return field, content_disposition_filename(parameters, "filename")
 
 
 @contextmanager
