@@ -81,14 +81,20 @@ certs: .venv/.ready-run ## make or renew the private CA and the containers' cert
 
 ## Checking
 
+# Runs the tests of the markers $(1) side by side, and at most three that failed once more, alone.
+define run-tests
+	export TMPDIR=$$(infra/machine/test-folder.sh); \
+	$(python) -m pytest -n $$(($$(nproc) * 3 / 2)) --maxprocesses 6 --dist loadfile -m "$(1)" $(ARGS) \
+		|| $(python) -m tests.again $$? -m "$(1)"
+endef
+
 .PHONY: test
 test: lint test-tools ## lint, then every test but the large and the long ones
-	TMPDIR=$$(infra/machine/test-folder.sh) $(python) -m pytest -n $$(($$(nproc) * 3 / 2)) --maxprocesses 6 --dist loadfile \
-		-m "not large and not faults and not deploy and not monitoring and not browser_matrix and not peers" $(ARGS)
+	$(call run-tests,not large and not faults and not deploy and not monitoring and not browser_matrix and not peers)
 
 .PHONY: test-browser
 test-browser: .venv/.ready-test test-tools ## every test in Chromium, in all languages, sizes and colour schemes
-	TMPDIR=$$(infra/machine/test-folder.sh) $(python) -m pytest -n $$(($$(nproc) * 3 / 2)) --maxprocesses 6 --dist loadfile -m "browser or browser_matrix" $(ARGS)
+	$(call run-tests,browser or browser_matrix)
 
 .PHONY: screenshots
 screenshots: .venv/.ready-test test-tools ## photograph the portal for guide and README, in both languages (ARGS="studies study")

@@ -113,6 +113,7 @@ class EmbeddedPostgres:
                 self._process.send_signal(signal.SIGQUIT)
                 self._process.wait()
             self._process = None
+            folder.remove_socket(self._socket_folder)  # still there if it was killed
         if self._lock is not None:
             with contextlib.suppress(OSError):
                 self._socket_folder.rmdir()
@@ -133,14 +134,15 @@ class EmbeddedPostgres:
     def _start_with_retries(self) -> None:
         deadline = time.monotonic() + RETRY_SECONDS
         while True:
-            folder.end_former_server(self._data_dir, deadline)
+            if folder.end_former_server(self._data_dir, deadline):
+                folder.remove_socket(self._socket_folder)
             self._process = self._launch()
             if self._wait_until_ready(self._process):
                 return
             if time.monotonic() > deadline:
                 raise ConfigurationError(
                     f"The embedded PostgreSQL does not start: see {folder.log_file(self._data_dir)} "
-                    f"({folder.last_log_line(self._data_dir)})."
+                    f"({folder.last_complaint(self._data_dir)})."
                 )
             time.sleep(_PAUSE * 10)
 

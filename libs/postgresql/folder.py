@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import signal
 import stat
@@ -29,6 +30,8 @@ PORT = 5432
 LOG_BYTES = 16 * 2**20
 """A log longer than this is set aside, as postgresql.log.1, at the next start."""
 _PAUSE = 0.02
+_COMPLAINT = re.compile(r"\b(FATAL|PANIC|ERROR): ")
+"""A server that gives up says so, and then that it is shut down."""
 
 
 class FolderInUse(ConfigurationError):
@@ -112,8 +115,9 @@ def _initialise(data_dir: Path, wrapper: Sequence[str]) -> None:
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=wheel.environment(), check=False
         )
     if done.returncode != 0:
+        said = last_complaint(data_dir)
         raise ConfigurationError(
-            f"The embedded PostgreSQL cannot be set up: see {log_file(data_dir)} ({last_log_line(data_dir)})."
+            f"The embedded PostgreSQL cannot be set up: see {log_file(data_dir)} ({said})."
         )
     draft.rename(cluster(data_dir))
     parent = os.open(data_dir, os.O_RDONLY)
@@ -130,6 +134,15 @@ def make_socket_folder(path: Path) -> None:
         raise ConfigurationError(f"Remove {path}: it is not a private folder of this user.")
 
 
+def remove_socket(path: Path) -> None:
+    """Remove what a server that was killed has left in its socket folder; the caller knows that none serves.
+
+    PostgreSQL asks only whether the process named in the lock file lives, and numbers are given again.
+    """
+    for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+        (path / name).unlink(missing_ok=True)
+
+
 def read_status(data_dir: Path) -> Status | None:
     """Read postmaster.pid; None when there is none, or it is being written."""
     try:
@@ -139,22 +152,25 @@ def read_status(data_dir: Path) -> Status | None:
         return None
 
 
-def end_former_server(data_dir: Path, deadline: float) -> None:
-    """Wait, until `deadline` (monotonic), for a server whose parent was killed; the caller holds the lock.
+def end_former_server(data_dir: Path, deadline: float) -> bool:
+    """Wait, until `deadline` (monotonic), for a server whose parent was killed; whether there is none now.
 
-    A postmaster.pid whose process is gone or is another program's is removed: PostgreSQL itself would take
-    the new bearer of that number for a postmaster.
+    The caller holds the lock. A postmaster.pid whose process is gone or is another program's is removed:
+    PostgreSQL itself would take the new bearer of that number for a postmaster.
     """
     status = read_status(data_dir)
     if status is None:
-        return
+        return True
     if not _serves(status.pid, data_dir):
         (cluster(data_dir) / "postmaster.pid").unlink(missing_ok=True)
-        return
+        return True
     with contextlib.suppress(ProcessLookupError):
         os.kill(status.pid, signal.SIGINT)
-    while _serves(status.pid, data_dir) and time.monotonic() < deadline:
+    while _serves(status.pid, data_dir):
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(_PAUSE)
+    return True
 
 
 def _serves(pid: int, data_dir: Path) -> bool:
@@ -175,9 +191,10 @@ def open_log(data_dir: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab")
 
 
-def last_log_line(data_dir: Path) -> str:
-    """The last thing the server said, e.g. why it does not start."""
+def last_complaint(data_dir: Path) -> str:
+    """Why the server does not start: the last error it told of, or the last thing it said at all."""
     with log_file(data_dir).open("rb") as log:
         log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
         lines = log.read().decode(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it says nothing"
+    complaints = [line for line in lines if _COMPLAINT.search(line)]
+    return (complaints or lines or ["it says nothing"])[-1]

@@ -6,6 +6,7 @@ import asyncio
 import os
 import pwd
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -152,6 +153,24 @@ def test_a_number_that_another_program_bears_now_does_not_stop_the_start(data_di
         assert fetch(server.url("postgres"), "SELECT 1") == 1
 
 
+def test_a_socket_of_a_killed_server_does_not_stop_the_start(data_dir: Path) -> None:
+    sockets = folder.socket_folder(data_dir)
+    sockets.mkdir(mode=0o700)
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(str(sockets / ".s.PGSQL.5432"))
+    bound.close()
+    # Another program of the same user bears the killed server's number.
+    with subprocess.Popen(["sleep", "infinity"]) as bearer:
+        try:
+            (sockets / ".s.PGSQL.5432.lock").write_text(f"{bearer.pid}\n{data_dir}\n1\n5432\n{sockets}\n\n")
+            with EmbeddedPostgres(data_dir) as server:
+                assert fetch(server.url("postgres"), "SELECT 1") == 1
+                os.kill(server.pid, signal.SIGKILL)
+        finally:
+            bearer.kill()
+    assert not sockets.exists()
+
+
 def test_a_half_made_cluster_is_made_anew(tmp_path: Path) -> None:
     draft = tmp_path / "postgresql.new"
     draft.mkdir()
@@ -186,7 +205,7 @@ def test_another_major_version_is_refused(data_dir: Path) -> None:
 def test_a_server_that_cannot_start_is_explained(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("libs.postgresql.embedded.RETRY_SECONDS", 0.2)
     with pytest.raises(
-        ConfigurationError, match=r"does not start: see .*postgresql\.log \(.*no_such_setting"
+        ConfigurationError, match=r"does not start: see .*postgresql\.log \(.*FATAL: .*no_such_setting"
     ):
         EmbeddedPostgres(data_dir, {"no_such_setting": "1"}).start()
     # The folder is free again.
