@@ -1,5 +1,6 @@
 // What keys and buttons do.
 
+import { movable } from './levels.js';
 import { imageKey, pointsOf } from './measurements.js';
 import { flipped, panned, reset, stepped, turned, zoomed } from './pane.js';
 import { presetFor } from './presets.js';
@@ -90,9 +91,8 @@ const COMMANDS = {
   actual: (viewing) => viewing.change((pane) => ({ ...pane, fit: false, zoom: 1, pan: [0, 0] })),
   pan: (viewing, [x, y]) => viewing.change((pane) => panned(pane, x, y)),
   window: (viewing, { center, width }) => {
-    const window = viewing.sights[viewing.active]?.window;
-    if (window?.kind !== 'window') return;
-    viewing.change((pane) => ({ ...pane, window: stepped(window, center, width) }));
+    const { window = null, info } = viewing.sights[viewing.active] ?? {};
+    if (window !== null) viewing.change((pane) => ({ ...pane, window: stepped(movable(window, info), center, width) }));
   },
   preset: (viewing, key) => {
     const info = viewing.infoOf(viewing.pane);

@@ -157,3 +157,9 @@ export function shown(window, info) {
   const { first, entries } = info.voi_lut;
   return { center: first + entries.length / 2, width: entries.length };
 }
+
+/** A window that can be moved: of a VOI LUT, the one over its table.
+ * @param {Window} window @param {FrameInfo} info @returns {Extract<Window, {kind: 'window'}>} */
+export function movable(window, info) {
+  return window.kind === 'window' ? window : { kind: 'window', ...shown(window, info), function: 'LINEAR' };
+}

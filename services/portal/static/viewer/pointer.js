@@ -1,6 +1,7 @@
 // Mouse, pen and fingers on a viewport. One finger is the tool, two pinch and pan, a long press probes.
 
 import { within, setPoint } from './commands.js';
+import { movable } from './levels.js';
 import { imageKey, pointsOf } from './measurements.js';
 import { panned, stepped, zoomed } from './pane.js';
 
@@ -18,8 +19,7 @@ const DRAGS = {
     viewing.show(start.pane.index + Math.trunc(by.y / each));
   },
   window: (viewing, start, by) => {
-    if (start.window?.kind !== 'window') return;
-    viewing.change((pane) => ({ ...pane, window: stepped(start.window, by.y / 2, by.x / 2) }));
+    if (start.window) viewing.change((pane) => ({ ...pane, window: stepped(start.window, by.y / 2, by.x / 2) }));
   },
   zoom: (viewing, start, by) => {
     viewing.change((pane) => zoomed({ ...pane, zoom: start.pane.zoom, pan: start.pane.pan }, 1.01 ** -by.y, start.spot.x, start.spot.y));
@@ -77,8 +77,9 @@ export class Pointer {
 
   #begin(spot, tool, held = null) {
     const { panes, sights } = this.#viewing;
+    const { window = null, info } = sights[this.#at] ?? {};
     const fingers = [...this.#down.values()].map((one) => ({ ...one }));
-    this.#start = { spot, tool, held, fingers, pane: panes[this.#at], window: sights[this.#at]?.window, moved: false };
+    this.#start = { spot, tool, held, fingers, pane: panes[this.#at], window: window && movable(window, info), moved: false };
     if (held) {
       this.#viewing.measurements.remember();
       this.#viewing.selected = held;

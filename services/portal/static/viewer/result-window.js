@@ -10,12 +10,12 @@ import { useEffect, useId, useLayoutEffect, useMemo, useReducer, useRef, useStat
 import { windowText } from './corners.js';
 import { createDrawing } from './drawing.js';
 import { sizeOf, viewOf } from './geometry.js';
-import { defaultWindow } from './levels.js';
+import { defaultWindow, movable } from './levels.js';
 import { Loader } from './loader.js';
 import { stepped } from './pane.js';
 import { commandOf } from './shortcuts.js';
 import { infosOf, placeOf, Stacks } from './stacks.js';
-import { bandOf, histogramOf, movable } from './window-values.js';
+import { bandOf, histogramOf } from './window-values.js';
 
 linkSheet(new URL('./result-window.css', import.meta.url));
 

@@ -77,7 +77,10 @@ export class Viewing extends EventTarget {
     const found = pane.image === '' ? null : placeOf(stack, file, Number(frame ?? 0));
     if (found !== null) return { ...pane, ...found };
     const group = Math.min(pane.group, stack.groups.length - 1);
-    return this.#named({ ...movedTo(pane, pane.index, stack.groups[group].frames.length), group });
+    const placed = { ...movedTo(pane, pane.index, stack.groups[group].frames.length), group };
+    // What is opened beside others begins where they are, the active one above all.
+    const leaders = this.linked && pane.image === '' ? [this.pane, ...this.panes].filter(({ image }) => image !== '') : [];
+    return this.#named(leaders.reduceRight((one, leader) => this.#led(one, leader, 0), placed));
   }
 
   // A pane remembers its image, for when its stack comes anew.
@@ -161,15 +164,18 @@ export class Viewing extends EventTarget {
     this.change((pane) => this.#arrived(pane), { type: 'change' });
   }
 
-  /** Side by side: one, two or four viewports; new ones show the series that follow. */
+  /** Side by side: one, two or four viewports; new ones show the series that follow, and the active one stays. */
   arrange(count) {
     const next = this.series.indexOf(this.panes.at(-1).series);
     const fresh = Array.from({ length: Math.max(count - this.panes.length, 0) }, (_, index) =>
       newPane(this.series[(next + index + 1) % this.series.length]),
     );
     for (let at = count; at < this.panes.length; at += 1) this.loader.leave(at);
-    this.panes = [...this.panes, ...fresh].slice(0, count).map((pane) => this.#arrived(pane));
-    this.active = Math.min(this.active, count - 1);
+    const kept = this.panes.slice(0, count);
+    const active = Math.min(this.active, count - 1);
+    kept[active] = this.pane;
+    this.panes = [...kept, ...fresh].map((pane) => this.#arrived(pane));
+    this.active = active;
     this.tell();
   }
 

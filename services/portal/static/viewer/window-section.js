@@ -5,7 +5,8 @@ import { Button } from '../ui/button.js';
 import { NumberField } from '../ui/field.js';
 import { html } from '../ui/html.js';
 import { WindowHistogram } from '../ui/window-histogram.js';
-import { bandOf, histogramOf, movable } from './window-values.js';
+import { movable } from './levels.js';
+import { bandOf, histogramOf } from './window-values.js';
 
 /** `result`: of the file in view, or null. @param {{sight: any, result: any, run: (command: string, argument?: any) => void}} properties */
 export function WindowSection({ sight, result, run }) {

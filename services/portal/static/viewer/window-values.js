@@ -24,11 +24,6 @@ export function digitsOf({ values, slope }, width) {
   return Math.min(Math.max(Math.ceil(-Math.log10(told)), 0), 8);
 }
 
-/** A window that can be moved: of a VOI LUT, the one over its table. @returns {Extract<import('./levels.js').Window, {kind: 'window'}>} */
-export function movable(window, info) {
-  return window.kind === 'window' ? window : { kind: 'window', ...shown(window, info), function: 'LINEAR' };
-}
-
 /** As components take it. @param {(window: import('./levels.js').Window) => void} change @returns {import('../ui/window-band.js').Window} */
 export function bandOf(window, info, change) {
   const { center, width } = shown(window, info);

@@ -102,7 +102,8 @@ def test_a_window_lies_over_the_histogram_in_values_of_the_modality(page: Page) 
     found = run(
         page,
         """
-        const { histogramOf, digitsOf, movable, bandOf } = await import('/viewer/window-values.js');
+        const { histogramOf, digitsOf, bandOf } = await import('/viewer/window-values.js');
+        const { movable } = await import('/viewer/levels.js');
         const statistics = { histogram: { counts: [1, 2, 3], min: 0, max: 300 } };
         const lut = { first: 100, entries: [0, 1, 2, 3] };
         const info = { values: 'uint16', slope: -2, intercept: 10, unit: 'HU', voi_lut: lut };
@@ -209,20 +210,29 @@ def test_parallel_stacks_follow_each_other_by_position(page: Page) -> None:
         viewing.linked = false;
         viewing.show(99);
         states.push(shown());
+        viewing.activate(1);
+        viewing.arrange(1);
+        states.push(shown());
+        viewing.choose('a');
+        viewing.arrange(2);
+        states.push(shown());
+        const { image } = viewing.pane;
         const far = along(held.a, 0).slice(0, 3);
         const place = placeOf(held.b.stack, 'b-7', 1);
         viewing.stop();
-        return { states, far, place, image: viewing.pane.image };
+        return { states, far, place, image };
         """,
     )
     assert found["states"] == [
-        ["a4", "b0", "c0", "a0"],
+        ["a4", "b12", "c0", "a4"],
         ["a6", "b18", "c0", "a6"],
         ["a9", "b18", "c0", "a6"],
-    ]
+        ["b18"],
+        ["a0", "b0"],
+    ], "who is linked begins where the others are, and the active one stays"
     assert found["far"] == [0, 3, 6]
     assert found["place"] == {"group": 0, "index": 7}
-    assert found["image"] == "a-9,1"
+    assert found["image"] == "a-0,1"
 
 
 def test_a_table_for_spreadsheets_says_units_and_holds_no_formula(page: Page) -> None:
