@@ -69,6 +69,7 @@ def test_its_reader_is_asked_and_goes_on(registered: Callable[..., str], new_rea
     assert reader.troubles == []
 
 
+@pytest.mark.browser_matrix
 def test_saying_no_is_told(registered: Callable[..., str], new_reader: NewReader) -> None:
     page = new_reader("/").page
     at_the_application(page)
@@ -78,6 +79,7 @@ def test_saying_no_is_told(registered: Callable[..., str], new_reader: NewReader
     assert answer_in(page.url)["error"] == "access_denied"
 
 
+@pytest.mark.browser_matrix
 def test_one_of_the_house_is_let_in_at_once(registered: Callable[..., str], new_reader: NewReader) -> None:
     page = new_reader("/").page
     at_the_application(page)
@@ -86,6 +88,7 @@ def test_one_of_the_house_is_let_in_at_once(registered: Callable[..., str], new_
     assert "code" in answer_in(page.url)
 
 
+@pytest.mark.browser_matrix
 def test_an_unknown_address_is_told_nothing(registered: Callable[..., str], new_reader: NewReader) -> None:
     reader = new_reader("/")
     address = registered().partition("?")[2].replace("viewer.example.org", "evil.example.org")

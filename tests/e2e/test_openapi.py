@@ -37,7 +37,7 @@ def as_it_is(_: Any, value: Any) -> bytes:
     return drawn if isinstance(drawn, bytes) else str(drawn).encode("utf-8", "surrogatepass")
 
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4"))
 """Inputs for each operation; `make fuzz` tries more."""
 
 

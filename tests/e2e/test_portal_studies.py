@@ -134,6 +134,7 @@ def test_a_study_is_opened_with_another_viewer_by_keys(new_reader: NewReader, tm
     assert reader.troubles == []
 
 
+@pytest.mark.browser_matrix
 def test_an_archive_tells_how_much_has_come_goes_on_elsewhere_and_can_be_stopped(
     new_reader: NewReader, tmp_path: Path
 ) -> None:

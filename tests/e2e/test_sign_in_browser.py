@@ -30,6 +30,7 @@ __all__ = ["here", "new_portal"]
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 
 
+@pytest.mark.browser_matrix
 def test_an_authenticator_is_set_up_while_signing_in_and_asked_for_from_then_on(
     here: WaysIn, new_portal: NewPortal
 ) -> None:

@@ -45,6 +45,7 @@ async def account(administrator: Client, name: str) -> Client:
     return client
 
 
+@pytest.mark.faults
 async def test_one_account_with_slow_connections_leaves_the_others_served(system: Process) -> None:
     async with client_of(one_url(system)) as administrator, AsyncExitStack() as stack:
         await administrator.login()
