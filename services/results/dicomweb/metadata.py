@@ -69,7 +69,8 @@ async def _retrieve(request: web.Request) -> web.StreamResponse:
 def _chosen(ranges: Sequence[MediaRange]) -> str:
     """The media type that is taken best. Raises NotAcceptable."""
     for asked in ranges:
-        if asked.type == "multipart/related" and asked.part == DICOM_XML:
+        # As clients write it who do not know that XML comes in parts; searches take it as well.
+        if asked.type == DICOM_XML or (asked.type == "multipart/related" and asked.part == DICOM_XML):
             return DICOM_XML
         for media_type in _TYPES:
             if asked.takes(media_type):
