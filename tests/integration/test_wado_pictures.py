@@ -219,6 +219,53 @@ async def test_pixel_data_as_bulk_data(results: Results) -> None:
     assert decoded == pydicom.dcmread(io.BytesIO(rle.content)).pixel_array.astype("<u2").tobytes()
 
 
+async def test_long_values_and_stored_instances_come_in_ranges(results: Results) -> None:
+    """As dicomweb-client asks for them: it takes a whole body for the range that it wanted."""
+    little = await store(results, wheel.path_of("test_files/MR_small.dcm").read_bytes())
+    big = await store(
+        results, wheel.path_of("test_files/MR_small_bigendian.dcm").read_bytes(), sop_instance_uid="1.7"
+    )
+    item = Dataset()
+    words = np.arange(3000, dtype="<u2")
+    item.add_new(0x54001010, "OW", words.astype(">u2").tobytes())
+    wave = await store(
+        results,
+        made(
+            ExplicitVRBigEndian,
+            SOPClassUID="1.2.840.10008.5.1.4.1.1.9.1.1",
+            SOPInstanceUID="1.2.5.9",
+            WaveformSequence=[item],
+        ),
+    )
+    pixels = pydicom.dcmread(io.BytesIO(little.content)).PixelData
+    ways = (
+        (f"{little.path}/bulkdata/7FE00010", "application/octet-stream", pixels),
+        (f"{big.path}/bulkdata/7FE00010", "*/*", pixels),
+        (f"{wave.path}/bulkdata/54000100/1/54001010", "application/octet-stream", words.tobytes()),
+        (little.path, "application/dicom", little.content),
+        (big.path, "application/dicom; transfer-syntax=*", big.content),
+    )
+    for path, accept, whole in ways:
+        for asked, start, stop in (("0-9", 0, 10), ("13-2500", 13, 2501), ("-5", len(whole) - 5, len(whole))):
+            async with await results.get(path, Accept=accept, Range=f"bytes={asked}") as answer:
+                assert (answer.status, await answer.read()) == (206, whole[start:stop]), (path, asked)
+                assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{len(whole)}"
+                etag = answer.headers["ETag"]
+        async with await results.get(path, Accept=accept, Range="bytes=0-9", If_Range='"x"') as answer:
+            assert (answer.status, await answer.read()) == (200, whole)
+        async with await results.get(path, Accept=accept, Range="bytes=0-9", If_None_Match=etag) as answer:
+            assert answer.status == 304
+        async with await results.get(path, Accept=accept, Range=f"bytes={len(whole)}-") as answer:
+            assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{len(whole)}")
+    # What is made anew begins at its beginning, and parts have a boundary of their own each time.
+    for path, accept in (
+        (big.path, "application/dicom"),
+        (f"{little.path}/bulkdata/7FE00010", 'multipart/related; type="application/octet-stream"'),
+    ):
+        async with await results.get(path, Accept=accept, Range="bytes=0-9") as answer:
+            assert (answer.status, answer.headers.get("Accept-Ranges")) == (200, None), path
+
+
 async def test_head_tells_what_get_would(results: Results) -> None:
     sent = await store(results, ct_instance(seed=4))
     for path, accept in (

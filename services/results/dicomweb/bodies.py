@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -76,6 +76,11 @@ class InstanceBody:
     def give_stored(self) -> None:
         """Leave it as it is stored, whatever is taken."""
         self._syntax = self._stored
+
+    @property
+    def in_ranges(self) -> Callable[[int, int], AsyncIterator[bytes]] | None:
+        """Gives bytes from one up to, not with, another; None where it is made anew from its beginning."""
+        return self._reader.chunks if self._explicit is None else None
 
     def chunks(self) -> AsyncIterator[bytes]:
         """All bytes. Raises as `begin`, and as Storage."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from uuid import UUID
 
 from aiohttp import hdrs, web
@@ -18,10 +19,10 @@ from services.results.dicomweb.answers import (
     accepted,
     decoding_for,
     not_acceptable,
-    send_single,
 )
 from services.results.keys import DOWNLOADS
 from services.results.pixels.source import FrameSource
+from services.results.read.downloads import send_in_ranges
 from services.results.read.ranges import etag_matches
 
 _CAN = f'Ask for {OCTETS}, or for multipart/related; type="{OCTETS}".'
@@ -37,35 +38,37 @@ async def retrieve_bulkdata(request: web.Request) -> web.StreamResponse:
             place = source.sealed.pixels
             if place is not None and uri == f"bulkdata/{place.tag:08X}":
                 if source.is_native:
-                    return await _send(request, source, uri, source.native(0, place.length or 0))
+                    return await _send(request, source, uri, source.native)
                 return await _send_frames(request, source)
             if uri not in source.sealed.bulk:
                 raise NotFound("This instance has no such bulk data.")
-            return await _send(request, source, uri, source.value(uri))
+            return await _send(request, source, uri, partial(source.value, uri))
 
 
 async def _send(
-    request: web.Request, source: FrameSource, uri: str, value: AsyncIterator[bytes]
+    request: web.Request,
+    source: FrameSource,
+    uri: str,
+    value: Callable[[int, int], AsyncIterator[bytes]],
 ) -> web.StreamResponse:
+    """`value` gives bytes from one up to, not with, another. By itself it comes in ranges as well."""
     in_parts = _in_parts(accepted(request))
     if in_parts is None:
         raise not_acceptable(_CAN)
     etag = f'"{source.reader.trailer["sha256"]}-{uri.rpartition("/")[2]}-{len(uri)}"'
-    headers = {**HEADERS, hdrs.ETAG: etag}
+    length = source.sealed.bulk[uri][1]
+    if not in_parts:
+        return await send_in_ranges(request, {**HEADERS, hdrs.CONTENT_TYPE: OCTETS}, etag, length, value)
     if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag):
-        return web.Response(status=304, headers=headers)
-    first = await anext(value, b"")
-    if in_parts:
-        parts = RelatedSender(request, OCTETS, {hdrs.ETAG: etag})
-        await parts.begin(OCTETS)
-        await parts.write(first)
-        async for chunk in value:
-            await parts.write(chunk)
-        return await parts.end()
-    response = web.StreamResponse(headers=headers)
-    response.content_type = OCTETS
-    response.content_length = source.sealed.bulk[uri][1]
-    return await send_single(request, response, first, value)
+        return web.Response(status=304, headers={**HEADERS, hdrs.ETAG: etag})
+    pieces = value(0, length)
+    first = await anext(pieces, b"")
+    parts = RelatedSender(request, OCTETS, {hdrs.ETAG: etag})
+    await parts.begin(OCTETS)
+    await parts.write(first)
+    async for chunk in pieces:
+        await parts.write(chunk)
+    return await parts.end()
 
 
 def _in_parts(ranges: Sequence[MediaRange]) -> bool | None:

@@ -21,7 +21,7 @@ from services.results.dicomweb.answers import HEADERS, RelatedSender, accepted, 
 from services.results.dicomweb.bodies import InstanceBody, choose_syntax
 from services.results.dicomweb.store import Addressed
 from services.results.keys import DOWNLOADS, METRICS, READS, STORAGE
-from services.results.read.downloads import body_sender
+from services.results.read.downloads import body_sender, send_in_ranges
 from services.results.read.ranges import content_disposition, etag_matches
 from services.results.studies.archive import ZipStream, safe_name
 from services.results.studies.download import ArchiveSender
@@ -122,14 +122,15 @@ async def _send_single(request: web.Request, form: InstanceForm, row: asyncpg.Re
     async with await InstanceBody.open(decoding_for(request), _file_id(row), form) as body:
         headers = {
             **HEADERS,
-            hdrs.ETAG: body.etag,
             hdrs.CONTENT_TYPE: body.content_type,
             hdrs.CONTENT_DISPOSITION: content_disposition(safe_name(f"{row['sop_instance_uid']}.dcm")),
         }
         if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), body.etag):
-            return web.Response(status=304, headers=headers)
+            return web.Response(status=304, headers={**headers, hdrs.ETAG: body.etag})
         await body.begin()
-        response = web.StreamResponse(headers=headers)
+        if body.in_ranges is not None:
+            return await send_in_ranges(request, headers, body.etag, body.size, body.in_ranges)
+        response = web.StreamResponse(headers={**headers, hdrs.ETAG: body.etag})
         response.content_length = body.size
         await response.prepare(request)
         sender = body_sender(request, response)

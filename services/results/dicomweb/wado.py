@@ -9,6 +9,7 @@ from libs.common.errors import (
     NotAcceptable,
     NotFound,
     ObjectNotFound,
+    RangeNotSatisfiable,
     ThumbnailMissing,
     TooManyRequests,
 )
@@ -64,7 +65,7 @@ OPERATIONS = (
             query=AcceptQuery,
             response_type=_PARTS,
             other_types=("application/zip", *more),
-            problems=_OF_PIXELS,
+            problems=(*_OF_PIXELS, *((RangeNotSatisfiable,) if path == _INSTANCE else ())),
             permission="view_dicomfile",
         )
         for path, handler, what, more in (
@@ -163,7 +164,7 @@ OPERATIONS = (
         query=AcceptQuery,
         response_type=OCTETS,
         other_types=(f'multipart/related; type="{OCTETS}"',),
-        problems=_OF_PIXELS,
+        problems=(*_OF_PIXELS, RangeNotSatisfiable),
         permission="view_dicomfile",
     ),
 )

@@ -214,17 +214,22 @@ class FrameSource:
             yield from_cells(whole[:at], image)
             rest = whole[at:]
 
-    async def value(self, uri: str) -> AsyncIterator[bytes]:
-        """A value that the header names by `uri`, little endian. Raises KeyError where it names none."""
+    async def value(self, uri: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+        """Bytes of a value that the header names by `uri`, little endian; without `stop` to its end.
+
+        Raises KeyError where it names none.
+        """
         offset, length, _ = self.sealed.bulk[uri]
+        last = length if stop is None else min(stop, length)
         syntax = self.transfer_syntax
         if syntax != DEFLATED_UID and data_set_syntax(syntax).little:
-            async for chunk in self.reader.chunks(offset, offset + length):
+            async for chunk in self.reader.chunks(offset + start, offset + last):
                 yield chunk
             return
-        for start in range(0, length, PIECE_BYTES):
-            (piece,) = await self._ask("value", uri=uri, start=start, count=min(PIECE_BYTES, length - start))
-            yield piece
+        # Whole words, whatever their size: their bytes may have to be turned round.
+        for first in range(start - start % 8, last, PIECE_BYTES):
+            (piece,) = await self._ask("value", uri=uri, start=first, count=min(PIECE_BYTES, length - first))
+            yield piece[max(start - first, 0) : last - first]
 
     async def _in_pieces(self, do: str, size: int, **asked: Any) -> AsyncIterator[bytes]:
         """The `size` bytes that an operation makes; what it tells of them besides is left out."""
