@@ -120,7 +120,7 @@ def _wado() -> Lines:
     return [
         *lines,
         "",
-        "A single byte range is given of bulk data that are no multipart, and of one instance as it is stored.",
+        "A single byte range is given of bulk data that are not compressed, and of one instance as it is stored.",
         "Rendering knows the parameters `viewport`, `window` (linear, linear-exact, sigmoid) and `quality`; `annotation` and `iccprofile` are ignored with a Warning.",
         "Status: 200, 206, 304, 400, 401, 403, 404 what is not there or not the caller's, 406, 416, 422 what cannot be decoded, 429, 503.",
         "",

@@ -63,10 +63,12 @@ def read(url: str, key: str, sent: pydicom.Dataset) -> dict[str, Any]:
         session.auth = ("anybody", key)
         client = DICOMwebClient(url, session=session)
         metadata = client.retrieve_series_metadata(*uids[:2])
-        (stored,) = client.retrieve_bulkdata(metadata[0]["7FE00010"]["BulkDataURI"])
+        uri = metadata[0]["7FE00010"]["BulkDataURI"]
+        (stored,), (some,) = client.retrieve_bulkdata(uri), client.retrieve_bulkdata(uri, byte_range=(3, 9))
         return {
             "metadata": metadata,
             "bulk data": stored,
+            "some of it": some,
             "instance": client.retrieve_instance(*uids),
             "transcoded": client.retrieve_instance(*uids, media_types=(("application/dicom", EXPLICIT_LE),)),
             "series": client.retrieve_series(*uids[:2]),
@@ -93,6 +95,7 @@ async def test_what_was_stored_is_read_back(system: System, new_user: NewUser) -
     assert [one.SOPInstanceUID for one in found["series"]] == [sent.SOPInstanceUID]
     assert found["frames"] == [pixels.astype("<i2").tobytes()]
     assert found["bulk data"] == pixels.astype("<i2").tobytes()
+    assert found["some of it"] == found["bulk data"][3:10]
     assert found["rendered"].startswith(b"\x89PNG")
     assert found["rendered frame"].startswith(b"\xff\xd8")
 

@@ -57,11 +57,14 @@ async def send_single(
 class RelatedSender:
     """Sends a `multipart/related` answer, whose headers go out with the first part."""
 
-    def __init__(self, request: web.Request, part_type: str, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, request: web.Request, part_type: str, headers: Mapping[str, str], status: int = 200
+    ) -> None:
         self._request = request
         self._writer = RelatedWriter(part_type)
         self._response = web.StreamResponse(
-            headers={**HEADERS, **headers, hdrs.CONTENT_TYPE: self._writer.content_type}
+            status=status,
+            headers={**HEADERS, **headers, hdrs.CONTENT_TYPE: self._writer.content_type},
         )
         self._sender: BodySender | None = None
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from aiohttp import hdrs, web
 
-from libs.common.errors import NotFound
+from libs.common.errors import NotFound, RangeNotSatisfiable
 from libs.common.http.authenticate import OWNER
 from libs.dicom.web.frames import OCTETS, FrameForm, StoredFrames, frame_form
 from libs.dicom.web.media_ranges import MediaRange, covers
@@ -22,8 +22,8 @@ from services.results.dicomweb.answers import (
 )
 from services.results.keys import DOWNLOADS
 from services.results.pixels.source import FrameSource
-from services.results.read.downloads import send_in_ranges
-from services.results.read.ranges import etag_matches
+from services.results.read.downloads import lies_outside, range_header, send_in_ranges
+from services.results.read.ranges import etag_matches, parse_range
 
 _CAN = f'Ask for {OCTETS}, or for multipart/related; type="{OCTETS}".'
 
@@ -61,10 +61,19 @@ async def _send(
         return await send_in_ranges(request, {**HEADERS, hdrs.CONTENT_TYPE: OCTETS}, etag, length, value)
     if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag):
         return web.Response(status=304, headers={**HEADERS, hdrs.ETAG: etag})
-    pieces = value(0, length)
+    try:
+        wanted = parse_range(range_header(request, etag), length)
+    except RangeNotSatisfiable as error:
+        return lies_outside(error, length)
+    start, stop = wanted or (0, length)
+    pieces = value(start, stop)
     first = await anext(pieces, b"")
-    parts = RelatedSender(request, OCTETS, {hdrs.ETAG: etag})
-    await parts.begin(OCTETS)
+    # The range is one of the value, as dicomweb-client means it. Without ETag nobody joins such answers.
+    span: dict[str, str] = (
+        {} if wanted is None else {hdrs.CONTENT_RANGE: f"bytes {start}-{stop - 1}/{length}"}
+    )
+    parts = RelatedSender(request, OCTETS, span or {hdrs.ETAG: etag}, status=206 if span else 200)
+    await parts.begin(OCTETS, span)
     await parts.write(first)
     async for chunk in pieces:
         await parts.write(chunk)

@@ -75,11 +75,9 @@ async def send_in_ranges(
     if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag):
         return web.Response(status=304, headers=told)
     try:
-        wanted = parse_range(_range_header(request, etag), size)
+        wanted = parse_range(range_header(request, etag), size)
     except RangeNotSatisfiable as error:
-        answer = problem_of(error)
-        answer.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
-        return answer
+        return lies_outside(error, size)
     start, stop = wanted or (0, size)
     response = web.StreamResponse(status=200 if wanted is None else 206, headers=told)
     response.content_length = stop - start
@@ -102,7 +100,14 @@ def body_sender(request: web.Request, response: web.StreamResponse) -> BodySende
     return BodySender(request, response, request.app[SETTINGS], request.app[TELEMETRY].metrics.transfers_cut)
 
 
-def _range_header(request: web.Request, etag: str) -> str | None:
+def lies_outside(error: RangeNotSatisfiable, size: int) -> web.Response:
+    """The refusal of a range, which tells of how many bytes (RFC 9110 15.5.17)."""
+    answer = problem_of(error)
+    answer.headers[hdrs.CONTENT_RANGE] = f"bytes */{size}"
+    return answer
+
+
+def range_header(request: web.Request, etag: str) -> str | None:
     """The Range header if it counts: on GET only (RFC 9110 14.2), and of the version that the client has."""
     if request.method != hdrs.METH_GET or request.headers.get(hdrs.IF_RANGE, etag) != etag:
         return None
