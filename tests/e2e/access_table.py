@@ -285,9 +285,9 @@ TABLE = {
     **below_dicom_web(
         of_file(200, *SHOWN, hidden=SENDERS),
         *(f"{level}{end}" for level in DICOM_WEB_LEVELS for end in ("", "/metadata")),
-        *(f"{level}/thumbnail" for level in DICOM_WEB_LEVELS),
+        *(f"{level}{end}" for level in DICOM_WEB_LEVELS for end in ("/rendered", "/thumbnail")),
         *(f"{DICOM_WEB_LEVELS[2]}{end}" for end in ("/frames/{frames}", "/frames/{frames}/rendered")),
-        *(f"{DICOM_WEB_LEVELS[2]}{end}" for end in ("/rendered", "/bulkdata/{path}")),
+        f"{DICOM_WEB_LEVELS[2]}/bulkdata/{{path}}",
     ),
 }
 """By method and path. HEAD has a row where it is an operation of its own; elsewhere it follows GET."""

@@ -17,7 +17,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 from libs.common.ids import thumbnail_key
 from libs.dicom.render.sizes import pick
 from tests import wheel
-from tests.builders import ct_instance
+from tests.builders import ct_instance, encapsulated_instance
 from tests.exposition import Exposition
 from tests.results_support import STRANGER, Results, running_results
 from tests.unit.libs.dicom.pixel_support import measured
@@ -151,6 +151,64 @@ async def test_documents_and_reports(results: Results) -> None:
     assert text.startswith(read.ConceptNameCodeSequence[0].CodeMeaning)
     assert str(read.PatientName) in text
     async with await results.get(f"{report.path}/frames/1/rendered") as answer:
+        assert answer.status == 404
+
+
+async def test_a_study_as_people_see_it(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is nothing to be seen, or not taken, is left out, and does not withhold the others."""
+    monkeypatch.setattr("services.results.dicomweb.retrieve.PAGE", 2)
+    one: Any = {"StudyInstanceUID": "1.2.5", "SeriesInstanceUID": "1.2.5.1"}
+    small = await store(results, ct_instance(16, 16, frames=3, seed=3, SOPInstanceUID="1.2.5.11", **one))
+    broken = encapsulated_instance(
+        [b"\1" * 64], transfer_syntax="1.2.840.10008.1.2.4.90", SOPInstanceUID="1.2.5.12", **one
+    )
+    await store(results, broken)
+    document = b"%PDF-1.7 " + bytes(range(256)) * 9
+    pdf = await store(
+        results,
+        made(
+            SOPClassUID="1.2.840.10008.5.1.4.1.1.104.1",
+            SOPInstanceUID="1.2.5.13",
+            EncapsulatedDocument=document + b"\0",
+        ),
+    )
+    await store(results, made(SOPClassUID="1.2.840.10008.5.1.4.1.1.9.1.1", SOPInstanceUID="1.2.5.14"))
+    other: Any = {"StudyInstanceUID": "1.2.5", "SeriesInstanceUID": "1.2.5.2"}
+    large = await store(results, ct_instance(32, 32, seed=4, SOPInstanceUID="1.2.5.15", **other))
+    png = await picture(results, f"{small.path}/rendered?window=40,400,linear")
+    asked = f"{small.study_path}/rendered?window=40,400,linear&annotation=patient"
+    async with await results.get(asked, Accept='multipart/related; type="image/png"') as answer:
+        assert "annotation" in answer.headers["Warning"]
+        first, second = await parts_of(answer)
+    assert (np.asarray(Image.open(io.BytesIO(first.body))).astype(int) == png).all()
+    assert Image.open(io.BytesIO(second.body)).size == (32, 32)
+    for accept in ("*/*", "multipart/related"):
+        async with await results.get(f"{small.study_path}/rendered", Accept=accept) as answer:
+            text = await answer.read()
+            parts = text.split(b"Content-Type: ")[1:]
+        assert [part.split(b"\r\n", 1)[0] for part in parts] == [
+            b"image/jpeg",
+            b"application/pdf",
+            b"image/jpeg",
+        ]
+        assert document in parts[1]
+        for part, sent in zip(parts, (small, pdf, large), strict=True):
+            assert f"Content-Location: http://127.0.0.1:8080{sent.path}/rendered\r\n".encode() in part
+    async with await results.get(f"{pdf.path}/rendered", Range="bytes=0-3") as answer:
+        assert (answer.status, await answer.read()) == (206, b"%PDF")
+    async with await results.get(f"{large.series_path}/rendered", method="HEAD") as answer:
+        assert (answer.status, answer.content_type) == (200, "multipart/related")
+    async with await results.get(f"{large.series_path}/rendered") as answer:
+        assert [part.content_type for part in await parts_of(answer)] == ["image/jpeg"]
+    for path, accept, status in (
+        (f"{small.study_path}/rendered", "image/jpeg", 406),
+        (f"{large.series_path}/rendered", "multipart/related; type=application/pdf", 406),
+        (f"{large.series_path}/rendered?quality=0", "*/*", 400),
+        (f"{small.study_path}/series/1.9/rendered", "*/*", 404),
+    ):
+        async with await results.get(path, Accept=accept) as answer:
+            assert answer.status == status, (path, accept)
+    async with await results.get(f"{small.study_path}/rendered", STRANGER) as answer:
         assert answer.status == 404
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from libs.dicom.render.frame import MOST_SIDE, PICTURE_TYPES, QUALITY, PictureType, Rendering, Viewport
 from libs.dicom.render.transform import Window
-from libs.dicom.web.media_ranges import MediaRange
+from libs.dicom.web.media_ranges import MediaRange, covers
 
 FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
 IGNORED = ("annotation", "iccprofile")
@@ -24,6 +24,24 @@ def picture_type(ranges: Sequence[MediaRange]) -> tuple[PictureType, bool] | Non
             if asked.takes("multipart/related") and asked.part in (media_type, "image/*", "*/*"):
                 return media_type, True
     return None
+
+
+def picture_part(ranges: Sequence[MediaRange]) -> PictureType | None:
+    """The media type of pictures that is taken best in multipart; None: none is."""
+    for asked in _in_parts(ranges):
+        for media_type in PICTURE_TYPES:
+            if covers(asked, media_type):
+                return media_type
+    return None
+
+
+def takes_part(ranges: Sequence[MediaRange], media_type: str) -> bool:
+    """Whether parts of this type are taken."""
+    return any(covers(asked, media_type) for asked in _in_parts(ranges))
+
+
+def _in_parts(ranges: Sequence[MediaRange]) -> list[str]:
+    return [asked.part for asked in ranges if asked.takes("multipart/related")]
 
 
 def rendering_of(query: Mapping[str, str], media_type: PictureType) -> Rendering:

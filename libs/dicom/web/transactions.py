@@ -127,6 +127,18 @@ WADO_PICTURES = (
     *(
         WebTransaction(
             service="WADO-RS",
+            name=f"Retrieve Rendered {level}",
+            source="PS3.18 10.4.1.1.3",
+            method="GET",
+            path=f"{path}/rendered",
+            gives=('multipart/related; type="image/jpeg"', 'multipart/related; type="image/png"'),
+            query=("accept", "viewport", "window", "quality"),
+        )
+        for level, path in _LEVELS[:2]
+    ),
+    *(
+        WebTransaction(
+            service="WADO-RS",
             name=f"Retrieve Rendered {name}",
             source="PS3.18 10.4.1.1.3",
             method="GET",

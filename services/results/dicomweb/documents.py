@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 from aiohttp import hdrs, web
 
@@ -11,8 +13,7 @@ from libs.common.errors import NotFound
 from libs.dicom.parse.dicomjson import integer
 from libs.dicom.render.report import REPORT_CLASSES, report_text
 from services.results.pixels.source import FrameSource
-from services.results.read.downloads import body_sender
-from services.results.read.ranges import etag_matches
+from services.results.read.downloads import send_in_ranges
 
 PDF, TEXT = "application/pdf", "text/plain"
 _DOCUMENT, _DOCUMENT_LENGTH = "00420011", "00420015"
@@ -23,10 +24,16 @@ def is_report(sop_class_uid: str | None) -> bool:
     return (sop_class_uid or "").startswith(REPORT_CLASSES)
 
 
-async def send_pdf(
-    request: web.Request, source: FrameSource, headers: Mapping[str, str]
-) -> web.StreamResponse:
-    """The document in an instance of PDF_CLASS. Raises NotFound where there is none."""
+class PdfDocument(NamedTuple):
+    """The document in an instance of PDF_CLASS."""
+
+    length: int
+    chunks: Callable[[int, int], AsyncIterator[bytes]]
+    """Gives bytes from one up to, not with, another."""
+
+
+def pdf_of(source: FrameSource) -> PdfDocument:
+    """Raises NotFound where there is none."""
     header = source.sealed.data_set
     document = header.get(_DOCUMENT, {})
     # A short one lies in the header itself.
@@ -37,22 +44,21 @@ async def send_pdf(
     stated = integer(header, _DOCUMENT_LENGTH)
     if stated is not None and length - 1 <= stated <= length:
         length = stated
+    return PdfDocument(length, partial(_within, inline) if inline else partial(source.value, uri))
+
+
+async def _within(whole: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
+    yield whole[start:stop]
+
+
+async def send_pdf(
+    request: web.Request, source: FrameSource, headers: Mapping[str, str]
+) -> web.StreamResponse:
+    """The document in an instance, also in ranges. Raises NotFound where there is none."""
+    document = pdf_of(source)
     etag = f'"{source.reader.trailer["sha256"]}-pdf"'
-    headers = {**headers, hdrs.ETAG: etag}
-    if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), etag):
-        return web.Response(status=304, headers=headers)
-    if inline:
-        return web.Response(body=inline[:length], content_type=PDF, headers=headers)
-    response = web.StreamResponse(headers=headers)
-    response.content_type, response.content_length = PDF, length
-    await response.prepare(request)
-    sender, left = body_sender(request, response), length
-    if request.method != hdrs.METH_HEAD:
-        async for chunk in source.value(uri):
-            await sender.write(chunk[:left])
-            left -= min(len(chunk), left)
-    await sender.end()
-    return response
+    told = {**headers, hdrs.CONTENT_TYPE: PDF}
+    return await send_in_ranges(request, told, etag, document.length, document.chunks)
 
 
 def send_report(source: FrameSource, headers: Mapping[str, str]) -> web.Response:

@@ -9,7 +9,7 @@ import asyncpg
 from aiohttp import hdrs, web
 
 from libs.common.errors import InvalidContent, InvalidRequest
-from libs.dicom.render.frame import PICTURE_TYPES
+from libs.dicom.render.frame import PICTURE_TYPES, PictureType, Rendering
 from libs.dicom.render.report import PDF_CLASS
 from libs.dicom.web.media_ranges import MediaRange
 from libs.dicom.web.rendering import IGNORED, picture_type, rendering_of
@@ -65,13 +65,7 @@ async def _send_pictures(
             "as it is stored, with transfer-syntax=*.",
             code="unsupported-transfer-syntax",
         )
-    try:
-        rendering = rendering_of(request.query, media_type)
-    except ValueError as error:
-        raise InvalidRequest(str(error)) from None
-    ignored = [name for name in IGNORED if name in request.query]
-    told = f'299 - "Not supported, and ignored: {", ".join(ignored)}"'
-    headers: dict[str, str] = {hdrs.WARNING: told} if ignored else {}
+    rendering, headers = wanted_rendering(request, media_type), warning(request)
     first = await source.picture(numbers[0] - 1, rendering)
     if not in_parts and len(numbers) == 1:
         return _whole(request, first, media_type, headers)
@@ -80,6 +74,20 @@ async def _send_pictures(
         await parts.begin(media_type)
         await parts.write(first if place == 0 else await source.picture(number - 1, rendering))
     return await parts.end()
+
+
+def wanted_rendering(request: web.Request, media_type: PictureType) -> Rendering:
+    """What the query says of pictures. Raises InvalidRequest."""
+    try:
+        return rendering_of(request.query, media_type)
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from None
+
+
+def warning(request: web.Request) -> dict[str, str]:
+    """The header that tells which parameters change nothing."""
+    ignored = [name for name in IGNORED if name in request.query]
+    return {hdrs.WARNING: f'299 - "Not supported, and ignored: {", ".join(ignored)}"'} if ignored else {}
 
 
 def _only_one(ranges: Sequence[MediaRange]) -> bool:

@@ -57,7 +57,7 @@ async def _retrieve(request: web.Request) -> web.StreamResponse:
         form = instance_form(accepted(request), one=target.instance is not None)
         if form is None:
             raise not_acceptable(_CAN)
-        first = await _page(request, target, None)
+        first = await page_of(request, target, None)
         if not first:
             raise nothing()
         await note_opened(request, target, None if target.instance is None else first[0]["file_id"])
@@ -68,11 +68,12 @@ async def _retrieve(request: web.Request) -> web.StreamResponse:
         return await _send_parts(request, target, form, first)
 
 
-async def _page(request: web.Request, target: Addressed, after: UUID | None) -> list[asyncpg.Record]:
+async def page_of(request: web.Request, target: Addressed, after: UUID | None) -> list[asyncpg.Record]:
+    """The next PAGE of the instances of a target that the caller sees."""
     return await request.app[READS](partial(store.page, target=target, after=after, limit=PAGE))
 
 
-async def _rows(
+async def instances(
     request: web.Request, target: Addressed, page: Sequence[asyncpg.Record]
 ) -> AsyncIterator[asyncpg.Record]:
     """All instances, of which `page` are the first."""
@@ -81,7 +82,7 @@ async def _rows(
             yield row
         if len(page) < PAGE:
             return
-        page = await _page(request, target, page[-1]["file_id"])
+        page = await page_of(request, target, page[-1]["file_id"])
 
 
 async def _send_parts(
@@ -89,7 +90,7 @@ async def _send_parts(
 ) -> web.StreamResponse:
     await _require_possible(request, target, form, page)
     sender = RelatedSender(request, DICOM, {})
-    async for row in _rows(request, target, page):
+    async for row in instances(request, target, page):
         async with await InstanceBody.open(decoding_for(request), _file_id(row), form) as body:
             try:
                 await body.begin()
@@ -153,7 +154,7 @@ async def _send_zip(
     if request.method != hdrs.METH_HEAD:
         with closing(ZipStream()) as stream:
             archive = ArchiveSender(request.app[STORAGE], sender, stream)
-            async for row in _rows(request, target, page):
+            async for row in instances(request, target, page):
                 await archive.add(row)
             await archive.finish()
     await sender.end()

@@ -17,7 +17,16 @@ from libs.common.http.dicomweb import DicomWebQuery
 from libs.common.http.openapi import Operation
 from libs.dicom.web.frames import MEDIA_TYPES, OCTETS
 from libs.dicom.web.transactions import DICOM_JSON, DICOM_XML
-from services.results.dicomweb import bulkdata, documents, frames, metadata, rendered, retrieve, thumbnails
+from services.results.dicomweb import (
+    bulkdata,
+    documents,
+    frames,
+    metadata,
+    rendered,
+    rendered_parts,
+    retrieve,
+    thumbnails,
+)
 
 _STUDY = "/studies/{study_uid}"
 _SERIES = f"{_STUDY}/series/{{series_uid}}"
@@ -131,6 +140,26 @@ OPERATIONS = (
                 ("image/png", documents.PDF, documents.TEXT),
             ),
             ("/frames/{frames}", rendered.retrieve_rendered_frames, "Frames as pictures", ("image/png",)),
+        )
+    ),
+    *(
+        Operation(
+            "GET",
+            f"{path}/rendered",
+            handler,
+            f"The instances of a {what} as people see them, each a part that says where it is",
+            audited="together",
+            tag="WADO-RS",
+            head=True,
+            query=RenderingQuery,
+            response_type='multipart/related; type="image/jpeg"',
+            other_types=('multipart/related; type="image/png"',),
+            problems=_OF_PIXELS,
+            permission="view_dicomresult",
+        )
+        for path, handler, what in (
+            (_STUDY, rendered_parts.retrieve_rendered_study, "study"),
+            (_SERIES, rendered_parts.retrieve_rendered_series, "series"),
         )
     ),
     *(
