@@ -349,7 +349,7 @@ def test_a_renewed_session_loses_nothing_and_a_lost_right_leaves(new_reader: New
         body = {"code": "not-found", "detail": "You have no series with this UID.", "status": 404}
         route.fulfill(status=404, json=body, content_type="application/problem+json")
 
-    page.route(re.compile(r"/api/series/.*/stack"), refuse)
+    page.route(re.compile(r"/api/(series/.*/stack|studies/[0-9.]+\b(?!/))"), refuse)
     page.route(re.compile(r"/frames/"), refuse)
     stacks.send(1, series=2)  # something happens to the study, and it is asked for anew
     expect(page).to_have_url(f"{reader.url}/studies")

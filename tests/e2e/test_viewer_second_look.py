@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.e2e.portal_page import NewReader
 from tests.e2e.viewer_support import Stacks, Viewer
@@ -57,3 +59,80 @@ def test_series_side_by_side_begin_together_and_the_active_one_stays(new_reader:
     viewer.value("Imagen 7 de 12, centro -600, ancho 1500")
     expect(page.locator(".strip-series[aria-current]")).to_contain_text("Serie 2")
     assert reader.troubles == []
+
+
+def test_who_loads_the_page_anew_or_opens_it_again_finds_it_as_it_was(new_reader: NewReader) -> None:
+    reader = new_reader("/studies")
+    viewer, stacks, page = Viewer(reader), Stacks(reader), reader.page
+    stacks.send(12, side=64)
+    stacks.send(12, series=2, side=64)
+    stacks.settle()
+    viewer.open(stacks.study, f"{stacks.study}.1")
+    viewer.press(*["ArrowDown"] * 4, "2", "i", "e", "Enter", "Shift+ArrowRight", "Shift+ArrowDown", "Enter")
+    facts = page.locator('[data-kind="ellipse"] .fact')
+    expect(facts).to_have_count(5)
+    measured = facts.all_inner_texts()
+    page.get_by_role("button", name="Disposición").click()
+    page.get_by_role("menuitemradio", name="Dos imágenes").click()
+    viewer.drawn(5, at=1)
+    page.locator("#viewport-1").focus()
+    viewer.press("Escape", "ArrowDown", "3")
+    second = "Imagen 6 de 12, centro 90, ancho 150"
+
+    def as_it_was() -> None:
+        viewer.value("Imagen 6 de 12, centro -600, ancho 1500")
+        viewer.value(second, at=1)
+        expect(page.locator("#viewport-1")).to_have_attribute("data-active", "true")
+        expect(facts).to_have_text(measured)
+
+    as_it_was()
+    page.reload()
+    viewer.drawn(6, at=1)
+    as_it_was()
+    expect(page).to_have_url(re.compile(rf"series={re.escape(stacks.study)}\.2&image="))
+    page.get_by_role("link", name="Volver al estudio").click()
+    # Another image is opened by itself, and is measured beside what was measured before.
+    page.get_by_role("link", name="Ver imágenes", exact=True).click()
+    viewer.value("Imagen 1 de 12, centro 40, ancho 400")
+    expect(page.locator(".viewport")).to_have_count(1)
+    expect(facts).to_have_text(measured)
+    page.go_back()
+    expect(page.get_by_role("link", name="Ver imágenes", exact=True)).to_be_visible()
+    page.go_back()
+    viewer.drawn(6, at=1)
+    as_it_was()
+    viewer.open(stacks.study, f"{stacks.study}.2")
+    expect(facts).to_have_text(measured)
+    viewer.press("d", "Enter", "Shift+ArrowRight", "Enter")
+    expect(page.locator(".measurements tbody tr")).to_have_count(2)
+    viewer.press("Tab", "Backspace")
+    expect(page.locator('[data-kind="length"]')).to_have_count(0)
+    expect(facts).to_have_text(measured)
+    assert reader.troubles == []
+
+
+def test_series_that_come_and_go_leave_the_others_in_view(new_reader: NewReader) -> None:
+    reader = new_reader("/studies")
+    viewer, stacks, page = Viewer(reader), Stacks(reader), reader.page
+    stacks.send(3, side=64)
+    stacks.send(2, series=2, side=64)
+    stacks.settle()
+    viewer.open(stacks.study, f"{stacks.study}.1")
+    viewer.press("ArrowDown")
+    series = page.locator(".strip-series")
+    expect(series).to_have_count(2)
+    stacks.send(1, series=3, side=64, SeriesDescription="Tardía")
+    expect(series).to_have_count(3)
+    expect(series.last).to_contain_text("Tardía")
+
+    def refuse(route: Route) -> None:
+        body = {"code": "not-found", "detail": "You have no series with this UID.", "status": 404}
+        route.fulfill(status=404, json=body, content_type="application/problem+json")
+
+    page.route(re.compile(rf"/api/series/{re.escape(stacks.study)}\.2/stack"), refuse)
+    series.nth(1).click()
+    expect(page.locator(".viewport-aside .error-state, .viewport-aside [role=alert]").first).to_be_visible()
+    series.first.click()
+    viewer.drawn()
+    assert f"/studies/{stacks.study}/view" in page.url
+    assert [each for each in reader.troubles if "404" not in each] == []

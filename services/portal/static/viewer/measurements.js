@@ -19,14 +19,20 @@ export function imageKey(info) {
   return `${info.file_id},${info.frame}`;
 }
 
+/** What a measurement is known by, as long as it lies where it does. @param {Measurement} one */
+export function nameOf({ id, points }) {
+  return `${id} ${points}`;
+}
+
 export class Measurements {
-  #next = 1;
+  #next;
   /** @type {Measurement[][]} */
   #before = [];
 
-  constructor() {
-    /** @type {Measurement[]} */
-    this.all = [];
+  /** @param {Measurement[]} [all] */
+  constructor(all = []) {
+    this.all = all;
+    this.#next = Math.max(0, ...all.map(({ id }) => id)) + 1;
   }
 
   /** Those of one image. */

@@ -30,10 +30,10 @@ linkSheet(new URL('./narrow.css', import.meta.url));
 const GATHER = 1000; // milliseconds within which changes are answered by one question
 const NAMED = 400; // of rest before the address names the image
 
-/** The study of the address: {study, error, retry}. */
+/** The study of the address: {study, error, ask}; `ask` asks for it anew. */
 function useStudy(uid, collection) {
   const [{ study, error }, setFound] = useState(/** @type {{study: any, error: any}} */ ({ study: null, error: null }));
-  const [again, retry] = useReducer((count) => count + 1, 0);
+  const [again, ask] = useReducer((count) => count + 1, 0);
   useEffect(() => {
     const leaving = new AbortController();
     request(withQuery(`/api/studies/${encodeURIComponent(uid)}`, { collection }), { signal: leaving.signal }).then(
@@ -41,12 +41,12 @@ function useStudy(uid, collection) {
       (problem) => {
         if (problem.name === 'AbortError') return;
         if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
-        setFound({ study: null, error: problem });
+        setFound((before) => ({ ...before, error: problem })); // what is shown stays
       },
     );
     return () => leaving.abort();
   }, [uid, collection, again]);
-  return { study, error, retry: () => retry(undefined) };
+  return { study, error, ask: () => ask(undefined) };
 }
 
 export function View(properties) {
@@ -66,42 +66,49 @@ function Study({ work, parameters: [uid], place }) {
   useEffect(() => {
     prepareDrawing().catch(() => null); // the first picture asks again
   }, []);
-  const { study, error, retry } = useStudy(uid, collection);
+  const { study, error, ask } = useStudy(uid, collection);
   useLayoutEffect(() => {
     setTitle(() => (study ? `${personName(study.patient_name) || study.patient_id || ''} · ${t('viewer.heading')}` : t('viewer.heading')));
-    if (error !== null) /** @type {HTMLElement} */ (document.querySelector('main h1'))?.focus();
+    if (study === null && error !== null) /** @type {HTMLElement} */ (document.querySelector('main h1'))?.focus();
   }, [study === null, error === null]);
-  if (error !== null)
+  if (study === null && error !== null)
     return html`<section class="card">
       ${error.status === 404
         ? html`<${Empty} icon="studies" heading=${t('viewer.unknownHeading')} text=${t('viewer.unknown')} />`
-        : html`<${ErrorState} error=${error} heading=${t('error.heading')} retry=${retry} />`}
+        : html`<${ErrorState} error=${error} heading=${t('error.heading')} retry=${ask} />`}
     </section>`;
   if (study === null) return html`<div class="viewer"><${Skeleton} /></div>`;
   if (study.series.length === 0)
     return html`<section class="card"><${Empty} icon="studies" heading=${t('viewer.heading')} text=${t('viewer.nothing')} /></section>`;
-  return html`<${Opened} study=${study} stacks=${stacks} asked=${{ series, image }} work=${work} />`;
+  return html`<${Opened} study=${study} gone=${error?.status === 404} ask=${ask} stacks=${stacks} asked=${{ first: series, image }} work=${work} />`;
 }
 
-/** What was open at this entry of the history, for the same reader; else a new one. */
-function useViewing(study, stacks, asked, work) {
+/** As the same reader left this study in this tab, and at this entry of its history; `save` keeps it. */
+function useViewing(study, stacks, asked, { user }) {
+  const name = `dicom.viewer.${user.user_id}.${study.collection}.${study.study_instance_uid}`;
+  const series = study.series.map((one) => one.series_instance_uid);
+  const entry = useMemo(() => keep(), []);
   const viewing = useMemo(() => {
-    const kept = keep();
-    const { user_id: user } = work.user;
-    if (kept.viewer?.user === user && kept.viewer.study === study.study_instance_uid) {
-      kept.viewer.viewing.open(stacks);
-      return kept.viewer.viewing;
-    }
-    const made = new Viewing({ series: study.series, stacks, first: asked.series, image: asked.image });
-    kept.viewer = { user, study: study.study_instance_uid, viewing: made };
-    return made;
+    const kept = JSON.parse(sessionStorage.getItem(name));
+    return new Viewing({ series, stacks, ...asked, kept: kept && { ...kept, ...entry[name] } });
   }, []);
+  viewing.series = series;
   useEffect(() => () => viewing.stop(), []);
-  return viewing;
+  const save = () => {
+    const { named, state, ...measured } = viewing.kept;
+    entry[name] = { named, state };
+    sessionStorage.setItem(name, JSON.stringify({ named, state, ...measured }));
+  };
+  return { viewing, save };
 }
 
 // Changed files are asked for anew; what is not the reader's any more is left.
-function useLife(viewing, study, work) {
+function useLife({ viewing, study, gone, ask, work }) {
+  useEffect(() => {
+    if (!gone) return;
+    toast(t('viewer.gone'), 'bad');
+    go(pageAddress(byLink ? '/s/' : '/studies'), { replace: true });
+  }, [gone]);
   useEffect(() => {
     let timer = 0;
     const soon = (/** @type {CustomEventInit} */ { detail }) => {
@@ -109,31 +116,24 @@ function useLife(viewing, study, work) {
       timer ||= setTimeout(() => {
         timer = 0;
         viewing.stacks.refresh();
+        ask();
       }, GATHER);
-    };
-    const lost = () => {
-      const gone = viewing.panes.some((pane) => viewing.heldBy(pane).error?.status === 404);
-      if (!gone || !viewing.seen) return;
-      toast(t('viewer.gone'), 'bad');
-      go(pageAddress(byLink ? '/s/' : '/studies'), { replace: true });
     };
     work.live.start();
     work.live.addEventListener('change', soon);
     work.live.addEventListener('resync', soon);
-    viewing.addEventListener('change', lost);
     viewing.addEventListener('refused', soon);
     return () => {
       clearTimeout(timer);
       work.live.removeEventListener('change', soon);
       work.live.removeEventListener('resync', soon);
-      viewing.removeEventListener('change', lost);
       viewing.removeEventListener('refused', soon);
     };
   }, [viewing, work.live]);
 }
 
-// The address names what is in view, for reloading and for passing it on.
-function useAddress(viewing) {
+// The address names what is in view, for passing it on; the tab keeps how it is shown and what was measured.
+function useAddress({ viewing, save }) {
   useEffect(() => {
     let timer = 0;
     const name = () => {
@@ -142,6 +142,8 @@ function useAddress(viewing) {
       next.set('series', viewing.pane.series);
       if (viewing.pane.image) next.set('image', viewing.pane.image);
       rename(pageAddress(`${path}?${next}`));
+      viewing.named = `${next.get('series')} ${next.get('image') ?? ''}`;
+      save();
     };
     const soon = () => {
       clearTimeout(timer);
@@ -149,18 +151,21 @@ function useAddress(viewing) {
     };
     viewing.addEventListener('frame', soon);
     viewing.addEventListener('change', soon);
+    addEventListener('pagehide', save);
     return () => {
       clearTimeout(timer);
+      save();
+      removeEventListener('pagehide', save);
       viewing.removeEventListener('frame', soon);
       viewing.removeEventListener('change', soon);
     };
   }, [viewing]);
 }
 
-function Opened({ study, stacks, asked, work }) {
-  const viewing = useViewing(study, stacks, asked, work);
-  useLife(viewing, study, work);
-  useAddress(viewing);
+function Opened({ study, gone, ask, stacks, asked, work }) {
+  const { viewing, save } = useViewing(study, stacks, asked, work);
+  useLife({ viewing, study, gone, ask, work });
+  useAddress({ viewing, save });
   useEffect(() => {
     document.getElementById(`viewport-${viewing.active}`)?.focus({ preventScroll: true });
     announce(t('viewer.opened'));

@@ -9,6 +9,7 @@ import { Copy } from '../ui/copy.js';
 import { html } from '../ui/html.js';
 import { spacingOf } from './geometry.js';
 import { csvOf, factsOf, sourceText, textOf } from './measured.js';
+import { nameOf } from './measurements.js';
 import { infosOf, placeOf } from './stacks.js';
 
 /** What is known of a measurement: on which image, its numbers as far as the values are there, whence its millimetres. */
@@ -24,11 +25,11 @@ export function rowOf(viewing, one) {
   // What was measured once stays measured, also when its values left the cache.
   const values = viewing.loader.get(info).values ?? null;
   const facts = factsOf(one, info, values);
-  const known = `${one.image} ${one.points}`;
-  if (values !== null || facts.length > 1) viewing.known.set(known, facts);
+  const name = nameOf(one);
+  if (values !== null || facts.length > 1) viewing.known.set(name, facts);
   const image = formatNumber(place.index + 1);
   const source = one.kind === 'probe' ? '' : sourceText(kind);
-  return { one, place, facts: viewing.known.get(known) ?? facts, image, source };
+  return { one, place, facts: viewing.known.get(name) ?? facts, image, source };
 }
 
 /** @param {{viewing: import('./viewing.js').Viewing, run: (command: string, argument?: any) => void}} properties */

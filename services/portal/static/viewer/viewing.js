@@ -1,7 +1,7 @@
 // What is open on the page: viewports, the tool, what was measured. It outlives the page, for who comes back to it.
 
 import { Loader } from './loader.js';
-import { imageKey, Measurements, pointsOf } from './measurements.js';
+import { imageKey, Measurements, nameOf, pointsOf } from './measurements.js';
 import { movedTo, nearest, newPane } from './pane.js';
 import { along, infosOf, parallel, placeOf } from './stacks.js';
 
@@ -15,19 +15,20 @@ export const LAYOUTS = [1, 2, 4];
  * Events: `change` (anything), `frame` (only another image, window or point: the viewports follow at once, the rest soon).
  */
 export class Viewing extends EventTarget {
-  /** `first`, `image`: what the address names. @param {{series: {series_instance_uid: string}[], stacks: Stacks, first: string, image: string}} of */
-  constructor({ series, stacks, first, image }) {
+  /**
+   * `series`: their UIDs; `first`, `image`: what the address names; `kept`: what the reader left here, or null.
+   * @param {{series: string[], stacks: Stacks, first: string, image: string, kept?: any}} of
+   */
+  constructor({ series, stacks, first, image, kept = null }) {
     super();
-    this.series = series.map((one) => one.series_instance_uid);
+    this.series = series;
     /** @type {Pane[]} */
-    this.panes = [newPane(this.series.includes(first) ? first : (this.series[0] ?? ''), image)];
+    this.panes = [newPane(series.includes(first) ? first : (series[0] ?? ''), image)];
     this.active = 0;
     this.linked = true;
-    /** Whether an image was there: what is refused then was the reader's before. */
-    this.seen = false;
     this.tool = 'scroll';
     this.overlay = true;
-    this.measurements = new Measurements();
+    this.measurements = new Measurements(kept?.measurements);
     /** The measurement that keys act on, and which of its points. @type {{id: number, point: number} | null} */
     this.selected = null;
     /** Points set of a measurement that is not complete. @type {{image: string, kind: string, points: [number, number][]} | null} */
@@ -39,12 +40,11 @@ export class Viewing extends EventTarget {
     /** @type {{speed: number | null, bounce: boolean}} */
     this.cine = { speed: null, bounce: false };
     /** Facts of measurements whose values may have left the cache. @type {Map<string, any[]>} */
-    this.known = new Map();
-    this.open(stacks);
-  }
-
-  /** Begin to listen, for a page that shows it (again). @param {Stacks} stacks */
-  open(stacks) {
+    this.known = new Map(kept?.known);
+    /** Series and image of the address. */
+    this.named = `${first} ${image}`;
+    // Another image than the last one is opened by itself; what was measured stays.
+    if (kept?.named === this.named) Object.assign(this, kept.state);
     this.stacks = stacks;
     this.loader = new Loader();
     this.loader.onchange = (info) => this.#came(info);
@@ -56,6 +56,14 @@ export class Viewing extends EventTarget {
     stacks.addEventListener('change', arrive);
     addEventListener('online', this.#again);
     this.panes = this.panes.map((pane) => this.#arrived(pane));
+  }
+
+  /** What a reader finds who comes back: plain data. */
+  get kept() {
+    const { named, panes, active, linked, tool, overlay, cine, measurements, known } = this;
+    const names = measurements.all.map(nameOf);
+    const told = [...known].filter(([name]) => names.includes(name));
+    return { named, state: { panes, active, linked, tool, overlay, cine }, measurements: measurements.all, known: told };
   }
 
   // What could not be had is asked for again.
@@ -202,7 +210,6 @@ export class Viewing extends EventTarget {
       this.loader.leave(at);
       return;
     }
-    this.seen = true;
     this.loader.show(infosOf(this.heldBy(pane), pane.group), pane.index, { at, window });
   }
 

@@ -200,8 +200,7 @@ def test_parallel_stacks_follow_each_other_by_position(page: Page) -> None:
             'c': stackOf('c', 10, 3, [1, 0, 0]),
         };
         const stacks = Object.assign(new EventTarget(), { of: (series) => held[series], stop() {} });
-        const series = ['a', 'b', 'c'].map((uid) => ({ series_instance_uid: uid }));
-        const viewing = new Viewing({ series, stacks, first: 'a', image: 'a-4' });
+        const viewing = new Viewing({ series: ['a', 'b', 'c'], stacks, first: 'a', image: 'a-4' });
         viewing.arrange(4);
         const shown = () => viewing.panes.map(({ series, index }) => `${series}${index}`);
         const states = [shown()];
