@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from libs.common.http.serving import bind, run, serve
 from libs.common.keys import DRAINING, FATAL, RUNNING, Running
 from libs.common.settings.service import ServiceSettings
+from libs.common.settings.telemetry import TelemetrySettings
+from libs.common.telemetry.logs import configure_logging
 from services.portal.app import create
 from services.portal.settings import PortalSettings
 from tests.waiting import PATIENCE
@@ -66,6 +70,69 @@ async def test_it_serves_on_after_it_was_ready() -> None:
     assert not done
     os.kill(os.getpid(), signal.SIGINT)
     assert await serving == 0
+
+
+async def test_a_line_of_a_head_may_be_as_long_as_the_gateway_lets_it_be() -> None:
+    """A search for many UIDs is one."""
+
+    async def asked(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(request.query["StudyInstanceUID"].split(","))))
+
+    told, app, listener = asyncio.Event(), application(), bind("127.0.0.1", 0)
+    app.router.add_get("/", asked)
+
+    async def ready() -> None:
+        told.set()
+
+    serving = asyncio.create_task(serve(app, listener, SETTINGS, ready))
+    await told.wait()
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    async with ClientSession() as session:
+        for count, status in ((250, 200), (300, 400)):
+            uids = ",".join(f"{number:060}" for number in range(count))
+            async with session.get(f"{url}?StudyInstanceUID={uids}") as answer:
+                assert answer.status == status
+                assert status != 200 or await answer.text() == str(count)
+    os.kill(os.getpid(), signal.SIGINT)
+    assert await serving == 0
+
+
+@pytest.mark.parametrize(
+    "request_", [b"GET /?PatientName=Doe%s HTTP/1.1\r\n\r\n" % (b"1" * 20_000),
+                 b"GET / HTTP/1.1\r\nAuthorization: Basic Doe\x00\r\n\r\n"],
+)  # fmt: skip
+@pytest.mark.parametrize("level", ["INFO", "WARNING"])
+async def test_what_cannot_be_read_is_in_no_log(
+    request_: bytes, level: str, capsys: pytest.CaptureFixture[str], restored_logging: None
+) -> None:
+    configure_logging(TelemetrySettings(log_format="text", log_level=level))
+    told, listener = asyncio.Event(), bind("127.0.0.1", 0)
+
+    async def ready() -> None:
+        told.set()
+
+    serving = asyncio.create_task(serve(application(), listener, SETTINGS, ready))
+    await told.wait()
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    writer.write(request_)
+    assert (await reader.read()).startswith(b"HTTP/1.0 400")
+    writer.close()
+    os.kill(os.getpid(), signal.SIGINT)
+    assert await serving == 0
+    line = capsys.readouterr().err
+    assert "Doe" not in line
+    assert ("INFO aiohttp.server: Error handling request from 127.0.0.1: " in line) is (level == "INFO")
+
+
+@pytest.fixture
+def restored_logging() -> Iterator[None]:
+    """What the test sets is for itself."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("aiohttp.server").filters.clear()
 
 
 async def test_what_cannot_be_told_is_raised() -> None:
