@@ -208,6 +208,14 @@ async def test_other_bodies_are_refused_and_told_what_is_taken(ingest: Ingest, s
     assert await sql.fetchval("SELECT count(*) FROM ingest.upload_dicomfile") == 0
 
 
+async def test_another_priority_than_there_is_is_refused_as_the_description_says(ingest: Ingest) -> None:
+    status, _, answer = await stow(ingest, ct_instance(seed=1), headers={**ALICE, "X-Priority": "soon"})
+    assert (status, answer["code"]) == (422, "invalid-content")
+    async with ingest.client.get("/api/files/dicom-web/openapi.json") as told:
+        paths = (await told.json())["paths"]
+    assert all("422" in path["post"]["responses"] for path in paths.values() if "post" in path)
+
+
 async def test_a_type_that_is_no_text_is_told_all_the_same(ingest: Ingest) -> None:
     body = b"--frontera\r\nContent-Type: text/\xff\xfe\r\n\r\nhello\r\n--frontera--\r\n"
     assert (await stow(ingest, body=body))[0] == 415

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from libs.common.access import user_collection
 from libs.common.errors import (
+    InvalidContent,
     InvalidRequest,
     NotFound,
     RequestError,
@@ -104,7 +105,7 @@ def _operation(path: str, summary: str, operation_id: str) -> Operation:
         other_types=(DICOM_XML,),
         also={202: StoreResponse},
         refusals={409: StoreResponse},
-        problems=(NotFound, RequestTimeout, TooLarge, UnsupportedType, TooManyRequests),
+        problems=(NotFound, InvalidContent, RequestTimeout, TooLarge, UnsupportedType, TooManyRequests),
         permission="add_dicomfile",
         operation_id=operation_id,
     )
