@@ -89,6 +89,11 @@ SHAPES = {
         "frontera",
         "Content-Type: application/dicom;transfer-syntax=1.2.840.10008.1.2.1\r\n",
     ),
+    "a dozen part headers": Shape(
+        PLAIN.content_type,
+        "frontera",
+        "Content-Type: application/dicom\r\n" + "".join(f"X-{number}: y\r\n" for number in range(12)),
+    ),
     "no part headers": Shape(PLAIN.content_type, "frontera", ""),
     "with a location": Shape(
         PLAIN.content_type,

@@ -29,6 +29,8 @@ class BodyEnds:
     """After the last part; what follows is no part of anything."""
 
 
+MOST_HEADERS = 64
+"""Of a part. What mail is made with writes a dozen, beyond the eight that python_multipart would take."""
 LONGEST_PREAMBLE = 4096
 """Bytes before the first boundary, which no client needs and RFC 2046 allows."""
 BodyEvent = PartBegins | bytes | PartEnds | BodyEnds
@@ -68,6 +70,7 @@ class MultipartFeed:
                 "on_part_end": lambda: self._found.append(PartEnds()),
                 "on_end": self._end,
             },
+            max_header_count=MOST_HEADERS,
         )
 
     def take(self) -> BodyEvent | None:
