@@ -20,7 +20,7 @@ from services.processor.circuit import Circuits
 KNOWN_TRANSFER_SYNTAXES = frozenset(
     {
         "1.2.840.10008.1.2",
-        *(f"1.2.840.10008.1.2.{n}" for n in ("1", "1.99", "2", "5", "8.1")),
+        *(f"1.2.840.10008.1.2.{n}" for n in ("1", "1.98", "1.99", "2", "5", "8.1")),
         *(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70, 80, 81, 90, 91, 201, 202, 203)),
     }
 )

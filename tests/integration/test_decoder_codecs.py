@@ -17,26 +17,24 @@ from services.processor.answers import Measured, Refused
 from services.processor.pool import DecoderPool
 from tests import wheel
 from tests.builders import encapsulated_instance
-from tests.unit.libs.dicom.pixel_support import DEFLATED_FRAME, encoded_frame, jpeg, measured
+from tests.unit.libs.dicom.pixel_support import DEFLATED_FRAME, UNCOMPRESSED, encoded_frame, jpeg, measured
 
 SYNTAXES = {
     "1.2.840.10008.1.2",
-    *(f"1.2.840.10008.1.2.{n}" for n in ("1", "1.99", "2", "5", "8.1")),
+    *(f"1.2.840.10008.1.2.{n}" for n in ("1", "1.98", "1.99", "2", "5", "8.1")),
     *(f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 70, 80, 81, 90, 91)),
 }
 
 
 def inputs() -> dict[str, bytes]:
-    """The sound files of the pydicom wheel, and a syntax that none of them has."""
+    """The sound files of the pydicom wheel, and syntaxes that none of them has."""
     found = {name: wheel.path_of(name).read_bytes() for name in wheel.sound_names()}
     _, picture = jpeg(20, 30)
-    content = encapsulated_instance(
-        [encoded_frame(picture, DEFLATED_FRAME)],
-        transfer_syntax=DEFLATED_FRAME,
-        Rows=20,
-        Columns=30,
-    )
-    return {**found, "deflated frame": content}
+    for syntax in (DEFLATED_FRAME, UNCOMPRESSED):
+        found[syntax] = encapsulated_instance(
+            [encoded_frame(picture, syntax)], transfer_syntax=syntax, Rows=20, Columns=30
+        )
+    return found
 
 
 def outside(data: bytes) -> Any:

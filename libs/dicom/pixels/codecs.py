@@ -8,6 +8,7 @@
 | .4.90 .4.91 JPEG 2000 · .4.201 .4.202 .4.203 HTJ2K | pylibjpeg-openjpeg |
 | .5 RLE | pylibjpeg-rle |
 | .8.1 Deflated Image Frame | zlib |
+| .1.98 Encapsulated Uncompressed | none |
 
 Every codec gives the samples as coded: no conversion from YBR, but JPEG 2000 undoes its own component
 transform. gdcm is called directly because pydicom does not ask it for 12-bit JPEG, which no other library
@@ -115,7 +116,22 @@ def decode_rle(data: bytes, image: Image) -> Decoded:
 
 def decode_deflated(data: bytes, image: Image) -> Decoded:
     """Decode Deflated Image Frame Compression: a native frame, deflated by itself (PS3.5 A.4.13)."""
-    raw = inflate_frame(data, (image.full_values * image.bits_allocated + 7) // 8)
+    return _decode_native(inflate_frame(data, _frame_size(image)), image)
+
+
+def decode_uncompressed(data: bytes, image: Image) -> Decoded:
+    """Give a native frame that is encapsulated as it is, perhaps padded (PS3.5 A.4.11)."""
+    return _decode_native(data[: _frame_size(image)], image)
+
+
+def _frame_size(image: Image) -> int:
+    """Bytes of a native frame by itself."""
+    return (image.full_values * image.bits_allocated + 7) // 8
+
+
+def _decode_native(raw: bytes, image: Image) -> Decoded:
+    if len(raw) != _frame_size(image):
+        raise DicomFault("decode-failed", "A frame does not hold as many values as the header says.")
     if image.bits_allocated == 1:
         words: Words = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little", count=image.full_values)
     else:
@@ -131,11 +147,12 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
         **{_JPEG + process: decode_jpeg_2000 for process in ("90", "91", "201", "202", "203")},
         "1.2.840.10008.1.2.5": decode_rle,
         "1.2.840.10008.1.2.8.1": decode_deflated,
+        "1.2.840.10008.1.2.1.98": decode_uncompressed,
     }
 )
 """By transfer syntax UID."""
 
-CELLS_KEPT = frozenset({"1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1"})
+CELLS_KEPT = frozenset({"1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1", "1.2.840.10008.1.2.1.98"})
 """Transfer syntaxes whose decoded cells are those of the header; JPEG ones hold values, in the low bits."""
 
 

@@ -25,6 +25,7 @@ LOSSLESS = (
     f"{_JPEG}65",
     f"{_JPEG}66",
     "1.2.840.10008.1.2.5",  # RLE
+    "1.2.840.10008.1.2.8.1",  # deflated image frames
     "1.2.840.10008.1.2.1.98",  # encapsulated uncompressed
 )
 LOSSY = (

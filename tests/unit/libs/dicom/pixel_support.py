@@ -25,6 +25,7 @@ from tests.encoder import deflate
 
 JPEG_2000 = "1.2.840.10008.1.2.4.90"
 DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
+UNCOMPRESSED = "1.2.840.10008.1.2.1.98"
 
 
 def sealed(data: bytes, **changed: Any) -> Sealed:
@@ -70,6 +71,8 @@ def encoded_frame(values: NDArray[Any], syntax: str) -> bytes:
         return bytes(openjpeg.encode(values, photometric_interpretation=2 if values.ndim == 2 else 1))
     if syntax == DEFLATED_FRAME:
         return deflate(values.tobytes())
+    if syntax == UNCOMPRESSED:
+        return values.tobytes() + b"\0" * (values.nbytes % 2)
     planes = [values] if values.ndim == 2 else list(np.moveaxis(values, 2, 0))
     segments = []
     for plane in planes:

@@ -26,6 +26,7 @@ from tests.unit.libs.dicom.lossless_jpeg import lossless_jpeg
 from tests.unit.libs.dicom.pixel_support import (
     DEFLATED_FRAME,
     JPEG_2000,
+    UNCOMPRESSED,
     check,
     described,
     encoded_frame,
@@ -40,7 +41,7 @@ LOSSLESS = "1.2.840.10008.1.2.4.70"
 RNG = np.random.default_rng(11)
 
 
-@pytest.mark.parametrize("syntax", [JPEG_2000, RLE, DEFLATED_FRAME])
+@pytest.mark.parametrize("syntax", [JPEG_2000, RLE, DEFLATED_FRAME, UNCOMPRESSED])
 @pytest.mark.parametrize("kind", ["u1", "u2", "rgb"])
 def test_lossless_frames(syntax: str, kind: str) -> None:
     shape = (3, 40, 70, 3) if kind == "rgb" else (3, 40, 70)
@@ -63,6 +64,14 @@ def test_lossless_frames(syntax: str, kind: str) -> None:
     check(analysis, values)
     assert analysis.data_size == values.nbytes
     assert analysis.statistics["frame_means"] == pytest.approx([frame.mean() for frame in values])
+
+
+def test_a_native_frame_is_as_long_as_the_header_says_but_for_its_padding() -> None:
+    values = RNG.integers(0, 256, (2, 5, 7)).astype(np.uint8)
+    size: dict[str, Any] = {"transfer_syntax": UNCOMPRESSED, "frames": 2, "Columns": 7}
+    frames = [encoded_frame(frame, UNCOMPRESSED) for frame in values]
+    check(measured(encapsulated_instance(frames, Rows=5, **size)), values)
+    assert refused(encapsulated_instance(frames, Rows=6, **size)) == "decode-failed"
 
 
 def test_a_codestream_of_another_size_than_the_header_is_refused() -> None:

@@ -7,6 +7,7 @@ import random
 import pytest
 from pynetdicom.pdu import A_ASSOCIATE_AC
 
+from libs.dicom.pixels.codecs import CODECS
 from services.ingest.dimse import negotiation, pdus, sop_classes, syntaxes
 from services.ingest.dimse.negotiation import Context
 from services.ingest.dimse.pdus import HEAD, ProtocolError
@@ -45,6 +46,8 @@ def test_the_acceptors_order_decides(offered: list[str], chosen: str | None) -> 
 def test_each_transfer_syntax_has_one_place() -> None:
     assert len(set(syntaxes.PREFERRED)) == len(syntaxes.PREFERRED)
     assert syntaxes.PREFERRED[-1] == IMPLICIT_LE
+    # What can be decoded may be sent.
+    assert CODECS.keys() <= {*syntaxes.PREFERRED}
 
 
 def test_contexts_are_answered_one_by_one() -> None:
