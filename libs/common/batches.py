@@ -34,7 +34,7 @@ class Batcher(Generic[T]):
         commit: Callable[[Sequence[T]], Awaitable[None]],
         *,
         size: int = 64,
-        spacing: float = 0.01,
+        spacing: float = 0.005,
         interval: float = 0.05,
         weight: int = 8 << 20,
     ) -> None:

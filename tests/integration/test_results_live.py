@@ -148,6 +148,15 @@ async def test_readers_lose_nothing_while_many_write(results: Results, sql: Conn
     assert sorted(told) == expected
 
 
+async def test_what_comes_alone_is_told_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing but a wake-up has the reader look, and once it has found something it rests for long.
+    for pause in ("POLL", "SPACING", "GATHER"):
+        monkeypatch.setattr(f"services.results.feed.reader.{pause}", 3600.0)
+    async with start() as results, stream(results) as live:
+        file = await results.upload()
+        assert await live.files(1) == [(str(file), "received")]
+
+
 async def test_live_changes_on_every_replica_for_those_who_may_see_them(
     results: Results, start: Start
 ) -> None:

@@ -27,11 +27,15 @@ log = logging.getLogger(__name__)
 
 POLL = 1.0
 """Seconds between looks when nobody wakes the reader."""
-GATHER = 0.01
-"""Seconds between a wake-up and the look, so that a burst of transactions is read at once."""
+SPACING = 0.003
+"""Seconds that the reader rests for each change it found: a look takes as much work for one as for ten."""
+GATHER = 0.03
+"""Seconds that it rests at most, so that a burst of transactions is read together."""
+SHARES_GATHER = 0.01
+"""Seconds between hearing that something was shared and the look, for the same reason."""
 SHARES_POLL = 10.0
 """Seconds between looks at what is shared when nobody says that it changed: shares end by themselves."""
-HIDDEN_POLL = 0.05
+HIDDEN_POLL = 0.01
 """Seconds until the first look at a change that a running transaction still hides; then ever slower."""
 
 # The reader reads for everybody who listens.
@@ -52,6 +56,7 @@ class Feed:
         self._position: Position | None = None
         self._timeline: int | None = None
         self._waiting = False
+        self._rested = 0.0  # when the next look may be, by the event loop's time
 
     @contextlib.asynccontextmanager
     async def join(self, viewer: Viewer, *, again: bool = False) -> AsyncIterator[tuple[Inbox, Horizon]]:
@@ -112,13 +117,15 @@ class Feed:
             readers.create_task(self._follow_shares(shared))
 
     async def _read_changes(self, woken: asyncio.Event) -> None:
-        pause = POLL
+        loop, pause = asyncio.get_running_loop(), POLL
         while True:
             hint = woken if self._followers else self._joined
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await hint.wait()
-                    await asyncio.sleep(GATHER)
+            # What comes alone is told at once; steady traffic gathers meanwhile.
+            if (rest := self._rested - loop.time()) > 0:
+                await asyncio.sleep(rest)
             woken.clear()
             pause = await self._look(pause)
 
@@ -127,7 +134,7 @@ class Feed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SHARES_POLL):
                     await woken.wait()
-                    await asyncio.sleep(GATHER)
+                    await asyncio.sleep(SHARES_GATHER)
             woken.clear()
             try:
                 await self._read_shares(self._followers, announce=True)
@@ -174,8 +181,12 @@ class Feed:
         while self._position is not None and self._position < horizon.position:
             page = await changes.read_page(connection, self._position, horizon, _ALL)
             self._offer(page.changes)
+            self._rest(len(page.changes))
             self._position = page.next
         return horizon
+
+    def _rest(self, found: int) -> None:
+        self._rested = asyncio.get_running_loop().time() + min(found * SPACING, GATHER)
 
     def _begin_anew(self, horizon: Horizon) -> None:
         """Positions of another timeline say nothing here: streams end, and come back to be told so."""
