@@ -17,7 +17,6 @@ import { troubleText } from './troubles.js';
 import { Viewport } from './viewport.js';
 
 const AHEAD = 12; // images
-const EVENTS = ['change', 'frame', 'pixels'];
 
 /** Playing the active viewport. */
 function useCine(viewing) {
@@ -74,11 +73,8 @@ function useParts(viewing) {
       const { preview, values, error } = info === null ? /** @type {any} */ ({}) : viewing.loader.get(info);
       if (preview || values || error || (info !== null && info.kind !== 'image')) load();
     };
-    for (const type of EVENTS) viewing.addEventListener(type, seen);
     seen();
-    return () => {
-      for (const type of EVENTS) viewing.removeEventListener(type, seen);
-    };
+    return viewing.on(seen);
   }, [viewing, parts === null]);
   return parts;
 }

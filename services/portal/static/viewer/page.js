@@ -122,12 +122,12 @@ function useLife({ viewing, study, gone, ask, work }) {
     work.live.start();
     work.live.addEventListener('change', soon);
     work.live.addEventListener('resync', soon);
-    viewing.addEventListener('refused', soon);
+    const stop = viewing.on(soon, ['refused']);
     return () => {
       clearTimeout(timer);
       work.live.removeEventListener('change', soon);
       work.live.removeEventListener('resync', soon);
-      viewing.removeEventListener('refused', soon);
+      stop();
     };
   }, [viewing, work.live]);
 }
@@ -149,15 +149,13 @@ function useAddress({ viewing, save }) {
       clearTimeout(timer);
       timer = setTimeout(name, NAMED);
     };
-    viewing.addEventListener('frame', soon);
-    viewing.addEventListener('change', soon);
+    const stop = viewing.on(soon, ['frame', 'change']);
     addEventListener('pagehide', save);
     return () => {
       clearTimeout(timer);
       save();
       removeEventListener('pagehide', save);
-      viewing.removeEventListener('frame', soon);
-      viewing.removeEventListener('change', soon);
+      stop();
     };
   }, [viewing]);
 }

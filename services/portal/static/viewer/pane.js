@@ -75,11 +75,3 @@ export function between(low, high, of) {
   const width = Math.max(high - low, linear === 'LINEAR' ? 1 : 1e-9);
   return { kind: 'window', center: (low + high) / 2, width, function: linear };
 }
-
-/** Where the other stack of two that run along the same normal lies nearest; `at`: mm along it, of each image. */
-export function nearest(at, position) {
-  let best = 0;
-  for (let index = 1; index < at.length; index += 1)
-    if (Math.abs(at[index] - position) < Math.abs(at[best] - position)) best = index;
-  return best;
-}

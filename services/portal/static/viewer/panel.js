@@ -29,12 +29,10 @@ export function useRest(viewing) {
     const soon = () => {
       timer ||= setTimeout(now, REST);
     };
-    viewing.addEventListener('change', now);
-    for (const type of ['frame', 'pixels']) viewing.addEventListener(type, soon);
+    const stops = [viewing.on(now, ['change']), viewing.on(soon, ['frame', 'pixels'])];
     return () => {
       clearTimeout(timer);
-      viewing.removeEventListener('change', now);
-      for (const type of ['frame', 'pixels']) viewing.removeEventListener(type, soon);
+      stops.forEach((stop) => stop());
     };
   }, [viewing]);
 }

@@ -90,9 +90,31 @@ export function along(held, group) {
   return found.includes(null) ? null : found;
 }
 
-/** Whether two groups run along the same normal, either way: 1, -1, or 0 where they do not. */
-export function parallel(one, other) {
+// Whether two groups run along the same normal, either way: 1, -1, or 0 where they do not.
+function parallel(one, other) {
   if (!one.normal || !other.normal) return 0;
   const cosine = one.normal.reduce((sum, value, axis) => sum + value * other.normal[axis], 0);
   return Math.abs(cosine) > 0.99 ? Math.sign(cosine) : 0;
+}
+
+// Where a stack lies nearest to a position; `at`: mm along its normal, of each image.
+function nearest(at, position) {
+  let best = 0;
+  for (let index = 1; index < at.length; index += 1)
+    if (Math.abs(at[index] - position) < Math.abs(at[best] - position)) best = index;
+  return best;
+}
+
+/**
+ * The image of another pane that lies where this one's does, `step` images on; null where they are not parallel.
+ * @param {Held} here @param {import('./pane.js').Pane} pane @param {Held} there @param {import('./pane.js').Pane} other
+ */
+export function beside(here, pane, there, other, step) {
+  const way = parallel(here.stack.groups[pane.group], there.stack.groups[other.group]);
+  const [from, to] = [along(here, pane.group), along(there, other.group)];
+  if (way === 0 || from === null || to === null) return null;
+  const position = from[pane.index] * way;
+  // Of another frame of reference the distances say nothing: both go the same number of images.
+  const far = position < Math.min(to[0], to.at(-1)) - 1 || position > Math.max(to[0], to.at(-1)) + 1;
+  return far ? other.index + step * way : nearest(to, position);
 }

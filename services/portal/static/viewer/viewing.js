@@ -1,13 +1,11 @@
-// What is open on the page: viewports, the tool, what was measured. It outlives the page, for who comes back to it.
+// What is open on the page: viewports, the tool, what was measured. The tab keeps it, for who comes back.
 
 import { Loader } from './loader.js';
 import { imageKey, Measurements, nameOf, pointsOf } from './measurements.js';
-import { movedTo, nearest, newPane } from './pane.js';
-import { along, infosOf, parallel, placeOf } from './stacks.js';
+import { movedTo, newPane } from './pane.js';
+import { beside, infosOf, placeOf } from './stacks.js';
 
-/** @typedef {import('./stacks.js').Stacks} Stacks */
-
-/** @typedef {import('./pane.js').Pane} Pane */
+/** @typedef {import('./stacks.js').Stacks} Stacks @typedef {import('./pane.js').Pane} Pane */
 
 export const LAYOUTS = [1, 2, 4];
 
@@ -116,13 +114,19 @@ export class Viewing extends EventTarget {
     return index < this.countOf(pane) ? infosOf(this.heldBy(pane), pane.group)[index] : null;
   }
 
+  /** Call `listener` at each of these events; returns how to stop it. */
+  on(listener, types = ['change', 'frame', 'pixels']) {
+    for (const type of types) this.addEventListener(type, listener);
+    return () => types.forEach((type) => this.removeEventListener(type, listener));
+  }
+
   tell(type = 'change') {
     this.dispatchEvent(new Event(type));
   }
 
-  /** Change one viewport. @param {(pane: Pane) => Pane} make */
-  change(make, { at = this.active, type = 'frame' } = {}) {
-    this.panes = this.panes.map((pane, index) => (index === at ? make(pane) : pane));
+  /** Change the active viewport. @param {(pane: Pane) => Pane} make */
+  change(make, type = 'frame') {
+    this.panes = this.panes.map((pane, index) => (index === this.active ? make(pane) : pane));
     this.tell(type);
   }
 
@@ -140,16 +144,9 @@ export class Viewing extends EventTarget {
   }
 
   #led(other, pane, step) {
-    const [here, there] = [this.heldBy(pane), this.heldBy(other)];
-    if (here.stack === null || there.stack === null || this.countOf(other) === 0) return other;
-    const way = parallel(here.stack.groups[pane.group], there.stack.groups[other.group]);
-    const [from, to] = [along(here, pane.group), along(there, other.group)];
-    if (way === 0 || from === null || to === null) return other;
-    const position = from[pane.index] * way;
-    // Of another frame of reference the distances say nothing: both go the same number of images.
-    const far = position < Math.min(...ends(to)) - 1 || position > Math.max(...ends(to)) + 1;
-    const index = far ? other.index + step * way : nearest(to, position);
-    return this.#named(movedTo(other, index, this.countOf(other)));
+    const count = this.countOf(other);
+    const index = count && this.countOf(pane) ? beside(this.heldBy(pane), pane, this.heldBy(other), other, step) : null;
+    return index === null ? other : this.#named(movedTo(other, index, count));
   }
 
   /** Show a series in a viewport. */
@@ -164,12 +161,11 @@ export class Viewing extends EventTarget {
   /** Another group of the same series: images of another geometry, or an object without pixels. */
   chooseGroup(group) {
     this.draft = null;
-    this.change((pane) => this.#named({ ...pane, group, index: 0 }), { type: 'change' });
+    this.change((pane) => this.#named({ ...pane, group, index: 0 }), 'change');
   }
 
   order(order) {
-    this.change((pane) => ({ ...pane, order, group: 0 }), { type: 'change' });
-    this.change((pane) => this.#arrived(pane), { type: 'change' });
+    this.change((pane) => this.#arrived({ ...pane, order, group: 0 }), 'change');
   }
 
   /** Side by side: one, two or four viewports; new ones show the series that follow, and the active one stays. */
@@ -220,8 +216,4 @@ export class Viewing extends EventTarget {
     this.loader.dispose();
     this.sights = [];
   }
-}
-
-function ends(list) {
-  return [list[0], list.at(-1)];
 }

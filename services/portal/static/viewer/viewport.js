@@ -21,11 +21,7 @@ const TOGETHER = 1200; // between `g` and the letter of a page
 export function useFrames(viewing) {
   const [, render] = useState(0);
   useEffect(() => {
-    const listen = () => render((count) => count + 1);
-    for (const type of ['change', 'frame', 'pixels']) viewing.addEventListener(type, listen);
-    return () => {
-      for (const type of ['change', 'frame', 'pixels']) viewing.removeEventListener(type, listen);
-    };
+    return viewing.on(() => render((count) => count + 1));
   }, [viewing]);
 }
 
