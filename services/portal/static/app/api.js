@@ -29,6 +29,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Whether it is one of those that calls of this module throw, and no mistake of the page. @returns {boolean} */
+export function foreseen(error) {
+  return error instanceof ApiError || error instanceof NetworkError;
+}
+
 /** Parse a problem document, or make one from whatever a proxy in between answered. */
 export function problemFrom(text) {
   try {

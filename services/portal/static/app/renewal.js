@@ -6,7 +6,9 @@ const LOCK = 'dicom.renewal';
 const STAMP = 'dicom.renewed';
 
 /** Thrown when no answer came: no network, or the server is gone. */
-export class NetworkError extends Error {}
+export class NetworkError extends Error {
+  passing = true; // the same request may succeed later
+}
 
 let running = null;
 

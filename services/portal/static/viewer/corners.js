@@ -25,12 +25,16 @@ export function valueText(pane, count, window, info) {
   return [t('viewer.imageOf', { number: pane.index + 1, count }), windowText(window, info)].filter(Boolean).join(', ');
 }
 
+/** The letters at the edges of a pane. */
+export function lettersOf(info, { rotate, flipH: h, flipV: v }) {
+  return letters(info?.orientation ?? info?.patient_orientation ?? null, rotate, { h, v });
+}
+
 /** @param {{study: any, viewing: any, pane: any, sight: any}} properties */
 export function Corners({ study, viewing, pane, sight }) {
   const { info, window, view } = sight;
   const series = study.series.find((one) => one.series_instance_uid === pane.series);
   const at = info ? along(info) : null;
-  const side = info ? letters(info.orientation ?? info.patient_orientation, pane.rotate, { h: pane.flipH, v: pane.flipV }) : null;
   const number = series?.series_number ?? null;
   const lines = {
     'top-left': [personName(study.patient_name) || study.patient_id, study.patient_name && study.patient_id],
@@ -50,7 +54,7 @@ export function Corners({ study, viewing, pane, sight }) {
     ${Object.entries(lines).map(
       ([corner, all]) => html`<p class=${`corner ${corner}`}>${all.filter(Boolean).map((line) => html`<bdi>${line}</bdi>`)}</p>`,
     )}
-    ${side && Object.entries(side).map(([edge, letter]) => letter && html`<b class=${`letter ${edge}`}>${letter}</b>`)}
+    ${Object.entries(lettersOf(info, pane)).map(([edge, letter]) => letter && html`<b class=${`letter ${edge}`}>${letter}</b>`)}
     <p class="not-diagnostic">${t('viewer.notDiagnostic')}</p>
   </div>`;
 }

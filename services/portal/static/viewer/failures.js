@@ -1,7 +1,5 @@
 // What could not be had, and why; what may succeed later is tried again a few times by itself.
 
-import { ApiError, NetworkError } from '../app/api.js';
-
 const TRIES = 3;
 const PAUSE = 1000; // ms before the second
 
@@ -17,7 +15,7 @@ export class Failures {
 
   /** Note a failure; whether it is one for good, until somebody asks for it again. `final`: at once. */
   add(name, error, { final = false } = {}) {
-    const passing = error instanceof NetworkError || (error instanceof ApiError && error.passing);
+    const passing = error.passing === true;
     const tries = (this.#all.get(name)?.tries ?? 0) + 1;
     const waits = passing && !final && tries < TRIES;
     const failure = { error, tries, passing: passing && !final, waits, over: !waits };

@@ -12,6 +12,7 @@
  */
 
 const SIDES = ['L', 'P', 'H', 'R', 'A', 'F']; // towards + and − of the patient's axes (PS3.3 C.7.6.2.1.1)
+const quartersOf = (degrees) => ((Math.round(degrees / 90) % 4) + 4) % 4;
 const NEARLY = 0.01; // square: better shown pixel by pixel than a hundredth wider
 const OBLIQUE = 0.25; // shares of a direction below this have no letter
 
@@ -41,7 +42,7 @@ export function mapped([a, b, c, d, e, f], x, y) {
  */
 export function viewOf({ flipH = false, flipV = false, rotate = 0, zoom = 1, pan = [0, 0], fit = true }, size, canvas) {
   const { columns, rows, aspect } = size;
-  const quarters = ((Math.round(rotate / 90) % 4) + 4) % 4;
+  const quarters = quartersOf(rotate);
   const [cos, sin] = [[1, 0], [0, 1], [-1, 0], [0, -1]][quarters];
   const upright = aspect >= 1 ? [1, aspect] : [1 / aspect, 1]; // pixels are made larger, never smaller
   const [wide, high] = [columns * upright[0], rows * upright[1]];
@@ -90,7 +91,7 @@ export function letters(orientation, rotate = 0, { h = false, v = false } = {}) 
   const [along, down] = half === 1 ? orientation : [orientation.slice(0, half), orientation.slice(half)];
   // Right, bottom, left, top; a quarter moves each one on.
   const edges = [lettersOf(along, h), lettersOf(down, v), lettersOf(along, !h), lettersOf(down, !v)];
-  const quarters = ((Math.round(rotate / 90) % 4) + 4) % 4;
+  const quarters = quartersOf(rotate);
   const [right, bottom, left, top] = edges.map((_, edge) => edges[(edge - quarters + 4) % 4]);
   return { left, right, top, bottom };
 }

@@ -52,17 +52,17 @@ export function linesOf(one, info, values) {
 }
 
 /** Columns of the table of all measurements, for spreadsheets that speak the reader's language: one that writes 1,5
- * reads 1.5 as something else. @param {{one: any, facts: any[], image: string, source: string}[]} rows */
+ * reads 1.5 as something else. @param {{one: any, facts: any[], series: string, image: string, where: string, source: string}[]} rows */
 export function csvOf(rows) {
   const decimal = new Intl.NumberFormat(currentLanguage()).format(1.5)[1];
   const separator = decimal === ',' ? ';' : ',';
   const written = (value) => String(Number(value.toPrecision(10))).replace('.', decimal);
   const names = ['value', 'length', 'angle', 'mean', 'sd', 'min', 'max', 'area'];
-  const head = [t('viewer.table.kind'), t('viewer.table.image'), ...names.flatMap((name) => [t(`viewerFact.${name}`), t('viewer.table.unit')]), t('viewer.table.source')];
-  const lines = rows.map(({ one, facts, image, source }) => {
+  const head = [t('viewer.table.kind'), t('viewer.table.series'), t('viewer.table.image'), ...names.flatMap((name) => [t(`viewerFact.${name}`), t('viewer.table.unit')]), t('viewer.table.source')];
+  const lines = rows.map(({ one, facts, series, image, source }) => {
     const of = (name) => facts.find((fact) => fact.name === name);
     const cells = names.flatMap((name) => [typeof of(name)?.value === 'number' ? written(of(name).value) : '', of(name)?.unit ?? '']);
-    return [t(`viewerTool.${one.kind}`), image, ...cells, source];
+    return [t(`viewerTool.${one.kind}`), series, image, ...cells, source];
   });
   return [head, ...lines].map((cells) => cells.map((cell) => quoted(cell, separator)).join(separator)).join('\r\n');
 }
@@ -76,9 +76,9 @@ function quoted(text, separator) {
 /** The same as text for the clipboard. */
 export function textOf(rows) {
   return rows
-    .map(({ one, facts, image, source }) => {
+    .map(({ one, facts, where, source }) => {
       const told = facts.map(({ name, text }) => `${t(`viewerFact.${name}`)} ${text}`).join(', ');
-      return `${t(`viewerTool.${one.kind}`)} (${image}): ${told}${source ? ` (${source})` : ''}`;
+      return `${t(`viewerTool.${one.kind}`)} (${where}): ${told}${source ? ` (${source})` : ''}`;
     })
     .join('\n');
 }

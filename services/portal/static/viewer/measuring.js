@@ -11,8 +11,8 @@ import { isPadding, modality } from './levels.js';
 
 const PIXELS = /** @type {const} */ ({ row: 1, column: 1, unit: 'px', kind: 'none' });
 
-/** Of all the points, or pixels where they lie in different regions. @param {Point[]} points @param {FrameInfo} info */
-function spacingAt(points, info) {
+/** Size of a pixel at all the points, and whence it is known; pixels where they lie in different regions. @param {Point[]} points @param {FrameInfo} info */
+export function spacingAt(points, info) {
   const [first, ...others] = points;
   const found = spacingOf(info, ...first);
   const one = regionAt(info, ...first);

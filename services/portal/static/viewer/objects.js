@@ -1,7 +1,7 @@
 // Objects without pixels: reports as text, documents as PDF, for others the way to their header.
 
 import { resultAddress } from '../app/addresses.js';
-import { ApiError, fetched, NetworkError } from '../app/api.js';
+import { fetched, foreseen } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { addressed } from '../app/link-mode.js';
 import { LinkButton } from '../ui/button.js';
@@ -37,7 +37,7 @@ function Report({ info }) {
         (text) => setShown({ text, error: null }),
         (error) => {
           if (error.name === 'AbortError') return;
-          if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+          if (!foreseen(error)) throw error;
           setShown({ text: null, error });
         },
       );

@@ -1,11 +1,12 @@
 // What was measured, drawn over the image: lines, points that can be taken hold of, numbers beside them.
 
 import { html } from '../ui/html.js';
-import { imageKey } from './measurements.js';
+import { imageKey, pointsOf } from './measurements.js';
 import { linesOf } from './measured.js';
 
 const SIDES = 48; // of the line that stands for an ellipse
 const LINE = 16; // CSS pixels of a line of text
+const SLIDER = 24; // CSS pixels at the right edge
 const NEAR = 24; // CSS pixels from a point, where its own text stands
 
 /** The outline of a measurement in pixels of the image. @returns {[number, number][]} */
@@ -36,22 +37,21 @@ export function shapesOf({ viewing, at, sight, box }) {
     all.push({ id: 0, image, series: '', kind: /** @type {any} */ (draft.kind), points, chosen: true, point: -1 });
   }
   return all.map((one) => {
-    const whole = one.id !== 0 || one.points.length === { angle: 3 }[one.kind] || one.points.length === 2;
     const points = one.points.map(onScreen);
     const line = outline(one.kind, one.points).map(onScreen);
-    const lines = whole && !(one.kind === 'angle' && one.points.length < 3) ? linesOf(one, info, values) : [];
-    return { id: one.id, chosen: one.chosen, point: one.point, points, line, lines, text: labelPlace(line, lines.length, box) };
+    const lines = one.points.length === pointsOf(one.kind) ? linesOf(one, info, values) : [];
+    return { id: one.id, chosen: one.chosen, point: one.point, points, line, lines, text: labelPlace(line, lines, box) };
   });
 }
 
-// Beside the rightmost point, within the viewport.
-function labelPlace(line, count, box) {
-  const [x, y] = line.reduce((most, place) => (place[0] > most[0] ? place : most));
-  return [Math.min(x + 8, box.width - (count > 1 ? 190 : 90)), Math.min(Math.max(y, LINE), box.height - count * LINE)];
-}
-
 // Of a box behind lines of text: about half its height for each letter.
-const widthOf = (lines) => Math.max(...lines.map((line) => line.length)) * 7 + 8;
+const widthOf = (lines) => Math.max(0, ...lines.map((line) => line.length)) * 7 + 8;
+
+// Beside the rightmost point, within the viewport and beside its slider.
+function labelPlace(line, lines, box) {
+  const [x, y] = line.reduce((most, place) => (place[0] > most[0] ? place : most));
+  return [Math.min(x + 8, box.width - widthOf(lines) - SLIDER), Math.min(Math.max(y, LINE), box.height - lines.length * LINE)];
+}
 
 const path = (line) => line.map(([x, y], index) => `${index ? 'L' : 'M'}${x.toFixed(1)} ${y.toFixed(1)}`).join('');
 

@@ -2,7 +2,7 @@
 
 import { pageAddress, studyPage } from '../app/addresses.js';
 import { announce } from '../app/announce.js';
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 import { useTexts } from '../app/hooks.js';
 import { t } from '../app/i18n.js';
 import { byLink } from '../app/link-mode.js';
@@ -40,7 +40,7 @@ function useStudy(uid, collection) {
       (found) => setFound({ study: found, error: null }),
       (problem) => {
         if (problem.name === 'AbortError') return;
-        if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
+        if (!foreseen(problem)) throw problem;
         setFound((before) => ({ ...before, error: problem })); // what is shown stays
       },
     );
@@ -123,11 +123,13 @@ function useLife({ viewing, study, gone, ask, work }) {
     work.live.addEventListener('change', soon);
     work.live.addEventListener('resync', soon);
     const stop = viewing.on(soon, ['refused']);
+    addEventListener('online', soon);
     return () => {
       clearTimeout(timer);
       work.live.removeEventListener('change', soon);
       work.live.removeEventListener('resync', soon);
       stop();
+      removeEventListener('online', soon);
     };
   }, [viewing, work.live]);
 }

@@ -3,7 +3,7 @@
 import { t } from '../app/i18n.js';
 import { saveBlob } from '../app/saving.js';
 import { formatNumber } from '../app/format.js';
-import { windowText } from './corners.js';
+import { lettersOf, windowText } from './corners.js';
 import { shapesOf } from './overlay.js';
 
 const FONT = 13;
@@ -44,9 +44,15 @@ export function savePicture(viewing, study) {
   Object.assign(context, { fillStyle: '#fff', strokeStyle: '#000', lineWidth: 3 });
   for (const { lines, text } of shapes) for (const [index, line] of lines.entries()) write(context, line, text[0], text[1] + index * (FONT + 3));
   const { pane } = viewing;
+  const { left, right, top, bottom } = lettersOf(sight.info, pane);
+  const [x, y] = [box.width / 2, box.height / 2];
+  write(context, left, 8, y);
+  write(context, right, box.width - 8, y, 'right');
+  write(context, top, x, 20, 'center');
+  write(context, bottom, x, box.height - 30, 'center');
   write(context, t('viewer.imageOf', { number: pane.index + 1, count: viewing.countOf(pane) }), 8, box.height - 10);
   write(context, windowText(sight.window, sight.info), box.width - 8, box.height - 10, 'right');
-  write(context, t('viewer.notDiagnostic'), box.width / 2, box.height - 10, 'center');
+  write(context, t('viewer.notDiagnostic'), x, box.height - 10, 'center');
   const name = `${study.study_id || t('viewer.image')}-${formatNumber(pane.index + 1)}.png`;
   canvas.toBlob((blob) => saveBlob(blob, name), 'image/png');
 }

@@ -81,7 +81,6 @@ export class Pointer {
     const fingers = [...this.#down.values()].map((one) => ({ ...one }));
     this.#start = { spot, tool, held, fingers, pane: panes[this.#at], window: window && movable(window, info), moved: false };
     if (held) {
-      this.#viewing.measurements.remember();
       this.#viewing.selected = held;
       this.#viewing.tell('frame');
     }
@@ -130,6 +129,7 @@ export class Pointer {
     const by = { x: spot.x - start.spot.x, y: spot.y - start.spot.y };
     if (!start.moved && Math.hypot(by.x, by.y) < STILL) return;
     if (!start.moved && event.pointerType === 'touch' && pointsOf(start.tool) > 0) this.#set(start.spot);
+    if (!start.moved && start.held) this.#viewing.measurements.remember();
     start.moved = true;
     clearTimeout(this.#press);
     const place = this.#place(spot);

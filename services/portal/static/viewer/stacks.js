@@ -1,6 +1,6 @@
 // The stacks of a page: each series is asked for once, and again when something about it has changed.
 
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 import { frameInfos } from './frame-info.js';
 import { along as alongNormal } from './geometry.js';
 
@@ -38,10 +38,10 @@ export class Stacks extends EventTarget {
       this.#held.set(key, { phase: 'ready', stack, error: null, along: new Map(), infos: new Map() });
     } catch (error) {
       if (error.name === 'AbortError') return;
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       const before = this.#held.get(key);
       // What is shown stays when it cannot be asked for anew, unless it is not the reader's any more.
-      const keeps = before?.phase === 'ready' && !(error instanceof ApiError && error.status === 404);
+      const keeps = before?.phase === 'ready' && error.status !== 404;
       this.#held.set(key, keeps ? { ...before, error } : { ...NONE, phase: 'error', error });
     }
     this.dispatchEvent(new CustomEvent('change', { detail: series }));

@@ -22,15 +22,16 @@ const TOOLS = [
   { tool: 'rectangle', icon: 'rectangle', key: 't' },
   { tool: 'ellipse', icon: 'ellipse', key: 'e' },
 ];
+/** @type {{command: string, argument?: any, icon: string, label: string, key: string}[]} */
 const CHANGES = [
-  { command: 'invert', argument: undefined, icon: 'invert', label: 'viewer.invert', key: 'i' },
+  { command: 'invert', icon: 'invert', label: 'viewer.invert', key: 'i' },
   { command: 'rotate', argument: -90, icon: 'rotate-left', label: 'viewer.rotateLeft', key: 'l' },
   { command: 'rotate', argument: 90, icon: 'rotate-right', label: 'viewer.rotateRight', key: 'r' },
   { command: 'flip', argument: false, icon: 'flip', label: 'viewer.flipH', key: 'h' },
   { command: 'flip', argument: true, icon: 'flip-vertical', label: 'viewer.flipV', key: 'b' },
-  { command: 'fit', argument: undefined, icon: 'fit', label: 'viewer.fit', key: '=' },
-  { command: 'actual', argument: undefined, icon: 'actual', label: 'viewer.actual', key: '' },
-  { command: 'reset', argument: undefined, icon: 'retry', label: 'viewer.reset', key: '␣' },
+  { command: 'fit', icon: 'fit', label: 'viewer.fit', key: '=' },
+  { command: 'actual', icon: 'actual', label: 'viewer.actual', key: '' },
+  { command: 'reset', icon: 'retry', label: 'viewer.reset', key: '␣' },
 ];
 
 const named = (label, key) => (key ? `${label} (${key})` : label);
@@ -85,9 +86,9 @@ function useOneStop(bar) {
 
 /**
  * `run(command, argument)` acts on the active viewport; `playing`: whether the cine runs; `more`: further entries of the
- * last menu; `children`: what else stands at the end.
+ * last menu.
  */
-export function Toolbar({ viewing, run, playing, sheet, onSheet, more, children = null }) {
+export function Toolbar({ viewing, run, playing, sheet, onSheet, more }) {
   useEvent(viewing, 'change');
   const bar = useRef(/** @type {HTMLDivElement} */ (null));
   const onFocus = useOneStop(bar);
@@ -121,13 +122,12 @@ export function Toolbar({ viewing, run, playing, sheet, onSheet, more, children 
     <div class="tool-group wide" role="group" aria-label=${t('viewer.image')}>
       ${CHANGES.map(({ command, argument, icon, label, key }) => html`<${IconButton} key=${label} label=${named(t(label), key)} icon=${icon} aria-pressed=${command === 'invert' ? String(pane.invert) : undefined} onClick=${() => run(command, argument)} />`)}
     </div>
-    ${many && html`<${IconButton} label=${named(t(playing ? 'viewer.cine.stop' : 'viewer.cine.play'), 'c')} icon=${playing ? 'pause' : 'play'} aria-pressed=${String(playing)} onClick=${() => run('cine')} />`}
+    ${(many || playing) && html`<${IconButton} label=${named(t(playing ? 'viewer.cine.stop' : 'viewer.cine.play'), 'c')} icon=${playing ? 'pause' : 'play'} aria-pressed=${String(playing)} onClick=${() => run('cine')} />`}
     <div class="wide">
       <${Menu} label=${t('viewer.layout')} button=${html`<${Icon} name="layout" /><span>${t('viewer.layout')}</span>`} items=${[...layouts, linked]} />
     </div>
     <div class="wide"><${Menu} label=${t('viewer.more')} button=${html`<span>${t('viewer.more')}</span>`} items=${[...order, ...more]} /></div>
     <div class="narrow"><${Menu} label=${t('viewer.more')} button=${html`<${Icon} name="more" /><span class="visually-hidden">${t('viewer.more')}</span>`} items=${[...changes, ...layouts, linked, ...order, ...more]} /></div>
-    ${children}
     <${IconButton} class="panel-toggle" label=${t('viewer.panel')} icon="measure" aria-expanded=${String(sheet === 'panel')} onClick=${() => onSheet('panel')} />
   </div>`;
 }

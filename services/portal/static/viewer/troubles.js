@@ -1,6 +1,6 @@
 // In place of an image that cannot be shown: why. The rest of the stack scrolls on.
 
-import { ApiError, NetworkError } from '../app/api.js';
+import { foreseen } from '../app/api.js';
 import { errorText, failureText, knowsFailure } from '../app/problems.js';
 import { t } from '../app/i18n.js';
 import { Button } from '../ui/button.js';
@@ -9,10 +9,8 @@ import { Icon } from '../ui/icon.js';
 
 /** One sentence for what the loader throws. */
 export function troubleText(error) {
-  return error instanceof ApiError || error instanceof NetworkError ? errorText(error) : t('viewer.broken');
+  return foreseen(error) ? errorText(error) : t('viewer.broken');
 }
-
-const mayPass = (error) => error instanceof NetworkError || (error instanceof ApiError && error.passing);
 
 /** `error`: what the loader was told for this image, or null; `drawn`: whether there is an image beside; `retry()` asks again. */
 export function Failed({ info, error, drawn, retry }) {
@@ -25,6 +23,6 @@ export function Failed({ info, error, drawn, retry }) {
   return html`<div class=${error === null && drawn ? 'viewport-note' : 'viewport-note whole'}>
     <${Icon} name="alert" />
     <p><strong>${text}</strong>${detail && html` <span lang="en">${detail}</span>`}</p>
-    ${mayPass(error) && html`<${Button} class="viewport-aside" small label=${t('error.retry')} icon="retry" onClick=${retry} />`}
+    ${error?.passing && html`<${Button} class="viewport-aside" small label=${t('error.retry')} icon="retry" onClick=${retry} />`}
   </div>`;
 }

@@ -247,7 +247,8 @@ def test_a_table_for_spreadsheets_says_units_and_holds_no_formula(page: Page) ->
         };
         const one = { id: 1, kind: 'rectangle', points: [[0, 0], [2, 2]] };
         const values = Uint16Array.from({ length: 16 }, (_, index) => index);
-        const rows = [{ one, facts: factsOf(one, info, values), image: '3', source: 'at the detector' }];
+        const rows = [{ one, facts: factsOf(one, info, values), series: '2', image: '3',
+            where: 'series 2, image 3', source: 'at the detector' }];
         const told = { csv: csvOf(rows), text: textOf(rows), without: factsOf(one, info, null) };
         const fine = { ...info, unit: '', slope: 0.001, intercept: 0, spacing: [0.005, 0.005] };
         const short = { ...one, kind: 'length', points: [[0, 0], [0, 2.5]] };
@@ -259,10 +260,10 @@ def test_a_table_for_spreadsheets_says_units_and_holds_no_formula(page: Page) ->
         """,
     )
     line = found["csv"].split("\r\n")[1]
-    assert line.startswith("Rectangle,3,,,,,,,-7.5,'=HU,")
+    assert line.startswith("Rectangle,2,3,,,,,,,-7.5,'=HU,")
     assert line.endswith("1,mm²,at the detector")
     spanish = found["spanish"].split("\r\n")[1]
-    assert spanish.startswith("Rectángulo;3;;;;;;;-7,5;'=HU;"), "-7.5 is no number to a Spanish spreadsheet"
+    assert spanish.startswith("Rectángulo;2;3;;;;;;;-7,5;'=HU;"), "-7.5 is no number to a Spanish spreadsheet"
     assert found["small"] == "0.0125"
-    assert found["text"].startswith("Rectangle (3): Mean -7.5 =HU, SD ")
+    assert found["text"].startswith("Rectangle (series 2, image 3): Mean -7.5 =HU, SD ")
     assert found["without"] == [], "no values, no statistics"
