@@ -108,6 +108,11 @@ def test_who_loads_the_page_anew_or_opens_it_again_finds_it_as_it_was(new_reader
     viewer.press("Tab", "Backspace")
     expect(page.locator('[data-kind="length"]')).to_have_count(0)
     expect(facts).to_have_text(measured)
+    # Whoever signs in next in this tab finds nothing of it.
+    assert stacks.study in page.evaluate("JSON.stringify(sessionStorage)")
+    reader.sign_out()
+    expect(page.get_by_label("Contraseña", exact=True)).to_be_visible()
+    assert stacks.study not in page.evaluate("JSON.stringify(sessionStorage)")
     assert reader.troubles == []
 
 

@@ -5,6 +5,7 @@ import { ApiError, request, sessionEvents } from './api.js';
 import { renew } from './renewal.js';
 
 const HINT = 'dicom.user'; // user id of the last sign-in in this browser, shared by its tabs
+const LEFT = /^dicom\.(list|viewer)\b/; // in this tab: names of what tells of patients
 const RETURNING = 'dicom.returning'; // in this tab: the reader has gone to a provider
 
 let user = null;
@@ -103,6 +104,11 @@ export async function changePassword(current, chosen) {
 export async function signOut() {
   await request('/api/auth/logout', { method: 'POST', renewing: false });
   forget();
+}
+
+/** Forget what the reader has left in this tab: the last search, and what was looked at and measured. */
+export function forgetTab() {
+  for (const name of Object.keys(sessionStorage)) if (LEFT.test(name)) sessionStorage.removeItem(name);
 }
 
 /** Forget the reader without asking the server: the session is over. */

@@ -5,7 +5,7 @@ import { LiveChanges } from './live.js';
 import { errorText } from './problems.js';
 import { go } from './router.js';
 import { pageAddress } from './addresses.js';
-import { currentUser, followOtherTabs, forget, resume, signOut } from './session.js';
+import { currentUser, followOtherTabs, forget, forgetTab, resume, signOut } from './session.js';
 import { toast } from './toasts.js';
 
 /** Events: `change`. `work` ({user, live, uploads}) is there for readers who may go on, and outlives every page. */
@@ -126,7 +126,9 @@ export class AppState extends EventTarget {
         return false;
       }
       if (!(error instanceof ApiError)) throw error; // the session was over already
+      forget();
     }
+    forgetTab();
     return true;
   }
 

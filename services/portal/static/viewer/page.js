@@ -7,6 +7,7 @@ import { useTexts } from '../app/hooks.js';
 import { t } from '../app/i18n.js';
 import { byLink } from '../app/link-mode.js';
 import { currentPlace, go, keep, rename } from '../app/router.js';
+import { currentUser } from '../app/session.js';
 import { setTitle } from '../app/title.js';
 import { toast } from '../app/toasts.js';
 import { personName } from '../dicom/person-name.js';
@@ -95,6 +96,7 @@ function useViewing(study, stacks, asked, { user }) {
   viewing.series = series;
   useEffect(() => () => viewing.stop(), []);
   const save = () => {
+    if (currentUser() === null) return; // signed out: nothing of what was looked at stays
     const { named, state, ...measured } = viewing.kept;
     entry[name] = { named, state };
     sessionStorage.setItem(name, JSON.stringify({ named, state, ...measured }));
