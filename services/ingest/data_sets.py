@@ -10,6 +10,7 @@ from libs.common.ids import ObjectKey
 from libs.common.storage import ObjectReader, Storage
 from libs.dicom.parse.part10 import META_START, data_set_offset
 from libs.dicom.parse.syntax import DEFLATED_UID, IMPLICIT_LITTLE_UID
+from services.ingest.likeness import DataSetSide, are_alike
 
 EXPLICIT_LITTLE_UID = "1.2.840.10008.1.2.1"
 PIECE = 1 << 20
@@ -26,20 +27,29 @@ async def same_data_set(
 ) -> bool:
     """Compare the headers as they were read and sealed, and bulk values byte by byte; a few MiB in memory.
 
-    So neither file meta information counts, nor how lengths of sequences are written. `transfer_syntax_uid`
-    is that of either. Raises as reading does.
+    So neither file meta information counts, nor VRs, nor how lengths of sequences are written.
+    `transfer_syntax_uid` is that of either. Raises as reading does.
     """
     async with _opened(storage, first) as one, _opened(storage, second) as other:
         here, there = one.trailer, other.trailer
         if here.get("warnings") or there.get("warnings"):
             # What could not be read is in no header: only its bytes tell it.
             return await _same_rest(one, other)
-        if _unpadded(here.get("dicom") or {}) != _unpadded(there.get("dicom") or {}):
-            return False
+        first_header, second_header = (_unpadded(told.get("dicom") or {}) for told in (here, there))
         if transfer_syntax_uid == DEFLATED_UID or "bulk" not in here or "bulk" not in there:
             # Places of values are those of the inflated stream; or an earlier release sealed none.
-            return await _same_rest(one, other)
-        return await _same_bulk(one, _unpadded(here["bulk"]), other, _unpadded(there["bulk"]))
+            return first_header == second_header and await _same_rest(one, other)
+        bulk, bulk_there = _unpadded(here["bulk"]), _unpadded(there["bulk"])
+        side, side_there = DataSetSide(one, first_header, bulk), DataSetSide(other, second_header, bulk_there)
+        if not await are_alike(side, side_there):
+            return False
+        return await _same_bulk(
+            one, _without(bulk, side.compared), other, _without(bulk_there, side_there.compared)
+        )
+
+
+def _without(bulk: Mapping[str, Any], compared: set[str]) -> dict[str, Any]:
+    return {uri: place for uri, place in bulk.items() if uri not in compared}
 
 
 def _unpadded(members: Mapping[str, Any]) -> dict[str, Any]:

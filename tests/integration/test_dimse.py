@@ -180,6 +180,63 @@ async def test_what_a_sender_encoded_anew_is_a_duplicate(kit: Kit) -> None:
     assert len(kit.objects()) == 1
 
 
+def of_many_vrs() -> Dataset:
+    """What implicit VR tells otherwise: bytes of eight bits, integers with a sign, and private elements."""
+    found = parsed(ct_instance(seed=5, SpecificCharacterSet="ISO_IR 100", PatientName="Núñez^Ana"))
+    found.Rows = found.Columns = 5
+    found.BitsAllocated, found.BitsStored, found.HighBit, found.PixelRepresentation = 8, 8, 7, 1
+    found.add_new(0x7FE00010, "OB", bytes(range(26)))
+    found.add_new(0x00280106, "US", 0xFFFF)
+    block = found.private_block(0x0099, "TESTS", create=True)
+    inner, item = Dataset(), Dataset()
+    inner.add_new(0x00081050, "PN", "Peña^Eva")
+    item.private_block(0x0099, "TESTS", create=True).add_new(1, "LO", ["Año", "b"])
+    item.ReferencedSOPSequence = [inner, Dataset()]
+    for number, (vr, value) in enumerate(
+        (
+            ("LO", ["Año", "", "x "]), ("PN", "Peña^Eva"), ("DS", ["1.50", "2"]), ("FD", [0.1, -3.0]),
+            ("UL", [1, 2]), ("AT", 0x00100010), ("UT", "long ä" * 600), ("SH", ""), ("OB", b"\1\2"),
+            ("OW", bytes(3000)), ("SQ", [item, Dataset()]), ("SQ", []), ("ST", "  "),
+        ),
+        1,
+    ):  # fmt: skip
+        block.add_new(number, vr, value)
+    return found
+
+
+async def test_the_other_kind_of_vr_is_a_duplicate_whatever_the_elements(kit: Kit) -> None:
+    def encoded(data_set: Dataset, *, implicit: bool) -> bytes:
+        made = copy.deepcopy(data_set)
+        made.file_meta = copy.deepcopy(data_set.file_meta)
+        made.file_meta.TransferSyntaxUID = UID(IMPLICIT_LE if implicit else EXPLICIT_LE)
+        pydicom.dcmwrite(buffer := BytesIO(), made, implicit_vr=implicit, little_endian=True, overwrite=True)
+        return buffer.getvalue()
+
+    same = of_many_vrs()
+    others = []
+    for tag, value in (
+        (0x1001, "Ano"),
+        (0x1004, [0.1, -4.0]),
+        (0x1007, "long ä" * 599 + "long a"),
+        (0x1009, b"\1\3"),
+    ):
+        others.append(of_many_vrs())
+        others[-1][0x0099, tag].value = value
+    others.append(of_many_vrs())
+    others[-1][0x0099, 0x100B].value[0].ReferencedSOPSequence[0].PerformingPhysicianName = "Peña^Ada"
+    others.append(of_many_vrs())
+    others[-1].PixelData = bytes(26)
+    await kit.send(encoded(same, implicit=False))
+    async with door_of(kit) as door:
+        answers = await in_association(
+            door.port,
+            sent(*(encoded(one, implicit=True) for one in (same, *others))),
+            (CT_IMAGE_STORAGE, [IMPLICIT_LE]),
+        )
+    assert [answer.Status for answer in answers] == [0x0000, *[0xC111] * len(others)]
+    assert len(kit.objects()) == 1
+
+
 async def test_what_no_header_tells_is_told_apart(kit: Kit) -> None:
     await kit.send(ct_instance(seed=1, AcquisitionDuration=float("nan")))
     other = data_set_of(ct_instance(seed=1, AcquisitionDuration=float("inf")))
