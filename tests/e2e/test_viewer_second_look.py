@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.e2e.portal_page import NewReader
+from tests.builders import encapsulated_instance
+from tests.e2e.portal_page import NewReader, seen
 from tests.e2e.viewer_support import Stacks, Viewer
 from tests.unit.services.portal.test_viewer_agrees import with_table
 
@@ -192,4 +193,49 @@ def test_measurements_say_their_series_and_pictures_their_sides(new_reader: NewR
     with page.expect_download():
         page.get_by_role("button", name="PNG").click()
     assert page.evaluate("window.written.slice(0, 4)") == ["L", "R", "A", "P"], "mirrored, as it is seen"
+    assert reader.troubles == []
+
+
+def test_nothing_is_measured_where_nothing_is_seen(new_reader: NewReader) -> None:
+    reader = new_reader("/studies")
+    viewer, stacks, page = Viewer(reader), Stacks(reader), reader.page
+    stacks.send(2, side=64)
+    told = stacks.header(1, SOPInstanceUID=f"{stacks.study}.1.9", Rows=64, Columns=64)
+    place = {"ImagePositionPatient": ["-128", "-128", "6"], "InstanceNumber": "9"}
+    stacks.post(encapsulated_instance([b"\xff\xd8\xff\xe0 cut short"], **{**told, **place}))
+    stacks.settle()
+    viewer.open(stacks.study)
+    viewer.press("End")
+    expect(page.locator(".viewport-note.whole")).to_be_visible()
+    viewer.press("d", "Enter", "Shift+ArrowRight", "Enter")
+    viewer.press("Escape", "ArrowUp", "d", "Enter", "Shift+ArrowRight", "Enter")
+    expect(page.locator(".measurements tbody tr")).to_have_count(1)
+    expect(page.locator(".measurements tbody tr")).to_contain_text("imagen 2")
+    assert reader.troubles == []
+
+
+def test_what_small_viewports_say_lies_beside_each_other(new_reader: NewReader) -> None:
+    reader = new_reader("/studies", width="phone", touch=True)
+    viewer, stacks, page = Viewer(reader), Stacks(reader, "FERNÁNDEZ DE CÓRDOBA Y ALVAREZ^MARÍA"), reader.page
+    stacks.send(12, side=64)
+    viewer.open(stacks.study)
+    page.get_by_role("button", name="Más", exact=True).click()
+    page.get_by_role("menuitemradio", name="Cuatro imágenes").click()
+    viewer.drawn(1, at=3)
+    covered = page.evaluate(
+        """() => {
+            const told = '#viewport-0 :is(.corner bdi, .letter, .not-diagnostic)';
+            const lines = [...document.querySelectorAll(told)];
+            const boxes = lines.filter((one) => one.getClientRects().length > 0).map((one) => {
+                const { left, right, top, bottom } = one.getBoundingClientRect();
+                return { text: one.textContent, left, right, top, bottom };
+            });
+            const over = (one, other) => one.left < other.right - 1 && other.left < one.right - 1
+                && one.top < other.bottom - 2 && other.top < one.bottom - 2;
+            return boxes.flatMap((one, at) => boxes.slice(at + 1).filter((other) => over(one, other))
+                .map((other) => [one.text, other.text]));
+        }"""
+    )
+    assert covered == []
+    seen(page, "viewer-phone-four")
     assert reader.troubles == []

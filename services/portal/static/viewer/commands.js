@@ -11,7 +11,7 @@ import { presetFor } from './presets.js';
 export function setPoint(viewing, place = viewing.cursor) {
   const info = viewing.infoOf(viewing.pane);
   const wanted = pointsOf(viewing.tool);
-  if (info === null || place === null || wanted === 0) return;
+  if (info?.kind !== 'image' || place === null || wanted === 0) return;
   const image = imageKey(info);
   const before = viewing.draft?.image === image && viewing.draft.kind === viewing.tool ? viewing.draft.points : [];
   const points = [...before, place];
