@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.builders import encapsulated_instance
-from tests.e2e.portal_page import NewReader, seen
+from tests.e2e.portal_page import NewReader, Portal, seen
 from tests.e2e.viewer_support import Stacks, Viewer
 from tests.unit.services.portal.test_viewer_agrees import with_table
 
@@ -239,3 +239,19 @@ def test_what_small_viewports_say_lies_beside_each_other(new_reader: NewReader) 
     assert covered == []
     seen(page, "viewer-phone-four")
     assert reader.troubles == []
+
+
+def test_who_was_signed_out_in_another_tab_goes_on_where_they_were(new_reader: NewReader) -> None:
+    reader = new_reader("/studies")
+    viewer, stacks, page = Viewer(reader), Stacks(reader), reader.page
+    stacks.send(12, side=64)
+    stacks.settle()
+    viewer.open(stacks.study, f"{stacks.study}.1")
+    viewer.press(*["ArrowDown"] * 5, "3")
+    viewer.value("Imagen 6 de 12, centro 90, ancho 150")
+    expect(page).to_have_url(re.compile("image="))
+    other = Portal(page.context.new_page(), reader.url, reader.username)
+    other.open("/studies")
+    other.sign_out()
+    reader.enter(reader.username)
+    viewer.value("Imagen 6 de 12, centro 90, ancho 150")

@@ -55,8 +55,8 @@ export function View(properties) {
   return html`<${Study} key=${properties.parameters[0]} ...${properties} />`;
 }
 
-function Study({ work, parameters: [uid], place }) {
-  const asked = new URLSearchParams(place.query);
+function Study({ work, parameters: [uid] }) {
+  const asked = new URLSearchParams(currentPlace().query); // as it was named last, also after signing in again
   const [series, image, collection] = ['series', 'image', 'collection'].map((name) => asked.get(name) ?? '');
   // The first stack is asked for beside the study, not after it.
   const stacks = useMemo(() => {
