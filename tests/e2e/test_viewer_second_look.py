@@ -193,6 +193,10 @@ def test_measurements_say_their_series_and_pictures_their_sides(new_reader: NewR
     with page.expect_download():
         page.get_by_role("button", name="PNG").click()
     assert page.evaluate("window.written.slice(0, 4)") == ["L", "R", "A", "P"], "mirrored, as it is seen"
+    page.locator("#viewport-1").focus()
+    viewer.press("?")
+    for key in ("Re Pág", "Av Pág", "Retroceso"):
+        expect(page.get_by_role("dialog").locator("kbd", has_text=key)).to_be_visible()
     assert reader.troubles == []
 
 

@@ -6,7 +6,7 @@ export function keyList(t) {
   return [
     [['↑', '↓'], t('viewer.key.image')],
     [[t('keys.home'), t('keys.end')], t('viewer.key.ends')],
-    [['PgUp', 'PgDn'], t('viewer.key.series')],
+    [[t('keys.pageUp'), t('keys.pageDown')], t('viewer.key.series')],
     [[shift, '↑ ↓ ← →'], t('viewer.key.pan')],
     [['+', '-', '='], t('viewer.key.zoom')],
     [['Ctrl', '↑ ↓ ← →'], t('viewer.key.window')],
@@ -16,7 +16,7 @@ export function keyList(t) {
     [['d', 'a', 'e', 't'], t('viewer.key.measures')],
     [['↑ ↓ ← →', t('keys.enter')], t('viewer.key.point')],
     [['Tab'], t('viewer.key.next')],
-    [['Backspace'], t('viewer.key.remove')],
+    [[t('keys.backspace')], t('viewer.key.remove')],
     [['Ctrl', 'Z'], t('viewer.key.undo')],
     [['i', 'r', 'l', 'h', 'b'], t('viewer.key.turn')],
     [['c'], t('viewer.cine.play')],
