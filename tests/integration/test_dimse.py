@@ -160,6 +160,20 @@ async def test_another_way_to_write_it_is_a_duplicate(kit: Kit) -> None:
     assert sorted(kit.objects()) == sorted([str(first.id), str(second.id)])
 
 
+async def test_faulty_file_meta_information_makes_no_other_data_set(kit: Kit) -> None:
+    content = ct_instance(seed=5)
+    assert content[132:138] == b"\2\0\0\0UL"
+    await kit.send(content[:140] + b"\1" + content[141:])
+    async with door_of(kit) as door:
+        answers = await in_association(
+            door.port,
+            sent(ct_instance(seed=5, transfer_syntax=IMPLICIT_LE)),
+            (CT_IMAGE_STORAGE, [IMPLICIT_LE]),
+        )
+    assert [answer.Status for answer in answers] == [0x0000]
+    assert len(kit.objects()) == 1
+
+
 async def test_what_a_sender_encoded_anew_is_a_duplicate(kit: Kit) -> None:
     padded = wheel.path_of("test_files/CT_small.dcm").read_bytes()
     await kit.send(padded)
