@@ -45,7 +45,7 @@ export function shapesOf({ viewing, at, sight, box }) {
 }
 
 // Of a box behind lines of text: about half its height for each letter.
-const widthOf = (lines) => Math.max(0, ...lines.map((line) => line.length)) * 7 + 8;
+const widthOf = (lines) => Math.max(0, ...lines.map((line) => line.length)) * 7 + 16;
 
 // Beside the rightmost point, within the viewport and beside its slider.
 function labelPlace(line, lines, box) {
