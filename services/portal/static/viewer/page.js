@@ -96,7 +96,7 @@ function useViewing(study, stacks, asked, { user }) {
   viewing.series = series;
   useEffect(() => () => viewing.stop(), []);
   const save = () => {
-    if (currentUser() === null) return; // signed out: nothing of what was looked at stays
+    if (!byLink && currentUser() === null) return; // signed out: nothing of what was looked at stays
     const { named, state, ...measured } = viewing.kept;
     entry[name] = { named, state };
     sessionStorage.setItem(name, JSON.stringify({ named, state, ...measured }));
