@@ -61,6 +61,7 @@ def test_keys_lead_to_pages_and_regions_and_stay_out_of_fields(new_reader: NewRe
     reader.go_by("g", "f", path="/files")
     page.get_by_role("searchbox", name="Buscar archivos").fill("g f ?")
     expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="«g f ?»: quitar")).to_be_visible()  # nothing is drawn anew below
     for region in ("header", ".site-nav", "main", "header"):
         page.keyboard.press("F6")
         expect(page.locator(f"{region}:focus, {region} :focus").first).to_be_attached()

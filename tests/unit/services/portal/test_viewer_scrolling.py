@@ -164,7 +164,9 @@ def test_scrolling_through_a_stack(server: Server, page: Page, network: str) -> 
         f"{found['took']:.0f} ms, values {found['values']:.0f} ms later; {found['bytes'] >> 20} MiB held"
     )
     previews = {name: times for name, times in server.asked.items() if name.startswith("preview")}
-    assert set(previews) == {f"preview {number}" for number in range(1, IMAGES + 1)}
+    # What a machine that halts has scrolled past may never have been asked for.
+    drawn = set(range(1, IMAGES + 1)) - set(found["missing"])
+    assert set(previews) >= {f"preview {number}" for number in drawn}
     # Where the machine halted for a moment, one on its way gives its place up for the image in view.
     assert sum(previews.values()) <= IMAGES + 10, "no preview is fetched twice"
     assert found["bytes"] <= 256 * 2**20
