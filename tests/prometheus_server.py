@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
@@ -78,7 +79,7 @@ class PrometheusServer:
         self._process.wait(60)
 
     async def query(self, session: aiohttp.ClientSession, expression: str) -> list[Json]:
-        """The samples of an instant query, now."""
+        """The samples of an instant query, now. Raises ClientResponseError while it starts."""
         assert self._process is not None
         assert self._process.poll() is None, self._folder.joinpath("prometheus.log").read_text()[-3000:]
         async with session.get(
@@ -86,6 +87,8 @@ class PrometheusServer:
             params={"query": expression},
             ssl=self._certificates.client(),
         ) as answer:
+            if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                answer.raise_for_status()
             body: Json = await answer.json(content_type=None)
         assert body["status"] == "success", body
         found: list[Json] = body["data"]["result"]

@@ -154,8 +154,8 @@ async def test_every_panel_and_every_recording_rule_has_data(
     async def all_are_up() -> bool:
         try:
             return await value("count(up == 1)") == len(SERVICES) + 3
-        except aiohttp.ClientConnectionError:
-            # Prometheus itself does not listen yet.
+        except (aiohttp.ClientConnectionError, aiohttp.ClientResponseError):
+            # Prometheus itself does not listen yet, or says that it is starting.
             return False
 
     await eventually(all_are_up)
