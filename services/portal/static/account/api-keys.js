@@ -1,6 +1,6 @@
 // Keys for programs that act as the reader: made, told once, revoked.
 
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { foreseen, request } from '../app/api.js';
 import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
@@ -75,7 +75,7 @@ function Revoke({ entry, onClose, onRevoked }) {
       await request(`${KEYS}/${encodeURIComponent(entry.id)}`, { method: 'DELETE' });
       toast(t('apiKeys.revoked'));
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       toast(errorText(error), 'bad');
     }
     onClose();

@@ -1,6 +1,6 @@
 // Letting an application in: what it asks for, and yes or no; the browser then goes back to it.
 
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { foreseen, request } from '../app/api.js';
 import { useTitle } from '../app/hooks.js';
 import { hasText, t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
@@ -27,7 +27,7 @@ export function View({ work, place }) {
       if (answer.redirect_to !== null) return window.location.replace(answer.redirect_to);
       setAsked(answer);
     } catch (problem) {
-      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
+      if (!foreseen(problem)) throw problem;
       setError(problem);
     }
     return setBusy(false);

@@ -1,7 +1,7 @@
 // The providers that open one's account: linked ones, and those that can be.
 
 import { pageAddress } from '../app/addresses.js';
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { foreseen, request } from '../app/api.js';
 import { announce } from '../app/announce.js';
 import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
@@ -48,7 +48,7 @@ function Linked({ user, providers }) {
     try {
       await request(`${OWN}/${encodeURIComponent(id)}`, { method: 'DELETE' });
     } catch (problem) {
-      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
+      if (!foreseen(problem)) throw problem;
       setSaid(problem);
       return;
     }

@@ -1,6 +1,6 @@
 // Where uploads go, language, looks, keys. Each is in effect at once.
 
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 import { currentLanguage, LANGUAGES, t, useLanguage } from '../app/i18n.js';
 import { setShortcuts, shortcutsOn } from '../app/keys.js';
 import { errorText } from '../app/problems.js';
@@ -18,7 +18,7 @@ async function save(change) {
   try {
     await changeProfile(change);
   } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+    if (!foreseen(error)) throw error;
     toast(errorText(error), 'bad');
   }
 }
@@ -91,7 +91,7 @@ function DefaultCollection({ user }) {
       ({ entries }) => setNames(Object.fromEntries(entries.map((entry) => [`group:${entry.id}`, entry.name]))),
       (error) => {
         // Without names, their numbers stand there.
-        if (!(error instanceof ApiError || error instanceof NetworkError) && error.name !== 'AbortError') throw error;
+        if (!foreseen(error) && error.name !== 'AbortError') throw error;
       },
     );
     return () => leaving.abort();

@@ -1,7 +1,7 @@
 // Sign-in with a provider: a button for each.
 
 import { pageAddress } from '../app/addresses.js';
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { foreseen, request } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { addressed } from '../app/link-mode.js';
 import { expectReturn } from '../app/session.js';
@@ -15,7 +15,7 @@ export async function waysIn(signal) {
   try {
     return await request('/api/auth/oidc', { renewing: false, signal });
   } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+    if (!foreseen(error)) throw error;
     return PASSWORDS;
   }
 }

@@ -1,6 +1,6 @@
 // Where one is signed in, and the way to end it elsewhere.
 
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { ApiError, foreseen, request } from '../app/api.js';
 import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
@@ -33,7 +33,7 @@ export function Sessions() {
       for (const session of sessions) await end(session);
       toast(t('sessions.ended', { count: sessions.length }));
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       toast(errorText(error), 'bad');
     }
     setEnding(false);

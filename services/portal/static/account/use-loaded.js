@@ -1,6 +1,6 @@
 // What the server has of one's account: asked for when it is shown, and again after each change.
 
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { foreseen, request } from '../app/api.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
 
 /** What was shown stays when it cannot be asked for anew. */
@@ -12,7 +12,7 @@ export function useLoaded(path) {
     request(path, { signal: leaving.signal }).then(
       (data) => setShown({ data, error: null }),
       (error) => {
-        if (error instanceof ApiError || error instanceof NetworkError)
+        if (foreseen(error))
           setShown((old) => (old.data === null ? { data: null, error } : old));
         else if (error.name !== 'AbortError') throw error;
       },

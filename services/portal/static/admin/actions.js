@@ -1,6 +1,6 @@
 // What can be done with rows: asked first where it ends something, told afterwards, with what must be shown once.
 
-import { ApiError, NetworkError } from '../app/api.js';
+import { foreseen } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
 import { toast } from '../app/toasts.js';
@@ -76,7 +76,7 @@ async function runAll(action, rows, values, onStep) {
     try {
       answer = await action.run(row, values);
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       failed.push({ row, error });
     }
     onStep((index + 1) / rows.length);
@@ -103,7 +103,7 @@ function Act({ descriptor, action, rows, onDone, onClose }) {
     try {
       result = await runAll(action, rows, bodyOf(fields, values), setProgress);
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       return setRefused(error);
     } finally {
       setProgress(null);

@@ -1,6 +1,6 @@
 // The fields of a form, by their kind; what is wrong with one stands at it.
 
-import { ApiError, NetworkError } from '../app/api.js';
+import { foreseen } from '../app/api.js';
 import { hasText, t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
 import { CheckField, Field, SelectField } from '../ui/field.js';
@@ -72,7 +72,7 @@ function Loaded({ field, common, value, onChange }) {
     field.load().then(
       (found) => wanted && setChoices(found),
       (error) => {
-        if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+        if (!foreseen(error)) throw error;
         if (wanted) setProblem(errorText(error));
       },
     );

@@ -1,6 +1,6 @@
 // One object: made, changed or looked at; with what can be done with it, and what was changed of it.
 
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { ApiError, foreseen, request } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
 import { go } from '../app/router.js';
@@ -58,7 +58,7 @@ export function ChangePage({ descriptor, work, objectKey }) {
     load(descriptor, objectKey, leaving.signal).then(
       show,
       (problem) => {
-        if (problem instanceof ApiError || problem instanceof NetworkError) setShown({ row: null, error: problem, version: 0 });
+        if (foreseen(problem)) setShown({ row: null, error: problem, version: 0 });
         else if (problem.name !== 'AbortError') throw problem;
       },
     );
@@ -155,7 +155,7 @@ function ObjectForm({ descriptor, row, context, onSave }) {
     try {
       await onSave(row === null ? values : changes, fields);
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       setProblem(error);
     }
     setWorking(false);

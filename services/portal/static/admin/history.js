@@ -1,6 +1,6 @@
 // What administrators changed: of one object, or lately.
 
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 import { formatTime } from '../app/format.js';
 import { hasText, t } from '../app/i18n.js';
 import { Button } from '../ui/button.js';
@@ -44,7 +44,7 @@ export function LogEntries({ query, changed = 0, named = true, limit = 10 }) {
       setShown({ entries: [...before, ...page.entries], cursor: page.next_cursor, error: null });
     } catch (problem) {
       if (problem.name === 'AbortError') return;
-      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
+      if (!foreseen(problem)) throw problem;
       setShown({ entries: null, cursor: null, error: problem });
     }
   };

@@ -1,7 +1,7 @@
 // Who is in a group; accounts are put into it and taken out one by one.
 
 import { announce } from '../app/announce.js';
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 import { pageAddress } from '../app/addresses.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
@@ -35,7 +35,7 @@ export function GroupMembers({ row, context, changed }) {
     request(`/api/auth/users?group=${row.id}&limit=${SHOWN}`, { signal: leaving.signal }).then(
       (page) => setShown({ users: page.users, total: page.total, error: null }),
       (problem) => {
-        if (problem instanceof ApiError || problem instanceof NetworkError) setShown({ users: null, total: null, error: problem });
+        if (foreseen(problem)) setShown({ users: null, total: null, error: problem });
         else if (problem.name !== 'AbortError') throw problem;
       },
     );
@@ -48,7 +48,7 @@ export function GroupMembers({ row, context, changed }) {
       await request(`/api/auth/groups/${row.id}/members/${id}`, { method });
       announce(said);
     } catch (problem) {
-      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
+      if (!foreseen(problem)) throw problem;
       setRefused(problem);
     }
     setAgain((count) => count + 1);

@@ -1,6 +1,6 @@
 // Which groups, accounts and keys hold a permission.
 
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { foreseen, request } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { html } from '../ui/html.js';
 import { ErrorState, Skeleton } from '../ui/states.js';
@@ -15,7 +15,7 @@ export function PermissionUse({ codename }) {
     request(`/api/auth/permissions/${encodeURIComponent(codename)}`, { signal: leaving.signal }).then(
       (found) => setShown({ use: found, error: null }),
       (problem) => {
-        if (problem instanceof ApiError || problem instanceof NetworkError) setShown({ use: null, error: problem });
+        if (foreseen(problem)) setShown({ use: null, error: problem });
         else if (problem.name !== 'AbortError') throw problem;
       },
     );

@@ -1,6 +1,6 @@
 // One page of a list: loaded by cursor, counted where the server counts, with the names of who owns its rows.
 
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 import { chosenHere, serverQuery } from './query.js';
 
 export const PAGE = 50;
@@ -48,7 +48,7 @@ export class AdminRows extends EventTarget {
       Object.assign(this, { phase: 'ready', rows, answer, total, next: answer.next_cursor ?? null, error: null, stale: null, at: new Date() });
     } catch (error) {
       if (error.name === 'AbortError') return;
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       // What is known stays, and says how old it is.
       if (quietly && this.at !== null) this.stale = error;
       else Object.assign(this, { phase: 'error', error, rows: [] });
@@ -90,6 +90,6 @@ export async function learn(names, { users, groups }, signal) {
     const path = withQuery('/api/auth/directory', { users: ids(users), groups: ids(groups), limit: 200 });
     for (const { kind, id, name } of (await request(path, { signal })).entries) names.set(`${kind} ${id}`, name);
   } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+    if (!foreseen(error)) throw error;
   }
 }

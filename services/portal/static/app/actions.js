@@ -1,6 +1,6 @@
 // What the reader has done with many files: begun on the server, followed until it ends, on whatever page they are.
 
-import { ApiError, NetworkError, request } from './api.js';
+import { ApiError, foreseen, request } from './api.js';
 import { t } from './i18n.js';
 import { errorText } from './problems.js';
 import { toast } from './toasts.js';
@@ -33,7 +33,7 @@ export async function retryAll(which) {
     toast([...said, left > 0 && t('bulk.leftOut', { count: left })].filter(Boolean).join(' '), job.failed > 0 ? 'bad' : 'good');
     return true;
   } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+    if (!foreseen(error)) throw error;
     toast(error instanceof ApiError && error.code === 'conflict' ? t('bulk.busy') : errorText(error), 'bad');
     return false;
   } finally {

@@ -1,7 +1,7 @@
 // Names of people and groups, whom the other answers know by number: asked for together, and kept.
 
 import { useEffect, useState } from '../vendor/hooks.mjs';
-import { ApiError, NetworkError, request, withQuery } from './api.js';
+import { foreseen, request, withQuery } from './api.js';
 import { byLink } from './link-mode.js';
 
 const MOST = 150; // ids in one question
@@ -47,7 +47,7 @@ async function learn(ids) {
     const answer = await request(withQuery('/api/auth/directory', { users: of('user'), groups: of('group') }));
     for (const entry of answer.entries) known.set(`${entry.kind}:${entry.id}`, entry);
   } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+    if (!foreseen(error)) throw error;
     for (const id of ids) known.delete(id); // the next page asks again
   }
 }

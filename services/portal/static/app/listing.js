@@ -1,6 +1,6 @@
 // The rows of a list: pages by cursor, counts beside the filters, and what changed meanwhile.
 
-import { ApiError, NetworkError, request, withQuery } from './api.js';
+import { foreseen, request, withQuery } from './api.js';
 
 const PAGE = 50;
 const LARGE = 500; // for those who go to the end
@@ -216,5 +216,5 @@ export class Listing extends EventTarget {
 }
 
 function expected(error) {
-  return error instanceof ApiError || error instanceof NetworkError || error.name === 'AbortError';
+  return foreseen(error) || error.name === 'AbortError';
 }

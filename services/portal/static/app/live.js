@@ -1,7 +1,7 @@
 // State changes as they happen. EventSource reconnects by itself (Last-Event-ID) after a lost connection, but
 // not after an answer other than 200: the stream ends with its token, and the next one needs a renewed session.
 
-import { ApiError, NetworkError, checkSession, withQuery } from './api.js';
+import { ApiError, checkSession, foreseen, withQuery } from './api.js';
 import { addressed } from './link-mode.js';
 
 const FIRST_WAIT = 1000;
@@ -83,7 +83,7 @@ export class LiveChanges extends EventTarget {
       await checkSession();
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) return;
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
     }
     this.#reopenAt(wait);
   }

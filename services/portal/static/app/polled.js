@@ -2,7 +2,7 @@
 // old it is.
 
 import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
-import { ApiError, NetworkError, request } from './api.js';
+import { foreseen, request } from './api.js';
 
 /**
  * @typedef {{phase: 'loading' | 'ready' | 'error', data: any, error: any, stale: any, at: Date | null, again: () => void}} Polled
@@ -35,7 +35,7 @@ export function usePolled(path, seconds) {
         setState({ phase: 'ready', data, error: null, stale: null, at: new Date() });
       } catch (error) {
         if (signal.aborted) return;
-        if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+        if (!foreseen(error)) throw error;
         setState((before) =>
           before.phase === 'ready' ? { ...before, stale: error } : { ...before, phase: 'error', error },
         );

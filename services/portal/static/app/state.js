@@ -1,6 +1,6 @@
 // Who is signed in, and what belongs to them as long as they are.
 
-import { ApiError, NetworkError, sessionEvents } from './api.js';
+import { ApiError, foreseen, NetworkError, sessionEvents } from './api.js';
 import { LiveChanges } from './live.js';
 import { errorText } from './problems.js';
 import { go } from './router.js';
@@ -48,7 +48,7 @@ export class AppState extends EventTarget {
       if (await resume()) this.enter();
       else this.#askWho(false);
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       this.error = error;
       this.#tell();
     }

@@ -1,7 +1,7 @@
 // What a result is of, and what can be done with it.
 
 import { pageAddress, viewerAddress } from '../app/addresses.js';
-import { ApiError, NetworkError, checkSession, request, resultPaths, withQuery } from '../app/api.js';
+import { ApiError, checkSession, foreseen, request, resultPaths, withQuery } from '../app/api.js';
 import { useNames } from '../app/directory.js';
 import { formatDay, formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
@@ -67,7 +67,7 @@ function Retry({ fileId, onRetried }) {
       await request(resultPaths(fileId).retry, { method: 'POST' });
       onRetried();
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       toast(error instanceof ApiError && error.code === 'conflict' ? t('result.notRetried') : errorText(error), 'bad');
     }
     setBusy(false);
@@ -94,6 +94,6 @@ async function renewFirst(event) {
     link.dataset.sure = 'yes';
     link.click();
   } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+    if (!foreseen(error)) throw error;
   }
 }

@@ -1,6 +1,6 @@
 // One result with all that belongs to it, and brought up to date when it changes.
 
-import { ApiError, NetworkError, request, resultPaths } from '../app/api.js';
+import { foreseen, request, resultPaths } from '../app/api.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
 
 const MOST = 4096; // means of frames: more are no picture, and no table that anybody reads
@@ -10,7 +10,7 @@ export async function askedFor(path, signal) {
   try {
     return await request(path, { signal });
   } catch (error) {
-    if (error instanceof ApiError || error instanceof NetworkError) return null;
+    if (foreseen(error)) return null;
     throw error;
   }
 }
@@ -33,7 +33,7 @@ export function useResult(fileId, { live }) {
     load(fileId, leaving.signal).then(
       (result) => setShown({ of: fileId, result, error: null }),
       (error) => {
-        if (error instanceof ApiError || error instanceof NetworkError) setShown({ of: fileId, result: null, error });
+        if (foreseen(error)) setShown({ of: fileId, result: null, error });
         else if (error.name !== 'AbortError') throw error;
       },
     );

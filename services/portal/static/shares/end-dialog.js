@@ -1,6 +1,6 @@
 // Asks before a share or a link ends, and names what it ends.
 
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { ApiError, foreseen, request } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
 import { toast } from '../app/toasts.js';
@@ -18,7 +18,7 @@ export function EndDialog({ heading, text, action, path, onClose, onEnded }) {
       await request(path, { method: 'DELETE' });
       toast(t('shares.ended'));
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       // It was over already: that is what was wanted.
       if (error instanceof ApiError && error.status === 404) toast(t('shares.ended'));
       else toast(errorText(error), 'bad');

@@ -2,7 +2,7 @@
 
 import { LanguageSwitch } from '../app/account-menu.js';
 import { pageAddress, resultAddress, studyPage } from '../app/addresses.js';
-import { ApiError, NetworkError, request, sessionEvents } from '../app/api.js';
+import { ApiError, foreseen, request, sessionEvents } from '../app/api.js';
 import { Frame } from '../app/frame.js';
 import { usePlace, useTexts } from '../app/hooks.js';
 import { tokenInAddress, whoAddress } from '../app/link-mode.js';
@@ -59,7 +59,7 @@ async function exchange(token, password) {
 }
 
 function known(error) {
-  if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+  if (!foreseen(error)) throw error;
   return error;
 }
 

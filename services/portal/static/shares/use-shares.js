@@ -1,6 +1,6 @@
 // A list of shares or links: loaded page by page, with the names of those whom it speaks of.
 
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 import { useNames } from '../app/directory.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
 import { peopleOf } from './directory.js';
@@ -24,7 +24,7 @@ export function useShares(path, query, key, changed = 0) {
       setShown({ rows: [...before, ...page[key]], cursor: page.next_cursor, error: null });
     } catch (error) {
       if (error.name === 'AbortError') return;
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       setShown((old) => (old.rows === null ? { ...NOTHING, error } : old));
     }
   };

@@ -1,7 +1,7 @@
 // Archives of studies on their way to this computer, with what has come so far; they go on while pages change. Those
 // that are larger than LARGEST the browser loads by itself.
 
-import { ApiError, NetworkError, checkSession, problemFrom } from '../app/api.js';
+import { ApiError, checkSession, foreseen, problemFrom } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { saveBlob, saveFrom } from '../app/saving.js';
 import { toast } from '../app/toasts.js';
@@ -41,7 +41,7 @@ export async function loadArchive(address, name) {
     return saveFrom(address, name);
   } catch (error) {
     if (error.name !== 'AbortError') toast(t('study.zipFailed', { name }), 'bad');
-    if (!(error instanceof ApiError || error instanceof NetworkError || error instanceof TypeError || error.name === 'AbortError')) throw error;
+    if (!(foreseen(error) || error instanceof TypeError || error.name === 'AbortError')) throw error;
   } finally {
     loading.delete(address);
     tell();

@@ -1,6 +1,6 @@
 // One study: who and what, its series, its files.
 
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { ApiError, foreseen, request, withQuery } from '../app/api.js';
 import { addressed, byLink } from '../app/link-mode.js';
 import { pageAddress, viewerAddress } from '../app/addresses.js';
 import { formatDay } from '../app/format.js';
@@ -39,7 +39,7 @@ export function View({ work, parameters: [uid], place }) {
     request(withQuery(path, { collection }), { signal: leaving.signal }).then(
       (found) => setShown({ study: found, error: null }),
       (problem) => {
-        if (problem instanceof ApiError || problem instanceof NetworkError)
+        if (foreseen(problem))
           // What is shown stays when it cannot be asked for anew, unless it is not the reader's any more.
           setShown((before) => (before.study === null || (problem instanceof ApiError && problem.status === 404) ? { study: null, error: problem } : before));
         else if (problem.name !== 'AbortError') throw problem;

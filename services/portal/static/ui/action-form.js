@@ -1,6 +1,6 @@
 // Forms that send one thing: what is wrong stands above the fields, and nothing is sent twice.
 
-import { ApiError, NetworkError } from '../app/api.js';
+import { ApiError, foreseen } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { errorText, problemDetail } from '../app/problems.js';
 import { useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
@@ -77,7 +77,7 @@ export function ActionForm({
     try {
       await act(values);
     } catch (problem) {
-      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
+      if (!foreseen(problem)) throw problem;
       setSaid(explain(problem) || [() => problemSentence(problem)]);
     } finally {
       setSending(false);

@@ -1,6 +1,6 @@
 // One of many, found by typing: the server is asked, arrows walk, Enter takes, Escape closes.
 
-import { ApiError, NetworkError } from '../app/api.js';
+import { foreseen } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
@@ -40,7 +40,7 @@ export function Combobox({ label, name, chosen, hint = '', search, onChoose }) {
         setActive(0);
       } catch (error) {
         if (error.name === 'AbortError') return;
-        if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+        if (!foreseen(error)) throw error;
         setFound({ options: null, error });
       }
     }, PAUSE);

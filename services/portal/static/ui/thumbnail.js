@@ -1,6 +1,6 @@
 // A picture of a file that needs the session's cookie; an icon where there is none.
 
-import { ApiError, checkSession, NetworkError, resultPaths } from '../app/api.js';
+import { checkSession, foreseen, resultPaths } from '../app/api.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
 import { html } from './html.js';
 import { Icon } from './icon.js';
@@ -25,7 +25,7 @@ export function Picture({ file, pixels, alt, instead = null, ...more }) {
       await checkSession();
       return setTries(1);
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
       return setTries(2);
     }
   };

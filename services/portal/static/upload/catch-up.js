@@ -1,6 +1,6 @@
 // What became of accepted files, asked for where live changes may have been missed.
 
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 
 const PAGE = 500;
 const MOST = 50; // studies that are asked for one by one
@@ -25,6 +25,6 @@ export async function catchUp(fileIds, studies, userId, learn) {
     for (const study of wanted.size > 0 ? [...studies].slice(0, MOST) : [])
       (await request(withQuery('/api/results', { study, limit: PAGE }))).results.forEach(told);
   } catch (error) {
-    if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+    if (!foreseen(error)) throw error;
   }
 }

@@ -1,7 +1,7 @@
 // The studies that uploads belong to, each with a link.
 
 import { pageAddress } from '../app/addresses.js';
-import { ApiError, NetworkError, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 import { formatDay } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { personName } from '../dicom/person-name.js';
@@ -59,7 +59,7 @@ function useStudy(path, known) {
     const ask = (tries) =>
       request(path, { signal: leaving.signal }).then(setStudy, (error) => {
         if (error.name === 'AbortError') return;
-        if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+        if (!foreseen(error)) throw error;
         if (tries > 1) timer = window.setTimeout(() => ask(tries - 1), PATIENCE);
       });
     ask(TRIES);

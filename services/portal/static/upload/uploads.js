@@ -1,7 +1,7 @@
 // What belongs to one person's uploads as long as they are signed in: the queue, what it waits for, what it left.
 
 import { announce } from '../app/announce.js';
-import { ApiError, NetworkError, request } from '../app/api.js';
+import { foreseen, request } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { currentPlace } from '../app/router.js';
 import { toast } from '../app/toasts.js';
@@ -73,7 +73,7 @@ export class Uploads {
     try {
       this.#limits ??= await request('/api/files/limits');
     } catch (error) {
-      if (!(error instanceof ApiError || error instanceof NetworkError)) throw error;
+      if (!foreseen(error)) throw error;
     }
   }
 

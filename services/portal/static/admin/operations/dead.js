@@ -1,6 +1,6 @@
 // All dead letters that a filter finds: sent again, or deleted for good.
 
-import { ApiError, NetworkError, request } from '../../app/api.js';
+import { foreseen, request } from '../../app/api.js';
 import { t } from '../../app/i18n.js';
 import { errorText } from '../../app/problems.js';
 import { toast } from '../../app/toasts.js';
@@ -52,7 +52,7 @@ function SettleAll({ fate, filters, onDone, onClose }) {
       onClose();
       onDone();
     } catch (problem) {
-      if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
+      if (!foreseen(problem)) throw problem;
       setError(problem);
       setBusy(false);
     }

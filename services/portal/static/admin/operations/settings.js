@@ -1,6 +1,6 @@
 // What each service says of itself: its release, its schema, its room, its certificates, and the settings in force.
 
-import { ApiError, NetworkError, request } from '../../app/api.js';
+import { foreseen, request } from '../../app/api.js';
 import { formatBytes, formatPercent, formatTime } from '../../app/format.js';
 import { t } from '../../app/i18n.js';
 import { setTitle } from '../../app/title.js';
@@ -72,7 +72,7 @@ function Part({ service, path, text, told }) {
       (answer) => setState({ part: answer, error: null }),
       (problem) => {
         if (problem.name === 'AbortError') return;
-        if (!(problem instanceof ApiError || problem instanceof NetworkError)) throw problem;
+        if (!foreseen(problem)) throw problem;
         setState({ part: null, error: problem });
       },
     );
