@@ -70,7 +70,7 @@ def serve(channel: socket.socket, begun: ctypes.c_uint64) -> None:
     what, settings = received.parts
     told = orjson.loads(what)
     work = _made(told["work"], settings)
-    limit(told["memory_bytes"])
+    limit(told["memory_bytes"], told["nice"])
     _silence()
     lacking = confine(told["work"].partition(".")[0])
     channel.sendall(frame(READY, [orjson.dumps(lacking)]))

@@ -38,7 +38,7 @@ class ChildPool:
         self.slots = slots
         self.replaced = 0
         """How many children were lost so far: crashed, hung, or ended from outside."""
-        what = orjson.dumps({"work": work, "memory_bytes": limits.memory_bytes})
+        what = orjson.dumps({"work": work, "memory_bytes": limits.memory_bytes, "nice": limits.nice})
         self._configuration = frame(CONFIGURE, [what, settings])
         self._limits = limits
         self._children: list[Child] = []

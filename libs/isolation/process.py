@@ -144,5 +144,7 @@ def _executed(channel: socket.socket, begun: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=[channel.fileno(), begun],
-        start_new_session=True,  # a terminal's Ctrl-C is the parent's alone
+        # A terminal's Ctrl-C is the parent's alone. Not a session: Linux gives each as much of the cores as
+        # the parent's, with all its services (sched(7), autogroup).
+        process_group=0,
     )

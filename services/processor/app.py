@@ -55,6 +55,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
                 max_frame_bytes=settings.max_frame_bytes, max_inflated_bytes=settings.max_inflated_bytes
             ),
             files=settings.decoder_files,
+            nice=settings.decoder_nice,
         )
         usage = DecoderUsage(pool)
         telemetry.metrics.registry.register(usage)

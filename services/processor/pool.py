@@ -40,14 +40,15 @@ class DecoderPool:
         memory_bytes: int,
         limits: AnalysisLimits,
         files: int = 5000,
+        nice: int = 0,
     ) -> None:
-        """`cpu_seconds` and `wall_seconds` are for each file, `memory_bytes` and `files` for each child."""
+        """`cpu_seconds` and `wall_seconds` are for each file, the rest for each child."""
         self.slots = slots
         self._places = asyncio.Semaphore(slots * PLACES_PER_SLOT)
         self._children = ChildPool(
             child.WORK,
             child.settings_of(limits),
-            ChildLimits(cpu_seconds, wall_seconds, memory_bytes, files),
+            ChildLimits(cpu_seconds, wall_seconds, memory_bytes, files, nice),
             slots=slots,
         )
 

@@ -67,6 +67,13 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
         description="Files after which another decoder process takes the place of one: what a file did to it "
         "ends with it.",
     )
+    decoder_nice: int = Field(
+        10,
+        ge=0,
+        le=19,
+        description="By how much decoder processes go behind whatever else runs in the same container or "
+        "session (nice): uploads and answers are not kept waiting by files that are measured; 0: not at all.",
+    )
     memory_reserve_bytes: int = Field(
         256 * MIB,
         ge=0,

@@ -29,9 +29,15 @@ async def make_pool() -> AsyncIterator[MakePool]:
     pools: list[ChildPool] = []
 
     def make(
-        *, slots: int = 1, cpu: float = 60.0, wall: float = 60.0, calls: int = 1000, settings: bytes = b""
+        *,
+        slots: int = 1,
+        cpu: float = 60.0,
+        wall: float = 60.0,
+        calls: int = 1000,
+        nice: int = 0,
+        settings: bytes = b"",
     ) -> ChildPool:
-        pools.append(ChildPool(WORK, settings, ChildLimits(cpu, wall, 512 * MIB, calls), slots=slots))
+        pools.append(ChildPool(WORK, settings, ChildLimits(cpu, wall, 512 * MIB, calls, nice), slots=slots))
         return pools[-1]
 
     yield make
@@ -235,6 +241,15 @@ async def test_limits_are_those_of_the_kernel(make_pool: MakePool) -> None:
     assert limits["Max data size"] == [str(512 * MIB)] * 2
     assert limits["Max core file size"] == limits["Max file size"] == ["0", "0"]
     assert limits["Max open files"] == [str(OPEN_FILES)] * 2
+
+
+async def test_a_child_goes_behind_its_parent_and_has_no_signals_of_its_terminal(make_pool: MakePool) -> None:
+    pool = make_pool(nice=7)
+    await pool.call([b"pid"])
+    (pid,) = pool.pids
+    assert os.getpriority(os.PRIO_PROCESS, pid) == os.getpriority(os.PRIO_PROCESS, 0) + 7
+    assert os.getsid(pid) == os.getsid(0)
+    assert os.getpgid(pid) == pid
 
 
 async def test_children_end_with_the_pool(make_pool: MakePool) -> None:
