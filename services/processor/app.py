@@ -29,12 +29,12 @@ from services.processor.settings import ProcessorSettings
 from services.processor.under_way import UnderWay
 from services.processor.usage import DecoderUsage, resident
 
-# While one file of a slot is decoded, the next is fetched and the one before is published.
-DELIVERIES_PER_SLOT = 4
+FILES_PER_SLOT = 16
+"""Under way at once where a file takes a moment: while one is decoded, the next are fetched, and the outcomes
+of those before are stored, published and confirmed (in one process: committed). Were they fewer, a decoder
+would wait for them on a busy machine. Large files are fewer anyway (`SLOT_BYTES`)."""
 LANE_DELIVERIES_PER_SLOT = 2
 """Of each lane that shares the worker with others: more would wait here while another worker has a place."""
-IN_PROCESS_PER_SLOT = 8
-"""More where a file also waits until its outcome is committed, and no broker measures how long that takes."""
 OUTCOMES = web.AppKey("outcomes", Outcomes)
 BEATS = web.AppKey("beats", Beats)
 
@@ -104,7 +104,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
                 Counted(handler, attempts),
                 gate,
                 ahead=LANE_DELIVERIES_PER_SLOT * settings.worker_slots,
-                alone=concurrency(settings),
+                alone=lambda: gate.at_hand,
                 attempts=settings.max_attempts,
             )
             async with supervise(app, "beats", beats.run()):
@@ -134,7 +134,7 @@ def limits_of(settings: ProcessorSettings) -> GateLimits:
     alone = settings.amqp_url is None
     return GateLimits(
         slots=settings.worker_slots,
-        per_slot=IN_PROCESS_PER_SLOT if alone else DELIVERIES_PER_SLOT,
+        per_slot=FILES_PER_SLOT,
         reserve=settings.memory_reserve_bytes,
         decode_memory=settings.decode_memory_bytes,
         largest=None if alone else settings.largest_decode_memory_bytes,

@@ -106,6 +106,11 @@ class WorkerGate:
         return self._outlook.slots
 
     @property
+    def at_hand(self) -> int:
+        """Deliveries that are worth having here while no other lane has any."""
+        return self._outlook.at_hand
+
+    @property
     def used_bytes(self) -> int:
         """What those under way may take, as estimated."""
         return self._desk.memory(self.slots)

@@ -13,6 +13,8 @@ from services.processor.answers import Measured, Refused
 
 IDLE_BYTES = 128 << 20
 """What a decoder takes idle, until less was seen."""
+LONG_PER_SLOT = 4
+"""Deliveries at hand for each decoder, where a file takes longer than a moment."""
 _SMOOTHING = 0.1
 
 
@@ -45,6 +47,7 @@ class Outlook:
         self._attainable = 0
         """What there was when nothing was under way last."""
         self._seconds = 0.0
+        self._short = False
         self.idle_bytes = IDLE_BYTES
         self.look(0)
 
@@ -69,6 +72,9 @@ class Outlook:
         """Bytes that the file took beyond an idle decoder, whose own are corrected by it."""
         self.idle_bytes = min(self.idle_bytes, result.peak_memory_bytes)
         self._seconds += (result.seconds - self._seconds) * _SMOOTHING
+        if self._short != (self._seconds < budget.LONG_SECONDS):
+            # Not to and fro where files are of both kinds.
+            self._short = self._seconds < budget.LONG_SECONDS / 2
         return result.peak_memory_bytes - self.idle_bytes
 
     @property
@@ -77,6 +83,16 @@ class Outlook:
         limits = self._limits
         places = budget.places(self.slots, limits.per_slot, self._seconds)
         return Room(self.slots, places, self.budget_bytes)
+
+    @property
+    def at_hand(self) -> int:
+        """Deliveries that are worth having here, those that are under way included.
+
+        Where files take a moment, as many as may be under way; where they take longer, others could begin
+        what would lie here.
+        """
+        per_slot = self._limits.per_slot
+        return self._limits.slots * (per_slot if self._short else min(per_slot, LONG_PER_SLOT))
 
     def verdict(self, estimate: Estimate) -> budget.Verdict:
         """Where a file can be decoded."""

@@ -293,7 +293,7 @@ async def test_a_lane_that_is_alone_may_fill_every_place_until_another_has_work(
         await go.wait()
 
     async with rabbitmq_bus(amqp_url, telemetry) as bus:
-        await bus.take(PROCESSOR_WORK, handler, Turns(8), ahead=2, alone=6)
+        await bus.take(PROCESSOR_WORK, handler, Turns(8), ahead=2, alone=lambda: 6)
         await ready(bus)
         for _ in range(20):
             await bus.publish(received())
@@ -309,6 +309,33 @@ async def test_a_lane_that_is_alone_may_fill_every_place_until_another_has_work(
     assert await messages_in(amqp_url, LANE_QUEUE) == []
 
 
+async def test_what_lies_here_beyond_what_it_is_worth_goes_to_others(
+    amqp_url: str, telemetry: Telemetry
+) -> None:
+    """Files that take long could begin elsewhere."""
+    worth, begun, go = [12], list[Delivery](), asyncio.Event()
+
+    async def handler(delivery: Delivery) -> None:
+        begun.append(delivery)
+        await go.wait()
+
+    other = Recorder()
+    async with rabbitmq_bus(amqp_url, telemetry) as bus:
+        await bus.take(PROCESSOR_WORK, handler, Turns(1), ahead=2, alone=lambda: worth[0])
+        await ready(bus)
+        for _ in range(12):
+            await bus.publish(received())
+        await wait_for(telemetry, 11)
+        worth[0] = 4
+        await wait_for(telemetry, 3)
+        async with rabbitmq_bus(amqp_url, make_telemetry()) as free:
+            await taking(free, other)
+            await eventually(lambda: len(other.deliveries) == 8)
+            go.set()
+            await eventually(lambda: len(begun) == 4)
+    assert {(d.attempt, d.charged, d.redelivered) for d in other.deliveries} == {(1, 0, False)}
+
+
 async def test_a_lane_that_was_favoured_is_drained_like_the_others(
     amqp_url: str, telemetry: Telemetry
 ) -> None:
@@ -320,7 +347,7 @@ async def test_a_lane_that_was_favoured_is_drained_like_the_others(
         await go.wait()
 
     async with rabbitmq_bus(amqp_url, telemetry, drain_timeout=30.0) as bus:
-        await bus.take(PROCESSOR_WORK, handler, Turns(1), ahead=2, alone=6)
+        await bus.take(PROCESSOR_WORK, handler, Turns(1), ahead=2, alone=lambda: 6)
         await ready(bus)
         for _ in range(6):
             await bus.publish(received())

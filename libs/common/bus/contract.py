@@ -146,7 +146,7 @@ class Bus(Protocol):
         admission: Admission,
         *,
         ahead: int = 2,
-        alone: int = 0,
+        alone: Callable[[], int] = lambda: 0,
         attempts: int = MAX_DELIVERIES,
     ) -> None:
         """Start to take work in the background, in the order that `admission` says; return at once.

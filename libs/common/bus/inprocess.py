@@ -81,7 +81,7 @@ class InProcessBus:
         admission: Admission,
         *,
         ahead: int = 2,
-        alone: int = 0,
+        alone: Callable[[], int] = lambda: 0,
         attempts: int = MAX_DELIVERIES,
     ) -> None:
         """Register the handler of a work, which begins as `admission` says; `ahead`, `alone` mean nothing."""

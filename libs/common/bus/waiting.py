@@ -59,6 +59,15 @@ class WaitingRoom(Generic[T]):
             self._ask()
         return removed
 
+    def latest(self, lane: str, most: int) -> list[NotBegun[T]]:
+        """Take out those of a lane that came last, at most so many: they never begin."""
+        waiting = self._lanes.get(lane)
+        taken = [waiting.pop() for _ in range(min(most, len(waiting)))] if waiting else []
+        if taken:
+            self._reset_head(lane)
+            self._resized(-len(taken))
+        return taken
+
     def close(self) -> list[NotBegun[T]]:
         """Begin no more; returns what has not begun."""
         self.closed = True

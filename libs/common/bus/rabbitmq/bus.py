@@ -116,7 +116,7 @@ class RabbitMQBus:
         admission: Admission,
         *,
         ahead: int = 2,
-        alone: int = 0,
+        alone: Callable[[], int] = lambda: 0,
         attempts: int = MAX_DELIVERIES,
     ) -> None:
         """Start to take work in the background; comes back by itself after any loss."""

@@ -69,6 +69,8 @@ class BrokerSession:
         self._driver: DriverChannel | None = None
         self._tags: list[str] = []
         self._widened: str | None = None
+        self.more = 0
+        """Deliveries that `widen` lets the widened queue have beyond the others."""
         self._acknowledger = Acknowledger(self._send_ack)
         self._sender: asyncio.Task[None] | None = None
 
@@ -104,7 +106,7 @@ class BrokerSession:
             async with asyncio.timeout(self._timeout):
                 await self._channel.set_qos(prefetch_count=prefetch)
                 self._tags.append(await self._consume(queue))
-                self._widened = queue
+                self._widened, self.more = queue, prefetch
 
     async def narrow(self) -> None:
         """End what `widen` began; what it brought stays in hand. Raises Unavailable."""
@@ -115,7 +117,7 @@ class BrokerSession:
             await self._all_has_come(self._driver)
         # Not before: asked once more after a failure, it must not end the consumer of another lane.
         del self._driver.consumers[self._tags.pop()]
-        self._widened = None
+        self._widened, self.more = None, 0
 
     async def waiting(self, name: str) -> int:
         """How many messages are ready in a queue and not delivered to anybody. Raises Unavailable."""

@@ -59,17 +59,20 @@ class Subscribing:
                 await self.session.stop_deliveries()
 
     async def favour(self, prefetch: int) -> None:
-        """Let a queue that alone has deliveries here have `prefetch` more, until others have some."""
+        """Let a queue that alone has deliveries here have `prefetch` more, until others have some.
+
+        Asked with another number, what was let is ended first.
+        """
         async with self._opening:
             session = self.session
             if session is None or self._stopping or session.lost.is_set():
                 return
             in_hand = [queue for queue in self._queues if session.in_flight[queue]]
-            if session.widened is not None and in_hand != [session.widened]:
+            if session.widened is not None and (in_hand != [session.widened] or session.more != prefetch):
                 await session.narrow()
                 return
             full = [queue for queue in in_hand if session.in_flight[queue] >= self._prefetch]
-            if session.widened is None and len(in_hand) == len(full) == 1:
+            if prefetch > 0 and session.widened is None and len(in_hand) == len(full) == 1:
                 await session.widen(full[0], prefetch)
 
     async def run(self) -> None:

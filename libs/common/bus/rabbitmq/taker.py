@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -48,11 +48,12 @@ class Taker:
         background: Background,
         *,
         ahead: int,
-        alone: int,
+        alone: Callable[[], int],
         watchdog: float,
         hold: float,
     ) -> None:
-        """A lane that has work alone gets `alone` deliveries instead of `ahead`.
+        """A lane that has work alone gets `alone()` deliveries instead of `ahead`; when it says less, what is
+        beyond that, and has not begun, is handed back.
 
         `hold` in seconds: what has not begun by then is handed back, before the broker misses it.
         `watchdog` in seconds: how often an idle consumer makes sure that the broker still knows it.
@@ -61,7 +62,8 @@ class Taker:
         self._handling = handling
         self._background = background
         self._name = work.queue
-        self._more = alone - ahead
+        self._ahead = ahead
+        self._alone = alone
         self._hold = hold
         self._lanes = {queue: lane for lane, queue in work.queues().items()}
         self._room = WaitingRoom[_AtHand](admission, self._begin, handling.waiting.set)
@@ -130,11 +132,22 @@ class Taker:
             since = asyncio.get_running_loop().time() - self._hold
             for waiting in self._room.remove(partial(_older, since)):
                 self._start(self._hand_back(waiting.item))
+            most = max(self._alone(), self._ahead)
             try:
-                if self._more > 0:
-                    await self._subscribing.favour(self._more)
+                await self._subscribing.favour(most - self._ahead)
             except Unavailable as error:
                 log.warning("%s: %s", self._name, error.detail)
+            self._leave_to_others(most)
+
+    def _leave_to_others(self, most: int) -> None:
+        """Hand back what has not begun of a lane beyond `most` deliveries: those that came last."""
+        session = self._subscribing.session
+        if session is None or session.lost.is_set():
+            return
+        for queue, lane in self._lanes.items():
+            if (beyond := session.in_flight[queue] - most) > 0:
+                for waiting in self._room.latest(lane, beyond):
+                    self._start(self._hand_back(waiting.item))
 
     def _begin(self, waiting: NotBegun[_AtHand]) -> None:
         self._start(self._run(waiting))

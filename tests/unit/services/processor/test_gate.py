@@ -294,6 +294,23 @@ async def test_slow_files_are_not_begun_ahead(bench: Bench) -> None:
     assert [gate.choose({"0": small()}) for _ in range(5)] == ["0"] * 4 + [None]
 
 
+async def test_more_is_worth_having_here_where_files_take_a_moment(bench: Bench) -> None:
+    gate = bench.gate(replace(LIMITS, per_slot=16))
+    data = file().data
+    assert isinstance(data, FileReceived)
+    assert gate.at_hand == 8  # nobody knows yet
+    gate.learn(data, measured(1, seconds=0.01))
+    assert gate.at_hand == 32
+    gate.learn(data, measured(1, seconds=2.0))
+    assert gate.at_hand == 8
+    for _ in range(10):
+        gate.learn(data, measured(1, seconds=0.01))
+    assert gate.at_hand == 8  # not to and fro
+    for _ in range(10):
+        gate.learn(data, measured(1, seconds=0.01))
+    assert gate.at_hand == 32
+
+
 async def test_fewer_decoders_work_where_neighbours_need_the_machine(bench: Bench) -> None:
     bench.reading = replace(ROOMY, pressure=90.0, load=40.0)
     gate = bench.gate()
