@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+GATHER_SECONDS = 0.015
+"""How long acknowledgements gather after some were sent: what is lost until then is delivered again, and
+changes nothing."""
 
 AckFrame = tuple[int, bool]
 """Delivery tag and the `multiple` flag."""
@@ -31,6 +36,11 @@ class Acknowledgements:
         """Note that the delivery with this tag is handled."""
         self._handled.add(tag)
 
+    @property
+    def due(self) -> int:
+        """How many are handled and not acknowledged."""
+        return len(self._handled)
+
     def take(self) -> list[AckFrame]:
         """Return the frames that acknowledge everything handled so far."""
         last, covered = 0, 0
@@ -52,20 +62,26 @@ class Acknowledgements:
 
 
 class Acknowledger:
-    """Sends acknowledgements in batches: what is handled while one batch is sent forms the next."""
+    """Sends acknowledgements in batches: what comes alone at once, and what follows soon after together."""
 
     def __init__(self, send: Callable[[int, bool], Awaitable[None]]) -> None:
         """`send(tag, multiple)` writes one frame."""
+        self.enough = 1
+        """So many are sent without waiting for more: half of what the broker lets be unsettled keeps it
+        delivering."""
         self._send = send
         self._pending = Acknowledgements()
         self._wake = asyncio.Event()
+        self._many = asyncio.Event()
         self._lock = asyncio.Lock()
         self._held = False
 
     def add(self, tag: int) -> None:
-        """Note that a delivery is handled; the frame follows at once."""
+        """Note that a delivery is handled; the frame follows soon."""
         self._pending.add(tag)
         self._wake.set()
+        if self._pending.due >= self.enough:
+            self._many.set()
 
     async def hold(self) -> None:
         """Send nothing from now on, until `resume`: each acknowledgement would bring another delivery."""
@@ -85,9 +101,16 @@ class Acknowledger:
             self._wake.clear()
             if not self._held:
                 await self.flush()
+                await self._gather()
 
     async def flush(self) -> None:
         """Send everything that is due now."""
         async with self._lock:
+            self._many.clear()
             for tag, multiple in self._pending.take():
                 await self._send(tag, multiple)
+
+    async def _gather(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_SECONDS):
+                await self._many.wait()

@@ -71,6 +71,7 @@ class BrokerSession:
         self._widened: str | None = None
         self.more = 0
         """Deliveries that `widen` lets the widened queue have beyond the others."""
+        self._prefetch = 1
         self._acknowledger = Acknowledger(self._send_ack)
         self._sender: asyncio.Task[None] | None = None
 
@@ -83,6 +84,8 @@ class BrokerSession:
             async with asyncio.timeout(self._timeout):
                 await self._channel.initialize()
                 await self._channel.set_qos(prefetch_count=prefetch)
+                self._prefetch = prefetch
+                self._acknowledge_by(prefetch)
                 driver = self._driver = cast(DriverChannel, await self._channel.get_underlay_channel())
                 driver.consumers = _Callbacks(driver.consumers)
                 driver.closing.add_done_callback(lambda _: self.lost.set())
@@ -107,6 +110,7 @@ class BrokerSession:
                 await self._channel.set_qos(prefetch_count=prefetch)
                 self._tags.append(await self._consume(queue))
                 self._widened, self.more = queue, prefetch
+                self._acknowledge_by(self._prefetch + prefetch)
 
     async def narrow(self) -> None:
         """End what `widen` began; what it brought stays in hand. Raises Unavailable."""
@@ -118,6 +122,7 @@ class BrokerSession:
         # Not before: asked once more after a failure, it must not end the consumer of another lane.
         del self._driver.consumers[self._tags.pop()]
         self._widened, self.more = None, 0
+        self._acknowledge_by(self._prefetch)
 
     async def waiting(self, name: str) -> int:
         """How many messages are ready in a queue and not delivered to anybody. Raises Unavailable."""
@@ -167,6 +172,9 @@ class BrokerSession:
     def settle(self, queue: str) -> None:
         """A delivery is no longer in hand, acknowledged or not."""
         self.in_flight[queue] -= 1
+
+    def _acknowledge_by(self, unsettled: int) -> None:
+        self._acknowledger.enough = max(1, unsettled // 2)
 
     async def _all_has_come(self, driver: DriverChannel) -> None:
         """Wait for what was on its way: a channel answers in order, whatever is asked."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.bus.rabbitmq import acks
 from libs.common.bus.rabbitmq.acks import Acknowledgements, Acknowledger
 from tests.waiting import eventually
 
@@ -132,3 +134,44 @@ async def test_nothing_is_sent_while_it_is_held_and_all_of_it_after() -> None:
     acknowledger.add(2)
     await eventually(lambda: sent == [1, 2])
     running.cancel()
+
+
+async def test_what_follows_soon_is_sent_together_unless_it_is_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(acks, "GATHER_SECONDS", 3600.0)
+    sent: list[tuple[int, bool]] = []
+
+    async def send(tag: int, multiple: bool) -> None:
+        sent.append((tag, multiple))
+
+    acknowledger = Acknowledger(send)
+    acknowledger.enough = 3
+    running = asyncio.create_task(acknowledger.run())
+    acknowledger.add(1)
+    await eventually(lambda: sent == [(1, False)])
+    for tag in (2, 3):
+        acknowledger.add(tag)
+        await asyncio.sleep(0.01)
+    assert sent == [(1, False)]
+    acknowledger.add(4)
+    await eventually(lambda: sent == [(1, False), (4, True)])
+    running.cancel()
+    await asyncio.wait({running})
+
+
+async def test_few_wait_no_longer_than_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acks, "GATHER_SECONDS", 0.001)
+    sent: list[int] = []
+
+    async def send(tag: int, multiple: bool) -> None:
+        sent.append(tag)
+
+    acknowledger = Acknowledger(send)
+    acknowledger.enough = 100
+    running = asyncio.create_task(acknowledger.run())
+    for tag in (1, 2, 3):
+        acknowledger.add(tag)
+        await eventually(lambda: sent[-1:] == [tag])  # noqa: B023  called before the next
+    running.cancel()
+    await asyncio.wait({running})
