@@ -17,6 +17,8 @@ from libs.common.bus.inspection import depth
 from libs.common.bus.rabbitmq.bus import RabbitMQBus
 from libs.common.bus.rabbitmq.message import Incoming
 from libs.common.bus.rabbitmq.retirement import Retirement
+from libs.common.bus.rabbitmq.session import BrokerSession
+from libs.common.bus.rabbitmq.settling import Settler
 from libs.common.bus.retry import Dead
 from libs.common.bus.topology import PROCESSOR_WORK, RESULTS_FILES
 from libs.common.bus.turns import Turns
@@ -334,6 +336,37 @@ async def test_what_lies_here_beyond_what_it_is_worth_goes_to_others(
             go.set()
             await eventually(lambda: len(begun) == 4)
     assert {(d.attempt, d.charged, d.redelivered) for d in other.deliveries} == {(1, 0, False)}
+
+
+async def test_while_a_copy_waits_for_its_confirm_no_more_go_back(
+    amqp_url: str, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worth, go, looked = [12], asyncio.Event(), list[int]()
+
+    async def handler(_: Delivery) -> None:
+        await go.wait()
+
+    async def slow(self: Settler, session: BrokerSession, incoming: Incoming) -> None:
+        await go.wait()
+        await hand_back(self, session, incoming)
+
+    hand_back = Settler.hand_back
+    monkeypatch.setattr(Settler, "hand_back", slow)
+
+    def alone() -> int:
+        looked.append(worth[0])
+        return worth[0]
+
+    async with rabbitmq_bus(amqp_url, telemetry, drain_timeout=30.0) as bus:
+        await bus.take(PROCESSOR_WORK, handler, Turns(1), ahead=2, alone=alone)
+        await ready(bus)
+        for _ in range(12):
+            await bus.publish(received())
+        await wait_for(telemetry, 11)
+        worth[0] = 6
+        await eventually(lambda: looked.count(6) >= 3)
+        await wait_for(telemetry, 5)
+        go.set()
 
 
 async def test_a_lane_that_was_favoured_is_drained_like_the_others(

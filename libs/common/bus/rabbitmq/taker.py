@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, NamedTuple
@@ -69,6 +70,8 @@ class Taker:
         self._room = WaitingRoom[_AtHand](admission, self._begin, handling.waiting.set)
         self._running: set[asyncio.Task[None]] = set()
         self._left: list[_AtHand] = []
+        self._returning = Counter[str]()
+        """Of each queue, deliveries in hand that are on their way back."""
         self._subscribing = Subscribing(
             connection,
             self._name,
@@ -107,7 +110,7 @@ class Taker:
         await self._subscribing.stop()
         left, self._left = self._left, []
         for at_hand in left:
-            self._start(self._hand_back(at_hand))
+            self._return(at_hand)
         while self._running:
             await asyncio.wait(self._running)
 
@@ -131,7 +134,7 @@ class Taker:
             await asyncio.sleep(BALANCE)
             since = asyncio.get_running_loop().time() - self._hold
             for waiting in self._room.remove(partial(_older, since)):
-                self._start(self._hand_back(waiting.item))
+                self._return(waiting.item)
             most = max(self._alone(), self._ahead)
             try:
                 await self._subscribing.favour(most - self._ahead)
@@ -145,9 +148,9 @@ class Taker:
         if session is None or session.lost.is_set():
             return
         for queue, lane in self._lanes.items():
-            if (beyond := session.in_flight[queue] - most) > 0:
+            if (beyond := session.in_flight[queue] - self._returning[queue] - most) > 0:
                 for waiting in self._room.latest(lane, beyond):
-                    self._start(self._hand_back(waiting.item))
+                    self._return(waiting.item)
 
     def _begin(self, waiting: NotBegun[_AtHand]) -> None:
         self._start(self._run(waiting))
@@ -177,12 +180,17 @@ class Taker:
         finally:
             session.settle(incoming.queue)
 
+    def _return(self, at_hand: _AtHand) -> None:
+        self._returning[at_hand.incoming.queue] += 1
+        self._start(self._hand_back(at_hand))
+
     async def _hand_back(self, at_hand: _AtHand) -> None:
         session, incoming, _ = at_hand
         try:
             await self._settler.hand_back(session, incoming)
         finally:
             session.settle(incoming.queue)
+            self._returning[incoming.queue] -= 1
 
     def _forget(self, session: BrokerSession) -> None:
         """What waits of a lost session comes again."""
