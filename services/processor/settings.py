@@ -56,7 +56,7 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
         gt=0,
         le=420,
         description="Seconds after which a decoder that hangs is ended however little CPU time it took; a "
-        "broker waits 1800 s for a file, and one behind it in a slot waits as well.",
+        "broker waits 1800 s for each file, and those behind it in its decoder wait as well.",
     )
     decode_memory_bytes: int = Field(
         1024 * MIB, ge=256 * MIB, description="Private memory that one decoder process may take, in bytes."

@@ -152,8 +152,9 @@ class Bus(Protocol):
         """Start to take work in the background, in the order that `admission` says; return at once.
 
         Its lanes are those of the bus's table. `ahead` is how many deliveries of one lane are held at most,
-        begun or not, and `alone` how many while no other lane has any. In process all that are under way are
-        held, since nobody else could take them.
+        begun or not, and `alone()`, asked now and then, how many while no other lane has any: what has not
+        begun beyond that goes back. In process all that are under way are held, since nobody else could take
+        them.
         """
 
     async def ready(self) -> None:
