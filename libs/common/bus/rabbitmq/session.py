@@ -85,7 +85,7 @@ class BrokerSession:
                 await self._channel.initialize()
                 await self._channel.set_qos(prefetch_count=prefetch)
                 self._prefetch = prefetch
-                self._acknowledge_by(prefetch)
+                self._let(None, 0)
                 driver = self._driver = cast(DriverChannel, await self._channel.get_underlay_channel())
                 driver.consumers = _Callbacks(driver.consumers)
                 driver.closing.add_done_callback(lambda _: self.lost.set())
@@ -109,8 +109,7 @@ class BrokerSession:
             async with asyncio.timeout(self._timeout):
                 await self._channel.set_qos(prefetch_count=prefetch)
                 self._tags.append(await self._consume(queue))
-                self._widened, self.more = queue, prefetch
-                self._acknowledge_by(self._prefetch + prefetch)
+                self._let(queue, prefetch)
 
     async def narrow(self) -> None:
         """End what `widen` began; what it brought stays in hand. Raises Unavailable."""
@@ -121,8 +120,7 @@ class BrokerSession:
             await self._all_has_come(self._driver)
         # Not before: asked once more after a failure, it must not end the consumer of another lane.
         del self._driver.consumers[self._tags.pop()]
-        self._widened, self.more = None, 0
-        self._acknowledge_by(self._prefetch)
+        self._let(None, 0)
 
     async def waiting(self, name: str) -> int:
         """How many messages are ready in a queue and not delivered to anybody. Raises Unavailable."""
@@ -173,8 +171,10 @@ class BrokerSession:
         """A delivery is no longer in hand, acknowledged or not."""
         self.in_flight[queue] -= 1
 
-    def _acknowledge_by(self, unsettled: int) -> None:
-        self._acknowledger.enough = max(1, unsettled // 2)
+    def _let(self, queue: str | None, more: int) -> None:
+        """Note which queue may have `more` deliveries than the others, and when to acknowledge so."""
+        self._widened, self.more = queue, more
+        self._acknowledger.enough = max(1, (self._prefetch + more) // 2)
 
     async def _all_has_come(self, driver: DriverChannel) -> None:
         """Wait for what was on its way: a channel answers in order, whatever is asked."""
