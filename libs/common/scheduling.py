@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from pathlib import Path
 
 
 def wait_for_turns() -> None:
@@ -17,3 +18,16 @@ def wait_for_turns() -> None:
     with contextlib.suppress(OSError, AttributeError):
         if os.sched_getscheduler(0) == os.SCHED_OTHER:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def give_way(steps: int) -> None:
+    """Have this process, and what it starts, go so many steps of niceness behind others of the machine.
+
+    Where no control group shares the cores, Linux shares them among sessions first, and niceness counts
+    within one only (sched(7), autogroup): of a session that is this process's own, it is that of all. Ten
+    steps are a tenth of the time beside somebody who wants it too; a core that is idle is had at once.
+    """
+    os.nice(steps)
+    if steps and os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):  # a kernel without it, or a container that forbids it
+            Path("/proc/self/autogroup").write_text(str(min(steps, 19)), "ascii")

@@ -3,7 +3,7 @@
 if __name__ == "__main__":
     # Inside the guard: decoder processes import this module anew, and need nothing of it.
     from libs.common.http.serving import run
-    from services.processor.app import create
+    from services.processor.app import start
     from services.processor.settings import ProcessorSettings
 
-    raise SystemExit(run(ProcessorSettings, create))
+    raise SystemExit(run(ProcessorSettings, start))

@@ -12,6 +12,7 @@ from aiohttp import web
 from libs.common.bus.topology import PROCESSOR_PAUSES, PROCESSOR_WORK
 from libs.common.keys import BUS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, standalone
+from libs.common.scheduling import give_way
 from libs.common.tasks import supervise
 from libs.dicom.measure.analysis import AnalysisLimits
 from services.processor.admission.machine import Machine
@@ -152,3 +153,9 @@ def create(settings: ProcessorSettings) -> web.Application:
     app = standalone("processor", settings)
     install(app, settings)
     return app
+
+
+def start(settings: ProcessorSettings) -> web.Application:
+    """The same, behind the others of its machine: of this process, so for its `__main__` alone."""
+    give_way(settings.worker_nice)
+    return create(settings)

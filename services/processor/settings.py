@@ -67,12 +67,20 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
         description="Files after which another decoder process takes the place of one: what a file did to it "
         "ends with it.",
     )
+    worker_nice: int = Field(
+        5,
+        ge=0,
+        le=19,
+        description="By how much a processor that is a process of its own goes behind the other services of "
+        "a machine that is busy (nice, also of its session): uploads and answers are not kept waiting by "
+        "files that are measured; 0: not at all. Of containers the weights decide (cpu_shares, requests).",
+    )
     decoder_nice: int = Field(
         10,
         ge=0,
         le=19,
         description="By how much decoder processes go behind whatever else runs in the same container or "
-        "session (nice): uploads and answers are not kept waiting by files that are measured; 0: not at all.",
+        "session (nice), their own worker above all; 0: not at all.",
     )
     memory_reserve_bytes: int = Field(
         256 * MIB,
