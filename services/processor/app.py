@@ -30,7 +30,7 @@ from services.processor.settings import ProcessorSettings
 from services.processor.under_way import UnderWay
 from services.processor.usage import DecoderUsage, resident
 
-FILES_PER_SLOT = 16
+FILES_PER_SLOT = 32
 """Under way at once where a file takes a moment: while one is decoded, the next are fetched, and the outcomes
 of those before are stored, published and confirmed (in one process: committed). Were they fewer, a decoder
 would wait for them on a busy machine. Large files are fewer anyway (`SLOT_BYTES`)."""
