@@ -136,8 +136,10 @@ def _window_levels(view: Window, values: Words) -> Words:
 
 
 def _stretched_levels(values: Words, low: float, high: float) -> Words:
-    """Stretch what lies between to all levels."""
-    return _ramp(np.nan_to_num(values, nan=low, posinf=high, neginf=low), low, high)
+    """Stretch what lies between to all levels; changes `values`."""
+    if not np.isfinite(values).all():
+        np.nan_to_num(values, copy=False, nan=low, posinf=high, neginf=low)
+    return _ramp(values, low, high)
 
 
 def _ramp(values: Words, low: float, high: float) -> Words:
