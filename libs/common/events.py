@@ -5,8 +5,10 @@ They carry references and numbers, never patient data. Fields are added, never r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 import orjson
@@ -316,8 +318,19 @@ class Event(_Frozen):
     def to_json(self) -> bytes:
         """Serialise as structured-mode JSON; absent attributes are left out (CloudEvents JSON format 2.2).
 
-        Every event is written by this before it goes anywhere. Raises EventTooLarge beyond MAX_EVENT_BYTES.
+        Every event is written by this before it goes anywhere, once. Raises EventTooLarge beyond
+        MAX_EVENT_BYTES.
         """
+        return self._written
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's; what was written of this one says nothing of another."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("_written", None)
+        return copied
+
+    @cached_property
+    def _written(self) -> bytes:
         body = self.model_dump(mode="json")
         if body["traceparent"] is None:
             del body["traceparent"]

@@ -127,8 +127,11 @@ class Handling:
         self, delivery: Delivery, traceparent: str | None, tag: int | None
     ) -> AbstractContextManager[Span]:
         event = delivery.event
+        context = context_of(traceparent or event.traceparent)
+        if not self._telemetry.recording:
+            return self._telemetry.unrecorded(context)
         destination = f"{self._carrier.exchange}:{event.type}:{self.queue}"
-        attributes = self._carrier.attributes(event, destination) if self._telemetry.recording else {}
+        attributes = self._carrier.attributes(event, destination)
         attributes[semconv.MESSAGING_OPERATION_NAME] = attributes[semconv.MESSAGING_OPERATION_TYPE] = (
             "process"
         )
@@ -139,7 +142,7 @@ class Handling:
             attributes[semconv.MESSAGING_RABBITMQ_MESSAGE_DELIVERY_TAG] = tag
         return self._telemetry.span(
             f"process {destination}",
-            context=context_of(traceparent or event.traceparent),
+            context=context,
             kind=SpanKind.CONSUMER,
             attributes=attributes,
             record_exception=False,
@@ -161,24 +164,31 @@ class Handling:
 @contextmanager
 def publishing(telemetry: Telemetry, event: Event, carrier: Carrier) -> Iterator[None]:
     """A PRODUCER span around one publish, child of the event's `traceparent`, and the count of successes."""
-    destination = f"{carrier.exchange}:{event.type}"
-    attributes = carrier.attributes(event, destination) if telemetry.recording else {}
-    attributes[semconv.MESSAGING_OPERATION_NAME] = "publish"
-    attributes[semconv.MESSAGING_OPERATION_TYPE] = "send"
-    with telemetry.span(
-        f"publish {destination}",
-        # Without a traceparent of its own the event belongs to whatever runs now.
-        context=None if event.traceparent is None else context_of(event.traceparent),
-        kind=SpanKind.PRODUCER,
-        attributes=attributes,
-        record_exception=False,
-    ) as span:
+    with _publishing_span(telemetry, event, carrier) as span:
         try:
             yield
         except Exception as error:
             _mark_failed(span, error)
             raise
     telemetry.metrics.bus_published.labels(event.type).inc()
+
+
+def _publishing_span(telemetry: Telemetry, event: Event, carrier: Carrier) -> AbstractContextManager[Span]:
+    # Without a traceparent of its own the event belongs to whatever runs now.
+    context = None if event.traceparent is None else context_of(event.traceparent)
+    if not telemetry.recording:
+        return telemetry.unrecorded(context)
+    destination = f"{carrier.exchange}:{event.type}"
+    attributes = carrier.attributes(event, destination)
+    attributes[semconv.MESSAGING_OPERATION_NAME] = "publish"
+    attributes[semconv.MESSAGING_OPERATION_TYPE] = "send"
+    return telemetry.span(
+        f"publish {destination}",
+        context=context,
+        kind=SpanKind.PRODUCER,
+        attributes=attributes,
+        record_exception=False,
+    )
 
 
 def _mark_failed(span: Span, error: BaseException) -> None:

@@ -115,7 +115,7 @@ class Telemetry:
         `links` are spans that it has to do with, and does not belong to.
         """
         if not self._recording:
-            return _IdsOnly(context)
+            return self.unrecorded(context)
         return self._tracer.start_as_current_span(
             name,
             context=context,
@@ -125,6 +125,10 @@ class Telemetry:
             record_exception=record_exception,
             set_status_on_exception=record_exception,
         )
+
+    def unrecorded(self, context: Context | None) -> AbstractContextManager[Span]:
+        """What `span` gives where nothing is recorded, for whoever need not describe one then."""
+        return _IdsOnly(context)
 
     def detail(self, name: str, **attributes: str | int) -> AbstractContextManager[object]:
         """A span inside the current one, for whoever looks closer; nothing unless spans are recorded."""
