@@ -221,14 +221,24 @@ def test_the_lookup_table_is_drawn_where_it_is_asked_for() -> None:
         drawn(instance(elements, pixels), view="lut")
 
 
-def test_not_a_number_is_black() -> None:
-    cells = np.repeat(np.array([[np.nan, 0, 50, np.inf]], "f4"), 16, axis=1).repeat(32, axis=0)
+def of_floats(values: list[float]) -> tuple[bytes, NDArray[np.float32]]:
+    """An object of vertical bars of floats, without a window, and its cells."""
+    cells = np.repeat(np.array([values], np.float32), 16, axis=1).repeat(32, axis=0)
     elements = {
         name: value
-        for name, value in {**ct_elements(32, 64, 32, None, 0), **PLAIN}.items()
+        for name, value in {**ct_elements(32, cells.shape[1], 32, None, 0), **PLAIN}.items()
         if name not in ("BitsStored", "HighBit", "PixelRepresentation")
     }
-    data = instance(elements, LITTLE.element(0x7FE00008, "OF", cells.tobytes()))
+    return instance(elements, LITTLE.element(0x7FE00008, "OF", cells.tobytes())), cells
+
+
+def test_infinities_are_as_dark_and_as_bright_as_can_be() -> None:
+    data, _ = of_floats([-np.inf, 0, 50, 100, np.inf, np.nan])
+    assert bars(data) == pytest.approx([0, 0, 127, 255, 255, 0], abs=1)
+
+
+def test_not_a_number_is_black() -> None:
+    data, cells = of_floats([np.nan, 0, 50, np.inf])
     assert bars(data, view=Window(50, 100, "LINEAR_EXACT")) == [0, 0, 127, 255]
     assert np.array_equal(values(data), cells, equal_nan=True)
 
