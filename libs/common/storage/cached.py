@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import struct
+from typing import ClassVar
 
 _OPENAT2 = 437  # the same on every architecture
 _AT_FDCWD = -100
@@ -20,14 +21,35 @@ class NotCached(Exception):
     """The kernel would have to ask a disk."""
 
 
+class _Vector(ctypes.Structure):
+    """`struct iovec` (readv(2))."""
+
+    _fields_: ClassVar = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+
 class CachedFiles:
-    """Where the kernel or a container's profile knows no such calls, nothing is ever in memory."""
+    """Where the kernel or a container's profile knows no such calls, nothing is ever in memory.
+
+    None of these calls waits (but where a tmpfs was swapped out), so none lets go of the interpreter, which
+    another thread would take meanwhile.
+    """
 
     def __init__(self) -> None:
-        """Look up the C library's `syscall` and `fstatfs`."""
-        library = ctypes.CDLL(None, use_errno=True)
+        """Look up the C library's functions. All files that one of these reads lie on one file system."""
+        library = ctypes.PyDLL(None, use_errno=True)
         self._call, self._fstatfs = library.syscall, library.fstatfs
-        self._in_memory: dict[int, bool] = {}  # by device
+        self._preadv2 = getattr(library, "preadv2", None)
+        if self._preadv2 is not None:
+            self._preadv2.argtypes = (
+                ctypes.c_int,
+                ctypes.c_void_p,
+                ctypes.c_int,
+                ctypes.c_longlong,
+                ctypes.c_int,
+            )
+            self._preadv2.restype = ctypes.c_ssize_t
+        self._is_memory: bool | None = None
+        """Whether the file system has no disk; None: not known yet."""
 
     def open(self, path: str) -> int:
         """A descriptor for reading; -1 unless the path can be walked in memory alone (openat2(2))."""
@@ -38,29 +60,22 @@ class CachedFiles:
 
     def read(self, descriptor: int, length: int, offset: int) -> bytes:
         """So many bytes of a file. Raises NotCached unless all of them are there, in memory (preadv2(2))."""
-        buffer = bytearray(length)
-        try:
-            read = self._read(descriptor, buffer, offset)
-        except OSError as error:
-            raise NotCached from error
+        if self._preadv2 is None:
+            raise NotCached
+        buffer = ctypes.create_string_buffer(length)
+        vector = _Vector(ctypes.addressof(buffer), length)
+        read = -1
+        if not self._is_memory:
+            read = self._preadv2(descriptor, ctypes.byref(vector), 1, offset, os.RWF_NOWAIT)
+            # tmpfs does not know the flag, and has no disk to wait for.
+            if read < 0 and ctypes.get_errno() == errno.EOPNOTSUPP and self._is_memory is None:
+                self._is_memory = self._lies_in_memory(descriptor)
+        if self._is_memory:
+            read = self._preadv2(descriptor, ctypes.byref(vector), 1, offset, 0)
         if read < length:
             raise NotCached
-        return bytes(buffer)
+        return buffer.raw
 
-    def _read(self, descriptor: int, buffer: bytearray, offset: int) -> int:
-        try:
-            return os.preadv(descriptor, [buffer], offset, os.RWF_NOWAIT)
-        except OSError as error:
-            # tmpfs does not know the flag, and has no disk to wait for.
-            if error.errno != errno.EOPNOTSUPP or not self._is_memory(descriptor):
-                raise
-            return os.preadv(descriptor, [buffer], offset)
-
-    def _is_memory(self, descriptor: int) -> bool:
-        device = os.fstat(descriptor).st_dev
-        known = self._in_memory.get(device)
-        if known is None:
-            told = ctypes.create_string_buffer(_STATFS_BYTES)
-            known = self._fstatfs(descriptor, told) == 0 and ctypes.c_long.from_buffer(told).value == _TMPFS
-            self._in_memory[device] = known
-        return known
+    def _lies_in_memory(self, descriptor: int) -> bool:
+        told = ctypes.create_string_buffer(_STATFS_BYTES)
+        return self._fstatfs(descriptor, told) == 0 and ctypes.c_long.from_buffer(told).value == _TMPFS
