@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from libs.common.access import Viewer
+from libs.common.arrivals import Arrivals
 from libs.common.database.postgres import Connection, Database
 from libs.common.encryption.keyring import Keyring
 from libs.common.events import FileReceived, new_event, parse_event
@@ -147,7 +148,9 @@ def make_intake(storage: Storage, database: Database) -> Intake:
     telemetry = make_telemetry()
     metrics = IngestMetrics(telemetry.metrics.registry)
     accepting = accepting_in(database, telemetry, metrics=metrics)
-    return Intake(storage, database, limits, telemetry, metrics, accepting, concurrency=2, wake=lambda: None)
+    return Intake(
+        storage, database, limits, telemetry, metrics, accepting, Arrivals(), concurrency=2, wake=lambda: None
+    )
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from libs.common.access import user_collection
+from libs.common.arrivals import Arrivals
 from libs.common.batches import Batcher
 from libs.common.bus.contract import Delivery
 from libs.common.bus.inprocess import InProcessBus
@@ -116,6 +117,7 @@ class Kit:
         telemetry = Telemetry("ingest", TelemetrySettings())
         self.registry = telemetry.metrics.registry
         metrics = IngestMetrics(self.registry)
+        self.arrivals = Arrivals()
         self.intake = Intake(
             self.storage,
             database,
@@ -123,6 +125,7 @@ class Kit:
             telemetry,
             metrics,
             accepting_in(database, telemetry, self.wake, metrics),
+            self.arrivals,
             concurrency=concurrency,
             wake=self.wake,
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from libs.common.arrivals import Arrivals
 from libs.common.bus.contract import Bus
 from libs.common.bus.dead_letters import DeadLetters
 from libs.common.security.api_keys import KeyExchange
@@ -56,5 +57,7 @@ class Running:
 
 
 RUNNING = web.AppKey("running", Running)
+ARRIVALS = web.AppKey("arrivals", Arrivals)
+"""Files on their way in; what is measured in the same process goes behind them."""
 FATAL = web.AppKey("fatal", asyncio.Future[str])
 """Resolved by the first background task that dies; the process then stops."""

@@ -17,7 +17,7 @@ from libs.common.errors import Unavailable
 from libs.common.http.openapi import add_operations
 from libs.common.http.quotas import Quota
 from libs.common.http.system import SystemSource
-from libs.common.keys import BUS, DEAD_LETTERS, READINESS, TELEMETRY
+from libs.common.keys import ARRIVALS, BUS, DEAD_LETTERS, READINESS, TELEMETRY
 from libs.common.memory import keep_large_buffers
 from libs.common.outbox.dead_letters import OutboxLetters
 from libs.common.resources import (
@@ -134,6 +134,7 @@ def add_intake(
             telemetry,
             metrics,
             accepting,
+            app[ARRIVALS],
             concurrency=settings.max_concurrent_uploads,
             wake=relay.wake,
         )

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
+from libs.common.arrivals import Arrivals
 from libs.common.batches import Batcher
 from libs.common.database.postgres import Database
 from libs.common.errors import InvalidContent, NotRecorded, TooLarge, Unavailable, UnsupportedType
@@ -66,6 +67,7 @@ class Intake:
         telemetry: Telemetry,
         metrics: IngestMetrics,
         accepting: Batcher[Candidate],
+        arrivals: Arrivals,
         *,
         concurrency: int,
         wake: Callable[[], None],
@@ -77,6 +79,7 @@ class Intake:
         self._telemetry = telemetry
         self._metrics = metrics
         self._accepting = accepting
+        self._arrivals = arrivals
         self._slots = asyncio.Semaphore(concurrency)
         self._resending = Resending(storage, database, self._slot)
         self._wake = wake
@@ -165,6 +168,7 @@ class Intake:
         limit = self._limits.max_file_bytes
         try:
             async for chunk in chunks:
+                self._arrivals.note()
                 if writer.size + len(chunk) > limit:
                     raise TooLarge(f"The file is larger than the {limit} bytes that this server accepts.")
                 await writer.write(chunk)

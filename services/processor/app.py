@@ -9,8 +9,9 @@ from functools import partial
 
 from aiohttp import web
 
+from libs.common.arrivals import Arrivals
 from libs.common.bus.topology import PROCESSOR_PAUSES, PROCESSOR_WORK
-from libs.common.keys import BUS, READINESS, TELEMETRY
+from libs.common.keys import ARRIVALS, BUS, READINESS, TELEMETRY
 from libs.common.resources import add_storage, standalone
 from libs.common.scheduling import give_way
 from libs.common.tasks import supervise
@@ -73,6 +74,7 @@ def install(app: web.Application, settings: ProcessorSettings) -> None:
             metrics,
             use=pool.use,
             paused=lambda: pauses.lanes,
+            behind=partial(goes_behind, settings, app[ARRIVALS]),
         )
         pauses.on_change(gate.look_again)
         under_way = UnderWay()
@@ -128,6 +130,11 @@ async def say_draining(app: web.Application) -> None:
 async def stop_waiting(app: web.Application) -> None:
     """Keep no delivery for an outcome that cannot be published."""
     app[OUTCOMES].close()
+
+
+def goes_behind(settings: ProcessorSettings, arrivals: Arrivals) -> bool:
+    """Whether files that arrive at this process are to be received before others are measured."""
+    return settings.worker_nice > 0 and arrivals.going_on
 
 
 def limits_of(settings: ProcessorSettings) -> GateLimits:

@@ -57,14 +57,15 @@ class WorkerGate:
         patience: float = PATIENCE_SECONDS,
         use: Callable[[int], None] = lambda _: None,
         paused: Callable[[], frozenset[str] | None] = frozenset,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         """`read` looks at the machine, `resident` gives the bytes of each decoder process.
 
         `use` is told how many decoders may work at the same time. `paused` names the lanes that begin
-        nothing; None: none of them does yet.
+        nothing; None: none of them does yet. While `behind` holds, one file a slot is under way.
         """
         self._limits = limits
-        self._outlook = Outlook(limits, read, resident)
+        self._outlook = Outlook(limits, read, resident, behind)
         self._attempts = attempts
         self._metrics = metrics
         self._patience = patience

@@ -38,10 +38,17 @@ class Outlook:
     """The latest look at the machine, and what decoders have shown of themselves."""
 
     def __init__(
-        self, limits: GateLimits, read: Callable[[], Reading], resident: Callable[[], Iterable[int]]
+        self,
+        limits: GateLimits,
+        read: Callable[[], Reading],
+        resident: Callable[[], Iterable[int]],
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`read` looks at the machine, `resident` gives the bytes of each decoder process."""
+        """`read` looks at the machine, `resident` gives the bytes of each decoder process; `behind` says
+        whether this process has better to do at the moment.
+        """
         self._limits = limits
+        self._behind = behind
         self._read = read
         self._resident = resident
         self._attainable = 0
@@ -82,6 +89,8 @@ class Outlook:
         """For files under way together."""
         limits = self._limits
         places = budget.places(self.slots, limits.per_slot, self._seconds)
+        if self._behind():
+            places = min(places, self.slots)
         return Room(self.slots, places, self.budget_bytes)
 
     @property

@@ -226,6 +226,7 @@ async def test_objects_in_gridfs(world: World, mongodb_url: str) -> None:
 UPLOAD = """
 import asyncio, sys
 from pathlib import Path
+from libs.common.arrivals import Arrivals
 from libs.common.encryption.keyring import Keyring
 from libs.common.database.postgres import Database
 from libs.common.storage import FileStorage
@@ -248,7 +249,7 @@ async def main(folder, url):
     metrics = IngestMetrics(telemetry.metrics.registry)
     accepting = accepting_in(database, telemetry, metrics=metrics)
     intake = Intake(
-        storage, database, limits, telemetry, metrics, accepting, concurrency=1, wake=lambda: None
+        storage, database, limits, telemetry, metrics, accepting, Arrivals(), concurrency=1, wake=lambda: None
     )
     await intake.receive(pieces(), "a.dcm", Sender(7, "user:7"))
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from aiohttp import web
 
 from libs.common import keys
+from libs.common.arrivals import Arrivals
 from libs.common.http.audited import AUDIT_RULES, AUDIT_TRAILS, audited, note_streamed
 from libs.common.http.authenticate import BASE_URL, BY_LINK, GATES, authenticate, declare, require_declared
 from libs.common.http.client import TRACED_CALLERS, TRUSTED_PROXIES
@@ -41,6 +42,7 @@ def create_app(settings: HttpSettings, telemetry: Telemetry) -> web.Application:
     app[keys.DEAD_LETTERS] = []
     app[keys.DRAINING] = asyncio.Event()
     app[keys.RUNNING] = keys.Running()
+    app[keys.ARRIVALS] = Arrivals()
     app[BASE_URL] = settings.base_url
     app[TRUSTED_PROXIES] = settings.trusted_proxies
     app[TRACED_CALLERS] = settings.traced_callers

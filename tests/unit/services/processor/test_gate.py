@@ -52,6 +52,7 @@ class Bench:
         limits: GateLimits = LIMITS,
         patience: float = 300.0,
         paused: Callable[[], frozenset[str] | None] = frozenset,
+        behind: Callable[[], bool] = lambda: False,
     ) -> WorkerGate:
         gate = WorkerGate(
             limits,
@@ -62,6 +63,7 @@ class Bench:
             patience=patience,
             use=self.used.append,
             paused=paused,
+            behind=behind,
         )
         gate.on_change(self.wake)
         return gate
@@ -102,6 +104,19 @@ async def test_small_files_begin_up_to_the_places(bench: Bench) -> None:
     assert begun == ["0"] * 8 + [None]
     assert bench.waits("slots") == 1
     assert gate.used_bytes == 2 * (BASE_BYTES + 8 * MIB)
+
+
+async def test_behind_others_one_file_a_slot_is_under_way(bench: Bench) -> None:
+    others = True
+    gate = bench.gate(behind=lambda: others)
+    first, *waiting = [small() for _ in range(9)]
+    assert gate.choose({"0": first}) == "0"
+    assert [gate.choose({"0": one}) for one in waiting[:2]] == ["0", None]
+    gate.ended("0", first)  # never fewer: what waits goes on
+    assert [gate.choose({"0": one}) for one in waiting[1:3]] == ["0", None]
+    others = False
+    assert [gate.choose({"0": one}) for one in waiting[2:]] == ["0"] * 6
+    assert gate.choose({"0": small()}) is None
 
 
 def told(revision: int, *lanes: str) -> Delivery:
