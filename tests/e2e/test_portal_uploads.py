@@ -7,6 +7,7 @@ import secrets
 import socket
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -177,6 +178,28 @@ def journey(reader: Portal, folder: Path, images: int) -> None:
     expect_outcomes(page, processed=images, known=1, foreign=1, omitted=8)
     refusals = [trouble for trouble in reader.troubles if "status of 4" not in trouble]
     assert refusals == []
+
+
+CHOOSE_LATE = """(content) => {
+    const chosen = new DataTransfer();
+    const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+    chosen.items.add(new File([bytes], 'late.dcm'));
+    window.picker.files = chosen.files;
+    window.picker.dispatchEvent(new Event('change', { bubbles: true }));
+}"""
+
+
+def test_what_is_chosen_after_the_page_was_left_is_sent(new_reader: NewReader) -> None:
+    """A picker may stay open while the page goes: a session ends, another page is opened."""
+    reader = new_reader()
+    page = reader.page
+    reader.follow("/upload")
+    expect(page.locator(".drop-zone")).to_be_visible()
+    page.evaluate("window.picker = document.querySelector('#choose-files')")
+    reader.follow("/files")
+    expect(page.locator("#choose-files")).to_have_count(0)
+    page.evaluate(CHOOSE_LATE, b64encode(ct_instance(seed=secrets.randbits(32))).decode())
+    expect(reader.result_row("late.dcm")).to_have_attribute("data-state", "processed")
 
 
 def test_a_disc_is_sent_reported_and_leads_to_its_studies(new_reader: NewReader, tmp_path: Path) -> None:

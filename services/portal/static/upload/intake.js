@@ -32,7 +32,8 @@ export function Intake({ uploads, user }) {
     if (text) announce(text);
   };
   useTransfers(setOver, (transfer) => take(walked(entriesOf(transfer))));
-  const choose = (input) => {
+  // Of the field itself: the page may have been left, or drawn anew, while the picker was open.
+  const choose = ({ currentTarget: input }) => {
     const chosen = [...input.files];
     input.value = ''; // so that the same file can be chosen again
     if (chosen.length > 0) take(picked(chosen));
@@ -48,14 +49,14 @@ export function Intake({ uploads, user }) {
         <${Button} label=${t('upload.chooseFolder')} icon="folder" onClick=${() => folder.current.click()} />
       </div>
       <p class="quiet">${t(reading > 0 ? 'upload.reading' : 'upload.hint')}</p>
-      <input type="file" multiple hidden id="choose-files" ref=${files} onChange=${() => choose(files.current)} />
+      <input type="file" multiple hidden id="choose-files" ref=${files} onChange=${choose} />
       <input
         type="file"
         webkitdirectory
         hidden
         id="choose-folder"
         ref=${folder}
-        onChange=${() => choose(folder.current)}
+        onChange=${choose}
       />
     </div>
     ${notice && html`<p class="notice">${notice}</p>`}
