@@ -17,7 +17,8 @@ export class Listing extends EventTarget {
   #loading = null;
   #refreshing = false;
   /** @type {Set<string> | null | undefined} */
-  #waiting; // what changed while a refresh was under way; null: anything
+  #waiting; // what changed while rows were on their way, which may say of before; null: anything
+  #showing = () => true;
   /** @type {{cursor: string | null, limit: number}[]} */
   #pages = [];
   #pageOf = new Map(); // number of a row's page by its key: there it is asked for anew
@@ -61,6 +62,8 @@ export class Listing extends EventTarget {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
     this.#loading = null;
+    this.#refreshing = false;
+    this.#waiting = undefined; // the answer knows of it
     this.#pages = [];
     this.#pageOf.clear();
     Object.assign(this, { phase: 'loading', rows: [], cursor: null, error: null, fresh: 0, stale: null });
@@ -75,6 +78,7 @@ export class Listing extends EventTarget {
       Object.assign(this, { phase: 'error', error });
     }
     this.#tell();
+    await this.#catchUp();
   }
 
   /** Load the next page, if there is one; one at a time. */
@@ -124,8 +128,9 @@ export class Listing extends EventTarget {
    * @param {Set<string> | null} changed @param {() => boolean} showing
    */
   async refresh(changed, showing) {
-    if (this.phase !== 'ready') return;
-    if (this.#refreshing) {
+    if (this.phase === 'error') return;
+    this.#showing = showing;
+    if (this.#refreshing || this.phase === 'loading') {
       this.#waiting = changed === null || this.#waiting === null ? null : new Set([...(this.#waiting ?? []), ...changed]);
       return;
     }
@@ -142,13 +147,17 @@ export class Listing extends EventTarget {
       if (!expected(error)) throw error;
       if (error.name !== 'AbortError') this.stale ??= new Date();
     } finally {
-      this.#refreshing = false;
+      if (!signal.aborted) this.#refreshing = false;
     }
-    if (signal.aborted) return;
+    if (signal.aborted) return; // what came in its place knows what waits
     this.#tell();
+    await this.#catchUp();
+  }
+
+  async #catchUp() {
     const waiting = this.#waiting;
     this.#waiting = undefined;
-    if (waiting !== undefined) await this.refresh(waiting, showing);
+    if (waiting !== undefined) await this.refresh(waiting, this.#showing);
   }
 
   // The first page always: new rows come there.
@@ -208,6 +217,7 @@ export class Listing extends EventTarget {
   stop() {
     this.#stop.abort();
     this.#stop = new AbortController();
+    this.#refreshing = false;
   }
 
   #tell() {

@@ -216,6 +216,77 @@ def test_after_a_gap_every_page_is_asked_for_anew_once_at_a_time(page: Page) -> 
     assert asked == 4
 
 
+# The first answer is on its way, and says what was before: `answer()` lets it come.
+SLOW = """
+    const quick = window.fetch;
+    let answer;
+    const slow = () => {
+        window.fetch = async (path, options) => {
+            const told = await quick(path);
+            if (!path.includes('/facets')) {
+                window.fetch = quick;
+                await new Promise((resolve, reject) => {
+                    answer = resolve;
+                    options.signal.addEventListener('abort', () => reject(options.signal.reason));
+                });
+            }
+            return told;
+        };
+    };
+    const asked_for = () => new Promise((resolve) => setTimeout(resolve, 20));
+"""
+
+
+def test_what_changes_while_a_list_loads_is_asked_for_after_it(page: Page) -> None:
+    before, rows, again = run(
+        page,
+        ROWS
+        + SLOW
+        + """
+        all = [];
+        slow();
+        const loaded = listing.load();
+        await asked_for();
+        all = [{ id: 1, state: 'received' }];
+        await listing.refresh(new Set(['1']), () => true);
+        const before = listing.phase;
+        answer();
+        await loaded;
+        const rows = listing.rows.map((row) => row.state);
+        const count = asked.length;
+        await listing.load(); // knows of everything: nothing is asked for after it
+        return [before, rows, [count, asked.length]];
+        """,
+    )
+    assert before == "loading"
+    assert rows == ["received"]
+    assert again == [2, 3]
+
+
+def test_a_list_that_is_loaded_anew_or_left_amid_a_refresh_follows_again(page: Page) -> None:
+    states = run(
+        page,
+        ROWS
+        + SLOW
+        + """
+        const states = [];
+        for (const amid of [() => listing.load(), () => listing.stop()]) {
+            await listing.load();
+            slow();
+            const cut = listing.refresh(null, () => true);
+            await asked_for();
+            await amid();
+            await cut;
+            all[0] = { id: 130, state: `processed ${states.length}` };
+            await listing.refresh(new Set(['130']), () => true);
+            states.push(at(130));
+        }
+        return states;
+        """,
+    )
+    assert states == ["processed 0", "processed 1"]
+
+
 def test_values_of_a_header_are_read_as_people_write_them(page: Page) -> None:
     read = run(
         page,
