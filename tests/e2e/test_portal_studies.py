@@ -107,6 +107,41 @@ def test_a_patient_is_found_opened_and_left_by_keys_alone(new_reader: NewReader,
     assert reader.troubles == []
 
 
+GO = """(path) => {
+    const link = document.querySelector('main').appendChild(document.createElement('a'));
+    link.dataset.route = '';
+    link.href = path;
+    link.click();
+    link.remove();
+}"""
+
+
+def test_nothing_of_a_study_stands_at_the_address_of_the_next(new_reader: NewReader, tmp_path: Path) -> None:
+    """Notices and reports of uploads lead from one study to another."""
+    reader = new_reader("/")
+    page = reader.page
+    sender = Sender(reader, tmp_path)
+    sender.send(1, "GARCIA^MARIA")
+    sender.send(2, "LOPEZ^ANA")
+    sender.arrived()
+    page.evaluate(GO, f"/studies/{sender.root}.1")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("GARCIA, MARIA")
+    card = page.locator(".series-card").first
+    card.click()
+    expect(page.locator("#files-heading")).to_have_text(re.compile("Archivos de la serie elegida"))
+    page.route("**/api/studies/*", lambda route: route.abort())
+    page.evaluate(GO, f"/studies/{sender.root}.2")
+    expect(page.locator("main .error-state")).to_be_visible()
+    expect(page.locator("main")).not_to_contain_text("GARCIA")
+    page.unroute("**/api/studies/*")
+    page.locator("main .error-state button").click()
+    expect(heading).to_have_text("LOPEZ, ANA")
+    expect(page).to_have_title(re.compile("LOPEZ, ANA"))
+    expect(page.locator("#files-heading")).to_have_text(re.compile("^Archivos *$"))
+    expect(page.locator(".grid tbody tr[data-key]")).to_have_count(1)
+
+
 @pytest.mark.browser_matrix
 def test_a_study_is_opened_with_another_viewer_by_keys(new_reader: NewReader, tmp_path: Path) -> None:
     reader = new_reader("/")

@@ -53,9 +53,19 @@ async function send(path, options) {
   }
 }
 
+// The connection may break while the body comes.
+async function bodyOf(response, path) {
+  try {
+    return await response.text();
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new NetworkError(path, { cause: error });
+  }
+}
+
 // A wrong password or code is told by a 401 too; sent again with another token, it would count twice.
 async function ofSession(response) {
-  return !PROOFS.includes(problemFrom(await response.clone().text()).code);
+  return !PROOFS.includes(problemFrom(await bodyOf(response.clone(), response.url)).code);
 }
 
 /** Renew the session, or announce its end. */
@@ -77,7 +87,7 @@ export async function fetched(path, { renewing = !byLink, announcing = byLink, .
   if (response.status === 401 && renewing && (await ofSession(response)) && (await renewOrEnd()))
     response = await send(path, options);
   if (response.ok) return response;
-  const error = new ApiError(response.status, problemFrom(await response.text()));
+  const error = new ApiError(response.status, problemFrom(await bodyOf(response, path)));
   if (announcing && error.status === 401) {
     sessionEvents.dispatchEvent(new CustomEvent('ended', { detail: error }));
   }
@@ -97,8 +107,12 @@ export async function request(path, { json, ...more } = {}) {
     options.headers['Content-Type'] = 'application/json';
     options.body = JSON.stringify(json);
   }
-  const text = await (await fetched(path, options)).text();
-  return text ? JSON.parse(text) : null;
+  const text = await bodyOf(await fetched(path, options), path);
+  try {
+    return text ? JSON.parse(text) : null;
+  } catch (error) {
+    throw new NetworkError(path, { cause: error }); // a proxy's page in place of the answer
+  }
 }
 
 /** Make sure of the session before something that cannot be asked again: renew it, or announce its end. */

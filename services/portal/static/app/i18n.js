@@ -23,6 +23,7 @@ export function preferredLanguage() {
 
 async function texts(code, area) {
   const response = await fetch(new URL(`../i18n/${code}/${area}.json`, import.meta.url));
+  if (!response.ok) throw new Error(`${area}: HTTP ${response.status}`);
   return response.json();
 }
 

@@ -5,6 +5,7 @@ import { foreseen, request, withQuery } from './api.js';
 const PAGE = 50;
 const LARGE = 500; // for those who go to the end
 const MOST = 12; // pages that are asked for anew at once
+const AGAIN = 5000; // milliseconds after which a refresh that failed is tried again
 
 /**
  * Events: `change`. `phase`: loading, ready or error (`error` says which). `fresh`: rows that came since and wait to be
@@ -19,6 +20,7 @@ export class Listing extends EventTarget {
   /** @type {Set<string> | null | undefined} */
   #waiting; // what changed while rows were on their way, which may say of before; null: anything
   #showing = () => true;
+  #timer = 0;
   /** @type {{cursor: string | null, limit: number}[]} */
   #pages = [];
   #pageOf = new Map(); // number of a row's page by its key: there it is asked for anew
@@ -58,11 +60,9 @@ export class Listing extends EventTarget {
 
   /** Load the first page, in place of whatever is there. */
   async load() {
-    this.#stop.abort();
-    this.#stop = new AbortController();
+    this.#leave();
     const { signal } = this.#stop;
     this.#loading = null;
-    this.#refreshing = false;
     this.#waiting = undefined; // the answer knows of it
     this.#pages = [];
     this.#pageOf.clear();
@@ -84,9 +84,14 @@ export class Listing extends EventTarget {
   /** Load the next page, if there is one; one at a time. */
   more(limit = PAGE) {
     if (this.phase !== 'ready' || this.cursor === null) return Promise.resolve();
-    this.#loading ??= this.#next(limit).finally(() => {
-      this.#loading = null;
-    });
+    if (this.#loading === null) {
+      const loading = this.#next(limit).finally(() => {
+        if (this.#loading !== loading) return; // all is loaded anew
+        this.#loading = null;
+        this.#catchUp();
+      });
+      this.#loading = loading;
+    }
     return this.#loading;
   }
 
@@ -94,7 +99,7 @@ export class Listing extends EventTarget {
     const from = this.cursor;
     try {
       this.#append(await this.#page(from, limit, this.#stop.signal), from, limit);
-      this.stale = null;
+      if (this.#waiting === undefined) this.stale = null;
     } catch (error) {
       if (!expected(error)) throw error;
       if (error.name === 'AbortError') return;
@@ -130,34 +135,56 @@ export class Listing extends EventTarget {
   async refresh(changed, showing) {
     if (this.phase === 'error') return;
     this.#showing = showing;
-    if (this.#refreshing || this.phase === 'loading') {
-      this.#waiting = changed === null || this.#waiting === null ? null : new Set([...(this.#waiting ?? []), ...changed]);
-      return;
-    }
+    this.#note(changed);
+    await this.#catchUp();
+  }
+
+  #note(changed) {
+    this.#waiting = changed === null || this.#waiting === null ? null : new Set([...(this.#waiting ?? []), ...changed]);
+  }
+
+  // Ask for what has changed, as soon as no rows are on their way that may say what was before.
+  async #catchUp() {
+    if (this.#waiting === undefined || this.#refreshing || this.#loading !== null || this.phase !== 'ready') return;
+    const changed = this.#waiting;
+    this.#waiting = undefined;
     this.#refreshing = true;
     const { signal } = this.#stop;
+    const numbers = this.#asked(changed);
     try {
       await this.#count(signal);
-      for (const number of this.#asked(changed)) {
+      signal.throwIfAborted();
+      for (const number of numbers) {
         const { cursor, limit } = this.#pages[number];
-        this.#merge(await this.#page(cursor, limit, signal), number, showing);
+        this.#merge(await this.#page(cursor, limit, signal), number, this.#showing);
       }
-      this.stale = null;
+      if (this.#waiting === undefined) this.stale = null;
     } catch (error) {
       if (!expected(error)) throw error;
-      if (error.name !== 'AbortError') this.stale ??= new Date();
+      if (error.name !== 'AbortError') this.#askLater(changed);
     } finally {
       if (!signal.aborted) this.#refreshing = false;
     }
     if (signal.aborted) return; // what came in its place knows what waits
     this.#tell();
-    await this.#catchUp();
+    if (this.#timer === 0) await this.#catchUp();
   }
 
-  async #catchUp() {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    if (waiting !== undefined) await this.refresh(waiting, this.#showing);
+  #askLater(changed) {
+    this.stale ??= new Date();
+    this.#note(changed);
+    this.#timer ||= window.setTimeout(() => {
+      this.#timer = 0;
+      this.#catchUp();
+    }, AGAIN);
+  }
+
+  #leave() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#refreshing = false;
+    this.#stop.abort();
+    this.#stop = new AbortController();
   }
 
   // The first page always: new rows come there.
@@ -215,9 +242,7 @@ export class Listing extends EventTarget {
 
   /** Stop loading: nobody looks any more. */
   stop() {
-    this.#stop.abort();
-    this.#stop = new AbortController();
-    this.#refreshing = false;
+    this.#leave();
   }
 
   #tell() {

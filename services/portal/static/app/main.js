@@ -59,4 +59,11 @@ const VIEWS = {
   LeaveDialog,
 };
 
-start();
+start().catch((error) => {
+  // Without sentences: none could be had.
+  const told = document.createElement('p');
+  told.className = 'card';
+  told.textContent = 'El portal no se ha podido cargar: vuelva a cargar la página. The portal could not be loaded: reload the page.';
+  document.getElementById('app').replaceChildren(told);
+  throw error;
+});

@@ -2,15 +2,18 @@
 
 const loading = new Map();
 
+async function read(file) {
+  const response = await fetch(new URL(file, import.meta.url));
+  if (!response.ok) throw new Error(`${file}: HTTP ${response.status}`);
+  return response.json();
+}
+
 function load(file) {
   if (!loading.has(file)) {
-    const names = fetch(new URL(file, import.meta.url)).then(
-      (response) => (response.ok ? response.json() : {}),
-      () => {
-        loading.delete(file);
-        return {};
-      },
-    );
+    const names = read(file).catch(() => {
+      loading.delete(file); // asked for again next time
+      return {};
+    });
     loading.set(file, names);
   }
   return loading.get(file);

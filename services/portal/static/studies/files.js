@@ -11,7 +11,7 @@ import { StateBadge } from '../ui/state-badge.js';
 import { ErrorState, Skeleton } from '../ui/states.js';
 import { Table } from '../ui/table.js';
 import { Thumbnail } from '../ui/thumbnail.js';
-import { useEffect, useMemo } from '../vendor/hooks.mjs';
+import { useEffect, useMemo, useRef } from '../vendor/hooks.mjs';
 
 function makeListing(study, series) {
   return new Listing({
@@ -34,8 +34,10 @@ export function StudyFiles({ study, series, changed }) {
     listing.load();
     return () => listing.stop();
   }, [listing]);
+  const known = useRef(changed);
   useEffect(() => {
-    listing.refresh(null, () => true);
+    if (known.current !== changed) listing.refresh(null, () => true);
+    known.current = changed;
   }, [changed]);
   return html`<section class="card" aria-labelledby="files-heading">
     <h2 id="files-heading">${t(series ? 'study.filesOfSeries' : 'study.files')}</h2>

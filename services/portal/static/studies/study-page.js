@@ -25,9 +25,14 @@ linkSheet(new URL('./studies.css', import.meta.url));
 
 const GATHER = 1000;
 
-export function View({ work, parameters: [uid], place }) {
-  useTexts();
+/** Another study is another page: nothing of the one before may stand at its address. */
+export function View({ parameters: [uid], place, ...more }) {
   const collection = new URLSearchParams(place.query).get('collection') ?? '';
+  return html`<${Study} key=${`${uid} ${collection}`} uid=${uid} collection=${collection} ...${more} />`;
+}
+
+function Study({ work, uid, collection }) {
+  useTexts();
   const path = `/api/studies/${encodeURIComponent(uid)}`;
   const [{ study, error }, setShown] = useState(/** @type {{study: any, error: any}} */ ({ study: null, error: null }));
   const [again, setAgain] = useState(0);

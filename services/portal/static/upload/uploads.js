@@ -52,10 +52,11 @@ export class Uploads {
   /** Files from portions of a picker, a drop or the clipboard; how many entries could not be read. */
   async take(portions) {
     let [files, unreadable] = [0, 0];
+    const { collection } = this; // another one, chosen while these are being read, is for the next
     this.#learnLimits();
     for await (const portion of portions) {
       if (portion.files.length > 0) this.remains.forget();
-      this.queue.add(portion.files, this.collection);
+      this.queue.add(portion.files, collection);
       files += portion.files.length;
       unreadable += portion.unreadable;
     }
