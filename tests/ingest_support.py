@@ -89,6 +89,16 @@ def accepting_in(
     return accepting
 
 
+class CountedArrivals(Arrivals):
+    """Knows how many pieces came."""
+
+    noted = 0
+
+    def note(self) -> None:
+        self.noted += 1
+        super().note()
+
+
 class Kit:
     """An intake and what it keeps; a second one in the same folder is another process's."""
 
@@ -117,7 +127,7 @@ class Kit:
         telemetry = Telemetry("ingest", TelemetrySettings())
         self.registry = telemetry.metrics.registry
         metrics = IngestMetrics(self.registry)
-        self.arrivals = Arrivals()
+        self.arrivals = CountedArrivals()
         self.intake = Intake(
             self.storage,
             database,

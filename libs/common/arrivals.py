@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import time
 
-QUIET_SECONDS = 0.05
-"""Without a byte for so long, nothing arrives: who sends slowly holds nobody up."""
+HALF_SECONDS = 0.02
+"""After which a piece counts half."""
+BUSY = 3.0
+"""What a hundred pieces a second add up to. A slow line brings fewer, and holds nobody up."""
 
 
 class Arrivals:
-    """Knows when the latest piece of a file came."""
+    """Counts the pieces of files that came lately."""
 
     def __init__(self) -> None:
         """Nothing has come yet."""
-        self._latest = float("-inf")
+        self._level = 0.0
+        self._noted = 0.0
 
     def note(self) -> None:
         """A piece has come."""
-        self._latest = time.monotonic()
+        now = time.monotonic()
+        self._level, self._noted = self._left(now) + 1.0, now
 
     @property
     def going_on(self) -> bool:
-        """Whether one came a moment ago."""
-        return time.monotonic() - self._latest < QUIET_SECONDS
+        """Whether many came a moment ago."""
+        return self._left(time.monotonic()) >= BUSY
+
+    def _left(self, now: float) -> float:
+        return float(self._level * 0.5 ** ((now - self._noted) / HALF_SECONDS))

@@ -62,7 +62,7 @@ class WorkerGate:
         """`read` looks at the machine, `resident` gives the bytes of each decoder process.
 
         `use` is told how many decoders may work at the same time. `paused` names the lanes that begin
-        nothing; None: none of them does yet. While `behind` holds, one file a slot is under way.
+        nothing; None: none of them does yet. While `behind` holds, no more begins than one a slot.
         """
         self._limits = limits
         self._outlook = Outlook(limits, read, resident, behind)

@@ -74,8 +74,7 @@ class ProcessorSettings(BrokerSettings, StorageSettings):
         description="By how much a processor that is a process of its own goes behind the other services of "
         "a machine that is busy (nice, also of its session): uploads and answers are not kept waiting by "
         "files that are measured; 0: not at all. Of containers the weights decide (cpu_shares, requests). "
-        "In one process, which has no such order, no more than one file a slot is under way while files "
-        "arrive.",
+        "In one process, which has no such order, no more is begun than one file a slot while files arrive.",
     )
     decoder_nice: int = Field(
         10,

@@ -30,8 +30,8 @@ class _Vector(ctypes.Structure):
 class CachedFiles:
     """Where the kernel or a container's profile knows no such calls, nothing is ever in memory.
 
-    None of these calls waits (but where a tmpfs was swapped out), so none lets go of the interpreter, which
-    another thread would take meanwhile.
+    These calls do not wait (but for a tmpfs that was swapped out, and for the first object of a file system
+    that is a server's), so none lets go of the interpreter, which another thread would take meanwhile.
     """
 
     def __init__(self) -> None:
@@ -53,6 +53,8 @@ class CachedFiles:
 
     def open(self, path: str) -> int:
         """A descriptor for reading; -1 unless the path can be walked in memory alone (openat2(2))."""
+        if self._is_memory is False:
+            return -1  # nothing of this file system can be read so, and a server may be asked for it
         length = ctypes.c_long(len(_HOW))
         return int(
             self._call(ctypes.c_long(_OPENAT2), ctypes.c_long(_AT_FDCWD), os.fsencode(path), _HOW, length)
@@ -65,10 +67,10 @@ class CachedFiles:
         buffer = ctypes.create_string_buffer(length)
         vector = _Vector(ctypes.addressof(buffer), length)
         read = -1
-        if not self._is_memory:
+        if self._is_memory is None:
             read = self._preadv2(descriptor, ctypes.byref(vector), 1, offset, os.RWF_NOWAIT)
             # tmpfs does not know the flag, and has no disk to wait for.
-            if read < 0 and ctypes.get_errno() == errno.EOPNOTSUPP and self._is_memory is None:
+            if read < 0 and ctypes.get_errno() == errno.EOPNOTSUPP:
                 self._is_memory = self._lies_in_memory(descriptor)
         if self._is_memory:
             read = self._preadv2(descriptor, ctypes.byref(vector), 1, offset, 0)

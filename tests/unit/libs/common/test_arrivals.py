@@ -1,4 +1,4 @@
-"""Whether files arrive: until a moment after the latest piece."""
+"""Whether files arrive: while many pieces come, until a moment after the latest."""
 
 from __future__ import annotations
 
@@ -6,20 +6,43 @@ import time
 
 import pytest
 
-from libs.common.arrivals import QUIET_SECONDS, Arrivals
+from libs.common.arrivals import Arrivals
 
 
-def test_what_came_a_moment_ago_is_going_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    coming = Arrivals()
-    assert not coming.going_on
-    coming.note()
-    assert coming.going_on
-    now += 0.9 * QUIET_SECONDS
-    assert coming.going_on
-    coming.note()
-    now += 0.9 * QUIET_SECONDS
-    assert coming.going_on
-    now += 0.2 * QUIET_SECONDS
-    assert not coming.going_on
+class Clock:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def busy_part(clock: Clock, pause: float) -> float:
+    """Of the moments after a hundred pieces of a sender, how many find it going on."""
+    arrivals, found = Arrivals(), 0
+    assert not arrivals.going_on
+    for number in range(200):
+        arrivals.note()
+        clock.now += pause
+        found += number >= 100 and arrivals.going_on
+    return found / 100
+
+
+@pytest.mark.parametrize(("pause", "part"), [(0.001, 1.0), (0.005, 1.0), (0.014, 0.0), (0.1, 0.0)])
+def test_a_slow_sender_holds_nobody_up(clock: Clock, pause: float, part: float) -> None:
+    assert busy_part(clock, pause) == part
+
+
+def test_it_is_over_a_moment_after_the_latest_piece(clock: Clock) -> None:
+    arrivals = Arrivals()
+    for _ in range(1000):
+        arrivals.note()
+        clock.now += 0.001
+    assert arrivals.going_on
+    clock.now += 0.05
+    assert arrivals.going_on
+    clock.now += 0.1
+    assert not arrivals.going_on
