@@ -544,12 +544,15 @@ async def test_tls_and_the_certificates_of_senders(kit: Kit, tmp_path: Path) -> 
                 "localhost", door.port, ssl=context, family=socket.AF_INET
             )
             sender = RawSender(reader, writer)
-            writer.write(associate_rq((VERIFICATION, [IMPLICIT_LE])))
-            kind, _ = await sender.pdu()
-            sender.echo_rq()
-            assert (await sender.response()).number(Tag.STATUS) == 0x0000
-            await sender.cut()
-            return kind
+            try:
+                writer.write(associate_rq((VERIFICATION, [IMPLICIT_LE])))
+                kind, _ = await sender.pdu()
+                sender.echo_rq()
+                assert (await sender.response()).number(Tag.STATUS) == 0x0000
+                await sender.cut()
+                return kind
+            finally:
+                writer.close()
 
         assert await echo(known) == pdus.PduType.ASSOCIATE_AC
         for shows in (None, stranger):

@@ -1,10 +1,9 @@
 // The rows of a list: pages by cursor, counts beside the filters, and what changed meanwhile.
 
 import { foreseen, request, withQuery } from './api.js';
+import { LARGE, Pages } from './pages.js';
 
 const PAGE = 50;
-const LARGE = 500; // for those who go to the end
-const MOST = 12; // pages that are asked for anew at once
 const AGAIN = 5000; // milliseconds after which a refresh that failed is tried again
 
 /**
@@ -21,9 +20,7 @@ export class Listing extends EventTarget {
   #waiting; // what changed while rows were on their way, which may say of before; null: anything
   #showing = () => true;
   #timer = 0;
-  /** @type {{cursor: string | null, limit: number}[]} */
-  #pages = [];
-  #pageOf = new Map(); // number of a row's page by its key: there it is asked for anew
+  #pages;
 
   /**
    * `path` answers with rows as `items`, `path`/facets with their counts; `parameters` makes a query of the filter.
@@ -36,8 +33,7 @@ export class Listing extends EventTarget {
     this.filter = of.filter;
     this.sort = of.sort;
     this.phase = 'loading';
-    this.rows = [];
-    this.cursor = null;
+    this.#pages = new Pages(of.keyOf);
     this.facets = null;
     this.error = null;
     this.fresh = 0;
@@ -45,6 +41,16 @@ export class Listing extends EventTarget {
     this.selected = new Set();
     this.everything = false;
     this.memory = {}; // the table's: which row is active
+  }
+
+  /** Those that are loaded. */
+  get rows() {
+    return this.#pages.rows;
+  }
+
+  /** Where those that are not begin; null: there are none. */
+  get cursor() {
+    return this.#pages.cursor;
   }
 
   /** How many rows there are; -1 while nobody knows. */
@@ -64,13 +70,12 @@ export class Listing extends EventTarget {
     const { signal } = this.#stop;
     this.#loading = null;
     this.#waiting = undefined; // the answer knows of it
-    this.#pages = [];
-    this.#pageOf.clear();
-    Object.assign(this, { phase: 'loading', rows: [], cursor: null, error: null, fresh: 0, stale: null });
+    this.#pages.clear();
+    Object.assign(this, { phase: 'loading', error: null, fresh: 0, stale: null });
     this.select(new Set());
     this.#count(signal);
     try {
-      this.#append(await this.#page(null, PAGE, signal), null, PAGE);
+      this.#pages.append(await this.#page(null, PAGE, signal), null, PAGE);
       this.phase = 'ready';
     } catch (error) {
       if (!expected(error)) throw error;
@@ -98,7 +103,7 @@ export class Listing extends EventTarget {
   async #next(limit) {
     const from = this.cursor;
     try {
-      this.#append(await this.#page(from, limit, this.#stop.signal), from, limit);
+      this.#pages.append(await this.#page(from, limit, this.#stop.signal), from, limit);
       if (this.#waiting === undefined) this.stale = null;
     } catch (error) {
       if (!expected(error)) throw error;
@@ -106,14 +111,6 @@ export class Listing extends EventTarget {
       this.stale ??= new Date();
     }
     this.#tell();
-  }
-
-  #append(page, cursor, limit) {
-    const rows = page.rows.filter((row) => !this.#pageOf.has(this.keyOf(row)));
-    for (const row of rows) this.#pageOf.set(this.keyOf(row), this.#pages.length);
-    this.#pages.push({ cursor, limit });
-    this.rows = [...this.rows, ...rows];
-    this.cursor = page.next;
   }
 
   /** Load all that is left. Gives the rows. */
@@ -150,13 +147,14 @@ export class Listing extends EventTarget {
     this.#waiting = undefined;
     this.#refreshing = true;
     const { signal } = this.#stop;
-    const numbers = this.#asked(changed);
+    const numbers = this.#pages.asked(changed);
     try {
       await this.#count(signal);
       signal.throwIfAborted();
       for (const number of numbers) {
-        const { cursor, limit } = this.#pages[number];
-        this.#merge(await this.#page(cursor, limit, signal), number, this.#showing);
+        const { cursor, limit } = this.#pages.at(number);
+        const fresh = this.#pages.merge(await this.#page(cursor, limit, signal), number, this.#showing);
+        if (number === 0) this.fresh = fresh;
       }
       if (this.#waiting === undefined) this.stale = null;
     } catch (error) {
@@ -185,42 +183,6 @@ export class Listing extends EventTarget {
     this.#refreshing = false;
     this.#stop.abort();
     this.#stop = new AbortController();
-  }
-
-  // The first page always: new rows come there.
-  #asked(changed) {
-    if (changed === null && this.#pages.length > MOST) {
-      this.rows = this.rows.filter((row) => this.#pageOf.get(this.keyOf(row)) < MOST);
-      this.cursor = this.#pages[MOST].cursor;
-      this.#pages.length = MOST;
-      this.#pageOf = new Map(this.rows.map((row) => [this.keyOf(row), this.#pageOf.get(this.keyOf(row))]));
-    }
-    const numbers = changed === null ? this.#pages.keys() : [...changed].map((key) => this.#pageOf.get(key));
-    return [...new Set([0, ...numbers])].filter((number) => number !== undefined).sort((a, b) => a - b).slice(0, MOST);
-  }
-
-  #merge(page, number, showing) {
-    const latest = new Map(page.rows.map((row) => [this.keyOf(row), row]));
-    const fresh = page.rows.filter((row) => !this.#pageOf.has(this.keyOf(row)));
-    const seen = this.rows.findLastIndex((row) => latest.has(this.keyOf(row)));
-    const covered = page.next === null ? Infinity : seen;
-    // What stood within this page and is gone matches no more, or is not theirs any more.
-    this.rows = this.rows.flatMap((row, index) => {
-      const key = this.keyOf(row);
-      if (latest.has(key)) return [latest.get(key)];
-      if (this.#pageOf.get(key) !== number || index > covered) return [row];
-      this.#pageOf.delete(key);
-      return [];
-    });
-    if (number > 0) return;
-    const show = fresh.length > 0 && showing();
-    this.fresh = show ? 0 : fresh.length;
-    if (!show) return;
-    const below = this.rows.filter((row) => !latest.has(this.keyOf(row)));
-    for (const row of fresh) this.#pageOf.set(this.keyOf(row), 0);
-    this.#pages[0].limit = Math.min(this.#pages[0].limit + fresh.length, LARGE);
-    this.rows = [...page.rows, ...below];
-    if (below.length === 0) this.cursor = page.next;
   }
 
   async #count(signal) {
