@@ -44,19 +44,10 @@ export function problemFrom(text) {
   }
 }
 
-async function send(path, options) {
+/** What comes over the network, an answer or its body: the connection may break at either. Throws NetworkError or AbortError. */
+export async function whole(path, coming) {
   try {
-    return await fetch(addressed(path), options);
-  } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    throw new NetworkError(path, { cause: error });
-  }
-}
-
-// The connection may break while the body comes.
-async function bodyOf(response, path) {
-  try {
-    return await response.text();
+    return await coming;
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new NetworkError(path, { cause: error });
@@ -65,7 +56,7 @@ async function bodyOf(response, path) {
 
 // A wrong password or code is told by a 401 too; sent again with another token, it would count twice.
 async function ofSession(response) {
-  return !PROOFS.includes(problemFrom(await bodyOf(response.clone(), response.url)).code);
+  return !PROOFS.includes(problemFrom(await whole(response.url, response.clone().text())).code);
 }
 
 /** Renew the session, or announce its end. */
@@ -83,11 +74,11 @@ export async function renewOrEnd() {
  * @param {RequestInit & {renewing?: boolean, announcing?: boolean}} [options]
  */
 export async function fetched(path, { renewing = !byLink, announcing = byLink, ...options } = {}) {
-  let response = await send(path, options);
+  let response = await whole(path, fetch(addressed(path), options));
   if (response.status === 401 && renewing && (await ofSession(response)) && (await renewOrEnd()))
-    response = await send(path, options);
+    response = await whole(path, fetch(addressed(path), options));
   if (response.ok) return response;
-  const error = new ApiError(response.status, problemFrom(await bodyOf(response, path)));
+  const error = new ApiError(response.status, problemFrom(await whole(path, response.text())));
   if (announcing && error.status === 401) {
     sessionEvents.dispatchEvent(new CustomEvent('ended', { detail: error }));
   }
@@ -107,7 +98,7 @@ export async function request(path, { json, ...more } = {}) {
     options.headers['Content-Type'] = 'application/json';
     options.body = JSON.stringify(json);
   }
-  const text = await bodyOf(await fetched(path, options), path);
+  const text = await whole(path, (await fetched(path, options)).text());
   try {
     return text ? JSON.parse(text) : null;
   } catch (error) {

@@ -66,7 +66,7 @@ export class Listing extends EventTarget {
 
   /** Load the first page, in place of whatever is there. */
   async load() {
-    this.#leave();
+    this.stop();
     const { signal } = this.#stop;
     this.#loading = null;
     this.#waiting = undefined; // the answer knows of it
@@ -177,14 +177,6 @@ export class Listing extends EventTarget {
     }, AGAIN);
   }
 
-  #leave() {
-    clearTimeout(this.#timer);
-    this.#timer = 0;
-    this.#refreshing = false;
-    this.#stop.abort();
-    this.#stop = new AbortController();
-  }
-
   async #count(signal) {
     if (this.#of.counting === false) return;
     try {
@@ -204,7 +196,11 @@ export class Listing extends EventTarget {
 
   /** Stop loading: nobody looks any more. */
   stop() {
-    this.#leave();
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    this.#refreshing = false;
+    this.#stop.abort();
+    this.#stop = new AbortController();
   }
 
   #tell() {

@@ -1,6 +1,6 @@
 // One frame over HTTP: its stored values, or a preview of it.
 
-import { NetworkError } from '../app/api.js';
+import { whole } from '../app/api.js';
 
 /**
  * @typedef {import('./frame-info.js').FrameInfo} FrameInfo
@@ -30,15 +30,6 @@ export function previewPath(info, size, window) {
     ? `${window.center},${window.width},${window.function.toLowerCase().replace('_', '-')}`
     : window?.kind;
   return `${path(info)}?${new URLSearchParams({ as: 'preview', size, ...(asked && { window: asked }) })}`;
-}
-
-// A connection may break while the body is on its way.
-async function whole(address, body) {
-  try {
-    return await body;
-  } catch (error) {
-    throw error instanceof TypeError ? new NetworkError(address, { cause: error }) : error;
-  }
 }
 
 /** @param {FrameInfo} info @returns {Promise<Blob>} */
