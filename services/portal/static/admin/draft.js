@@ -31,6 +31,16 @@ export function changesOf(values, before) {
   return Object.fromEntries(Object.entries(values).filter(([name, value]) => !same(value, before[name])));
 }
 
+/**
+ * What was typed, over what the object is by `now`: the rest of it follows. `conflicts`: names of what was changed here
+ * and has become something else there.
+ */
+export function rebased(values, before, now) {
+  const changes = changesOf(values, before);
+  const conflicts = Object.keys(changes).filter((name) => !same(now[name], before[name]) && !same(now[name], values[name]));
+  return { before: now, values: { ...now, ...changes }, conflicts };
+}
+
 /** The body of a request: numbers as numbers, words as a list, and what was left empty on adding left out. */
 export function bodyOf(fields, values, { adding = false } = {}) {
   const entries = fields

@@ -2,23 +2,22 @@
 
 import { ApiError, foreseen, request } from '../app/api.js';
 import { t } from '../app/i18n.js';
-import { errorText } from '../app/problems.js';
 import { go } from '../app/router.js';
 import { setTitle } from '../app/title.js';
 import { toast } from '../app/toasts.js';
 import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
-import { Button } from '../ui/button.js';
 import { html } from '../ui/html.js';
-import { Icon } from '../ui/icon.js';
+import { Stale } from '../ui/stale.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
 import { ActionButtons } from './actions.js';
-import { bodyOf, changesOf, fieldsFor, messagesOf, valuesOf } from './draft.js';
+import { bodyOf } from './draft.js';
 import { actionsFor, adminAddress, itemPath, may, nameOf } from './engine.js';
-import { Fields } from './fields.js';
-import { LeaveGuard } from './guard.js';
 import { ObjectHistory } from './history.js';
+import { ObjectForm } from './object-form.js';
 import { Shown } from './shown.js';
 import { Trail } from './trail.js';
+
+const NOTHING = { row: null, error: null, version: 0, saved: 0, at: null, stale: null };
 
 /** @param {{descriptor: import('./engine.js').Descriptor, work: any}} properties */
 export function AddPage({ descriptor, work }) {
@@ -47,19 +46,25 @@ export function AddPage({ descriptor, work }) {
 
 /** @param {{descriptor: import('./engine.js').Descriptor, work: any, objectKey: string}} properties */
 export function ChangePage({ descriptor, work, objectKey }) {
-  // Each answer makes the form anew.
-  const [{ row, error, version }, setShown] = useState({ row: /** @type {any} */ (null), error: /** @type {any} */ (null), version: 0 });
-  const show = (found) => setShown((before) => ({ row: found, error: null, version: before.version + 1 }));
+  // `version` counts the answers; `saved` what was saved of the form, which begins anew after it and at no other answer.
+  const [{ row, error, version, saved, at, stale }, setShown] = useState(/** @type {any} */ (NOTHING));
+  const show = (found, saves = 0) =>
+    setShown((before) => ({ row: found, error: null, version: before.version + 1, saved: before.saved + saves, at: new Date(), stale: null }));
   const [again, setAgain] = useState(0);
+  const loading = useRef(new AbortController());
   const heading = useHeading(() => (row === null ? nameOf(descriptor, 'single') : descriptor.title(row)), [row === null]);
   const context = { user: work.user, names: (_, id) => `${id}` };
   useEffect(() => {
     const leaving = new AbortController();
+    loading.current = leaving;
     load(descriptor, objectKey, leaving.signal).then(
-      show,
+      (found) => show(found),
       (problem) => {
-        if (foreseen(problem)) setShown({ row: null, error: problem, version: 0 });
-        else if (problem.name !== 'AbortError') throw problem;
+        if (problem.name === 'AbortError') return;
+        if (!foreseen(problem)) throw problem;
+        // What was typed stays as long as there is an object that it may be of.
+        const gone = problem instanceof ApiError && problem.status === 404;
+        setShown((before) => (before.row === null || gone ? { ...NOTHING, error: problem } : { ...before, stale: problem }));
       },
     );
     return () => leaving.abort();
@@ -70,7 +75,8 @@ export function ChangePage({ descriptor, work, objectKey }) {
     const json = bodyOf(fields, values);
     const answer = await request(itemPath(descriptor, objectKey), { method: 'PATCH', json });
     toast(t('admin.changed', { name: descriptor.title(answer) }));
-    show(answer);
+    loading.current.abort(); // it may say what was before
+    show(answer, 1);
   };
   const remove = {
     name: 'delete',
@@ -107,8 +113,16 @@ export function ChangePage({ descriptor, work, objectKey }) {
         />`}
       </div>
     </div>
+    ${stale !== null && html`<${Stale} at=${at} error=${stale} retry=${reload} />`}
     <section class="card" aria-label=${t('admin.data')}>
-      <${ObjectForm} key=${version} descriptor=${descriptor} row=${row} context=${context} onSave=${save} />
+      <${ObjectForm}
+        key=${saved}
+        descriptor=${descriptor}
+        row=${row}
+        context=${context}
+        latest=${() => load(descriptor, objectKey)}
+        onSave=${save}
+      />
     </section>
     ${descriptor.Beside && html`<${descriptor.Beside} row=${row} context=${context} changed=${version} />`}
     ${descriptor.model &&
@@ -118,7 +132,7 @@ export function ChangePage({ descriptor, work, objectKey }) {
 }
 
 // Where no call gives one object, it is looked for in the list.
-async function load(descriptor, key, signal) {
+async function load(descriptor, key, signal = undefined) {
   if (!descriptor.whole) return request(itemPath(descriptor, key), { signal });
   const answer = await request(descriptor.path, { signal });
   const found = answer[descriptor.list].find((row) => descriptor.key(row) === key);
@@ -133,51 +147,4 @@ function useHeading(text, changed) {
     heading.current?.focus();
   }, changed);
   return heading;
-}
-
-function ObjectForm({ descriptor, row, context, onSave }) {
-  const fields = fieldsFor(descriptor, row);
-  const [before] = useState(() => valuesOf(fields, row));
-  const [values, setValues] = useState(before);
-  const [working, setWorking] = useState(false);
-  const [problem, setProblem] = useState(/** @type {any} */ (null));
-  const form = useRef(/** @type {HTMLFormElement} */ (null));
-  const open = may(context.user, descriptor, row === null ? 'add' : 'change');
-  const closed = (field) => !open || working || (row !== null && field.closed?.(row, context) === true);
-  const changes = changesOf(values, before);
-  const dirty = Object.keys(changes).length > 0;
-  const messages = problem === null ? {} : messagesOf(fields, problem);
-
-  const save = async (event) => {
-    event.preventDefault();
-    setProblem(null);
-    setWorking(true);
-    try {
-      await onSave(row === null ? values : changes, fields);
-    } catch (error) {
-      if (!foreseen(error)) throw error;
-      setProblem(error);
-    }
-    setWorking(false);
-  };
-  useEffect(() => {
-    if (problem !== null) /** @type {HTMLElement | null} */ (form.current.querySelector('[aria-invalid="true"]'))?.focus();
-  }, [problem]);
-  return html`<form ref=${form} class="admin-form" method="post" onSubmit=${save}>
-    ${problem !== null &&
-    Object.keys(messages).length === 0 &&
-    html`<div class="notice bad" role="alert">
-      <${Icon} name="alert" />
-      <div><p>${errorText(problem)}</p>${problem.detail && html`<p class="quiet" lang="en">${problem.detail}</p>`}</div>
-    </div>`}
-    <${Fields} fields=${fields} values=${values} messages=${messages} closed=${closed} onChange=${setValues} />
-    ${open &&
-    html`<div class="form-actions">
-      <button type="submit" class="button primary" disabled=${working || (row !== null && !dirty)}>
-        ${t(working ? 'admin.saving' : 'admin.save')}
-      </button>
-      ${row !== null && dirty && html`<${Button} label=${t('admin.undo')} onClick=${() => setValues(before)} />`}
-    </div>`}
-    <${LeaveGuard} dirty=${dirty && !working} />
-  </form>`;
 }

@@ -1,0 +1,161 @@
+"""Components of the portal in Chromium, with answers that the test gives: what trouble loses, and says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.chromium import chromium
+from tests.unit.services.portal.test_scripts import ORIGIN, serve
+
+pytestmark = pytest.mark.browser
+
+MOUNT = """
+    const { render } = await import('/vendor/preact.mjs');
+    const { html } = await import('/ui/html.js');
+    const { loadAreas, useLanguage } = await import('/app/i18n.js');
+    await useLanguage('en');
+    await loadAreas(['account', 'admin', 'operations', 'results', 'shares', 'studies', 'upload', 'viewer']);
+    const main = document.body.appendChild(document.createElement('main'));
+    const until = async (what) => {
+        for (let turn = 0; turn < 250; turn += 1) {
+            const found = what();
+            if (found) return found;
+            await new Promise((resolve) => wait(resolve, 20));
+        }
+        throw new Error(`never: ${what} in ${document.body.innerText}`);
+    };
+    const wait = window.setTimeout.bind(window);
+    const button = (label, within = document) =>
+        [...within.querySelectorAll('button')].find((one) => one.textContent.trim() === label);
+    const type = (name, value) => {
+        const field = main.querySelector(`[name="${name}"]`);
+        field.value = value;
+        field.dispatchEvent(new Event('input', { bubbles: true }));
+    };
+    const sound = window.fetch;
+    // What lies below /api/ is answered by `answers`: a value, or what gives one; a number is a status.
+    const asked = [];
+    const answers = {};
+    window.fetch = async (path, options = {}) => {
+        const url = new URL(path, location);
+        if (!url.pathname.startsWith('/api/')) return sound(path, options);
+        const key = `${options.method ?? 'GET'} ${url.pathname}`;
+        asked.push(options.body ? [key, JSON.parse(options.body)] : [key]);
+        let answer = answers[key];
+        if (typeof answer === 'function') answer = await answer(options, url);
+        if (answer instanceof Response) return answer;
+        if (typeof answer === 'number') return Response.json({ code: 'x' }, { status: answer });
+        if (answer === undefined) throw new TypeError('Failed to fetch');
+        return Response.json(answer);
+    };
+    const live = Object.assign(new EventTarget(), { start() {}, state: 'on' });
+    const { onToasts } = await import('/app/toasts.js');
+    const toasts = [];
+    onToasts((shown) => {
+        toasts.splice(0, toasts.length, ...shown.map(({ text, tone }) => `${tone}: ${text}`));
+    });
+"""
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with chromium() as browser:
+        made = browser.new_page(locale="en-US", timezone_id="Europe/Madrid")
+        made.route(f"{ORIGIN}/**", serve)
+        made.goto(f"{ORIGIN}/")
+        yield made
+
+
+def run(page: Page, body: str) -> Any:
+    return page.evaluate(f"async () => {{ {MOUNT} {body} }}")
+
+
+FORM = """
+    const { ChangePage } = await import('/admin/form.js');
+    let row = { id: 7, name: 'first', email: 'a@example.org', locked: true };
+    const descriptor = {
+        name: 'users', icon: 'person', path: '/api/users',
+        permissions: { view: 'view_user', change: 'change_user' },
+        key: (one) => String(one.id), title: (one) => one.name,
+        fields: [{ name: 'first_name', read: (one) => one.name }, { name: 'email' }],
+        actions: [{ name: 'unlock', permission: null,
+            run: (one) => fetch(`/api/users/${one.id}/unlock`, { method: 'POST' }) }],
+    };
+    const user = { user_id: 1, permissions: ['view_user', 'change_user'] };
+    answers['GET /api/users/7'] = () => row;
+    answers['POST /api/users/7/unlock'] = () => (row = { ...row, locked: false, name: 'unlocked' });
+    answers['PATCH /api/users/7'] = ({ body }) => (row = { ...row, ...JSON.parse(body) });
+    render(html`<${ChangePage} descriptor=${descriptor} work=${{ user }} objectKey="7" />`, main);
+    await until(() => main.querySelector('form'));
+    const value = (name) => main.querySelector(`[name="${name}"]`).value;
+    const looks = () => asked.filter(([key]) => key === 'GET /api/users/7').length;
+    const unlock = async () => {
+        button('Unlock').click();
+        const dialog = await until(() => document.querySelector('dialog'));
+        const before = looks();
+        button('Unlock', dialog).click();
+        await until(() => looks() > before && !document.querySelector('dialog'));
+        await new Promise((resolve) => wait(resolve, 50));
+    };
+"""
+
+
+def test_an_action_on_an_object_keeps_what_was_typed_into_its_form(page: Page) -> None:
+    kept, saved, after = run(
+        page,
+        FORM
+        + """
+        type('email', 'typed@example.org');
+        await until(() => button('Undo the changes'));
+        await unlock();
+        const kept = [value('email'), value('first_name'), main.querySelector('h1').textContent,
+            main.querySelector('.notice')];
+        answers['GET /api/users/7'] = 503;
+        await unlock();
+        kept.push(value('email'), main.querySelector('.notice').textContent.includes('what was known last'));
+        answers['GET /api/users/7'] = () => row;
+        button('Try again').click();
+        await until(() => !main.querySelector('.notice'));
+        button('Save').click();
+        await until(() => asked.some(([key]) => key === 'PATCH /api/users/7'));
+        await until(() => !button('Undo the changes'));
+        return [kept, asked.find(([key]) => key === 'PATCH /api/users/7')[1],
+            [value('email'), main.querySelector('.notice')]];
+        """,
+    )
+    assert kept == ["typed@example.org", "unlocked", "unlocked", None, "typed@example.org", True]
+    assert saved == {"email": "typed@example.org"}
+    assert after == ["typed@example.org", None]
+
+
+def test_what_somebody_else_changed_meanwhile_is_told_before_it_is_replaced(page: Page) -> None:
+    told, undone, saved = run(
+        page,
+        FORM
+        + """
+        const patched = () => asked.filter(([key]) => key === 'PATCH /api/users/7');
+        const conflict = () => main.querySelector('.notice.bad[role="alert"]');
+        type('email', 'mine@example.org');
+        row = { ...row, email: 'theirs@example.org' };
+        (await until(() => !button('Save').disabled && button('Save'))).click();
+        const told = [(await until(conflict)).textContent, patched().length, value('email')];
+        button('Undo the changes').click();
+        await until(() => !conflict());
+        const undone = value('email');
+        type('email', 'mine@example.org');
+        row = { ...row, email: 'again@example.org' };
+        (await until(() => !button('Save').disabled && button('Save'))).click();
+        await until(conflict);
+        button('Save').click();
+        await until(() => patched().length > 0 && !conflict());
+        return [told, undone, [patched(), row.email]];
+        """,
+    )
+    assert "Mail: theirs@example.org" in told[0]
+    assert told[1:] == [0, "mine@example.org"]
+    assert undone == "theirs@example.org"
+    assert saved == [[["PATCH /api/users/7", {"email": "mine@example.org"}]], "mine@example.org"]
