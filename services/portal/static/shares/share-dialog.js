@@ -1,7 +1,7 @@
 // Sharing: with people and groups, or by a link that is told once.
 
-import { request } from '../app/api.js';
 import { t } from '../app/i18n.js';
+import { errorText } from '../app/problems.js';
 import { toast } from '../app/toasts.js';
 import { ActionForm } from '../ui/action-form.js';
 import { Button } from '../ui/button.js';
@@ -9,15 +9,19 @@ import { Combobox } from '../ui/combobox.js';
 import { Dialog } from '../ui/dialog.js';
 import { Field } from '../ui/field.js';
 import { html } from '../ui/html.js';
+import { Icon } from '../ui/icon.js';
 import { linkSheet } from '../ui/sheet.js';
 import { Tabs } from '../ui/tabs.js';
-import { useState } from '../vendor/hooks.mjs';
+import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { DEFAULT_DAYS, dayIn, endOf } from './days.js';
 import { searchGrantees } from './directory.js';
 import { LinkForm } from './link-form.js';
 import { SharedWith } from './shared-with.js';
+import { shareAll } from './sharing.js';
 
 linkSheet(new URL('./shares.css', import.meta.url));
+
+/** @typedef {{key: string, of: number, refused: import('./sharing.js').Refused[]}} Partly shared with `key`: of how many which were not */
 
 /** @param {{things: import('./things.js').Thing[], user: any, onClose: () => void}} properties */
 export function ShareDialog({ things, user, onClose }) {
@@ -48,10 +52,26 @@ export function ShareDialog({ things, user, onClose }) {
 function PeopleForm({ things, user, onGiven }) {
   const [chosen, setChosen] = useState(/** @type {any} */ (null));
   const [round, setRound] = useState(0); // a new form after each share
+  // What was refused of the last share; sent again to the same person, the form is about these alone.
+  const [last, setLast] = useState(/** @type {Partly | null} */ (null));
+  const left = last !== null && last.key === chosen?.key ? last : null;
+  const shown = useRef(true);
+  useEffect(() => () => {
+    shown.current = false;
+  }, []);
   const act = async ({ mode, until, reason }) => {
     const terms = { grantee: chosen.grantee, mode, until: endOf(until), reason: reason.trim() || null };
-    for (const { item } of things) await request('/api/shares', { method: 'POST', json: { ...item, ...terms } });
-    toast(t('share.done', { name: chosen.label, count: things.length }));
+    const asked = left === null ? things : left.refused.map(({ thing }) => thing);
+    const refused = await shareAll(asked, terms);
+    const count = asked.length - refused.length;
+    if (refused.length > 0) {
+      const part = { key: chosen.key, of: asked.length, refused };
+      setLast(part);
+      if (!shown.current) toast(partly(part, chosen.label), 'bad');
+      return;
+    }
+    toast(t('share.done', { name: chosen.label, count }));
+    setLast(null);
     setChosen(null);
     setRound(round + 1);
     onGiven();
@@ -60,9 +80,10 @@ function PeopleForm({ things, user, onGiven }) {
     key=${round}
     class="share-form"
     kind="primary"
-    submit=${t('share.submit')}
+    submit=${left === null ? t('share.submit') : t('share.again', { count: left.refused.length })}
     check=${() => chosen === null && [() => t('share.choose'), 'grantee']}
     act=${act}
+    before=${left !== null && html`<${Refusals} left=${left} name=${chosen.label} />`}
   >
     <${Combobox}
       name="grantee"
@@ -93,4 +114,20 @@ function PeopleForm({ things, user, onGiven }) {
     />
     <${Field} name="reason" kind="textarea" rows="2" maxlength="500" label=${t('share.message')} />
   <//>`;
+}
+
+function partly({ of, refused }, name) {
+  return t('share.partly', { count: of, done: of - refused.length, name });
+}
+
+function Refusals({ left, name }) {
+  return html`<div class="notice bad" role="alert">
+    <${Icon} name="alert" />
+    <div>
+      <p id="share-refused">${partly(left, name)} ${t('share.refused', { count: left.refused.length })}</p>
+      <ul class="share-refused" tabindex="0" aria-labelledby="share-refused">
+        ${left.refused.map(({ thing, error }, at) => html`<li key=${at}><bdi>${thing.title}</bdi>: ${errorText(error)}</li>`)}
+      </ul>
+    </div>
+  </div>`;
 }

@@ -159,3 +159,85 @@ def test_what_somebody_else_changed_meanwhile_is_told_before_it_is_replaced(page
     assert told[1:] == [0, "mine@example.org"]
     assert undone == "theirs@example.org"
     assert saved == [[["PATCH /api/users/7", {"email": "mine@example.org"}]], "mine@example.org"]
+
+
+SHARES = """
+    const { ShareDialog } = await import('/shares/share-dialog.js');
+    const refusals = { b: 'only-to-see', c: 'too-many-shares' };
+    const things = ['a', 'b', 'c', 'd'].map((id) => ({ title: `Study ${id}`, item: { study: id } }));
+    const people = ['Leo', 'Eva'].map((name, at) => ({ kind: 'user', id: 8 + at, name, full_name: '' }));
+    answers['GET /api/auth/directory'] = (_, url) =>
+        ({ entries: people.filter(({ name }) => name === url.searchParams.get('q')) });
+    answers['POST /api/shares'] = ({ body }) => {
+        const code = refusals[JSON.parse(body).study];
+        return code === undefined ? { id: 1 } : Response.json({ code }, { status: 403 });
+    };
+    const user = { user_id: 1, permissions: ['share_dicomfile'] };
+    render(html`<${ShareDialog} things=${things} user=${user} onClose=${() => {}} />`, main);
+    const choose = async (name) => {
+        const option = await until(() => {
+            if (main.querySelector('[name="grantee"]').value !== name) type('grantee', name);
+            return main.querySelector('[role="option"]');
+        });
+        option.click();
+        await until(() => !main.querySelector('[role="option"]'));
+    };
+    const sent = () => asked.filter(([key]) => key === 'POST /api/shares')
+        .map(([, { study, grantee }]) => `${study} ${JSON.stringify(grantee)}`);
+    const share = () => main.querySelector('form.share-form [type="submit"]');
+"""
+
+
+def test_one_study_that_is_refused_keeps_no_other_from_being_shared(page: Page) -> None:
+    told, again, somebody = run(
+        page,
+        SHARES
+        + """
+        await choose('Leo');
+        share().click();
+        const notice = await until(() => main.querySelector('.notice.bad'));
+        const told = [notice.querySelector('p').textContent,
+            [...notice.querySelectorAll('li')].map((one) => one.textContent), share().textContent];
+        delete refusals.b;
+        delete refusals.c;
+        asked.length = 0;
+        share().click();
+        await until(() => !main.querySelector('.notice.bad'));
+        const again = [sent().map((one) => one[0]), toasts[0], share().textContent];
+        refusals.d = 'only-to-see';
+        await choose('Leo');
+        share().click();
+        await until(() => main.querySelector('.notice.bad'));
+        await choose('Eva');
+        await until(() => !main.querySelector('.notice.bad'));
+        asked.length = 0;
+        share().click();
+        await until(() => main.querySelector('.notice.bad'));
+        return [told, again, sent().map((one) => one[0])];
+        """,
+    )
+    assert told == [
+        "2 of 4 studies were shared with Leo. These were not:",
+        [
+            "Study b: You may see this, and not share it: whoever manages all of it may.",
+            "Study c: This is shared too often already, or too much is; take something back first.",
+        ],
+        "Try the 2 refused again",
+    ]
+    assert again == [["b", "c"], "good: 2 studies shared with Leo.", "Share"]
+    assert somebody == ["a", "b", "c", "d"]
+
+
+def test_what_is_refused_of_all_studies_alike_is_said_once(page: Page) -> None:
+    told = run(
+        page,
+        SHARES
+        + """
+        for (const { item } of things) refusals[item.study] = 'end-too-late';
+        await choose('Leo');
+        share().click();
+        const notice = await until(() => main.querySelector('.notice.bad'));
+        return [notice.textContent, share().textContent, sent().length];
+        """,
+    )
+    assert told == ["It cannot be shared for so long: choose an earlier day.", "Share", 4]
