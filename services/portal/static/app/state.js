@@ -1,5 +1,6 @@
 // Who is signed in, and what belongs to them as long as they are.
 
+import { actions } from './actions.js';
 import { ApiError, foreseen, NetworkError, sessionEvents } from './api.js';
 import { LiveChanges } from './live.js';
 import { errorText } from './problems.js';
@@ -151,6 +152,7 @@ export class AppState extends EventTarget {
   }
 
   #end() {
+    actions.leave();
     this.work?.uploads.discard();
     this.work?.live.stop();
     this.work = null;

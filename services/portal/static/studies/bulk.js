@@ -42,10 +42,15 @@ async function retry(studies) {
     toast(t('bulk.noneFailed'));
     return;
   }
-  for (const collection of new Set(failed.map((study) => study.collection))) {
+  const batches = [...new Set(failed.map((study) => study.collection))].flatMap((collection) => {
     const uids = failed.filter((study) => study.collection === collection).map((study) => study.study_instance_uid);
-    for (let at = 0; at < uids.length; at += STUDIES)
-      if (!(await retryAll({ where: { collection, studies: uids.slice(at, at + STUDIES) } }))) return;
+    return Array.from({ length: Math.ceil(uids.length / STUDIES) }, (_, at) => ({ collection, studies: uids.slice(at * STUDIES, (at + 1) * STUDIES) }));
+  });
+  for (const [at, where] of batches.entries()) {
+    if (await retryAll({ where })) continue;
+    const count = batches.slice(at + 1).reduce((sum, { studies: uids }) => sum + uids.length, 0);
+    if (count > 0) toast(t('bulk.notBegun', { count }), 'bad');
+    return;
   }
 }
 

@@ -4,6 +4,7 @@ import { actions } from '../app/actions.js';
 import { formatNumber } from '../app/format.js';
 import { useEvent } from '../app/hooks.js';
 import { t } from '../app/i18n.js';
+import { toast } from '../app/toasts.js';
 import { Button } from './button.js';
 import { html } from './html.js';
 import { Progress } from './progress.js';
@@ -37,11 +38,22 @@ export function SelectionBar({ listing, choices, more: beside = null }) {
 /** How far the actions are that the reader has begun. */
 export function ActionsProgress() {
   useEvent(actions, 'change');
-  return actions.running.map(({ total, done }) => {
+  return actions.running.map(({ total, done, waits, again, stop }) => {
     const label = total === null ? t('bulk.counting') : t('bulk.progress', { done: formatNumber(done), total: formatNumber(total) });
     return html`<div class="actions-progress">
       <span>${label}</span>
       <${Progress} value=${total ? done / total : undefined} label=${label} />
+      <span role="status">${waits && t('bulk.waits')}</span>
+      ${waits &&
+      html`<div class="button-row">
+        <${Button} label=${t('error.retry')} icon="retry" small onClick=${again} />
+        <${Button} label=${t('bulk.leave')} icon="close" kind="plain" small onClick=${() => leave(stop)} />
+      </div>`}
     </div>`;
   });
+}
+
+function leave(stop) {
+  stop();
+  toast(t('bulk.left'));
 }

@@ -241,3 +241,89 @@ def test_what_is_refused_of_all_studies_alike_is_said_once(page: Page) -> None:
         """,
     )
     assert told == ["It cannot be shared for so long: choose an earlier day.", "Share", 4]
+
+
+JOB = """
+    const waits = [];
+    window.setTimeout = (work, time) => {
+        if (time >= 1000 && time !== 6000) waits.push(time);
+        return wait(work, time >= 1000 ? 0 : time);
+    };
+    const { actions, retryAll } = await import('/app/actions.js');
+    const { ActionsProgress } = await import('/ui/selection-bar.js');
+    const job = { id: 'j', state: 'running', total: 10, processed: 2, failed: 0 };
+    answers['POST /api/results/actions'] = job;
+    render(html`<${ActionsProgress} />`, main);
+    await new Promise((resolve) => wait(resolve, 100)); // it listens
+"""
+
+
+def test_a_job_that_cannot_be_asked_for_is_asked_for_again(page: Page) -> None:
+    taken, waits, shown, said = run(
+        page,
+        JOB
+        + """
+        const given = [503, undefined, 502, { ...job, processed: 4 }, 500];
+        const shown = [];
+        answers['GET /api/results/actions/j'] = async () => {
+            await new Promise((resolve) => wait(resolve, 50));
+            shown.push([main.textContent.includes('2 of 10'), main.textContent.includes('asked again')]);
+            if (given.length === 0) return { ...job, state: 'done', processed: 9, failed: 1 };
+            const answer = given.shift();
+            if (answer === undefined) throw new TypeError('Failed to fetch');
+            return typeof answer === 'number' ? Response.json({}, { status: answer }) : answer;
+        };
+        return [await retryAll({ ids: ['a'] }), waits, shown, [toasts, actions.running.length]];
+        """,
+    )
+    assert taken is True
+    assert waits == [1000, 2000, 4000, 8000, 1000, 2000]
+    assert shown == [[True, False], [True, True], [True, True], [True, True], [False, False], [False, True]]
+    assert said == [["bad: 10 files tried again. 1 failed again."], 0]
+
+
+def test_a_job_is_given_up_when_the_server_says_so_or_the_reader(page: Page) -> None:
+    gone, refused, left = run(
+        page,
+        JOB
+        + """
+        const told = [];
+        for (const status of [404, 403]) {
+            answers['GET /api/results/actions/j'] = status;
+            told.push([await retryAll({ ids: ['a'] }), waits.length]);
+        }
+        window.setTimeout = wait;
+        answers['GET /api/results/actions/j'] = 503;
+        const waiting = retryAll({ ids: ['a'] });
+        (await until(() => button('Do not wait'))).click();
+        told.push([await waiting, toasts.at(-1), main.querySelector('.actions-progress')]);
+        return told;
+        """,
+    )
+    assert gone == [True, 1]
+    assert refused == [False, 2]
+    assert left == [False, "good: It goes on on the server; the list shows what comes of it.", None]
+
+
+def test_studies_that_were_not_begun_are_counted(page: Page) -> None:
+    said = run(
+        page,
+        """
+        const { choicesFor } = await import('/studies/bulk.js');
+        const rows = ['a', 'b', 'c'].map((id) =>
+            ({ study_instance_uid: id, collection: `user:${id}`, files_failed: 1 }));
+        const listing = { rows, everything: false, selected: new Set(['a', 'b', 'c']),
+            keyOf: (row) => row.study_instance_uid };
+        answers['POST /api/results/actions'] = ({ body }) => JSON.parse(body).where.studies[0] === 'a'
+            ? { id: 'j', state: 'done', total: 1, processed: 1, failed: 0 }
+            : Response.json({ code: 'conflict' }, { status: 409 });
+        const [retry] = choicesFor(listing, { permissions: ['retry_dicomfile'] });
+        await retry.onSelect();
+        return toasts;
+        """,
+    )
+    assert said == [
+        "good: 1 file tried again.",
+        "bad: Several tasks of yours run already: wait for one to end.",
+        "bad: 1 more study was not begun.",
+    ]
