@@ -12,7 +12,9 @@ const NONE = /** @type {Held} */ ({ phase: 'loading', stack: null, error: null, 
 export class Stacks extends EventTarget {
   /** @type {Map<string, Held>} */
   #held = new Map();
-  #leaving = new AbortController();
+  /** @type {Map<string, AbortController[]>} what is on its way, in the order in which it was asked for */
+  #asked = new Map();
+  #stopped = false;
 
   constructor(collection) {
     super();
@@ -29,22 +31,47 @@ export class Stacks extends EventTarget {
     return this.#held.get(key);
   }
 
-  /** Ask for a series, whether or not it is there; what is shown stays until the answer has come. */
+  /**
+   * Ask for a series, whether or not it is there; what is shown stays until the answer has come. An answer never takes
+   * the place of one that was asked for after it.
+   */
   async load(series, order = '') {
+    if (this.#stopped) return;
     const key = `${series} ${order}`;
     const path = withQuery(`/api/series/${encodeURIComponent(series)}/stack`, { collection: this.collection, order });
+    const asking = new AbortController();
+    const all = this.#asked.get(key) ?? [];
+    this.#asked.set(key, all);
+    all.push(asking);
+    /** @type {Held} */
+    let held;
     try {
-      const stack = await request(path, { signal: this.#leaving.signal });
-      this.#held.set(key, { phase: 'ready', stack, error: null, along: new Map(), infos: new Map() });
+      const stack = await request(path, { signal: asking.signal });
+      held = { phase: 'ready', stack, error: null, along: new Map(), infos: new Map() };
     } catch (error) {
       if (error.name === 'AbortError') return;
       if (!foreseen(error)) throw error;
+      if (!asking.signal.aborted && all.at(-1) !== asking) {
+        all.splice(all.indexOf(asking), 1); // what was asked for after it says how it is
+        return;
+      }
       const before = this.#held.get(key);
       // What is shown stays when it cannot be asked for anew, unless it is not the reader's any more.
       const keeps = before?.phase === 'ready' && error.status !== 404;
-      this.#held.set(key, keeps ? { ...before, error } : { ...NONE, phase: 'error', error });
+      held = keeps ? { ...before, error } : { ...NONE, phase: 'error', error };
     }
+    if (asking.signal.aborted) return;
+    // Those before it are not stopped any earlier: where changes come faster than answers, some answer has to be shown.
+    for (const before of all.splice(0, all.indexOf(asking) + 1)) before.abort();
+    this.#held.set(key, held);
     this.dispatchEvent(new CustomEvent('change', { detail: series }));
+  }
+
+  /** Ask for what could not be had; until the answer has come it is on its way. */
+  again(series, order = '') {
+    this.#held.set(`${series} ${order}`, NONE);
+    this.dispatchEvent(new CustomEvent('change', { detail: series }));
+    return this.load(series, order);
   }
 
   /** Ask anew for all that were asked for. */
@@ -56,7 +83,8 @@ export class Stacks extends EventTarget {
   }
 
   stop() {
-    this.#leaving.abort();
+    this.#stopped = true;
+    for (const asking of [...this.#asked.values()].flat()) asking.abort();
   }
 }
 

@@ -152,7 +152,7 @@ export function Viewport({ viewing, at, study, parts, onCommand }) {
   >
     <span id=${`${id}-value`} class="visually-hidden">${text}</span>
     ${held.phase === 'loading' && html`<${Skeleton} />`}
-    ${held.phase === 'error' && html`<div class="viewport-aside"><${ErrorState} error=${held.error} retry=${() => viewing.stacks.load(pane.series, pane.order)} /></div>`}
+    ${held.phase === 'error' && html`<div class="viewport-aside"><${ErrorState} error=${held.error} retry=${() => viewing.stacks.again(pane.series, pane.order)} /></div>`}
     ${held.phase === 'ready' && info === null && html`<p class="viewport-note waiting">${t('viewer.nothing')}</p>`}
     ${image && html`<canvas ref=${canvas} aria-hidden="true"></canvas>`}
     ${parts && image && view && viewing.overlay && html`<${parts.Overlay} viewing=${viewing} at=${at} sight=${sight} box=${box} />`}

@@ -267,3 +267,96 @@ def test_a_table_for_spreadsheets_says_units_and_holds_no_formula(page: Page) ->
     assert found["small"] == "0.0125"
     assert found["text"].startswith("Rectangle (series 2, image 3): Mean -7.5 =HU, SD ")
     assert found["without"] == [], "no values, no statistics"
+
+
+LOADS = """
+    const { Stacks } = await import('/viewer/stacks.js');
+    const sound = window.fetch;
+    const open = [];
+    window.fetch = (path, { signal }) => new Promise((resolve, reject) => {
+        const one = { aborted: false, answer: (of) => resolve(Response.json({ of })),
+            fail: (status) => resolve(Response.json({ code: 'x' }, { status })) };
+        signal.addEventListener('abort', () => {
+            one.aborted = true;
+            reject(signal.reason);
+        });
+        open.push(one);
+    });
+    const stacks = new Stacks('');
+    const settled = () => new Promise((resolve) => setTimeout(resolve, 20));
+    const now = () => {
+        const { phase, stack, error } = stacks.of('s');
+        return [phase, stack?.of ?? null, error?.status ?? null];
+    };
+    const states = [];
+    const note = async () => {
+        await settled();
+        states.push(now());
+    };
+"""
+
+
+def test_of_loads_of_a_series_that_overlap_the_newest_stands(page: Page) -> None:
+    states, aborted = run(
+        page,
+        LOADS
+        + """
+        stacks.of('s');
+        stacks.load('s');
+        open[1].answer('second');
+        await note();
+        open[0].answer('first'); // what it says is older
+        await note();
+        const aborted = open.map((one) => one.aborted);
+        stacks.load('s');
+        stacks.load('s');
+        open[2].answer('third'); // the fourth takes longer than changes do
+        await note();
+        open[3].answer('fourth');
+        await note();
+        stacks.stop();
+        window.fetch = sound;
+        return [states, aborted];
+        """,
+    )
+    assert states == [["ready", which, None] for which in ("second", "second", "third", "fourth")]
+    assert aborted[0] is True
+
+
+def test_a_load_that_fails_is_told_unless_there_is_a_newer_one(page: Page) -> None:
+    states = run(
+        page,
+        LOADS
+        + """
+        stacks.of('s');
+        stacks.load('s');
+        open[0].fail(503);
+        await note();
+        open[1].fail(503);
+        await note();
+        const again = stacks.again('s');
+        states.push(now());
+        open[2].answer('there');
+        await again;
+        states.push(now());
+        stacks.load('s');
+        stacks.load('s');
+        open[4].fail(404); // not the reader's any more
+        await note();
+        open[3].answer('there');
+        await note();
+        stacks.stop();
+        stacks.load('s');
+        window.fetch = sound;
+        return [...states, open.length];
+        """,
+    )
+    assert states == [
+        ["loading", None, None],
+        ["error", None, 503],
+        ["loading", None, None],
+        ["ready", "there", None],
+        ["error", None, 404],
+        ["error", None, 404],
+        5,
+    ]
