@@ -7,7 +7,8 @@ import { setTitle } from './title.js';
 /** Render anew when `target` dispatches `type`. */
 export function useEvent(target, type) {
   const [, render] = useState(0);
-  useEffect(() => {
+  // Not after the next frame of the screen: an answer may come before it.
+  useLayoutEffect(() => {
     const listen = () => render((count) => count + 1);
     target.addEventListener(type, listen);
     return () => target.removeEventListener(type, listen);

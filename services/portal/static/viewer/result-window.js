@@ -51,7 +51,12 @@ export function ResultWindow({ result, onWindow }) {
     const histogram = window && histogramOf(result, info);
     onWindow(histogram && { histogram, window: bandOf(window, info, choose), same: info.slope === 1 && info.intercept === 0 && !info.unit });
   }, [result, info, window]);
-  if (held.error ?? error) return html`<${ErrorState} error=${held.error ?? error} retry=${() => stacks.load(series)} />`;
+  if (held.phase === 'error') return html`<${ErrorState} error=${held.error} retry=${() => stacks.again(series)} />`;
+  const again = () => {
+    loader.retry(info);
+    render(undefined);
+  };
+  if (error !== null && values === null) return html`<${ErrorState} error=${error} retry=${again} />`;
   if (info === null || values === null) return html`<${Skeleton} />`;
   return html`<${Drawn} info=${info} values=${values} window=${window} label=${t('result.imageAlt', { name: result.file_name })} said=${id} onChange=${choose} />
     ${window !== null &&

@@ -327,3 +327,63 @@ def test_studies_that_were_not_begun_are_counted(page: Page) -> None:
         "bad: Several tasks of yours run already: wait for one to end.",
         "bad: 1 more study was not begun.",
     ]
+
+
+DRAWN = """
+    const { ResultWindow } = await import('/viewer/result-window.js');
+    const instance = { file_id: 'f', kind: 'image', state: 'processed', frames: 1, error: null, rows: 4,
+        columns: 4, values: 'uint8', samples: 1, photometric: 'MONOCHROME2', bits_stored: 8, signed: false,
+        float: false, slope: 1, intercept: 0, unit: null, windows: [{ center: 4, width: 8 }], voi_lut: null,
+        presentation_inverse: false, padding: null, range: null, spacing: null, spacing_kind: 'none',
+        pixel_aspect: null, regions: [] };
+    const stack = { modality: 'CT', instances: [instance],
+        groups: [{ order: 'number', normal: null, frames: [[0, 1]] }] };
+    answers['GET /api/series/s/stack'] = stack;
+    answers['GET /api/results/f/frames/1'] = () => new Response(new Uint8Array(16).map((_, at) => at),
+        { headers: { 'X-Frame-Values': 'uint8' } });
+    const result = { file_id: 'f', file_name: 'f.dcm', series_instance_uid: 's', collection: '',
+        statistics: null };
+    const show = () => render(html`<${ResultWindow} result=${result} onWindow=${() => {}} />`, main);
+    const failed = () => main.querySelector('.error-state');
+"""
+
+
+def test_a_picture_whose_values_could_not_be_had_is_asked_for_again(page: Page) -> None:
+    drawn = run(
+        page,
+        DRAWN
+        + """
+        const given = answers['GET /api/results/f/frames/1'];
+        answers['GET /api/results/f/frames/1'] = 404;
+        show();
+        await until(failed);
+        answers['GET /api/results/f/frames/1'] = given;
+        button('Try again').click();
+        await until(() => main.querySelector('canvas.drawn'));
+        await until(() => document.activeElement.className === 'drawn-frame');
+        return failed();
+        """,
+    )
+    assert drawn is None
+
+
+def test_a_picture_whose_series_could_not_be_had_is_asked_for_again(page: Page) -> None:
+    waits, drawn = run(
+        page,
+        DRAWN
+        + """
+        answers['GET /api/series/s/stack'] = 503;
+        show();
+        await until(failed);
+        let answer;
+        answers['GET /api/series/s/stack'] = () => new Promise((resolve) => (answer = resolve));
+        button('Try again').click();
+        await until(() => !failed());
+        const waits = main.querySelector('.skeleton') !== null;
+        answer(stack);
+        await until(() => main.querySelector('canvas.drawn'));
+        return [waits, failed()];
+        """,
+    )
+    assert waits is True
+    assert drawn is None
