@@ -8,8 +8,8 @@ const AGAIN = 5000; // milliseconds after which a refresh that failed is tried a
 
 /**
  * Events: `change`. `phase`: loading, ready or error (`error` says which). `fresh`: rows that came since and wait to be
- * shown. `stale`: when refreshing began to fail, or null. `selected`: keys of rows; `everything`: all that match, also
- * those that are not loaded.
+ * shown. `stale`: what went wrong since the rows were those of `at`, or null. `selected`: keys of rows; `everything`: all
+ * that match, also those that are not loaded.
  */
 export class Listing extends EventTarget {
   #of;
@@ -37,7 +37,7 @@ export class Listing extends EventTarget {
     this.facets = null;
     this.error = null;
     this.fresh = 0;
-    this.stale = null;
+    this.stale = this.at = null;
     this.selected = new Set();
     this.everything = false;
     this.memory = {}; // the table's: which row is active
@@ -76,7 +76,7 @@ export class Listing extends EventTarget {
     this.#count(signal);
     try {
       this.#pages.append(await this.#page(null, PAGE, signal), null, PAGE);
-      this.phase = 'ready';
+      Object.assign(this, { phase: 'ready', at: new Date() });
     } catch (error) {
       if (!expected(error)) throw error;
       if (error.name === 'AbortError') return;
@@ -108,7 +108,7 @@ export class Listing extends EventTarget {
     } catch (error) {
       if (!expected(error)) throw error;
       if (error.name === 'AbortError') return;
-      this.stale ??= new Date();
+      this.stale = error;
     }
     this.#tell();
   }
@@ -156,10 +156,10 @@ export class Listing extends EventTarget {
         const fresh = this.#pages.merge(await this.#page(cursor, limit, signal), number, this.#showing);
         if (number === 0) this.fresh = fresh;
       }
-      if (this.#waiting === undefined) this.stale = null;
+      if (this.#waiting === undefined) Object.assign(this, { stale: null, at: new Date() });
     } catch (error) {
       if (!expected(error)) throw error;
-      if (error.name !== 'AbortError') this.#askLater(changed);
+      if (error.name !== 'AbortError') this.#askLater(changed, error);
     } finally {
       if (!signal.aborted) this.#refreshing = false;
     }
@@ -168,8 +168,15 @@ export class Listing extends EventTarget {
     if (this.#timer === 0) await this.#catchUp();
   }
 
-  #askLater(changed) {
-    this.stale ??= new Date();
+  /** Ask at once for what failed. */
+  again() {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
+    return this.#waiting === undefined ? this.more() : this.#catchUp();
+  }
+
+  #askLater(changed, error) {
+    this.stale = error;
     this.#note(changed);
     this.#timer ||= window.setTimeout(() => {
       this.#timer = 0;

@@ -9,6 +9,7 @@ import { html } from '../ui/html.js';
 import { Histogram } from '../ui/histogram.js';
 import { Icon } from '../ui/icon.js';
 import { linkSheet } from '../ui/sheet.js';
+import { Stale } from '../ui/stale.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
 import { StateBadge } from '../ui/state-badge.js';
 import { Picture } from '../ui/thumbnail.js';
@@ -51,7 +52,9 @@ function Both({ a, b, work }) {
   if (wrong) return html`<section class="card"><${ErrorState} error=${wrong.error} retry=${wrong.reload} /></section>`;
   if (first.result === null || second.result === null) return html`<section class="card"><${Skeleton} /></section>`;
   const results = [first.result, second.result];
+  const old = [first, second].find((one) => one.stale !== null);
   return html`
+    ${old && html`<${Stale} at=${old.at} error=${old.stale} retry=${() => [first, second].forEach((one) => one.reload())} />`}
     <div class="compare-two">${results.map((result, index) => html`<${Side} key=${index} result=${result} letter=${'AB'[index]} />`)}</div>
     <${Measured} results=${results} />
     <div class="compare-two">

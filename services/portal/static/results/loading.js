@@ -1,6 +1,7 @@
 // One result with all that belongs to it, and brought up to date when it changes.
 
 import { foreseen, request, resultPaths } from '../app/api.js';
+import { came, failed, NOTHING } from '../app/kept.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
 
 const MOST = 4096; // means of frames: more are no picture, and no table that anybody reads
@@ -23,17 +24,17 @@ async function load(fileId, signal) {
   return { ...result, statistics: { ...result.statistics, frame_means: means } };
 }
 
-/** The result of a file: {result, error, reload}; both null while it comes. */
+/** The result of a file: {result, error, stale, at, reload}; without a result and an error while it comes. */
 export function useResult(fileId, { live }) {
-  const [shown, setShown] = useState(/** @type {{of: string, result: any, error: any}} */ ({ of: fileId, result: null, error: null }));
+  const [shown, setShown] = useState({ of: fileId, ...NOTHING });
   const [again, setAgain] = useState(0);
   const reload = () => setAgain((count) => count + 1);
   useEffect(() => {
     const leaving = new AbortController();
     load(fileId, leaving.signal).then(
-      (result) => setShown({ of: fileId, result, error: null }),
+      (result) => setShown({ of: fileId, ...came(result) }),
       (error) => {
-        if (foreseen(error)) setShown({ of: fileId, result: null, error });
+        if (foreseen(error)) setShown((before) => ({ of: fileId, ...failed(before.of === fileId ? before : NOTHING, error) }));
         else if (error.name !== 'AbortError') throw error;
       },
     );
@@ -49,5 +50,6 @@ export function useResult(fileId, { live }) {
       live.removeEventListener('resync', reload);
     };
   }, [fileId, live]);
-  return shown.of === fileId ? { ...shown, again, reload } : { result: null, error: null, again, reload };
+  const { data: result, ...more } = shown.of === fileId ? shown : NOTHING;
+  return { result, ...more, again, reload };
 }

@@ -17,7 +17,8 @@ export function useNeighbours(fileId, changed) {
   useEffect(() => {
     const leaving = new AbortController();
     askedFor(resultPaths(fileId).neighbours, leaving.signal).then(
-      (place) => setFound({ of: fileId, place }),
+      // What cannot be asked for anew stays.
+      (place) => setFound((before) => (place === null && before.of === fileId ? before : { of: fileId, place })),
       (error) => {
         if (error.name !== 'AbortError') throw error;
       },

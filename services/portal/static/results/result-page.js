@@ -8,6 +8,7 @@ import { setTitle } from '../app/title.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { linkSheet } from '../ui/sheet.js';
+import { Stale } from '../ui/stale.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
 import { useEffect, useLayoutEffect } from '../vendor/hooks.mjs';
 import { FrameMeans } from './frame-means.js';
@@ -23,7 +24,7 @@ linkSheet(new URL('./results.css', import.meta.url));
 linkSheet(new URL('./result.css', import.meta.url));
 
 export function View({ work, parameters: [fileId] }) {
-  const { result, error, again, reload } = useResult(fileId, work);
+  const { result, error, stale, at, again, reload } = useResult(fileId, work);
   const neighbours = useNeighbours(fileId, again);
   useEffect(() => setTitle(() => result?.file_name || t('result.heading')), [result?.file_name]);
   useLayoutEffect(() => {
@@ -40,6 +41,7 @@ export function View({ work, parameters: [fileId] }) {
     </section>`;
   return html`<div class="result">
     <div class="result-ways"><${Back} /><${Neighbours} neighbours=${neighbours} /></div>
+    ${stale !== null && html`<${Stale} at=${at} error=${stale} retry=${reload} />`}
     ${result === null
       ? html`<section class="card"><h1 class="visually-hidden" tabindex="-1">${t('result.loading')}</h1><${Skeleton} /></section>`
       : html`<${Result} key=${fileId} result=${result} neighbours=${neighbours} user=${work.user} again=${again} reload=${reload} />`}

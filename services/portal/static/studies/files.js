@@ -7,6 +7,7 @@ import { t } from '../app/i18n.js';
 import { Listing } from '../app/listing.js';
 import { go } from '../app/router.js';
 import { html } from '../ui/html.js';
+import { Stale } from '../ui/stale.js';
 import { StateBadge } from '../ui/state-badge.js';
 import { ErrorState, Skeleton } from '../ui/states.js';
 import { Table } from '../ui/table.js';
@@ -41,6 +42,7 @@ export function StudyFiles({ study, series, changed }) {
   }, [changed]);
   return html`<section class="card" aria-labelledby="files-heading">
     <h2 id="files-heading">${t(series ? 'study.filesOfSeries' : 'study.files')}</h2>
+    ${listing.stale !== null && html`<${Stale} at=${listing.at} error=${listing.stale} retry=${() => listing.again()} />`}
     ${listing.phase === 'error'
       ? html`<${ErrorState} error=${listing.error} retry=${() => listing.load()} />`
       : listing.phase === 'loading'

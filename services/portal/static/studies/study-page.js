@@ -1,6 +1,7 @@
 // One study: who and what, its series, its files.
 
-import { ApiError, foreseen, request, withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
+import { came, failed, NOTHING } from '../app/kept.js';
 import { addressed, byLink } from '../app/link-mode.js';
 import { pageAddress, viewerAddress } from '../app/addresses.js';
 import { formatDay } from '../app/format.js';
@@ -13,6 +14,7 @@ import { LinkButton } from '../ui/button.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { linkSheet } from '../ui/sheet.js';
+import { Stale } from '../ui/stale.js';
 import { Empty, ErrorState, Skeleton } from '../ui/states.js';
 import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { OpenWith } from '../viewers/open-with.js';
@@ -34,7 +36,7 @@ export function View({ parameters: [uid], place, ...more }) {
 function Study({ work, uid, collection }) {
   useTexts();
   const path = `/api/studies/${encodeURIComponent(uid)}`;
-  const [{ study, error }, setShown] = useState(/** @type {{study: any, error: any}} */ ({ study: null, error: null }));
+  const [{ data: study, error, stale, at }, setShown] = useState(NOTHING);
   const [again, setAgain] = useState(0);
   const [series, setSeries] = useState('');
   const heading = useRef(/** @type {HTMLHeadingElement} */ (null));
@@ -42,11 +44,9 @@ function Study({ work, uid, collection }) {
   useEffect(() => {
     const leaving = new AbortController();
     request(withQuery(path, { collection }), { signal: leaving.signal }).then(
-      (found) => setShown({ study: found, error: null }),
+      (found) => setShown(came(found)),
       (problem) => {
-        if (foreseen(problem))
-          // What is shown stays when it cannot be asked for anew, unless it is not the reader's any more.
-          setShown((before) => (before.study === null || (problem instanceof ApiError && problem.status === 404) ? { study: null, error: problem } : before));
+        if (foreseen(problem)) setShown((before) => failed(before, problem));
         else if (problem.name !== 'AbortError') throw problem;
       },
     );
@@ -97,6 +97,7 @@ function Study({ work, uid, collection }) {
         ${mayLoad && html`<${ArchiveButton} address=${zip} name=${`study-${uid}.zip`} />`}
       </div>
     </div>
+    ${stale !== null && html`<${Stale} at=${at} error=${stale} retry=${() => setAgain(again + 1)} />`}
     ${!study.whole && html`<p class="notice">${t('study.part')}</p>`}
     <${Facts} study=${study} />
     <${SeriesCards} study=${study} chosen=${series} onChoose=${(next) => setSeries(next === series ? '' : next)} />

@@ -12,6 +12,7 @@ import { useColumns } from './columns.js';
 import { html } from './html.js';
 import { LiveMark } from './live-mark.js';
 import { ActionsProgress, SelectionBar } from './selection-bar.js';
+import { Stale } from './stale.js';
 import { Empty, ErrorState, Skeleton } from './states.js';
 import { Table } from './table.js';
 
@@ -120,7 +121,7 @@ export function ListView({ name, listing, place, work, keysOf, columns, texts, o
       <div class="page-actions"><${LiveMark} live=${work.live} />${menu}</div>
     </div>
     ${filters}
-    ${listing.stale !== null && html`<p class="notice">${t('list.stale')}</p>`}
+    ${listing.stale !== null && html`<${Stale} at=${listing.at} error=${listing.stale} retry=${() => listing.again()} />`}
     ${listing.fresh > 0 && html`<${Fresh} listing=${listing} text=${t(texts.fresh, { count: listing.fresh })} />`}
     <${ActionsProgress} />
     ${choices !== null && html`<${SelectionBar} listing=${listing} choices=${choices} more=${more} />`}

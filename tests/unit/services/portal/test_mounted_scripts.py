@@ -387,3 +387,81 @@ def test_a_picture_whose_series_could_not_be_had_is_asked_for_again(page: Page) 
     )
     assert waits is True
     assert drawn is None
+
+
+def test_a_result_that_cannot_be_asked_for_anew_stays_and_says_so(page: Page) -> None:
+    stays, again, gone = run(
+        page,
+        """
+        const { View } = await import('/results/result-page.js');
+        const result = { file_id: 'f', file_name: 'first.dcm', state: 'processed', owner_id: 1,
+            received_at: '2026-01-01T00:00:00Z', study_instance_uid: null, series_instance_uid: null,
+            collection: 'user:1', warnings: [], statistics: null, raw_data: {} };
+        const work = { live, user: { user_id: 1, staff: false, permissions: [] } };
+        const path = 'GET /api/results/f';
+        answers[path] = result;
+        answers['GET /api/results/f/neighbours'] = { count: 1, position: 1, previous: null, next: null };
+        render(html`<${View} work=${work} parameters=${['f']} />`, main);
+        await until(() => main.querySelector('.result-head'));
+        answers[path] = 503;
+        live.dispatchEvent(new CustomEvent('change', { detail: { file_id: 'f' } }));
+        const notice = await until(() => main.querySelector('.notice.bad[role="status"]'));
+        const stays = [main.querySelector('h1').textContent, notice.textContent.includes('known last'),
+            main.querySelector('.error-state')];
+        answers[path] = { ...result, file_name: 'second.dcm' };
+        button('Try again', notice).click();
+        await until(() => !main.querySelector('.notice.bad'));
+        const again = main.querySelector('h1').textContent;
+        answers[path] = 404;
+        live.dispatchEvent(new CustomEvent('resync'));
+        await until(() => main.querySelector('.empty-state'));
+        return [stays, again, main.textContent.includes('second.dcm')];
+        """,
+    )
+    assert stays == ["first.dcm", True, None]
+    assert again == "second.dcm"
+    assert gone is False
+
+
+STUDY = """
+    const { View } = await import('/studies/study-page.js');
+    const study = { study_instance_uid: '1.2', collection: 'user:1', patient_name: 'A^B', patient_id: '',
+        patient_birth_date: null, patient_sex: null, study_description: 'first', study_date: null,
+        study_time: null, accession_number: '', referring_physician_name: '', modalities: [], devices: [],
+        series_count: 0, instances: 0, series: [], whole: true, collections: [], files_processed: 1,
+        files_received: 0, files_failed: 0 };
+    answers['GET /api/studies/1.2'] = study;
+    const file = { file_id: 'f', file_name: 'f.dcm', state: 'processed', thumbnail: false, size_bytes: 1,
+        average_before_normalization: 1, average_after_normalization: 1, series_instance_uid: null };
+    answers['GET /api/results'] = { results: [file], next_cursor: null };
+    const work = { live, user: { user_id: 1, staff: false, permissions: [] } };
+    const place = { path: '/studies/1.2', query: '', key: 'x', back: false };
+    render(html`<${View} work=${work} place=${place} parameters=${['1.2']} />`, main);
+    await until(() => main.querySelector('.grid tbody tr[data-key]'));
+    const notices = () => [...main.querySelectorAll('.notice.bad[role="status"]')];
+"""
+
+
+def test_a_study_and_its_files_say_how_old_they_are(page: Page) -> None:
+    stays, again = run(
+        page,
+        STUDY
+        + """
+        answers['GET /api/studies/1.2'] = 503;
+        answers['GET /api/results'] = 503;
+        live.dispatchEvent(new CustomEvent('change'));
+        await until(() => notices().length === 2);
+        const stays = [main.textContent.includes('first'), main.textContent.includes('f.dcm'),
+            notices().map((one) => one.textContent.includes('known last'))];
+        answers['GET /api/studies/1.2'] = { ...study, study_description: 'second' };
+        answers['GET /api/results'] = { results: [{ ...file, file_name: 'g.dcm' }], next_cursor: null };
+        const inFiles = main.querySelector('[aria-labelledby="files-heading"] .notice');
+        button('Try again', inFiles).click();
+        await until(() => main.textContent.includes('g.dcm') && notices().length === 1);
+        button('Try again', notices()[0]).click();
+        await until(() => main.textContent.includes('second') && notices().length === 0);
+        return [stays, true];
+        """,
+    )
+    assert stays == [True, True, [True, True]]
+    assert again is True
