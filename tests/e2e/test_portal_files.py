@@ -161,8 +161,9 @@ def test_a_long_list_stays_small_live_and_where_one_was(
     assert page.evaluate("[document.activeElement.dataset.key, window.scrollY]") == place
     page.keyboard.press("Space")
     page.keyboard.press("Shift+ArrowDown")
-    expect(page.locator(".selection-bar strong")).to_have_text("2 elegidos")
+    expect(page.locator(".selection-bar strong")).to_have_text("2 de 1350 elegidos")
     page.keyboard.press("Control+a")
+    expect(page.locator(".selection-bar strong")).to_contain_text(" de 1350 elegidos")
     page.get_by_role("button", name="Elegir los 1350 que cumplen").click()
     expect(page.locator(".selection-bar strong")).to_have_text("1350 elegidos")
     began = page.evaluate("performance.now()")

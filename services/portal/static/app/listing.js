@@ -113,12 +113,11 @@ export class Listing extends EventTarget {
     this.#tell();
   }
 
-  /** Load all that is left. Gives the rows. */
+  /** Load all that is left. Gives the rows; where some could not be had `cursor` says so, and `stale` why. */
   async all() {
     await this.#loading;
-    let before = -1;
-    while (this.cursor !== null && this.rows.length > before && this.stale === null) {
-      before = this.rows.length;
+    for (let before; this.cursor !== null && this.cursor !== before; ) {
+      before = this.cursor;
       await this.more(LARGE);
     }
     return this.rows;

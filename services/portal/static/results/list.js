@@ -63,7 +63,8 @@ export function FileList({ work, place, heading, above = null }) {
   />`;
 }
 
-function choicesFor(listing, user) {
+/** What this reader may do with them; null for nothing. */
+export function choicesFor(listing, user) {
   if (!user.permissions.includes('retry_dicomfile')) return null;
   const [a, b] = [...listing.selected];
   return [
@@ -80,14 +81,20 @@ function choicesFor(listing, user) {
 async function retry(listing) {
   const failed = listing.rows.filter((row) => row.state === 'failed' && listing.selected.has(row.file_id));
   if (listing.everything) {
+    const { state } = listing.filter;
+    if (state && !state.split(',').includes('failed')) return toast(t('bulk.noneFailed')); // none of what is listed
     const { owner, ...asked } = /** @type {any} */ (parametersOf(listing.filter));
     const given = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== ''));
     await retryAll({ where: { ...given, owner: owner && Number(owner), state: 'failed' } });
-    return;
+    return undefined;
   }
   if (failed.length === 0) toast(t('bulk.noneFailed'));
-  for (let at = 0; at < failed.length; at += IDS_MOST)
-    if (!(await retryAll({ ids: failed.slice(at, at + IDS_MOST).map(keyOf) }))) return;
+  for (let at = 0; at < failed.length; at += IDS_MOST) {
+    if (await retryAll({ ids: failed.slice(at, at + IDS_MOST).map(keyOf) })) continue;
+    const count = Math.max(failed.length - at - IDS_MOST, 0);
+    return count > 0 && toast(t('bulk.notBegunFiles', { count }), 'bad');
+  }
+  return undefined;
 }
 
 function Nothing({ user }) {

@@ -4,6 +4,7 @@ import { retryAll } from '../app/actions.js';
 import { addressed } from '../app/link-mode.js';
 import { withQuery } from '../app/api.js';
 import { t } from '../app/i18n.js';
+import { errorText } from '../app/problems.js';
 import { saveFrom } from '../app/saving.js';
 import { toast } from '../app/toasts.js';
 import { patientName } from './row.js';
@@ -15,15 +16,20 @@ const STUDIES = 500; // of one request
 export function choicesFor(listing, user) {
   const may = (permission) => user.permissions.includes(permission);
   return [
-    may('view_dicomfile') && { label: t('bulk.download'), icon: 'download', onSelect: async () => download(await chosen(listing)) },
-    may('retry_dicomfile') && { label: t('bulk.retry'), icon: 'retry', onSelect: async () => retry(await chosen(listing)) },
+    may('view_dicomfile') && { label: t('bulk.download'), icon: 'download', onSelect: () => withChosen(listing, download) },
+    may('retry_dicomfile') && { label: t('bulk.retry'), icon: 'retry', onSelect: () => withChosen(listing, retry) },
   ].filter(Boolean);
 }
 
-/** The studies themselves; those that are not loaded yet are asked for. @returns {Promise<any[]>} */
-export async function chosen(listing) {
-  if (listing.everything) return listing.all();
-  return listing.rows.filter((study) => listing.selected.has(listing.keyOf(study)));
+/** Do it with the studies that are chosen, those that are not loaded yet too, or with none of them. */
+async function withChosen(listing, act) {
+  if (!listing.everything) {
+    await act(listing.rows.filter((study) => listing.selected.has(listing.keyOf(study))));
+    return;
+  }
+  const studies = await listing.all();
+  if (listing.cursor === null) await act(studies);
+  else toast([listing.stale && errorText(listing.stale), t('bulk.incomplete', { count: studies.length })].filter(Boolean).join(' '), 'bad');
 }
 
 /** Those that are chosen and loaded, to be shared. @returns {import('../shares/things.js').Thing[]} */

@@ -20,12 +20,12 @@ import { Progress } from './progress.js';
 export function SelectionBar({ listing, choices, more: beside = null }) {
   const { rows, selected, everything, total } = listing;
   if (selected.size === 0) return null;
-  const count = everything ? total : selected.size;
   const loaded = rows.length > 0 && rows.every((row) => selected.has(listing.keyOf(row)));
   const more = !everything && loaded && (listing.cursor !== null || total > rows.length);
+  const all = counted(listing) ? t('bulk.all', { count: total }) : t('bulk.every');
   return html`<div class="selection-bar" role="region" aria-label=${t('bulk.heading')}>
-    <strong role="status">${t('bulk.chosen', { count })}</strong>
-    ${more && html`<${Button} label=${t('bulk.all', { count: total })} kind="plain" small onClick=${() => listing.select(selected, true)} />`}
+    <strong role="status">${chosenText(listing)}</strong>
+    ${more && html`<${Button} label=${all} kind="plain" small onClick=${() => listing.select(selected, true)} />`}
     ${choices.map(
       ({ label, icon, onSelect, disabled = false }) =>
         html`<${Button} key=${label} label=${label} icon=${icon} small disabled=${disabled} onClick=${onSelect} />`,
@@ -33,6 +33,20 @@ export function SelectionBar({ listing, choices, more: beside = null }) {
     ${beside}
     <${Button} label=${t('bulk.none')} icon="close" kind="plain" small onClick=${() => listing.select(new Set())} />
   </div>`;
+}
+
+// Whether the total is of all that match: counting stops somewhere.
+function counted({ cursor, facets }) {
+  return cursor === null || facets?.complete === true;
+}
+
+/** How many are chosen of how many there are, as far as anybody knows. */
+export function chosenText(listing) {
+  const { rows, selected, everything, total } = listing;
+  if (everything) return counted(listing) ? t('bulk.chosen', { count: total }) : t('bulk.chosenEvery');
+  const count = selected.size;
+  if (!counted(listing)) return t('bulk.chosenOfMore', { count, total: Math.max(total, rows.length) });
+  return count < total ? t('bulk.chosenOf', { count, total }) : t('bulk.chosen', { count });
 }
 
 /** How far the actions are that the reader has begun. */

@@ -47,8 +47,9 @@ MOUNT = """
         asked.push(options.body ? [key, JSON.parse(options.body)] : [key]);
         let answer = answers[key];
         if (typeof answer === 'function') answer = await answer(options, url);
+        if (answer === 503) answer = Response.json({ code: 'unavailable' }, { status: answer });
+        if (typeof answer === 'number') answer = Response.json({ code: 'x' }, { status: answer });
         if (answer instanceof Response) return answer;
-        if (typeof answer === 'number') return Response.json({ code: 'x' }, { status: answer });
         if (answer === undefined) throw new TypeError('Failed to fetch');
         return Response.json(answer);
     };
@@ -465,3 +466,111 @@ def test_a_study_and_its_files_say_how_old_they_are(page: Page) -> None:
     )
     assert stays == [True, True, [True, True]]
     assert again is True
+
+
+ROWS = """
+    const { Listing } = await import('/app/listing.js');
+    const { SelectionBar } = await import('/ui/selection-bar.js');
+    const { choicesFor } = await import('/studies/bulk.js');
+    const all = Array.from({ length: 130 }, (_, at) =>
+        ({ study_instance_uid: `${at}`, collection: 'user:1', files_failed: 1 }));
+    let complete = true;
+    answers['GET /api/studies/facets'] = () => ({ total: 130, complete, facets: {} });
+    const give = (_, url) => {
+        const from = Number(url.searchParams.get('cursor') ?? 0);
+        const end = Math.min(from + Number(url.searchParams.get('limit')), all.length);
+        return { studies: all.slice(from, end), next_cursor: end < all.length ? `${end}` : null };
+    };
+    answers['GET /api/studies'] = give;
+    answers['POST /api/results/actions'] = { id: 'j', state: 'done', total: 1, processed: 1, failed: 0 };
+    const make = () => new Listing({ path: '/api/studies', items: 'studies', filter: {}, sort: '',
+        keyOf: (row) => row.study_instance_uid, parameters: (filter) => filter });
+    let listing = make();
+    const draw = () => {
+        const choices = choicesFor(listing, { permissions: ['retry_dicomfile'] });
+        render(html`<${SelectionBar} listing=${listing} choices=${choices} />`, main);
+        return main.querySelector('strong')?.textContent;
+    };
+    const acted = () => asked.filter(([key]) => key === 'POST /api/results/actions')
+        .flatMap(([, { where }]) => where.studies).length;
+"""
+
+
+def test_a_choice_says_of_how_many_it_is(page: Page) -> None:
+    said = run(
+        page,
+        ROWS
+        + """
+        await listing.load();
+        const said = [];
+        listing.select(new Set(['0']));
+        said.push(draw());
+        const loaded = new Set(listing.rows.map(({ study_instance_uid: uid }) => uid));
+        listing.select(loaded);
+        said.push(draw(), button('Select all 130 that match') !== undefined);
+        listing.select(loaded, true);
+        said.push(draw());
+        complete = false; // it is counted no further
+        listing = make();
+        await listing.load();
+        listing.select(loaded);
+        said.push(draw(), button('Select all that match') !== undefined);
+        listing.select(loaded, true);
+        said.push(draw());
+        return said;
+        """,
+    )
+    assert said == [
+        "1 of 130 selected",
+        "50 of 130 selected",
+        True,
+        "130 selected",
+        "50 of 130 or more selected",
+        True,
+        "All that match are selected",
+    ]
+
+
+def test_all_that_match_are_acted_on_or_none(page: Page) -> None:
+    none, every = run(
+        page,
+        ROWS
+        + """
+        await listing.load();
+        listing.select(new Set(['0']), true);
+        draw();
+        answers['GET /api/studies'] = 503;
+        button('Retry what failed').click();
+        const none = [await until(() => toasts[0]), acted(), (await listing.all()).length];
+        answers['GET /api/studies'] = give; // that rows are old keeps nobody from choosing all
+        button('Retry what failed').click();
+        await until(() => toasts.length > 1);
+        return [none, acted()];
+        """,
+    )
+    assert none == [
+        "bad: The service is not available right now; you can try again. "
+        "Nothing was done: of all that match, only 50 could be loaded. Try again.",
+        0,
+        50,
+    ]
+    assert every == 130
+
+
+def test_of_files_that_have_not_failed_none_is_tried_again(page: Page) -> None:
+    said, where = run(
+        page,
+        """
+        const { choicesFor } = await import('/results/list.js');
+        answers['POST /api/results/actions'] = { id: 'j', state: 'done', total: 1, processed: 1, failed: 0 };
+        const said = [];
+        for (const state of ['processed,received', 'processed,failed']) {
+            const listing = { rows: [], selected: new Set(['f']), everything: true, filter: { state } };
+            await choicesFor(listing, { permissions: ['retry_dicomfile'] })[0].onSelect();
+            said.push(toasts.at(-1));
+        }
+        return [said, asked.map(([, body]) => body.where)];
+        """,
+    )
+    assert said == ["good: None of them failed.", "good: 1 file tried again."]
+    assert where == [{"state": "failed"}]
