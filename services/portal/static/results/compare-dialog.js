@@ -1,17 +1,18 @@
 // With which other result: those beside it in its series, or whatever is searched for.
 
 import { pageAddress } from '../app/addresses.js';
-import { withQuery } from '../app/api.js';
+import { foreseen, request, withQuery } from '../app/api.js';
 import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
+import { errorText } from '../app/problems.js';
 import { go } from '../app/router.js';
 import { Button } from '../ui/button.js';
 import { Dialog } from '../ui/dialog.js';
 import { html } from '../ui/html.js';
+import { Icon } from '../ui/icon.js';
 import { linkSheet } from '../ui/sheet.js';
 import { Thumbnail } from '../ui/thumbnail.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
-import { askedFor } from './loading.js';
 import { patientOf } from './row.js';
 
 linkSheet(new URL('./compare.css', import.meta.url));
@@ -21,17 +22,19 @@ const DELAY = 250; // milliseconds after the last letter
 
 export function CompareDialog({ result, neighbours, onClose }) {
   const [sought, setSought] = useState('');
-  const [found, setFound] = useState(/** @type {any[] | null} */ (null));
+  const [{ found, error }, setShown] = useState(/** @type {{found: any[] | null, error: any}} */ ({ found: null, error: null }));
+  const [again, setAgain] = useState(0);
   const series = result.series_instance_uid ?? '';
   useEffect(() => {
     const leaving = new AbortController();
     const q = sought.trim();
     const path = withQuery('/api/results', { q, series: q ? '' : series, state: 'processed', limit: SHOWN + 1 });
     const ask = () =>
-      askedFor(path, leaving.signal).then(
-        (answer) => setFound((answer?.results ?? []).filter((row) => row.file_id !== result.file_id).slice(0, SHOWN)),
-        (error) => {
-          if (error.name !== 'AbortError') throw error;
+      request(path, { signal: leaving.signal }).then(
+        (answer) => setShown({ found: answer.results.filter((row) => row.file_id !== result.file_id).slice(0, SHOWN), error: null }),
+        (problem) => {
+          if (foreseen(problem)) setShown({ found: null, error: problem });
+          else if (problem.name !== 'AbortError') throw problem;
         },
       );
     const timer = setTimeout(ask, q ? DELAY : 0);
@@ -39,7 +42,7 @@ export function CompareDialog({ result, neighbours, onClose }) {
       clearTimeout(timer);
       leaving.abort();
     };
-  }, [sought, series, result.file_id]);
+  }, [sought, series, result.file_id, again]);
   const compare = (other) => {
     onClose();
     go(pageAddress(withQuery('/compare', { a: result.file_id, b: other })));
@@ -62,6 +65,11 @@ export function CompareDialog({ result, neighbours, onClose }) {
         <span>${t('compare.search')}</span>
         <input type="search" maxlength="200" value=${sought} onInput=${(event) => setSought(event.currentTarget.value)} />
       </label>
+      ${error !== null &&
+      html`<div class="notice bad" role="alert">
+        <${Icon} name="alert" /><span>${errorText(error)}</span>
+        <${Button} label=${t('error.retry')} icon="retry" small onClick=${() => setAgain(again + 1)} />
+      </div>`}
       ${found !== null &&
       html`<p class="quiet" role="status">${found.length === 0 ? t('compare.none') : t(sought.trim() ? 'compare.found' : 'compare.sameSeries')}</p>
         <ul>

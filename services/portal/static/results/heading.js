@@ -95,5 +95,7 @@ async function renewFirst(event) {
     link.click();
   } catch (error) {
     if (!foreseen(error)) throw error;
+    // That the session is over is said by the page in whose place they sign in.
+    if (!(error instanceof ApiError && error.status === 401)) toast(errorText(error), 'bad');
   }
 }

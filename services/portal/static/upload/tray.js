@@ -1,6 +1,9 @@
 // How far the uploads are, in the bar of every page, with the way to all of it.
 
+import { NetworkError } from '../app/api.js';
 import { loadAreas, t } from '../app/i18n.js';
+import { errorText } from '../app/problems.js';
+import { toast } from '../app/toasts.js';
 import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { Ring } from '../ui/ring.js';
@@ -18,8 +21,12 @@ export function UploadTray({ uploads }) {
   const drawer = Drawer && html`<${Drawer} uploads=${uploads} onClose=${() => setDrawer(null)} />`;
   if (!queue.busy && problems === 0) return drawer;
   const open = async () => {
-    const [{ UploadDrawer }] = await Promise.all([import('./drawer.js'), loadAreas(['upload'])]);
-    setDrawer(() => UploadDrawer);
+    try {
+      const [{ UploadDrawer }] = await Promise.all([import('./drawer.js'), loadAreas(['upload'])]);
+      setDrawer(() => UploadDrawer);
+    } catch (error) {
+      toast(errorText(new NetworkError('uploads', { cause: error })), 'bad');
+    }
   };
   return html`<button type="button" class="upload-tray" title=${t('tray.open')} onClick=${open}>
       ${queue.busy

@@ -574,3 +574,47 @@ def test_of_files_that_have_not_failed_none_is_tried_again(page: Page) -> None:
     )
     assert said == ["good: None of them failed.", "good: 1 file tried again."]
     assert where == [{"state": "failed"}]
+
+
+def test_a_click_without_a_network_says_so(page: Page) -> None:
+    download, compare, found = run(
+        page,
+        """
+        const { Heading } = await import('/results/heading.js');
+        const result = { file_id: 'f', file_name: 'f.dcm', state: 'processed', owner_id: 1,
+            received_at: '2026-01-01T00:00:00Z', study_instance_uid: null, series_instance_uid: null,
+            collection: 'user:1' };
+        const user = { user_id: 1, staff: false, permissions: ['view_dicomfile'] };
+        render(html`<${Heading} result=${result} neighbours=${null} user=${user} />`, main);
+        main.querySelector('a[download]').click();
+        const download = await until(() => toasts[0]);
+        button('Compare with…').click();
+        const compare = (await until(() => document.querySelector('dialog .notice.bad'))).textContent;
+        answers['GET /api/results'] = { results: [{ file_id: 'g', file_name: 'g.dcm' }] };
+        button('Try again').click();
+        await until(() => document.querySelector('dialog .compare-row'));
+        return [download, compare, document.querySelector('dialog .notice.bad')];
+        """,
+    )
+    assert download.startswith("bad: The server does not answer.")
+    assert compare.startswith("The server does not answer.")
+    assert found is None
+
+
+def test_the_tray_says_when_its_drawer_cannot_be_had(page: Page) -> None:
+    page.route("**/upload/drawer.js", lambda route: route.abort())
+    said = run(
+        page,
+        """
+        const { UploadTray } = await import('/upload/tray.js');
+        const { UploadQueue } = await import('/upload/queue.js');
+        const never = () => null;
+        const own = { send: never, isIndex: never, ask: never, slots: never, limits: never };
+        const queue = new UploadQueue(own);
+        Object.defineProperty(queue.ledger, 'problems', { value: 1 });
+        render(html`<${UploadTray} uploads=${{ queue }} />`, main);
+        main.querySelector('.upload-tray').click();
+        return until(() => toasts[0]);
+        """,
+    )
+    assert said.startswith("bad: The server does not answer.")
