@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import uvloop
 from aiohttp import web
 
+from libs.common.ending import end_task
 from libs.common.errors import ConfigurationError
 from libs.common.keys import DRAINING, FATAL, RUNNING
-from libs.common.memory import spare_the_collector
+from libs.common.memory import give_back_memory, spare_the_collector
 from libs.common.scheduling import wait_for_turns
 from libs.common.security.tls import SERVER_TLS
 from libs.common.settings.http import HttpSettings
@@ -97,6 +98,7 @@ async def serve(
         max_field_size=LINE_BYTES,
     )
     async with stop_signals() as stop:
+        memory = asyncio.create_task(give_back_memory(), name="memory")
         try:
             await runner.setup()
             spare_the_collector(YOUNG_OBJECTS)
@@ -110,6 +112,7 @@ async def serve(
             await _drain(app, runner, settings.shutdown_timeout)
         finally:
             app[DRAINING].set()
+            await end_task(memory)
             await runner.cleanup()
             listener.close()
     return 1 if app[FATAL].done() else 0
