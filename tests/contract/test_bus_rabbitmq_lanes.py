@@ -103,6 +103,66 @@ async def test_what_was_held_and_not_begun_is_handed_back_uncharged(
         assert "x-lost" not in message.headers
 
 
+@asynccontextmanager
+async def stream(url: str, messages: int) -> AsyncIterator[asyncio.Task[None]]:
+    """Publishes while it lasts, a few every few milliseconds."""
+
+    async def publish() -> None:
+        async with rabbitmq_bus(url, make_telemetry()) as bus:
+            for _ in range(messages // 5):
+                await asyncio.gather(*(bus.publish(received()) for _ in range(5)))
+                await asyncio.sleep(0.005)
+
+    publishing = asyncio.create_task(publish())
+    try:
+        yield publishing
+        await publishing
+    finally:
+        publishing.cancel()
+
+
+async def test_workers_that_end_in_a_stream_cost_no_attempt(amqp_url: str) -> None:
+    """What is on its way to a consumer that ends comes back, and counts as if its worker had been lost."""
+    recorder = Recorder()
+
+    async def handler(delivery: Delivery) -> None:
+        await asyncio.sleep(0.002)
+        await recorder(delivery)
+
+    async with stream(amqp_url, 2000) as publishing:
+        while not publishing.done():
+            async with rabbitmq_bus(amqp_url, make_telemetry(), drain_timeout=30.0) as bus:
+                await taking(bus, handler, ahead=100)
+                await asyncio.sleep(0.1)
+                await bus.drain()
+    async with rabbitmq_bus(amqp_url, make_telemetry()) as bus:
+        await taking(bus, handler)
+        await eventually(lambda: len(recorder.deliveries) >= 2000)
+    assert len(recorder.ids) == 2000
+    assert not any(delivery.redelivered for delivery in recorder.deliveries)
+
+
+async def test_a_lane_that_is_favoured_no_more_costs_no_attempt(amqp_url: str) -> None:
+    recorder = Recorder()
+    ended = 0
+
+    async def handler(delivery: Delivery) -> None:
+        await asyncio.sleep(0.03)
+        await recorder(delivery)
+
+    async with stream(amqp_url, 1000) as publishing, rabbitmq_bus(amqp_url, make_telemetry()) as bus:
+        await taking(bus, handler, ahead=4)
+        subscribing = bus._consumers["processor.work"]._subscribing
+        while not publishing.done() or len(recorder.deliveries) < 1000:
+            favoured = subscribing.session is not None and subscribing.session.widened is not None
+            await subscribing.favour(0 if favoured else 28)
+            ended += favoured and subscribing.session is not None and subscribing.session.widened is None
+            await asyncio.sleep(0.02)
+    assert ended > 5
+    assert len(recorder.ids) == 1000
+    assert not any(delivery.redelivered for delivery in recorder.deliveries)
+
+
 async def test_a_delivery_whose_worker_was_lost_may_have_been_begun(
     rabbitmq_node: RabbitMQNode, vhost: str, telemetry: Telemetry
 ) -> None:
@@ -160,7 +220,7 @@ async def test_a_lane_that_the_broker_forgot_is_noticed_while_others_are_busy(
         assert session is not None
         assert session._driver is not None
         # Behind the bus's back.
-        await session._driver.basic_cancel(session._tags[1])
+        await session._driver.basic_cancel([*session._consumers][1])
         await bus.publish(event := received())
         while str(event.id) not in recorder.ids:
             await bus.publish(received(collection="user:11"))

@@ -51,12 +51,11 @@ class Subscribing:
         """Whether the broker has these consumers now."""
         return self.session is not None and not self.session.lost.is_set()
 
-    async def stop(self) -> None:
-        """Take no more deliveries; those at hand can still be acknowledged."""
+    async def stop(self) -> bool:
+        """Take no more deliveries; those at hand can still be acknowledged. False: more may come."""
         self._stopping = True
         async with self._opening:
-            if self.session is not None:
-                await self.session.stop_deliveries()
+            return self.session is None or await self.session.stop_deliveries()
 
     async def favour(self, prefetch: int) -> None:
         """Let a queue that alone has deliveries here have `prefetch` more, until others have some.

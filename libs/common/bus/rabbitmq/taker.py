@@ -70,6 +70,8 @@ class Taker:
         self._room = WaitingRoom[_AtHand](admission, self._begin, handling.waiting.set)
         self._running: set[asyncio.Task[None]] = set()
         self._left: list[_AtHand] = []
+        """What came after the end and cannot be handed back yet."""
+        self._ended = False
         self._returning = Counter[str]()
         """Of each queue, deliveries in hand that are on their way back."""
         self._subscribing = Subscribing(
@@ -107,7 +109,7 @@ class Taker:
         """Begin no more, hand back what was not begun, and wait for what was. Cancel to give up."""
         self._left += [waiting.item for waiting in self._room.close()]
         # Not before: what is handed back could come here again.
-        await self._subscribing.stop()
+        self._ended = await self._subscribing.stop()
         left, self._left = self._left, []
         for at_hand in left:
             self._return(at_hand)
@@ -118,6 +120,9 @@ class Taker:
         lane = self._lanes[queue]
         now = asyncio.get_running_loop().time()
         at_hand = _AtHand(session, incoming_of(message, queue, lane), now)
+        if self._ended:
+            self._return(at_hand)
+            return
         if self._room.closed:
             self._left.append(at_hand)
             return
