@@ -8,8 +8,9 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, cast
+from typing import cast
 
 import aio_pika
 from aiormq.abc import ConsumerCallback, DeliveredMessage, FieldValue
@@ -34,9 +35,12 @@ LATELY = 0.5
 Deliver = Callable[["BrokerSession", DeliveredMessage, str], None]
 
 
-class _Consumer(NamedTuple):
+@dataclass(slots=True)
+class _Consumer:
     queue: str
     prefetch: int
+    arrived: float = -math.inf
+    """When its latest delivery came, in the loop's time."""
 
 
 class _Callbacks(dict[str, ConsumerCallback]):
@@ -84,8 +88,6 @@ class BrokerSession:
         """By consumer tag."""
         self._unacknowledged: dict[int, str] = {}
         """The consumer tag of each delivery, by delivery tag, which ascends."""
-        self._arrived: dict[str, float] = {}
-        """When each consumer's latest delivery came, by consumer tag."""
         self._widened: str | None = None
         self.more = 0
         """Deliveries that `widen` lets the widened queue have beyond the others."""
@@ -242,8 +244,7 @@ class BrokerSession:
 
     def _lately(self, tag: str) -> bool:
         """Whether a consumer got something a moment ago."""
-        now = asyncio.get_running_loop().time()
-        return now - self._arrived.get(tag, -math.inf) < LATELY
+        return asyncio.get_running_loop().time() - self._consumers[tag].arrived < LATELY
 
     def _may_have_more(self, tag: str) -> bool:
         in_hand = sum(of == tag for of in self._unacknowledged.values())
@@ -271,7 +272,8 @@ class BrokerSession:
         self.in_flight[queue] += 1
         tag = message.consumer_tag or ""
         self._unacknowledged[message.delivery_tag or 0] = tag
-        self._arrived[tag] = asyncio.get_running_loop().time()
+        if consumer := self._consumers.get(tag):
+            consumer.arrived = asyncio.get_running_loop().time()
         self._deliver(self, message, queue)
 
     async def _send_acks(self) -> None:
