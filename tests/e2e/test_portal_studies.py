@@ -309,7 +309,8 @@ def test_ten_thousand_rows_stay_a_small_page(new_reader: NewReader) -> None:
     page.route(re.compile(r"/api/studies/1\.2\.3\.\d+\?"), lambda route: route.fulfill(status=404, json={}))
     page.keyboard.press("Enter")
     expect(page.locator(".empty-state")).to_contain_text("no existe")
-    page.go_back()
+    with page.expect_response(re.compile(r"/api/studies\?.*cursor=9")):  # what is seen is asked for anew
+        page.go_back()
     expect(page.locator(".grid tr:focus")).to_have_count(1)
     assert page.evaluate("document.activeElement.textContent") == focused
     assert page.evaluate("window.scrollY") == scrolled

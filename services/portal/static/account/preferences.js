@@ -1,6 +1,6 @@
 // Where uploads go, language, looks, keys. Each is in effect at once.
 
-import { foreseen, request, withQuery } from '../app/api.js';
+import { foreseen, foreseenOrStopped, request, withQuery } from '../app/api.js';
 import { currentLanguage, LANGUAGES, t, useLanguage } from '../app/i18n.js';
 import { setShortcuts, shortcutsOn } from '../app/keys.js';
 import { errorText } from '../app/problems.js';
@@ -91,7 +91,7 @@ function DefaultCollection({ user }) {
       ({ entries }) => setNames(Object.fromEntries(entries.map((entry) => [`group:${entry.id}`, entry.name]))),
       (error) => {
         // Without names, their numbers stand there.
-        if (!foreseen(error) && error.name !== 'AbortError') throw error;
+        if (!foreseenOrStopped(error)) throw error;
       },
     );
     return () => leaving.abort();

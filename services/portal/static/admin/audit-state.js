@@ -1,6 +1,6 @@
 // How far the log is sealed, and how much waits to be.
 
-import { foreseen, request } from '../app/api.js';
+import { foreseenOrStopped, request } from '../app/api.js';
 import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { html } from '../ui/html.js';
@@ -13,7 +13,7 @@ export function AuditState() {
     const leaving = new AbortController();
     request('/api/auth/audit/state', { signal: leaving.signal }).then(setState, (error) => {
       // The list below says what is wrong.
-      if (!(foreseen(error) || error.name === 'AbortError')) throw error;
+      if (!foreseenOrStopped(error)) throw error;
     });
     return () => leaving.abort();
   }, []);

@@ -1,6 +1,6 @@
 // What needs an eye now, as far as the reader may know it: each figure leads to where it can be seen to.
 
-import { foreseen, request } from '../app/api.js';
+import { foreseenOrStopped, request } from '../app/api.js';
 import { formatBytes, formatNumber } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { html } from '../ui/html.js';
@@ -47,7 +47,7 @@ export function Figures({ user }) {
         },
         (error) => {
           // Without an answer there is no figure; what it leads to says what is wrong.
-          if (!(foreseen(error) || error.name === 'AbortError')) throw error;
+          if (!foreseenOrStopped(error)) throw error;
         },
       );
     return () => leaving.abort();

@@ -34,6 +34,11 @@ export function foreseen(error) {
   return error instanceof ApiError || error instanceof NetworkError;
 }
 
+/** The same, or that the reader has left or something else has come in its place. @returns {boolean} */
+export function foreseenOrStopped(error) {
+  return foreseen(error) || error.name === 'AbortError';
+}
+
 /** Parse a problem document, or make one from whatever a proxy in between answered. */
 export function problemFrom(text) {
   try {

@@ -5,7 +5,7 @@ import { html } from '../ui/html.js';
 import { Icon } from '../ui/icon.js';
 import { Menu } from '../ui/menu.js';
 import { pageAddress } from './addresses.js';
-import { foreseen, request, withQuery } from './api.js';
+import { foreseenOrStopped, request, withQuery } from './api.js';
 import { nameOf, useNames } from './directory.js';
 import { formatTime } from './format.js';
 import { t } from './i18n.js';
@@ -41,7 +41,7 @@ function useNotices({ user, live }) {
       timer = 0;
       load(user, leaving.signal).then(setNotices, (error) => {
         // The bell keeps what it had; the page says what is wrong.
-        if (!foreseen(error) && error.name !== 'AbortError') throw error;
+        if (!foreseenOrStopped(error)) throw error;
       });
     };
     const soon = () => {

@@ -1,6 +1,6 @@
 // The rows of a list: pages by cursor, counts beside the filters, and what changed meanwhile.
 
-import { foreseen, request, withQuery } from './api.js';
+import { foreseenOrStopped, request, withQuery } from './api.js';
 import { LARGE, Pages } from './pages.js';
 
 const PAGE = 50;
@@ -16,8 +16,6 @@ export class Listing extends EventTarget {
   #stop = new AbortController();
   #loading = null;
   #refreshing = false;
-  /** @type {Set<string> | null | undefined} */
-  #waiting; // what changed while rows were on their way, which may say of before; null: anything
   #showing = () => true;
   #timer = 0;
   #pages;
@@ -69,7 +67,6 @@ export class Listing extends EventTarget {
     this.stop();
     const { signal } = this.#stop;
     this.#loading = null;
-    this.#waiting = undefined; // the answer knows of it
     this.#pages.clear();
     Object.assign(this, { phase: 'loading', error: null, fresh: 0, stale: null });
     this.select(new Set());
@@ -78,7 +75,7 @@ export class Listing extends EventTarget {
       this.#pages.append(await this.#page(null, PAGE, signal), null, PAGE);
       Object.assign(this, { phase: 'ready', at: new Date() });
     } catch (error) {
-      if (!expected(error)) throw error;
+      if (!foreseenOrStopped(error)) throw error;
       if (error.name === 'AbortError') return;
       Object.assign(this, { phase: 'error', error });
     }
@@ -104,9 +101,9 @@ export class Listing extends EventTarget {
     const from = this.cursor;
     try {
       this.#pages.append(await this.#page(from, limit, this.#stop.signal), from, limit);
-      if (this.#waiting === undefined) this.stale = null;
+      if (this.#pages.waiting === undefined) this.stale = null;
     } catch (error) {
-      if (!expected(error)) throw error;
+      if (!foreseenOrStopped(error)) throw error;
       if (error.name === 'AbortError') return;
       this.stale = error;
     }
@@ -131,22 +128,23 @@ export class Listing extends EventTarget {
   async refresh(changed, showing) {
     if (this.phase === 'error') return;
     this.#showing = showing;
-    this.#note(changed);
+    this.#pages.note(changed);
     await this.#catchUp();
   }
 
-  #note(changed) {
-    this.#waiting = changed === null || this.#waiting === null ? null : new Set([...(this.#waiting ?? []), ...changed]);
+  /** The rows from `first` up to `end` are in view: if they have changed they are asked for now. */
+  see(first, end) {
+    this.#pages.seen = { first, end };
+    if (this.#timer === 0) this.#catchUp();
   }
 
   // Ask for what has changed, as soon as no rows are on their way that may say what was before.
   async #catchUp() {
-    if (this.#waiting === undefined || this.#refreshing || this.#loading !== null || this.phase !== 'ready') return;
-    const changed = this.#waiting;
-    this.#waiting = undefined;
+    if (!this.#pages.behind || this.#refreshing || this.#loading !== null || this.phase !== 'ready') return;
+    const changed = this.#pages.waiting ?? new Set();
     this.#refreshing = true;
     const { signal } = this.#stop;
-    const numbers = this.#pages.asked(changed);
+    const numbers = this.#pages.asked();
     try {
       await this.#count(signal);
       signal.throwIfAborted();
@@ -155,9 +153,9 @@ export class Listing extends EventTarget {
         const fresh = this.#pages.merge(await this.#page(cursor, limit, signal), number, this.#showing);
         if (number === 0) this.fresh = fresh;
       }
-      if (this.#waiting === undefined) Object.assign(this, { stale: null, at: new Date() });
+      if (this.#pages.waiting === undefined) Object.assign(this, { stale: null, at: new Date() });
     } catch (error) {
-      if (!expected(error)) throw error;
+      if (!foreseenOrStopped(error)) throw error;
       if (error.name !== 'AbortError') this.#askLater(changed, error);
     } finally {
       if (!signal.aborted) this.#refreshing = false;
@@ -171,12 +169,12 @@ export class Listing extends EventTarget {
   again() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    return this.#waiting === undefined ? this.more() : this.#catchUp();
+    return this.#pages.waiting === undefined ? this.more() : this.#catchUp();
   }
 
   #askLater(changed, error) {
     this.stale = error;
-    this.#note(changed);
+    this.#pages.note(changed);
     this.#timer ||= window.setTimeout(() => {
       this.#timer = 0;
       this.#catchUp();
@@ -188,7 +186,7 @@ export class Listing extends EventTarget {
     try {
       this.facets = await request(withQuery(`${this.#of.path}/facets`, this.#of.parameters(this.filter)), { signal });
     } catch (error) {
-      if (!expected(error)) throw error;
+      if (!foreseenOrStopped(error)) throw error;
       return; // the list itself says what is wrong
     }
     this.#tell();
@@ -212,8 +210,4 @@ export class Listing extends EventTarget {
   #tell() {
     this.dispatchEvent(new Event('change'));
   }
-}
-
-function expected(error) {
-  return foreseen(error) || error.name === 'AbortError';
 }

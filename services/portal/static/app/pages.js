@@ -1,4 +1,4 @@
-// The rows of a list that are loaded, page by page; no requests.
+// The rows of a list that are loaded, page by page, and which may be out of date; no requests.
 
 export const LARGE = 500; // rows of a page, for those who go to the end
 const MOST = 12; // pages that are asked for anew at once
@@ -8,17 +8,23 @@ export class Pages {
   /** @type {{cursor: string | null, limit: number}[]} */
   #list = [];
   #pageOf = new Map(); // number of a row's page by its key: there it is asked for anew
+  #due = new Set(); // numbers of pages that changed and were not asked for since
 
   /** @param {(row: any) => string} keyOf */
   constructor(keyOf) {
     this.#keyOf = keyOf;
     this.rows = [];
     this.cursor = null;
+    this.seen = { first: 0, end: 0 }; // the rows in view
+    /** @type {Set<string> | null | undefined} */
+    this.waiting = undefined; // keys of what changed while rows were on their way, which may say of before; null: anything
   }
 
   clear() {
     this.#list = [];
     this.#pageOf.clear();
+    this.#due.clear();
+    this.waiting = undefined; // what is loaded in their place knows of it
     this.rows = [];
     this.cursor = null;
   }
@@ -37,20 +43,37 @@ export class Pages {
     this.cursor = page.next;
   }
 
-  /** Numbers of the pages to ask for anew, of rows that changed (null: any). The first one always: new rows come there. */
-  asked(changed) {
-    if (changed === null && this.#list.length > MOST) {
-      this.rows = this.rows.filter((row) => this.#pageOf.get(this.#keyOf(row)) < MOST);
-      this.cursor = this.#list[MOST].cursor;
-      this.#list.length = MOST;
-      this.#pageOf = new Map(this.rows.map((row) => [this.#keyOf(row), this.#pageOf.get(this.#keyOf(row))]));
-    }
-    const numbers = changed === null ? this.#list.keys() : [...changed].map((key) => this.#pageOf.get(key));
-    return [...new Set([0, ...numbers])].filter((number) => number !== undefined).sort((a, b) => a - b).slice(0, MOST);
+  /** These changed (null: any may have). */
+  note(changed) {
+    this.waiting = changed === null || this.waiting === null ? null : new Set([...(this.waiting ?? []), ...changed]);
+  }
+
+  /** Whether something is to be asked for: what waits, or what has come into view. */
+  get behind() {
+    return this.waiting !== undefined || this.#dueInView().length > 0;
+  }
+
+  #dueInView() {
+    const { first, end } = this.seen;
+    return [...new Set(this.rows.slice(first, end).map((row) => this.#pageOf.get(this.#keyOf(row))))].filter((number) => this.#due.has(number));
+  }
+
+  /**
+   * Numbers of the pages to ask for anew: the first one always, as new rows come there, then what is seen. Those that
+   * are too many for once stay as they are until they come into view.
+   */
+  asked() {
+    const { waiting } = this;
+    this.waiting = undefined;
+    const numbers = waiting === null ? this.#list.keys() : [...(waiting ?? [])].map((key) => this.#pageOf.get(key));
+    for (const number of numbers) if (number !== undefined) this.#due.add(number);
+    const rest = [...this.#due].sort((a, b) => a - b);
+    return [...new Set([0, ...this.#dueInView(), ...rest])].slice(0, MOST);
   }
 
   /** Bring rows up to date by a page that was asked for anew; how many new ones were not shown, as `showing()` has it. */
   merge(page, number, showing) {
+    this.#due.delete(number);
     const latest = new Map(page.rows.map((row) => [this.#keyOf(row), row]));
     const fresh = page.rows.filter((row) => !this.#pageOf.has(this.#keyOf(row)));
     const seen = this.rows.findLastIndex((row) => latest.has(this.#keyOf(row)));

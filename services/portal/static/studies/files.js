@@ -58,6 +58,7 @@ export function StudyFiles({ study, series, changed }) {
             memory=${listing.memory}
             onOpen=${(row) => go(resultAddress(row.file_id))}
             onView=${(row) => go(viewerAddress(uid, { series: row.series_instance_uid, image: row.file_id, collection: study.collection }))}
+            onSee=${(first, end) => listing.see(first, end)}
             onNearEnd=${() => listing.more()}
             onEnd=${() => listing.all()}
           />`}

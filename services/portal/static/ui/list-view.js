@@ -158,6 +158,7 @@ function Rows({ listing, label, noMatch, onReset, nothing, choosing, ...table })
     keyOf=${listing.keyOf}
     total=${listing.total}
     sort=${listing.sort}
+    onSee=${(first, end) => listing.see(first, end)}
     onNearEnd=${() => listing.more()}
     onEnd=${() => listing.all()}
     memory=${listing.memory}

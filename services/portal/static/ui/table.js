@@ -20,6 +20,7 @@ import { drawnRows, movedBy } from './window.js';
  *   label: string, columns: Column[], rows: any[], keyOf: (row: any) => string, onOpen: (row: any) => void,
  *   onView?: (row: any) => void,
  *   sort?: string, onSort?: (sort: string) => void, onNearEnd?: () => void, onEnd?: () => Promise<any[]>,
+ *   onSee?: (first: number, end: number) => void,
  *   total?: number, rowHeight?: number, narrowHeight?: number, memory?: {active?: string, returning?: boolean},
  *   selected?: Set<string>, onSelect?: (keys: Set<string>) => void, stateOf?: (row: any) => string,
  *   titleOf?: (row: any) => string,
@@ -35,6 +36,7 @@ export function Table({
   sort = '',
   onSort = null,
   onNearEnd = () => {},
+  onSee = () => {},
   onEnd = null,
   total = -1,
   rowHeight = 76,
@@ -79,6 +81,7 @@ export function Table({
   const drawn = drawnRows({ ...seen, keep: found });
   const [{ first: top, end }] = drawnRows(seen);
   const stop = found < 0 ? top : found;
+  useEffect(() => onSee(top, end), [top, end]);
   useEffect(() => {
     if (end >= count - 20) onNearEnd();
   }, [end, count]);

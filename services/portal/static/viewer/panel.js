@@ -1,7 +1,7 @@
 // The side panel: window, measurements, playing, and what the analysis found in this file.
 
 import { resultAddress } from '../app/addresses.js';
-import { foreseen, request, resultPaths } from '../app/api.js';
+import { foreseenOrStopped, request, resultPaths } from '../app/api.js';
 import { formatNumber } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { LinkButton } from '../ui/button.js';
@@ -48,7 +48,7 @@ function useFileResult(fileId) {
         setFound({ of: fileId, result: await request(resultPaths(fileId).self, { signal: leaving.signal }) });
       } catch (error) {
         // The image says itself what is wrong with its file.
-        if (!foreseen(error) && error.name !== 'AbortError') throw error;
+        if (!foreseenOrStopped(error)) throw error;
       }
     }, ASKED);
     return () => {

@@ -216,6 +216,45 @@ def test_after_a_gap_every_page_is_asked_for_anew_once_at_a_time(page: Page) -> 
     assert asked == 4
 
 
+def test_a_long_list_stays_whole_and_is_asked_for_anew_where_it_is_seen(page: Page) -> None:
+    kept, asked, seen, come, quiet = run(
+        page,
+        ROWS
+        + """
+        all = Array.from({ length: 2000 }, (_, at) => ({ id: 2000 - at, state: 'received' }));
+        await listing.load();
+        while (listing.cursor !== null) await listing.more();
+        all = all.map(({ id }) => ({ id, state: 'processed' }));
+        listing.see(1900, 1930);
+        asked.length = 0;
+        const refreshed = listing.refresh(null, () => false);
+        const kept = [listing.rows.length];
+        await refreshed;
+        kept.push(listing.rows.length, listing.cursor);
+        const first = [asked.length, asked[1].includes('cursor=101')];
+        const seen = [at(100), at(71), at(1000)];
+        const turn = () => new Promise((resolve) => setTimeout(resolve, 100));
+        listing.see(990, 1020);
+        await turn();
+        const come = at(1000);
+        for (let row = 0; row < 2000; row += 25) {
+            listing.see(row, row + 25);
+            await turn();
+        }
+        asked.length = 0;
+        const states = new Set(listing.rows.map(({ state }) => state));
+        listing.see(990, 1020);
+        await turn();
+        return [kept, first, seen, come, [[...states], asked.length]];
+        """,
+    )
+    assert kept == [2000, 2000, None]
+    assert asked == [12, True]
+    assert seen == ["processed", "processed", "received"]
+    assert come == "processed"
+    assert quiet == [["processed"], 0]
+
+
 # The first answer is on its way, and says what was before: `answer()` lets it come.
 SLOW = """
     const quick = window.fetch;
