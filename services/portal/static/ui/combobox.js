@@ -3,7 +3,7 @@
 import { foreseen } from '../app/api.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
-import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
+import { useEffect, useLayoutEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { html } from './html.js';
 import { Icon } from './icon.js';
 import { linkSheet } from './sheet.js';
@@ -25,10 +25,14 @@ export function Combobox({ label, name, chosen, hint = '', search, onChoose }) {
   const [found, setFound] = useState(/** @type {{options: Option[] | null, error: any}} */ (CLOSED));
   const [active, setActive] = useState(0);
   const list = useRef(/** @type {HTMLUListElement} */ (null));
+  const typing = useRef(false); // a choice is taken back by what is typed, which stays
   const options = found.options ?? [];
   const open = found.options !== null || found.error !== null;
 
-  useEffect(() => setText(chosen?.label ?? ''), [chosen]);
+  useLayoutEffect(() => {
+    if (chosen !== null || !typing.current) setText(chosen?.label ?? '');
+    typing.current = false;
+  }, [chosen]);
   useEffect(() => {
     const sought = text.trim();
     if (chosen !== null || sought === '') return setFound(CLOSED);
@@ -66,7 +70,9 @@ export function Combobox({ label, name, chosen, hint = '', search, onChoose }) {
   };
   const onInput = (event) => {
     setText(event.currentTarget.value);
-    if (chosen !== null) onChoose(null);
+    if (chosen === null) return;
+    typing.current = true;
+    onChoose(null);
   };
   const shown = open && options.length > 0;
   const said = found.error ? errorText(found.error) : open && options.length === 0 ? t('combobox.nothing') : '';

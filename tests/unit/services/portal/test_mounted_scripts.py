@@ -618,3 +618,35 @@ def test_the_tray_says_when_its_drawer_cannot_be_had(page: Page) -> None:
         """,
     )
     assert said.startswith("bad: The server does not answer.")
+
+
+def test_what_is_typed_after_a_choice_stays_and_is_sought(page: Page) -> None:
+    typed, sought, cleared = run(
+        page,
+        """
+        const { Combobox } = await import('/ui/combobox.js');
+        const sought = [];
+        const search = async (text) => {
+            sought.push(text);
+            return [{ key: 'eva', label: 'Eva' }];
+        };
+        const draw = (chosen) => render(html`<${Combobox} label="Who" name="who" chosen=${chosen}
+            search=${search} onChoose=${draw} />`, main);
+        const value = () => main.querySelector('[name="who"]').value;
+        draw({ key: 'leo', label: 'Leo' });
+        await until(() => value() === 'Leo');
+        type('who', 'E');
+        const option = await until(() => main.querySelector('[role="option"]'));
+        const typed = value();
+        option.click();
+        await until(() => value() === 'Eva');
+        draw(null); // by what is around it
+        await until(() => value() === '');
+        type('who', 'L');
+        await until(() => sought.length === 2);
+        return [typed, sought, value()];
+        """,
+    )
+    assert typed == "E"
+    assert sought == ["E", "L"]
+    assert cleared == "L"
