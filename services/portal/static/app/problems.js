@@ -23,7 +23,13 @@ export function failureText(reason) {
   return knowsFailure(reason) ? t(`failure.${reason}`) : t('failure.unknown', { reason });
 }
 
-/** One sentence for anything that `request` throws. */
+/** The code of a problem; none for errors of the browser's own, whose `code`, if any, is a number. */
+export function problemCode({ code }) {
+  return typeof code === 'string' ? code : '';
+}
+
+/** One sentence for anything that `request` throws, or that went wrong in the browser. */
 export function errorText(error) {
-  return error instanceof NetworkError ? t('problem.network') : problemText(error.code, error.problem);
+  if (error instanceof NetworkError) return t('problem.network');
+  return problemCode(error) ? problemText(error.code, error.problem) : t('error.unexpected');
 }

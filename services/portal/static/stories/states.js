@@ -22,6 +22,7 @@ function States() {
       <${Button} label=${t('nav.upload')} icon="upload" kind="primary" />
     <//>
     <${ErrorState} error=${FAILED} retry=${() => {}} />
+    <${ErrorState} error=${new RangeError('of the browser')} />
   </div>`;
 }
 

@@ -1,6 +1,6 @@
 // What stands in place of data: while they come, when there are none, when they cannot be had.
 
-import { errorText, problemDetail } from '../app/problems.js';
+import { errorText, problemCode, problemDetail } from '../app/problems.js';
 import { t } from '../app/i18n.js';
 import { toast } from '../app/toasts.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
@@ -32,10 +32,10 @@ export function Empty({ icon = 'info', text, heading = '', children = null }) {
   </div>`;
 }
 
-/** What is wrong, in the place of the data; the code and the trace can be copied for who looks after the system. */
-export function ErrorState({ error, retry = null, heading = '' }) {
+/** What is wrong, in the place of the data, or `text`; the code and the trace can be copied for who looks after the system. */
+export function ErrorState({ error, retry = null, heading = '', text = errorText(error) }) {
   const trace = error.problem?.trace_id;
-  const code = [error.code, trace].filter(Boolean).join(' · ');
+  const code = [problemCode(error), trace].filter(Boolean).join(' · ');
   const copy = async () => {
     await navigator.clipboard.writeText(code);
     toast(t('error.copied'));
@@ -43,7 +43,7 @@ export function ErrorState({ error, retry = null, heading = '' }) {
   return html`<div class="error-state" role="alert">
     <${Icon} name="alert" large />
     ${heading && html`<h1 tabindex="-1">${heading}</h1>`}
-    <p>${errorText(error)}</p>
+    <p>${text}</p>
     ${problemDetail(error) && html`<p class="quiet" lang="en">${problemDetail(error)}</p>`}
     <div class="button-row">
       ${retry && html`<${Button} label=${t('error.retry')} icon="retry" onClick=${retry} />`}

@@ -15,6 +15,7 @@ import { Loader } from './loader.js';
 import { stepped } from './pane.js';
 import { commandOf } from './shortcuts.js';
 import { infosOf, placeOf, Stacks } from './stacks.js';
+import { troubleText } from './troubles.js';
 import { bandOf, histogramOf } from './window-values.js';
 
 linkSheet(new URL('./result-window.css', import.meta.url));
@@ -56,7 +57,7 @@ export function ResultWindow({ result, onWindow }) {
     loader.retry(info);
     render(undefined);
   };
-  if (error !== null && values === null) return html`<${ErrorState} error=${error} retry=${again} />`;
+  if (error !== null && values === null) return html`<${ErrorState} error=${error} text=${troubleText(error)} retry=${again} />`;
   if (info === null || values === null) return html`<${Skeleton} />`;
   return html`<${Drawn} info=${info} values=${values} window=${window} label=${t('result.imageAlt', { name: result.file_name })} said=${id} onChange=${choose} />
     ${window !== null &&

@@ -368,6 +368,30 @@ def test_a_picture_whose_values_could_not_be_had_is_asked_for_again(page: Page) 
     assert drawn is None
 
 
+def test_what_goes_wrong_without_a_code_is_said_in_words(page: Page) -> None:
+    damaged, browsers, servers = run(
+        page,
+        DRAWN
+        + """
+        answers['GET /api/results/f/frames/1'] = () => new Response(new Uint8Array(3));
+        show();
+        await until(failed);
+        const damaged = [failed().querySelector('p').textContent, failed().querySelector('code')];
+        const { ErrorState } = await import('/ui/states.js');
+        const { ApiError } = await import('/app/api.js');
+        const said = [new TypeError('x'), new DOMException('x', 'InvalidStateError'),
+            new ApiError(503, { code: 'new' })].map((error) => {
+                render(html`<${ErrorState} error=${error} />`, main);
+                return failed().innerText.trim();
+            });
+        return [damaged, said.slice(0, 2), said[2].includes('(new)')];
+        """,
+    )
+    assert damaged == ["This image arrived damaged.", None]
+    assert browsers == ["Something unexpected went wrong."] * 2
+    assert servers is True
+
+
 def test_a_picture_whose_series_could_not_be_had_is_asked_for_again(page: Page) -> None:
     waits, drawn = run(
         page,
