@@ -25,7 +25,7 @@ export function Image({ result }) {
   const histogram = over?.histogram ?? result.statistics?.histogram;
   return html`
     <figure class="card image-card">
-      ${Drawn === null ? html`<${Preview} result=${result} onDraw=${(Component) => setDrawn(() => Component)} />` : html`<${Drawn} result=${result} onWindow=${setOver} />`}
+      ${Drawn === null ? html`<${Preview} result=${result} onDraw=${(Component) => setDrawn(() => Component)} />` : html`<${Drawn} result=${result} instead=${html`<${Rendered} result=${result} />`} onWindow=${setOver} />`}
     </figure>
     ${histogram && html`<${Histogram} id="histogram" heading=${headingOf(over)} histogram=${histogram} window=${over?.window} />`}
   `;
@@ -38,9 +38,6 @@ function headingOf(over) {
 }
 
 function Preview({ result, onDraw }) {
-  const { statistics, thumbnail } = result;
-  const missing = html`<p class="no-image">${t(result.state === 'received' ? 'result.imageWaiting' : 'result.noImage')}</p>`;
-  const why = statistics?.thumbnail_missing;
   const open = async () => {
     try {
       const [module] = await Promise.all([import('../viewer/result-window.js'), loadAreas(['viewer'])]);
@@ -49,6 +46,15 @@ function Preview({ result, onDraw }) {
       toast(errorText(new NetworkError('viewer', { cause: error })), 'bad');
     }
   };
+  return html`<${Rendered} result=${result} />
+    ${result.thumbnail && hasWindow(result) && html`<${Button} small class="adjust" label=${t('result.adjust')} icon="contrast" onClick=${open} />`}`;
+}
+
+/** As the server draws it. */
+function Rendered({ result }) {
+  const { statistics, thumbnail } = result;
+  const missing = html`<p class="no-image">${t(result.state === 'received' ? 'result.imageWaiting' : 'result.noImage')}</p>`;
+  const why = statistics?.thumbnail_missing;
   return html`<${Picture}
       file=${thumbnail ? result.file_id : null}
       pixels=${[256]}
@@ -57,8 +63,7 @@ function Preview({ result, onDraw }) {
       loading="eager"
       instead=${missing}
     />
-    ${thumbnail ? html`<figcaption class="quiet">${t('result.imageCaption')}</figcaption>` : why && html`<figcaption class="quiet" lang="en">${why}</figcaption>`}
-    ${thumbnail && hasWindow(result) && html`<${Button} small class="adjust" label=${t('result.adjust')} icon="contrast" onClick=${open} />`}`;
+    ${thumbnail ? html`<figcaption class="quiet">${t('result.imageCaption')}</figcaption>` : why && html`<figcaption class="quiet" lang="en">${why}</figcaption>`}`;
 }
 
 /** Whether there is anything to adjust: colours have no window. */

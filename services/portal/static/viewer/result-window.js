@@ -7,8 +7,10 @@ import { html } from '../ui/html.js';
 import { linkSheet } from '../ui/sheet.js';
 import { ErrorState, Skeleton } from '../ui/states.js';
 import { useEffect, useId, useLayoutEffect, useMemo, useReducer, useRef, useState } from '../vendor/hooks.mjs';
+import { usualBudget } from './cache.js';
 import { windowText } from './corners.js';
 import { createDrawing } from './drawing.js';
+import { valuesSize } from './frame-requests.js';
 import { sizeOf, viewOf } from './geometry.js';
 import { defaultWindow, movable } from './levels.js';
 import { Loader } from './loader.js';
@@ -23,10 +25,11 @@ linkSheet(new URL('./result-window.css', import.meta.url));
 const SIDE = 512; // of the canvas, pixels at most
 
 /**
+ * `instead`: the picture that the server renders, for what cannot be drawn here.
  * `onWindow` is told, each time that it changes, what the page's histogram shows; null where nothing does.
- * @param {{result: any, onWindow: (over: {histogram: any, window: import('../ui/window-band.js').Window, same: boolean} | null) => void}} properties
+ * @param {{result: any, instead?: any, onWindow: (over: {histogram: any, window: import('../ui/window-band.js').Window, same: boolean} | null) => void}} properties
  */
-export function ResultWindow({ result, onWindow }) {
+export function ResultWindow({ result, instead = null, onWindow }) {
   const id = useId(); // of what the window is
   const series = result.series_instance_uid;
   const [, render] = useReducer((count) => count + 1, 0);
@@ -41,7 +44,8 @@ export function ResultWindow({ result, onWindow }) {
   }, []);
   const held = stacks.of(series);
   const place = held.stack === null ? null : placeOf(held.stack, result.file_id);
-  const info = place === null ? null : infosOf(held, place.group)[place.index];
+  const found = place === null ? null : infosOf(held, place.group)[place.index];
+  const info = drawable(found) ? found : null;
   useEffect(() => {
     loader.show(info === null ? [] : [info], 0);
   }, [info]);
@@ -53,12 +57,13 @@ export function ResultWindow({ result, onWindow }) {
     onWindow(histogram && { histogram, window: bandOf(window, info, choose), same: info.slope === 1 && info.intercept === 0 && !info.unit });
   }, [result, info, window]);
   if (held.phase === 'error') return html`<${ErrorState} error=${held.error} retry=${() => stacks.again(series)} />`;
+  if (held.phase === 'ready' && info === null) return html`<${Instead} picture=${instead} />`;
   const again = () => {
     loader.retry(info);
     render(undefined);
   };
   if (error !== null && values === null) return html`<${ErrorState} error=${error} text=${troubleText(error)} retry=${again} />`;
-  if (info === null || values === null) return html`<${Skeleton} />`;
+  if (values === null) return html`<${Skeleton} />`;
   return html`<${Drawn} info=${info} values=${values} window=${window} label=${t('result.imageAlt', { name: result.file_name })} said=${id} onChange=${choose} />
     ${window !== null &&
     html`<div class="drawn-window">
@@ -66,6 +71,22 @@ export function ResultWindow({ result, onWindow }) {
       <${Button} small label=${t('viewer.reset')} icon="retry" onClick=${() => choose(null)} />
     </div>`}
     <p class="quiet">${window !== null && `${t('viewer.window.hint')} `}${t('viewer.notDiagnostic')}.</p>`;
+}
+
+// A stack ends somewhere, and leaves out what is not processed or is no image; some images are more than a browser holds.
+function drawable(info) {
+  return info !== null && info.kind === 'image' && valuesSize(info) <= usualBudget();
+}
+
+function Instead({ picture }) {
+  const said = useRef(/** @type {HTMLParagraphElement} */ (null));
+  useEffect(() => focusUnlessElsewhere(said.current), []);
+  return html`${picture}<p class="notice" role="status" tabindex="-1" ref=${said}>${t('viewer.notDrawn')}</p>`;
+}
+
+// The button that asked for it is gone.
+function focusUnlessElsewhere(element) {
+  if (document.activeElement === document.body) element?.focus({ preventScroll: true });
 }
 
 /** Sideways a drag changes the width, up and down the centre, as in the viewer. */
@@ -99,8 +120,7 @@ function Drawn({ info, values, window, label, said, onChange }) {
   const scale = SIDE / Math.max(columns, rows * aspect);
   const size = { width: Math.round(columns * scale), height: Math.round(rows * aspect * scale) };
   useEffect(() => {
-    // The button that asked for it is gone.
-    if (document.activeElement === document.body) frame.current?.focus({ preventScroll: true });
+    focusUnlessElsewhere(frame.current);
     return () => drawing.current?.dispose();
   }, []);
   useLayoutEffect(() => {

@@ -414,6 +414,36 @@ def test_a_picture_whose_series_could_not_be_had_is_asked_for_again(page: Page) 
     assert drawn is None
 
 
+def test_a_picture_that_cannot_be_drawn_stays_as_the_server_drew_it(page: Page) -> None:
+    picture = '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>'
+    drawn = {"body": picture, "content_type": "image/svg+xml"}
+    page.route("**/f/thumbnail?*", lambda route: route.fulfill(**drawn))
+    absent, huge, document = run(
+        page,
+        DRAWN
+        + """
+        const { Image } = await import('/results/image.js');
+        const histogram = { counts: [1, 2], min: 0, max: 15 };
+        const whole = { ...result, state: 'processed', thumbnail: true, statistics: { histogram },
+            raw_data: {} };
+        const said = [];
+        for (const other of [{ file_id: 'g' }, { rows: 20000, columns: 20000 }, { kind: 'document' }]) {
+            answers['GET /api/series/s/stack'] = { ...stack, instances: [{ ...instance, ...other }] };
+            render(html`<${Image} key=${said.length} result=${whole} />`, main);
+            (await until(() => button('Adjust the window'))).click();
+            const notice = await until(() => main.querySelector('.image-card .notice'));
+            await until(() => document.activeElement === notice);
+            said.push([notice.textContent, main.querySelector('.image-card img') !== null,
+                main.querySelector('.skeleton')]);
+        }
+        return said;
+        """,
+    )
+    assert absent[0].startswith("The window of this image cannot be changed here")
+    assert absent == huge == document
+    assert absent[1:] == [True, None]
+
+
 def test_a_result_that_cannot_be_asked_for_anew_stays_and_says_so(page: Page) -> None:
     stays, again, gone = run(
         page,
