@@ -109,7 +109,7 @@ export function ChangePage({ descriptor, work, objectKey }) {
           actions=${[remove]}
           row=${row}
           context=${context}
-          onDone=${() => go(adminAddress(descriptor.name), { replace: true })}
+          onDone=${() => go(adminAddress(descriptor.name), { replace: true, asking: false })}
         />`}
       </div>
     </div>

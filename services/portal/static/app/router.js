@@ -69,8 +69,12 @@ export function keep(key = place.key) {
   return found;
 }
 
-/** Go to an address of this portal (with its root). `replace`: in place of where the reader is. */
-export function go(address, { replace = false } = {}) {
+/**
+ * Go to an address of this portal (with its root). `replace`: in place of where the reader is; `asking: false` where there
+ * is nothing left to lose.
+ */
+export function go(address, { replace = false, asking = true } = {}) {
+  if (!asking) guard = null;
   if (waits(() => go(address, { replace }))) return;
   leave();
   const state = { key: replace ? place.key : `${Date.now()}.${Math.random()}` };

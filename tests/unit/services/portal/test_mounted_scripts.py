@@ -80,13 +80,13 @@ FORM = """
     let row = { id: 7, name: 'first', email: 'a@example.org', locked: true };
     const descriptor = {
         name: 'users', icon: 'person', path: '/api/users',
-        permissions: { view: 'view_user', change: 'change_user' },
+        permissions: { view: 'view_user', change: 'change_user', delete: 'delete_user' },
         key: (one) => String(one.id), title: (one) => one.name,
         fields: [{ name: 'first_name', read: (one) => one.name }, { name: 'email' }],
         actions: [{ name: 'unlock', permission: null,
             run: (one) => fetch(`/api/users/${one.id}/unlock`, { method: 'POST' }) }],
     };
-    const user = { user_id: 1, permissions: ['view_user', 'change_user'] };
+    const user = { user_id: 1, permissions: ['view_user', 'change_user', 'delete_user'] };
     answers['GET /api/users/7'] = () => row;
     answers['POST /api/users/7/unlock'] = () => (row = { ...row, locked: false, name: 'unlocked' });
     answers['PATCH /api/users/7'] = ({ body }) => (row = { ...row, ...JSON.parse(body) });
@@ -160,6 +160,32 @@ def test_what_somebody_else_changed_meanwhile_is_told_before_it_is_replaced(page
     assert told[1:] == [0, "mine@example.org"]
     assert undone == "theirs@example.org"
     assert saved == [[["PATCH /api/users/7", {"email": "mine@example.org"}]], "mine@example.org"]
+
+
+def test_what_was_typed_into_the_form_of_what_is_deleted_is_not_asked_about(page: Page) -> None:
+    asks, leads, deleted = run(
+        page,
+        FORM
+        + """
+        const { go } = await import('/app/router.js');
+        answers['DELETE /api/users/7'] = null;
+        type('email', 'typed@example.org');
+        await until(() => button('Undo the changes'));
+        go('/studies');
+        const dialog = await until(() => document.querySelector('dialog'));
+        const asks = [dialog.textContent.includes('unsaved changes'), location.pathname];
+        button('Keep editing', dialog).click();
+        await until(() => !document.querySelector('dialog'));
+        (await until(() => button('Delete'))).click();
+        button('Delete', await until(() => document.querySelector('dialog'))).click();
+        await until(() => location.pathname === '/admin/users');
+        await new Promise((resolve) => wait(resolve, 50));
+        return [asks, document.querySelector('dialog'), asked.at(-1)];
+        """,
+    )
+    assert asks == [True, "/"]
+    assert leads is None
+    assert deleted == ["DELETE /api/users/7"]
 
 
 SHARES = """
