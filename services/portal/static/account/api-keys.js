@@ -10,7 +10,7 @@ import { Dialog } from '../ui/dialog.js';
 import { html } from '../ui/html.js';
 import { useRef, useState } from '../vendor/hooks.mjs';
 import { MadeKey, NewKey } from './new-key.js';
-import { Section, waiting } from './section.js';
+import { loadedOr, Section } from './section.js';
 import { useLoaded } from './use-loaded.js';
 
 export const KEYS = '/api/auth/me/api-keys';
@@ -30,7 +30,7 @@ export function ApiKeys({ user }) {
   };
   const steps = {
     list: () =>
-      html`${waiting(loaded) ?? html`<${List} keys=${loaded.data.api_keys} onRevoke=${setRevoking} />`}
+      html`${loadedOr(loaded, ({ api_keys: keys }) => html`<${List} keys=${keys} onRevoke=${setRevoking} />`)}
         <div class="button-row start">
           <${Button} label=${t('apiKeys.new')} onClick=${() => setNow({ step: 'new' })} />
         </div>`,

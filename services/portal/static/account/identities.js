@@ -12,7 +12,7 @@ import { Icon } from '../ui/icon.js';
 import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { PresentPassword, wrongPassword } from './fields.js';
 import { waysIn } from './providers.js';
-import { Section, waiting } from './section.js';
+import { loadedOr, Section } from './section.js';
 import { useLoaded } from './use-loaded.js';
 
 const OWN = '/api/auth/me/identities';
@@ -75,7 +75,7 @@ function Linked({ user, providers }) {
         >
           <${PresentPassword} username=${user.username} />
         <//>`
-      : (waiting(loaded) ?? html`<${List} identities=${loaded.data.identities} providers=${providers} onLink=${setLinking} onUnlink=${unlink} />`)}
+      : loadedOr(loaded, ({ identities }) => html`<${List} identities=${identities} providers=${providers} onLink=${setLinking} onUnlink=${unlink} />`)}
   <//>`;
 }
 

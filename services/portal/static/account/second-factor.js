@@ -11,7 +11,7 @@ import { useRef, useState } from '../vendor/hooks.mjs';
 import { FirstCode } from './authenticator.js';
 import { CodeField, PresentPassword, wrongPassword } from './fields.js';
 import { RecoveryCodes } from './recovery-codes.js';
-import { Section, waiting } from './section.js';
+import { loadedOr, Section } from './section.js';
 import { useLoaded } from './use-loaded.js';
 
 const FACTOR = '/api/auth/totp';
@@ -30,7 +30,7 @@ export function SecondFactor({ user }) {
   const after = html`<${Button} label=${t('accountPage.cancel')} class="wide" onClick=${finish} />`;
   const kept = (codes) => setNow({ step: 'codes', codes });
   const steps = {
-    state: () => waiting(loaded) ?? html`<${State} state=${loaded.data} onStep=${(step) => setNow({ step })} />`,
+    state: () => loadedOr(loaded, (state) => html`<${State} state=${state} onStep=${(step) => setNow({ step })} />`),
     password: () =>
       html`<${ActionForm}
         ...${INSIDE}

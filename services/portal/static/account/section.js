@@ -1,7 +1,8 @@
 // A part of the account's page, and what stands in it while it is not there.
 
-import { ErrorState, Skeleton } from '../ui/states.js';
 import { html } from '../ui/html.js';
+import { Stale } from '../ui/stale.js';
+import { ErrorState, Skeleton } from '../ui/states.js';
 
 /** @param {{id: string, heading: string, focus?: any, children?: any}} properties `focus`: a ref of the heading */
 export function Section({ id, heading, focus = null, children }) {
@@ -11,8 +12,9 @@ export function Section({ id, heading, focus = null, children }) {
   </section>`;
 }
 
-/** For what `useLoaded` gives: a placeholder, or what is wrong; null once it is there. */
-export function waiting({ data, error, reload }) {
+/** For what `useLoaded` gives: a placeholder, what is wrong, or what `content(data)` makes of it, and that it may be old. */
+export function loadedOr({ data, error, at, stale, reload }, content) {
   if (error !== null) return html`<${ErrorState} error=${error} retry=${reload} />`;
-  return data === null ? html`<${Skeleton} lines=${2} />` : null;
+  if (data === null) return html`<${Skeleton} lines=${2} />`;
+  return html`${stale !== null && html`<${Stale} at=${at} error=${stale} retry=${reload} />`}${content(data)}`;
 }

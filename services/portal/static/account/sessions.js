@@ -8,7 +8,7 @@ import { toast } from '../app/toasts.js';
 import { Button } from '../ui/button.js';
 import { html } from '../ui/html.js';
 import { useState } from '../vendor/hooks.mjs';
-import { Section, waiting } from './section.js';
+import { loadedOr, Section } from './section.js';
 import { useLoaded } from './use-loaded.js';
 import { deviceName } from './user-agent.js';
 
@@ -40,14 +40,16 @@ export function Sessions() {
     loaded.reload();
   };
   return html`<${Section} id="sessions" heading=${t('sessions.heading')}>
-    ${waiting(loaded) ??
-    html`<ul class="account-list">
+    ${loadedOr(
+      loaded,
+      () => html`<ul class="account-list">
         ${all.map((session) => html`<${Session} key=${session.id} session=${session} ending=${ending} onEnd=${() => endAll([session])} />`)}
       </ul>
       ${others.length > 0 &&
       html`<div class="button-row start">
         <${Button} label=${t('sessions.endOthers')} disabled=${ending} onClick=${() => endAll(others)} />
-      </div>`}`}
+      </div>`}`,
+    )}
   <//>`;
 }
 

@@ -548,6 +548,46 @@ def test_a_study_and_its_files_say_how_old_they_are(page: Page) -> None:
     assert again is True
 
 
+def test_a_part_of_the_account_says_how_old_it_is(page: Page) -> None:
+    stays, again, other = run(
+        page,
+        """
+        const { ApiKeys } = await import('/account/api-keys.js');
+        const { Sessions } = await import('/account/sessions.js');
+        const key = { id: 1, name: 'scanner', prefix: 'abc', permissions: null,
+            expires_at: '2030-01-01T00:00:00Z', last_used_at: null };
+        const path = 'GET /api/auth/me/api-keys';
+        answers[path] = { api_keys: [key, { ...key, id: 2, name: 'script' }] };
+        answers['DELETE /api/auth/me/api-keys/1'] = null;
+        render(html`<${ApiKeys} user=${{ permissions: [] }} />`, main);
+        (await until(() => button('Revoke'))).click();
+        const dialog = await until(() => document.querySelector('dialog'));
+        answers[path] = 503;
+        button('Revoke', dialog).click();
+        const notice = () => main.querySelector('.notice.bad[role="status"]');
+        await until(notice);
+        const stays = [notice().textContent.includes('known last'), main.textContent.includes('scanner')];
+        answers[path] = { api_keys: [{ ...key, id: 2, name: 'script' }] };
+        button('Try again').click();
+        await until(() => !notice());
+        const again = [main.textContent.includes('scanner'), main.textContent.includes('script')];
+        const session = { id: 's', current: false, user_agent: '', remote_address: '192.0.2.1',
+            application: null, created_at: '2026-01-01T00:00:00Z', last_used_at: '2026-01-01T00:00:00Z' };
+        answers['GET /api/auth/me/sessions'] = { sessions: [session] };
+        answers['DELETE /api/auth/me/sessions/s'] = null;
+        render(html`<${Sessions} />`, main);
+        const end = await until(() => main.querySelector('.account-list button'));
+        answers['GET /api/auth/me/sessions'] = 503;
+        end.click();
+        await until(notice);
+        return [stays, again, main.textContent.includes('192.0.2.1')];
+        """,
+    )
+    assert stays == [True, True]
+    assert again == [False, True]
+    assert other is True
+
+
 ROWS = """
     const { Listing } = await import('/app/listing.js');
     const { SelectionBar } = await import('/ui/selection-bar.js');
