@@ -6,20 +6,39 @@ import { errorText } from '../app/problems.js';
 import { toast } from '../app/toasts.js';
 import { Button } from '../ui/button.js';
 import { html } from '../ui/html.js';
-import { useState } from '../vendor/hooks.mjs';
+import { useRef, useState } from '../vendor/hooks.mjs';
 
-/** Nothing for readers who may share nothing. @param {{things: import('./things.js').Thing[], user: any, [more: string]: any}} properties */
+/** @typedef {import('./things.js').Thing} Thing */
+
+/**
+ * Nothing for readers who may share nothing. `things` may be asked for at the click: null where that is told already.
+ * @param {{things: Thing[] | (() => Promise<Thing[] | null>), user: any, [more: string]: any}} properties
+ */
 export function ShareButton({ things, user, ...more }) {
-  const [Shown, setShown] = useState(/** @type {any} */ (null));
+  const [shown, setShown] = useState(/** @type {{Dialog: any, things: Thing[]} | null} */ (null));
+  const opening = useRef(false);
   if (!user.permissions.includes('share_dicomfile')) return null;
   const open = async () => {
+    if (opening.current) return;
+    opening.current = true;
     try {
-      const [module] = await Promise.all([import('./share-dialog.js'), loadAreas(['shares'])]);
-      setShown(() => module.ShareDialog);
-    } catch (error) {
-      toast(errorText(new NetworkError('dialog', { cause: error })), 'bad');
+      const chosen = typeof things === 'function' ? await things() : things;
+      const Dialog = chosen && (await dialog());
+      if (Dialog) setShown({ Dialog, things: chosen });
+    } finally {
+      opening.current = false;
     }
   };
   return html`<${Button} label=${t('share.open')} icon="share" onClick=${open} ...${more} />
-    ${Shown && html`<${Shown} things=${things} user=${user} onClose=${() => setShown(null)} />`}`;
+    ${shown && html`<${shown.Dialog} things=${shown.things} user=${user} onClose=${() => setShown(null)} />`}`;
+}
+
+async function dialog() {
+  try {
+    const [module] = await Promise.all([import('./share-dialog.js'), loadAreas(['shares'])]);
+    return module.ShareDialog;
+  } catch (error) {
+    toast(errorText(new NetworkError('dialog', { cause: error })), 'bad');
+    return null;
+  }
 }

@@ -21,25 +21,27 @@ export function choicesFor(listing, user) {
   ].filter(Boolean);
 }
 
-/** Do it with the studies that are chosen, those that are not loaded yet too, or with none of them. */
-async function withChosen(listing, act) {
-  if (!listing.everything) {
-    await act(listing.rows.filter((study) => listing.selected.has(listing.keyOf(study))));
-    return;
-  }
+// The studies that are chosen, those that are not loaded yet too; null, and said so, where one of them could not be had.
+async function chosenOf(listing) {
+  if (!listing.everything) return listing.rows.filter((study) => listing.selected.has(listing.keyOf(study)));
   const studies = await listing.all();
-  if (listing.cursor === null) await act(studies);
-  else toast([listing.stale && errorText(listing.stale), t('bulk.incomplete', { count: studies.length })].filter(Boolean).join(' '), 'bad');
+  if (listing.cursor === null) return studies;
+  toast([listing.stale && errorText(listing.stale), t('bulk.incomplete', { count: studies.length })].filter(Boolean).join(' '), 'bad');
+  return null;
 }
 
-/** Those that are chosen and loaded, to be shared. @returns {import('../shares/things.js').Thing[]} */
-export function thingsOf({ rows, selected, keyOf }) {
-  return rows
-    .filter((study) => selected.has(keyOf(study)))
-    .map((study) => ({
-      title: patientName(study),
-      item: { study_instance_uid: study.study_instance_uid, collection: study.collection },
-    }));
+async function withChosen(listing, act) {
+  const studies = await chosenOf(listing);
+  if (studies !== null) await act(studies);
+}
+
+/** Those that are chosen, to be shared; null for none of them. @returns {Promise<import('../shares/things.js').Thing[] | null>} */
+export async function thingsOf(listing) {
+  const studies = await chosenOf(listing);
+  return studies?.map((study) => ({
+    title: patientName(study),
+    item: { study_instance_uid: study.study_instance_uid, collection: study.collection },
+  })) ?? null;
 }
 
 async function retry(studies) {

@@ -47,7 +47,7 @@ export function View({ work, place }) {
     titleOf=${patientName}
     keysOf=${(change) => (change.study_instance_uid ? [keyOf(change)] : [])}
     choices=${choicesFor(listing, user)}
-    more=${!listing.everything && html`<${ShareButton} things=${thingsOf(listing)} user=${user} small />`}
+    more=${html`<${ShareButton} things=${() => thingsOf(listing)} user=${user} small />`}
     filters=${html`<${SearchBox} narrow />
       <${StudyFilters} filter=${filter} facets=${facets} onChange=${(next) => change(next)} staff=${user.staff} />`}
     nothing=${html`<${Nothing} user=${user} />`}

@@ -677,6 +677,54 @@ def test_all_that_match_are_acted_on_or_none(page: Page) -> None:
     assert every == 130
 
 
+def test_all_that_match_are_shared_or_none(page: Page) -> None:
+    none, every, sent = run(
+        page,
+        ROWS
+        + """
+        const { View } = await import('/studies/list-page.js');
+        const none = { patient_name: '', patient_id: '', patient_birth_date: null, patient_sex: null,
+            study_description: '', study_date: null, modalities: [], series_count: 1, instances: 1,
+            files_processed: 1, files_received: 0, received_at: '2026-01-01T00:00:00Z', cover: null };
+        for (const row of all) Object.assign(row, none);
+        const work = { live, user: { user_id: 1, staff: false, permissions: ['share_dicomfile'] } };
+        const place = { path: '/studies', query: '', key: 'x', back: false };
+        render(html`<${View} work=${work} place=${place} />`, main);
+        (await until(() => main.querySelector('thead [type="checkbox"]'))).click();
+        const region = await until(() => main.querySelector('.selection-bar'));
+        answers['GET /api/studies'] = 503;
+        (await until(() => button('Select all 130 that match'))).click();
+        await until(() => region.textContent.includes('130 selected'));
+        const share = () => button('Share', region);
+        share().click();
+        const told = [await until(() => toasts[0]), document.querySelector('dialog')];
+        answers['GET /api/studies'] = give;
+        answers['GET /api/auth/directory'] =
+            { entries: [{ kind: 'user', id: 8, name: 'Leo', full_name: '' }] };
+        answers['POST /api/shares'] = { id: 1 };
+        share().click();
+        const dialog = await until(() => document.querySelector('dialog'));
+        const count = dialog.querySelector('.share-dialog p').textContent;
+        const who = dialog.querySelector('[name="grantee"]');
+        who.value = 'Leo';
+        who.dispatchEvent(new Event('input', { bubbles: true }));
+        (await until(() => dialog.querySelector('[role="option"]'))).click();
+        await until(() => !dialog.querySelector('[role="option"]'));
+        dialog.querySelector('.share-form [type="submit"]').click();
+        await until(() => toasts.some((text) => text.includes('shared with Leo')));
+        const sent = asked.filter(([key]) => key === 'POST /api/shares');
+        return [told, count, new Set(sent.map(([, { study_instance_uid: uid }]) => uid)).size];
+        """,
+    )
+    assert none == [
+        "bad: The service is not available right now; you can try again. "
+        "Nothing was done: of all that match, only 50 could be loaded. Try again.",
+        None,
+    ]
+    assert "130" in every
+    assert sent == 130
+
+
 def test_of_files_that_have_not_failed_none_is_tried_again(page: Page) -> None:
     said, where = run(
         page,
