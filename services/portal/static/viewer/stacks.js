@@ -12,9 +12,10 @@ const NONE = /** @type {Held} */ ({ phase: 'loading', stack: null, error: null, 
 export class Stacks extends EventTarget {
   /** @type {Map<string, Held>} */
   #held = new Map();
-  /** @type {Map<string, AbortController[]>} what is on its way, in the order in which it was asked for */
-  #asked = new Map();
-  #stopped = false;
+  #leaving = new AbortController();
+  #count = 0;
+  #asked = new Map(); // the number of the latest request for each
+  #shown = new Map(); // the number of the one that was answered
 
   constructor(collection) {
     super();
@@ -36,33 +37,26 @@ export class Stacks extends EventTarget {
    * the place of one that was asked for after it.
    */
   async load(series, order = '') {
-    if (this.#stopped) return;
     const key = `${series} ${order}`;
     const path = withQuery(`/api/series/${encodeURIComponent(series)}/stack`, { collection: this.collection, order });
-    const asking = new AbortController();
-    const all = this.#asked.get(key) ?? [];
-    this.#asked.set(key, all);
-    all.push(asking);
+    const number = ++this.#count;
+    this.#asked.set(key, number);
     /** @type {Held} */
     let held;
     try {
-      const stack = await request(path, { signal: asking.signal });
+      const stack = await request(path, { signal: this.#leaving.signal });
       held = { phase: 'ready', stack, error: null, along: new Map(), infos: new Map() };
     } catch (error) {
       if (error.name === 'AbortError') return;
       if (!foreseen(error)) throw error;
-      if (!asking.signal.aborted && all.at(-1) !== asking) {
-        all.splice(all.indexOf(asking), 1); // what was asked for after it says how it is
-        return;
-      }
+      if (this.#asked.get(key) !== number) return; // what was asked for after it says how it is
       const before = this.#held.get(key);
       // What is shown stays when it cannot be asked for anew, unless it is not the reader's any more.
       const keeps = before?.phase === 'ready' && error.status !== 404;
       held = keeps ? { ...before, error } : { ...NONE, phase: 'error', error };
     }
-    if (asking.signal.aborted) return;
-    // Those before it are not stopped any earlier: where changes come faster than answers, some answer has to be shown.
-    for (const before of all.splice(0, all.indexOf(asking) + 1)) before.abort();
+    if (number < (this.#shown.get(key) ?? 0)) return;
+    this.#shown.set(key, number);
     this.#held.set(key, held);
     this.dispatchEvent(new CustomEvent('change', { detail: series }));
   }
@@ -83,8 +77,7 @@ export class Stacks extends EventTarget {
   }
 
   stop() {
-    this.#stopped = true;
-    for (const asking of [...this.#asked.values()].flat()) asking.abort();
+    this.#leaving.abort();
   }
 }
 
