@@ -32,6 +32,7 @@ def test_a_stack_is_scrolled_windowed_and_measured(new_reader: NewReader) -> Non
     viewer.drawn(1)
     expect(viewer.port).to_be_focused()
     viewer.value("Imagen 1 de 6, centro 40, ancho 400")
+    viewer.follows_the_pointer()
     page.mouse.move(*viewer.centre())
     page.mouse.wheel(0, 120)
     viewer.drawn(2)

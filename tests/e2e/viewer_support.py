@@ -112,6 +112,10 @@ class Viewer:
         self.reader.open(f"/studies/{study}/view{query}")
         self.drawn()
 
+    def follows_the_pointer(self) -> None:
+        """Wait for what minds pointer and wheel: it comes after the first image."""
+        expect(self.port.locator(".viewport-overlay")).to_be_visible()
+
     def drawn(self, image: int | None = None, shown: str = "values", at: int = 0) -> Locator:
         """Wait until an image is drawn from its values."""
         which = "" if image is None else f'[data-image="{image}"]'
