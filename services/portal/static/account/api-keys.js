@@ -5,13 +5,13 @@ import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
 import { toast } from '../app/toasts.js';
+import { useLoaded } from '../app/use-loaded.js';
 import { Button } from '../ui/button.js';
 import { Dialog } from '../ui/dialog.js';
 import { html } from '../ui/html.js';
 import { useRef, useState } from '../vendor/hooks.mjs';
 import { MadeKey, NewKey } from './new-key.js';
 import { loadedOr, Section } from './section.js';
-import { useLoaded } from './use-loaded.js';
 
 export const KEYS = '/api/auth/me/api-keys';
 

@@ -5,6 +5,7 @@ import { foreseen, request } from '../app/api.js';
 import { announce } from '../app/announce.js';
 import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
+import { useLoaded } from '../app/use-loaded.js';
 import { ActionForm, problemSentence } from '../ui/action-form.js';
 import { Button } from '../ui/button.js';
 import { html } from '../ui/html.js';
@@ -13,7 +14,6 @@ import { useEffect, useRef, useState } from '../vendor/hooks.mjs';
 import { PresentPassword, wrongPassword } from './fields.js';
 import { waysIn } from './providers.js';
 import { loadedOr, Section } from './section.js';
-import { useLoaded } from './use-loaded.js';
 
 const OWN = '/api/auth/me/identities';
 

@@ -4,6 +4,7 @@ import { request } from '../app/api.js';
 import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { problemText } from '../app/problems.js';
+import { useLoaded } from '../app/use-loaded.js';
 import { ActionForm } from '../ui/action-form.js';
 import { Button } from '../ui/button.js';
 import { html } from '../ui/html.js';
@@ -12,7 +13,6 @@ import { FirstCode } from './authenticator.js';
 import { CodeField, PresentPassword, wrongPassword } from './fields.js';
 import { RecoveryCodes } from './recovery-codes.js';
 import { loadedOr, Section } from './section.js';
-import { useLoaded } from './use-loaded.js';
 
 const FACTOR = '/api/auth/totp';
 const INSIDE = { class: 'account-form', heading: 'h3' };

@@ -5,11 +5,11 @@ import { formatTime } from '../app/format.js';
 import { t } from '../app/i18n.js';
 import { errorText } from '../app/problems.js';
 import { toast } from '../app/toasts.js';
+import { useLoaded } from '../app/use-loaded.js';
 import { Button } from '../ui/button.js';
 import { html } from '../ui/html.js';
 import { useState } from '../vendor/hooks.mjs';
 import { loadedOr, Section } from './section.js';
-import { useLoaded } from './use-loaded.js';
 import { deviceName } from './user-agent.js';
 
 const OWN = '/api/auth/me/sessions';

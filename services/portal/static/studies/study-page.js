@@ -1,13 +1,13 @@
 // One study: who and what, its series, its files.
 
-import { foreseen, request, withQuery } from '../app/api.js';
-import { came, failed, NOTHING } from '../app/kept.js';
+import { withQuery } from '../app/api.js';
 import { addressed, byLink } from '../app/link-mode.js';
 import { pageAddress, viewerAddress } from '../app/addresses.js';
 import { formatDay } from '../app/format.js';
 import { useTexts } from '../app/hooks.js';
 import { t } from '../app/i18n.js';
 import { setTitle } from '../app/title.js';
+import { useLoaded } from '../app/use-loaded.js';
 import { personName } from '../dicom/person-name.js';
 import { ShareButton } from '../shares/share-button.js';
 import { LinkButton } from '../ui/button.js';
@@ -36,28 +36,16 @@ export function View({ parameters: [uid], place, ...more }) {
 function Study({ work, uid, collection }) {
   useTexts();
   const path = `/api/studies/${encodeURIComponent(uid)}`;
-  const [{ data: study, error, stale, at }, setShown] = useState(NOTHING);
-  const [again, setAgain] = useState(0);
+  const { data: study, error, stale, at, again, reload } = useLoaded(withQuery(path, { collection }));
   const [series, setSeries] = useState('');
   const heading = useRef(/** @type {HTMLHeadingElement} */ (null));
 
-  useEffect(() => {
-    const leaving = new AbortController();
-    request(withQuery(path, { collection }), { signal: leaving.signal }).then(
-      (found) => setShown(came(found)),
-      (problem) => {
-        if (foreseen(problem)) setShown((before) => failed(before, problem));
-        else if (problem.name !== 'AbortError') throw problem;
-      },
-    );
-    return () => leaving.abort();
-  }, [path, collection, again]);
   useEffect(() => {
     let timer = 0;
     const soon = () => {
       timer ||= setTimeout(() => {
         timer = 0;
-        setAgain((count) => count + 1);
+        reload();
       }, GATHER);
     };
     work.live.start();
@@ -79,7 +67,7 @@ function Study({ work, uid, collection }) {
     return html`<section class="card">
       ${error.status === 404
         ? html`<${Empty} icon="studies" heading=${t('study.unknownHeading')} text=${t('study.unknown')}><${Back} /><//>`
-        : html`<${ErrorState} error=${error} heading=${t('error.heading')} retry=${() => setAgain(again + 1)} />`}
+        : html`<${ErrorState} error=${error} heading=${t('error.heading')} retry=${reload} />`}
     </section>`;
   if (study === null) return html`<section class="card"><${Skeleton} /></section>`;
   const mayLoad = work.user.permissions.includes('view_dicomfile');
@@ -97,7 +85,7 @@ function Study({ work, uid, collection }) {
         ${mayLoad && html`<${ArchiveButton} address=${zip} name=${`study-${uid}.zip`} />`}
       </div>
     </div>
-    ${stale !== null && html`<${Stale} at=${at} error=${stale} retry=${() => setAgain(again + 1)} />`}
+    ${stale !== null && html`<${Stale} at=${at} error=${stale} retry=${reload} />`}
     ${!study.whole && html`<p class="notice">${t('study.part')}</p>`}
     <${Facts} study=${study} />
     <${SeriesCards} study=${study} chosen=${series} onChoose=${(next) => setSeries(next === series ? '' : next)} />

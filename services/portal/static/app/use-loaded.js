@@ -1,10 +1,10 @@
-// What the server has of one's account: asked for when it is shown, and again after each change.
+// What the server has at one address: asked for when it is shown, and again at each `reload`.
 
-import { foreseen, request } from '../app/api.js';
-import { came, failed, NOTHING } from '../app/kept.js';
+import { foreseen, request } from './api.js';
+import { came, failed, NOTHING } from './kept.js';
 import { useEffect, useState } from '../vendor/hooks.mjs';
 
-/** `data`, `error`, `at` and `stale` of app/kept.js, and `reload()`. */
+/** `data`, `error`, `at` and `stale` of app/kept.js, `reload()`, and how often it was (`again`). */
 export function useLoaded(path) {
   const [shown, setShown] = useState(NOTHING);
   const [again, setAgain] = useState(0);
@@ -19,5 +19,5 @@ export function useLoaded(path) {
     );
     return () => leaving.abort();
   }, [path, again]);
-  return { ...shown, reload: () => setAgain((count) => count + 1) };
+  return { ...shown, again, reload: () => setAgain((count) => count + 1) };
 }
