@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.chromium import chromium
-from tests.unit.services.portal.test_scripts import ORIGIN, serve
+from tests.unit.services.portal.test_scripts import portal_page
 
 pytestmark = pytest.mark.browser
 
@@ -64,10 +63,7 @@ MOUNT = """
 
 @pytest.fixture
 def page() -> Iterator[Page]:
-    with chromium() as browser:
-        made = browser.new_page(locale="en-US", timezone_id="Europe/Madrid")
-        made.route(f"{ORIGIN}/**", serve)
-        made.goto(f"{ORIGIN}/")
+    with portal_page("Europe/Madrid") as made:
         yield made
 
 

@@ -8,18 +8,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.chromium import chromium
-from tests.unit.services.portal.test_scripts import ORIGIN, run, serve
+from tests.unit.services.portal.test_scripts import portal_page, run
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    with chromium() as browser:
-        made = browser.new_page(locale="en-US")
-        made.route(f"{ORIGIN}/**", serve)
-        made.goto(f"{ORIGIN}/")
+    with portal_page() as made:
         yield made
 
 

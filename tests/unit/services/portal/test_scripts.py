@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -25,12 +26,19 @@ def serve(route: Route) -> None:
     route.fulfill(content_type=CONTENT_TYPES[file.suffix], body=file.read_bytes())
 
 
-@pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+@contextmanager
+def portal_page(timezone: str | None = None) -> Iterator[Page]:
+    """An empty page of a browser that can import the portal's modules."""
     with chromium() as browser:
-        made = browser.new_page(locale="en-US")
+        made = browser.new_page(locale="en-US", timezone_id=timezone)
         made.route(f"{ORIGIN}/**", serve)
         made.goto(f"{ORIGIN}/")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with portal_page() as made:
         yield made
 
 
