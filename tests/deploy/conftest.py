@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.deploy import product, stand_ins
-from tests.deploy.podman import Podman
+from tests.deploy.podman import Podman, PodmanError
 from tests.deploy.stack import Behind, Stack, behind_gateway
 from tests.e2e.conftest import client as client
 from tests.e2e.conftest import new_user as new_user
@@ -33,6 +34,19 @@ def pytest_terminal_summary(
         terminalreporter.section("figures of the deployment")
         for name, value in figures.items():
             terminalreporter.write_line(f"{name}: {value}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure, what the containers said last: afterwards they are gone."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and isinstance(stack, Stack):
+        with suppress(PodmanError):  # podman may be what failed
+            for container in stack.containers():
+                name = str(container["Names"][0])
+                report.sections.append((f"log of {name}", stack.podman.logs(name)))
+    return report
 
 
 @pytest.fixture(scope="session")

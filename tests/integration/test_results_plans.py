@@ -133,6 +133,14 @@ def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from scans(below)
 
 
+def proposals(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The nodes of a plan that ask a trigram index."""
+    if plan.get("Index Name") in TRIGRAMS:
+        yield plan
+    for below in plan.get("Plans", ()):
+        yield from proposals(below)
+
+
 def rows_looked_at(plan: dict[str, Any]) -> int:
     """How many rows the nodes of a plan read, those that they threw away included."""
     removed = ("Rows Removed by Filter", "Rows Removed by Index Recheck")
@@ -216,6 +224,36 @@ async def test_the_series_of_a_file_is_all_that_is_looked_at_for_its_neighbours(
 async def test_many_groups_make_many_small_branches(sql: Connection) -> None:
     seen = viewer(*(f"group:{number}" for number in range(100)))
     await require_bounded(sql, *store.list_statement(seen, ResultQuery(q="zebra"), None, LIMIT))
+
+
+@pytest.mark.parametrize("seen", VIEWERS)
+async def test_a_frequent_word_beside_a_rare_one_is_looked_at_in_the_rows_of_that(
+    sql: Connection, seen: str
+) -> None:
+    """The index would read all entries of the frequent one, however few rows the rare one leaves."""
+    both, rare = ResultQuery(q="zebra somebody"), ResultQuery(q="zebra")
+    frequent = await store.frequent_in(sql, both.q)
+    assert frequent == {"%somebody%"}
+    statement = store.list_statement(VIEWERS[seen], both, None, LIMIT, (), frequent)
+    await require_bounded(sql, *statement)
+    asked = [
+        node["Index Cond"]
+        for node in proposals(await explain(sql, *statement))
+        if "search" in node["Index Cond"]
+    ]
+    # Of those who have little, all is looked at.
+    assert seen == "little" or any("zebra" in condition for condition in asked)
+    assert not any("somebody" in condition for condition in asked)
+    found = await store.list_results(sql, VIEWERS[seen], both, None, LIMIT)
+    assert found == await store.list_results(sql, VIEWERS[seen], rare, None, LIMIT)
+    counted = await store.count_facets(sql, VIEWERS[seen], both)
+    assert counted == await store.count_facets(sql, VIEWERS[seen], rare)
+
+
+async def test_words_that_are_alike_are_all_looked_for(sql: Connection) -> None:
+    assert await store.frequent_in(sql, "zebra odd") == set()
+    assert await store.frequent_in(sql, "somebody scanner") == set()
+    assert await store.frequent_in(sql, "somebody") == await store.frequent_in(sql, None) == set()
 
 
 async def test_no_plan_outlives_the_values_it_was_made_for(sql: Connection) -> None:

@@ -14,6 +14,7 @@ from libs.common.access import Viewer
 from libs.common.database.postgres import Connection
 from libs.common.permissions import ORDINARY
 from services.results.cursors import StudyPlace
+from services.results.read import store as files
 from services.results.read.shared_store import ShareKind
 from services.results.studies import store
 from services.results.studies.models import StudyFilter, StudySort
@@ -26,6 +27,7 @@ from tests.integration.test_results_plans import (
     LITTLE,
     MUCH,
     explain,
+    proposals,
     rows_looked_at,
     scans,
 )
@@ -190,6 +192,29 @@ async def test_all_pages_together_hold_what_is_shared(sql: Connection, asked: st
     }
     everything = await store.list_studies(sql, EVERYTHING, Listing(wanted, "-received", MANY))
     assert found == [of["study_instance_uid"] for of in everything if of["study_instance_uid"] in given] != []
+
+
+@pytest.mark.parametrize("seen", [LITTLE, MUCH, EVERYTHING])
+async def test_a_frequent_word_beside_a_rare_one_is_looked_at_in_the_studies_of_that(
+    sql: Connection, seen: Viewer
+) -> None:
+    wanted = StudyFilter(q="zebra somebody")
+    frequent = await files.frequent_in(sql, wanted.q)
+    assert frequent == {"%somebody%"}
+    asked = Listing(wanted, "-received", LIMIT)
+    statement = store.list_statement(seen, asked, (), frequent)
+    assert statement is not None
+    await require_bounded(sql, *statement, bound=BOUND)
+    conditions = [node["Index Cond"] for node in proposals(await explain(sql, *statement))]
+    # Of those who have little, all is looked at.
+    assert seen is LITTLE or any("zebra" in condition for condition in conditions)
+    assert not any("somebody" in condition for condition in conditions)
+    found = await store.list_studies(sql, seen, asked)
+    rare = StudyFilter(q="zebra")
+    assert found == await store.list_studies(sql, seen, Listing(rare, "-received", LIMIT))
+    assert found
+    counted = await store.count_facets(sql, seen, wanted)
+    assert counted == await store.count_facets(sql, seen, rare)
 
 
 async def test_one_study_is_found_by_its_key(sql: Connection) -> None:

@@ -10,6 +10,7 @@ import asyncpg
 
 from libs.common.access import Viewer
 from libs.common.database.bounded import Parameters, Rows, fetch_planned
+from libs.common.database.frequency import frequent_words, like
 from libs.common.database.patterns import contains
 from libs.common.database.postgres import Connection
 from libs.common.ids import lowest_id
@@ -134,7 +135,7 @@ _DEVICE = "lower(device_name) LIKE lower({})"
 _FROM = "received_at >= {}"
 _TO = "received_at < {}"
 _FILE = "file_id = {}"
-_WORD = "search LIKE {}"
+_SEARCH = "search"
 # Rows of before there was `search`, until they are filled; an index holds only these.
 _UNFILLED = "search IS NULL"
 _WORD_UNFILLED = "(lower(file_name) LIKE lower({0}) OR lower(device_name) LIKE lower({0}))"
@@ -149,14 +150,19 @@ def list_statement(
     after: UUID | None,
     limit: int,
     kinds: Collection[ShareKind] = (),
+    frequent: Collection[str] = (),
 ) -> tuple[str, list[Any]]:
-    """The statement that lists results, and its values; `kinds` of things are shared with the viewer."""
+    """The statement that lists results, and its values; `kinds` of things are shared with the viewer.
+
+    `frequent` are patterns of words of `q` that no index looks for.
+    """
     parameters = Parameters()
     standing = [_NOT_SUPERSEDED] if query.state is None else []
     oldest = query.sort == "received"
     begin = [] if after is None else [f"{'>' if oldest else '<'} {parameters.add(after)}"]
     order = "file_id ASC" if oldest else "file_id DESC"
-    text = _list(viewer, query, parameters, Slice(_LIST_COLUMNS, order, limit, begin, standing), kinds)
+    part = Slice(_LIST_COLUMNS, order, limit, begin, standing)
+    text = _list(viewer, query, parameters, part, kinds, frequent)
     return text, parameters.values
 
 
@@ -177,6 +183,7 @@ def _list(
     parameters: Parameters,
     part: Slice,
     kinds: Collection[ShareKind],
+    frequent: Collection[str],
 ) -> str:
     """The query of results that stand a filter.
 
@@ -186,7 +193,7 @@ def _list(
     most, order = parameters.add(part.limit), part.order
     bounds = [*part.begin, *_below(parameters, query)]
     filters = [*part.conditions, *_filters(parameters, query)]
-    meanings = meanings_of(parameters, query.q)
+    meanings = meanings_of(parameters, query.q, frequent)
     within = [_BOUND.format(bound) for bound in bounds]
     branches = [
         first_visible(
@@ -225,13 +232,13 @@ def _filters(parameters: Parameters, query: ResultFilter) -> list[str]:
     return [form.format(parameters.add(value)) for form, value in given.items() if value is not None]
 
 
-def meanings_of(parameters: Parameters, q: str | None) -> list[list[str]]:
+def meanings_of(parameters: Parameters, q: str | None, frequent: Collection[str] = ()) -> list[list[str]]:
     """What `q` may mean, as the conditions of a branch each; without `q`, one branch without any."""
     search = parse_search(q or "")
     if not search.words:
         return [[]]
     meanings = [
-        [_WORD.format(parameters.add(word)) for word in search.words],
+        [like(_SEARCH, parameters.add(word), by_index=word not in frequent) for word in search.words],
         [_UNFILLED, *(_WORD_UNFILLED.format(parameters.add(word)) for word in search.words_as_typed)],
     ]
     if search.uid is not None:
@@ -247,7 +254,13 @@ async def list_results(
 ) -> list[asyncpg.Record]:
     """In the order of `query`, behind `after`."""
     kinds = await held_kinds(connection, viewer)
-    return await fetch_planned(connection, *list_statement(viewer, query, after, limit, kinds))
+    frequent = await frequent_in(connection, query.q)
+    return await fetch_planned(connection, *list_statement(viewer, query, after, limit, kinds, frequent))
+
+
+async def frequent_in(connection: Connection, q: str | None) -> frozenset[str]:
+    """Patterns of the words of `q` that are too frequent beside its others for an index to look for them."""
+    return await frequent_words(connection, _TABLE, _SEARCH, parse_search(q or "").words)
 
 
 COUNTED_MOST = 20_000
@@ -266,13 +279,17 @@ _FACET_VALUES = {
 
 
 def facets_statement(
-    viewer: Viewer, query: ResultFilter, kinds: Collection[ShareKind] = ()
+    viewer: Viewer,
+    query: ResultFilter,
+    kinds: Collection[ShareKind] = (),
+    frequent: Collection[str] = (),
 ) -> tuple[str, list[Any]]:
     """The statement that counts the values of filters, each with the others as they are."""
     parameters = Parameters()
     others = query.model_copy(update={"state": None, "modality": None, "device": None, "owner": None})
     columns = "file_id, state, modality, device_name, owner_id, collection"
-    text = _list(viewer, others, parameters, Slice(columns, "file_id DESC", COUNTED_MOST + 1), kinds)
+    part = Slice(columns, "file_id DESC", COUNTED_MOST + 1)
+    text = _list(viewer, others, parameters, part, kinds, frequent)
     asked: dict[str, str] = {}
     if query.modality is not None:
         asked["modality"] = _MODALITY.format(parameters.add(query.modality))
@@ -304,7 +321,8 @@ async def count_facets(
 ) -> tuple[list[tuple[str, str, int]], bool]:
     """Rows of filter, value and count, and whether all there is was looked at."""
     kinds = await held_kinds(connection, viewer)
-    rows = await fetch_planned(connection, *facets_statement(viewer, query, kinds))
+    frequent = await frequent_in(connection, query.q)
+    rows = await fetch_planned(connection, *facets_statement(viewer, query, kinds, frequent))
     counts = [(row[0], row[1], row[2]) for row in rows]
     looked = sum(count for name, _, count in counts if name == "looked")
     return [of for of in counts if of[0] != "looked"], looked <= COUNTED_MOST

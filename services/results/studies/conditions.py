@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
 from libs.common.database.bounded import Parameters
+from libs.common.database.frequency import like
 from libs.common.database.patterns import contains
 from services.results.cursors import StudyPlace
 from services.results.folding import fold
@@ -124,10 +126,14 @@ def nearer(wanted: StudyFilter, parameters: Parameters) -> list[str]:
     return [f"{_TEXT} LIKE {parameters.add(contains(word))}" for word in words]
 
 
-def meanings_of(q: str, parameters: Parameters) -> list[list[str]]:
-    """What `q` may mean of a study itself, as the conditions of a branch each."""
+def meanings_of(q: str, parameters: Parameters, frequent: Collection[str] = ()) -> list[list[str]]:
+    """What `q` may mean of a study itself, as the conditions of a branch each.
+
+    `frequent` are patterns of its words that no index looks for.
+    """
     search = parse_search(q)
-    meanings = [[f"{_TEXT} LIKE {parameters.add(word)}" for word in search.words]]
+    words = [(word, parameters.add(word)) for word in search.words]
+    meanings = [[like(_TEXT, given, by_index=word not in frequent) for word, given in words]]
     if search.uid is not None:
         first, end = parameters.add(search.uid), parameters.add(search.uid + AFTER_ASCII)
         meanings.append([f"study_instance_uid ~>=~ {first}", f"study_instance_uid ~<~ {end}"])

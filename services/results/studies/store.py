@@ -82,8 +82,11 @@ class Listing(NamedTuple):
 class _Statement:
     """A statement while it is put together: what is `found` by files, and branches of studies."""
 
-    def __init__(self, viewer: Viewer, asked: Listing, kinds: Collection[ShareKind]) -> None:
+    def __init__(
+        self, viewer: Viewer, asked: Listing, kinds: Collection[ShareKind], frequent: Collection[str]
+    ) -> None:
         self._viewer = viewer
+        self._frequent = frequent
         self._wanted = asked.wanted
         self._order = Order(asked.sort)
         self.parameters = parameters = Parameters()
@@ -173,10 +176,10 @@ class _Statement:
             self.branches.append(self._select("partial AS study", conditions, whole=False, given=True))
 
     def _meanings(self, q: str) -> list[list[str]]:
-        return meanings_of(q, self.parameters) if q else []
+        return meanings_of(q, self.parameters, self._frequent) if q else []
 
     def _files_of_words(self, q: str, branch: Any) -> list[str]:
-        meanings = files.meanings_of(self.parameters, q)
+        meanings = files.meanings_of(self.parameters, q, self._frequent)
         return [branch(self._file_rows(meaning)) for meaning in meanings if meaning]
 
     def _file_rows(self, conditions: Sequence[str]) -> Rows:
@@ -208,13 +211,13 @@ class _Statement:
 
 
 def list_statement(
-    viewer: Viewer, asked: Listing, kinds: Collection[ShareKind] = ()
+    viewer: Viewer, asked: Listing, kinds: Collection[ShareKind] = (), frequent: Collection[str] = ()
 ) -> tuple[str, list[Any]] | None:
     """The statement that lists studies, and its values; `kinds` of things are shared with the viewer.
 
-    None: there is nowhere to look.
+    `frequent` are patterns of words of `q` that no index looks for. None: there is nowhere to look.
     """
-    statement = _Statement(viewer, asked, kinds)
+    statement = _Statement(viewer, asked, kinds, frequent)
     text = statement.text()
     if text is None:
         return None
@@ -225,17 +228,22 @@ def list_statement(
 
 async def list_studies(connection: Connection, viewer: Viewer, asked: Listing) -> list[asyncpg.Record]:
     """Studies that `viewer` sees, of each as much as they see."""
-    statement = list_statement(viewer, asked, await held_kinds(connection, viewer))
+    kinds = await held_kinds(connection, viewer)
+    frequent = await files.frequent_in(connection, asked.wanted.q)
+    statement = list_statement(viewer, asked, kinds, frequent)
     return [] if statement is None else await fetch_planned(connection, *statement)
 
 
 def facets_statement(
-    viewer: Viewer, wanted: StudyFilter, kinds: Collection[ShareKind] = ()
+    viewer: Viewer,
+    wanted: StudyFilter,
+    kinds: Collection[ShareKind] = (),
+    frequent: Collection[str] = (),
 ) -> tuple[str, list[Any]] | None:
     """The statement that counts the values of filters, each with the others as they are."""
     others = wanted.model_copy(update=dict.fromkeys(FACETS))
     asked_of = Listing(others, "-received", COUNTED_MOST + 1, counted=True)
-    statement = _Statement(viewer, asked_of, kinds)
+    statement = _Statement(viewer, asked_of, kinds, frequent)
     text, parameters = statement.text(), statement.parameters
     if text is None:
         return None
@@ -272,7 +280,9 @@ async def count_facets(
     connection: Connection, viewer: Viewer, wanted: StudyFilter
 ) -> tuple[list[tuple[str, str, int]], bool]:
     """Rows of filter, value and count, and whether all there is was looked at."""
-    statement = facets_statement(viewer, wanted, await held_kinds(connection, viewer))
+    kinds = await held_kinds(connection, viewer)
+    frequent = await files.frequent_in(connection, wanted.q)
+    statement = facets_statement(viewer, wanted, kinds, frequent)
     rows = [] if statement is None else await fetch_planned(connection, *statement)
     counts = [(row[0], row[1], row[2]) for row in rows]
     looked = next((count for name, _, count in counts if name == "looked"), 0)
