@@ -13,7 +13,7 @@ import pydicom
 import pytest
 
 from libs.common.ids import file_key
-from tests.builders import ct_instance, encapsulated_instance
+from tests.builders import MPEG4_HP41, ct_instance, encapsulated_instance
 from tests.results_support import OWNER, STRANGER, Results, running_results
 from tests.sharing_support import ANA, BEN, Sharing
 from tests.wado_support import parts_of, store
@@ -102,6 +102,27 @@ async def test_a_syntax_that_cannot_be_had_is_refused(results: Results) -> None:
     either = f"multipart/related; type=application/dicom; transfer-syntax={RLE}, {AS_STORED}; q=0.5"
     async with await results.get(sent.study_path, Accept=either) as answer:
         assert [part.content_type.split("=")[1] for part in await parts_of(answer)] == [EXPLICIT, RLE]
+
+
+async def test_a_video_withholds_no_study(results: Results) -> None:
+    """It cannot be transcoded: who names no transfer syntax has it as it is stored, and its part says so."""
+    sent = await store(results, slice_of(1))
+    content = encapsulated_instance(
+        [b"", b"\1" * 500], transfer_syntax=MPEG4_HP41, frames=9, SOPInstanceUID="1.2.9.6"
+    )
+    video = await store(results, content)
+    default = 'multipart/related; type="application/dicom"'
+    for accept in (default, "*/*"):
+        async with await results.get(sent.study_path, Accept=accept) as answer:
+            parts = {part.content_type.split("=")[1]: part.body for part in await parts_of(answer)}
+        assert parts == {EXPLICIT: sent.content, MPEG4_HP41: video.content}
+    for path, accept in (
+        (sent.study_path, f"{default}; transfer-syntax={EXPLICIT}"),
+        (video.path, default),
+        (video.path, "application/dicom"),
+    ):
+        async with await results.get(path, Accept=accept) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (406, "not-acceptable"), path
 
 
 async def test_headers_come_with_absolute_addresses(results: Results) -> None:

@@ -20,6 +20,9 @@ class AskedSyntax(NamedTuple):
     weight: float
 
 
+_LAST_RESORT = AskedSyntax(ANY, 0.0)
+
+
 class InstanceForm(NamedTuple):
     """How an answer holds its instances, and in which transfer syntaxes, the best first."""
 
@@ -41,14 +44,12 @@ def instance_form(ranges: Sequence[MediaRange], *, one: bool) -> InstanceForm | 
     best = next((kind for kind, _ in kinds if kind is not None), None)
     if best is None or best == "zip":
         return None if best is None else InstanceForm("zip")
-    return InstanceForm(
-        best,
-        tuple(
-            AskedSyntax(asked.transfer_syntax or EXPLICIT_LITTLE_UID, asked.weight)
-            for kind, asked in kinds
-            if kind == best
-        ),
-    )
+    fitting = [asked for kind, asked in kinds if kind == best]
+    syntaxes = [AskedSyntax(asked.transfer_syntax or EXPLICIT_LITTLE_UID, asked.weight) for asked in fitting]
+    if not one and not any(asked.transfer_syntax for asked in fitting):
+        # Who names none can read what a part says of itself; one video must not withhold a whole study.
+        syntaxes.append(_LAST_RESORT)
+    return InstanceForm(best, tuple(syntaxes))
 
 
 def kind_of(asked: MediaRange, *, one: bool) -> Literal["parts", "single", "zip"] | None:

@@ -92,6 +92,24 @@ def test_the_syntax_that_is_taken_best(
     assert form.syntax_of(stored, possible) == chosen
 
 
+@pytest.mark.parametrize(
+    ("header", "chosen"),
+    [
+        (PARTS, JPEG),
+        (f"text/html, {PARTS};q=0.1", JPEG),
+        (f"{PARTS}; transfer-syntax={EXPLICIT}", None),
+        (f"{PARTS}, {PARTS}; transfer-syntax={J2K}; q=0.9", None),
+    ],
+)
+def test_among_others_what_cannot_be_transcoded_is_given_as_stored_where_no_syntax_is_named(
+    header: str, chosen: str | None
+) -> None:
+    form = instance_form(parse_accept([header]), one=False)
+    assert isinstance(form, InstanceForm)
+    assert form.syntax_of(JPEG, {JPEG}) == chosen
+    assert form.syntax_of(JPEG, {JPEG, EXPLICIT}) == EXPLICIT
+
+
 def test_parts_stand_between_boundaries() -> None:
     writer = RelatedWriter("application/dicom", "b1")
     assert writer.content_type == 'multipart/related; type="application/dicom"; boundary=b1'
