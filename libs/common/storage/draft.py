@@ -23,9 +23,8 @@ class Draft:
     def __init__(self, folder: Folder, key: str, keyring: Keyring, *, durable: bool) -> None:
         self._folder = folder
         self._key = key
-        self._target = folder.path(key)
         self._durable = durable
-        self._file: tuple[int, Path] | None = None
+        self._file: tuple[int, str] | None = None
         self._usable = True
         self.sealer = Sealer(key, keyring)
 
@@ -63,7 +62,7 @@ class Draft:
         descriptor, temporary = self._write(*self.sealer.finish(trailer))
         if self._durable:
             os.fsync(descriptor)
-        self._folder.publish(temporary, self._target, durable=self._durable)
+        self._folder.publish(temporary, self._key, durable=self._durable)
         self._file = None
         os.close(descriptor)
 
@@ -73,7 +72,7 @@ class Draft:
         if self._file is not None:
             (descriptor, temporary), self._file = self._file, None
             os.close(descriptor)
-            temporary.unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
 
     def plaintext(self) -> BinaryIO:
         """Open what was written so far: in memory under one segment, else decrypted from the file."""
@@ -89,7 +88,7 @@ class Draft:
 
         return cast(BinaryIO, SegmentReader(size, load, lambda: os.close(descriptor)))
 
-    def _write(self, *pieces: bytes) -> tuple[int, Path]:
+    def _write(self, *pieces: bytes) -> tuple[int, str]:
         """All at once: each call lets go of the interpreter, and waits for it again."""
         if self._file is None:
             self._file = self._folder.create_temporary(self._key)

@@ -136,7 +136,7 @@ class FileStorage:
     def _open(self, key: ObjectKey) -> ContainerFile:
         try:
             return ContainerFile(
-                self._folder.path(key), lambda block: unlock_object(key, block, self._keyring)
+                self._folder.location(key), lambda block: unlock_object(key, block, self._keyring)
             )
         except ObjectNotFound:
             self._folder.require()
@@ -195,13 +195,12 @@ class FileStorage:
         return raw
 
     def _delete(self, key: ObjectKey) -> None:
-        path = self._folder.path(key)
         try:
-            path.unlink()
+            self._folder.path(key).unlink()
         except FileNotFoundError:
             self._folder.require()
             return
-        self._folder.sync_shard(path.parent)
+        self._folder.sync_shard(key)
 
     def _named_keys(self, key: ObjectKey) -> frozenset[str]:
         raw = self._opened(key)

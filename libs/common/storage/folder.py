@@ -1,5 +1,8 @@
 """Where the `file:` store keeps objects, and how one appears there: whole, at once, durable. All blocking.
 
+Paths on the way of every file are texts: a Path is taken apart, and each of its parts kept among the names of
+the interpreter for as long as it lives.
+
 <root>/<last two hex digits of the file id>/<key>     objects; a UUIDv7 ends in random bits
 <root>/.tmp/<key>.<random>                            objects being written, ciphertext as well
 """
@@ -31,8 +34,9 @@ class Folder:
         self.root = root
         self._root = str(root)
         self._temporary = root / ".tmp"
+        self._drafts = f"{self._temporary}/"
         self._prepared = False
-        self._durable_shards: set[Path] = set()
+        self._durable_shards: set[str] = set()
         self._process, self._numbers = secrets.token_hex(8), itertools.count()
 
     def location(self, key: str) -> str:
@@ -56,33 +60,35 @@ class Folder:
         for folder in reversed((self._temporary, *self._temporary.parents)):
             if not folder.is_dir():
                 folder.mkdir(mode=0o700, exist_ok=True)
-                sync_folder(folder.parent)
+                _sync(str(folder.parent))
         self._prepared = True
 
-    def create_temporary(self, key: str) -> tuple[int, Path]:
+    def create_temporary(self, key: str) -> tuple[int, str]:
         """Open a new file for writing and reading back: descriptor and path."""
         self.prepare()
-        path = self._temporary / f"{key}.{self._process}{next(self._numbers):x}"
+        path = f"{self._drafts}{key}.{self._process}{next(self._numbers):x}"
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
 
-    def publish(self, temporary: Path, target: Path, *, durable: bool) -> None:
-        """Move a finished (and, if durable, fsynced) file to its place, replacing what is there."""
+    def publish(self, temporary: str, key: str, *, durable: bool) -> None:
+        """Move a finished (and, if durable, fsynced) file to an object's place, replacing what is there."""
+        target = self.location(key)
         try:
-            temporary.rename(target)
+            os.rename(temporary, target)  # noqa: PTH104  see above
         except FileNotFoundError:
-            target.parent.mkdir(mode=0o700, exist_ok=True)
-            temporary.rename(target)
+            Path(target).parent.mkdir(mode=0o700, exist_ok=True)
+            os.rename(temporary, target)  # noqa: PTH104
         if durable:
-            self.sync_shard(target.parent)
+            self.sync_shard(key)
 
-    def sync_shard(self, shard: Path) -> None:
-        """Make the names in a shard durable, and the shard's own name at its first use by this process.
+    def sync_shard(self, key: str) -> None:
+        """Make the names in an object's shard durable, and the shard's own at its first use by this process.
 
         Whoever made the shard may not have come to that yet, so having found it proves nothing.
         """
-        sync_folder(shard)
+        shard = shard_of(key)
+        _sync(f"{self._root}/{shard}")
         if shard not in self._durable_shards:
-            sync_folder(self.root)
+            _sync(self._root)
             self._durable_shards.add(shard)
 
     def sweep(self, older_than: timedelta) -> int:
@@ -119,7 +125,7 @@ class Folder:
         self.prepare()
         descriptor, path = self.create_temporary("probe")
         os.close(descriptor)
-        path.unlink()
+        Path(path).unlink()
         if os.statvfs(self.root).f_bavail == 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -138,7 +144,7 @@ def _stored(entry: os.DirEntry[str]) -> Iterator[StoredObject]:
             )
 
 
-def sync_folder(folder: Path) -> None:
+def _sync(folder: str) -> None:
     """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

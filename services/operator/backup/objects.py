@@ -92,7 +92,7 @@ def _take(source: Path, stored: StoredObject, folder: Folder) -> None:
             shutil.copyfileobj(reading, writing, 1 << 20)
     moment = stored.modified_at.timestamp()
     os.utime(temporary, (moment, moment))
-    folder.publish(temporary, folder.path(stored.key), durable=False)
+    folder.publish(temporary, stored.key, durable=False)
 
 
 async def copy_out(source: Storage, keys: Iterable[ObjectKey], target: Storage) -> int:

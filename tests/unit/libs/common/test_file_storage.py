@@ -80,19 +80,18 @@ class Syncs:
     def __init__(self, base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.base = base
         self.log: list[str] = []
-        real_fsync, real_rename = os.fsync, Path.rename
+        real_fsync, real_rename = os.fsync, os.rename
 
         def fsync(descriptor: int) -> None:
             self.log.append(f"fsync {self._name(Path(f'/proc/self/fd/{descriptor}').readlink())}")
             real_fsync(descriptor)
 
-        def rename(path: Path, target: Path) -> Path:
-            moved = real_rename(path, target)
-            self.log.append(f"rename {self._name(target)}")
-            return moved
+        def rename(path: str, target: str) -> None:
+            real_rename(path, target)
+            self.log.append(f"rename {self._name(Path(target))}")
 
         monkeypatch.setattr(os, "fsync", fsync)
-        monkeypatch.setattr(Path, "rename", rename)
+        monkeypatch.setattr(os, "rename", rename)
 
     def _name(self, path: Path) -> str:
         relative = path.relative_to(self.base)
@@ -158,7 +157,7 @@ async def test_a_failing_disk_is_unavailable_and_leaves_nothing(
         raise OSError(code, os.strerror(code), "/secret/path")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path if call == "rename" else os, call, fail)
+        patch.setattr(os, call, fail)
         with pytest.raises(Unavailable, match=sentence) as caught:
             await stream(storage, key, data)
     assert "/secret" not in caught.value.detail

@@ -17,7 +17,7 @@ def put(folder: Folder, key: ObjectKey) -> Path:
     descriptor, temporary = folder.create_temporary(key)
     with os.fdopen(descriptor, "wb") as file:
         file.write(b"object")
-    folder.publish(temporary, folder.path(key), durable=False)
+    folder.publish(temporary, key, durable=False)
     return folder.path(key)
 
 
@@ -25,14 +25,14 @@ def test_a_shard_that_another_makes_at_the_same_moment_is_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Folder(tmp_path)
-    rename = Path.rename
+    rename = os.rename
 
-    def overtaken(path: Path, target: Path) -> Path:
-        monkeypatch.setattr(Path, "rename", rename)
-        target.parent.mkdir()
+    def overtaken(path: str, target: str) -> None:
+        monkeypatch.setattr(os, "rename", rename)
+        Path(target).parent.mkdir()
         raise FileNotFoundError("it was not there a moment ago")
 
-    monkeypatch.setattr(Path, "rename", overtaken)
+    monkeypatch.setattr(os, "rename", overtaken)
     assert put(folder, file_key(new_file_id())).read_bytes() == b"object"
 
 
@@ -52,7 +52,7 @@ def test_leftovers_that_another_sweep_takes_are_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Folder(tmp_path)
-    left = [folder.create_temporary(file_key(new_file_id()))[1] for _ in range(3)]
+    left = [Path(folder.create_temporary(file_key(new_file_id()))[1]) for _ in range(3)]
     unlink = Path.unlink
 
     def overtaken(path: Path) -> None:
