@@ -90,13 +90,18 @@ def accepting_in(
 
 
 class CountedArrivals(Arrivals):
-    """Knows how many pieces came."""
+    """Knows how many pieces came, and how often a file began to be accepted."""
 
     noted = 0
+    entered = 0
 
     def note(self) -> None:
         self.noted += 1
         super().note()
+
+    def __enter__(self) -> None:
+        self.entered += 1
+        super().__enter__()
 
 
 class Kit:

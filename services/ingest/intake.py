@@ -117,8 +117,12 @@ class Intake:
         key = file_key(new_file_id())
         async with self._slot(), self._storage.writer(key) as writer:
             await self._write(writer, chunks)
-            file = await self._commit(writer, key, sender, file_name, check)
-        if await self._record(file, sender.priority):
+            with self._arrivals:
+                file = await self._commit(writer, key, sender, file_name, check)
+        with self._arrivals:
+            recorded = await self._record(file, sender.priority)
+        self._arrivals.note()
+        if recorded:
             return Accepted(file, queued=True)
         # Looked up only now: nearly every file is new, and for those the question would be wasted.
         accepted = await self._resending.settle(file, sender.priority)

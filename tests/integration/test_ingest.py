@@ -19,13 +19,29 @@ from services.ingest.handlers import FailedFiles
 from services.ingest.resending import Accepted
 from tests.builders import ct_instance
 from tests.fixtures_postgres import OpenDatabase
-from tests.ingest_support import OWNER, Kit, sender
+from tests.ingest_support import OWNER, Kit, pieces, sender
 from tests.waiting import eventually
 
 
 @pytest.fixture
 async def kit(tmp_path: Path, open_database: OpenDatabase) -> Kit:
     return Kit(tmp_path, await open_database("ingest", size=10))
+
+
+async def test_a_whole_file_counts_as_arriving_until_it_is_accepted_or_refused(kit: Kit) -> None:
+    counted: list[int] = []
+    await kit.intake.receive(
+        pieces(ct_instance(rows=8, columns=8)),
+        "a.dcm",
+        sender(),
+        check=lambda _: counted.append(kit.arrivals.accepting),
+    )
+    assert counted == [1]
+    assert kit.arrivals.entered == 2  # while it is sealed, and while its row is written
+    assert kit.arrivals.noted == 2  # its one piece, and that another file may follow
+    with pytest.raises(InvalidContent):
+        await kit.send(b"no DICOM")
+    assert kit.arrivals.accepting == 0
 
 
 async def test_accepted_means_object_row_and_event(kit: Kit) -> None:

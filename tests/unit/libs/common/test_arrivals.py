@@ -1,8 +1,9 @@
-"""Whether files arrive: while many pieces come, until a moment after the latest."""
+"""Whether files arrive: while many pieces come or files are accepted, until a moment after the latest."""
 
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -46,3 +47,35 @@ def test_it_is_over_a_moment_after_the_latest_piece(clock: Clock) -> None:
     assert arrivals.going_on
     clock.now += 0.1
     assert not arrivals.going_on
+
+
+def test_files_that_are_accepted_together_count_for_as_long_as_it_takes(clock: Clock) -> None:
+    """Their senders wait for the same commit: until then no piece can come."""
+    arrivals = Arrivals()
+    with ExitStack() as accepted:
+        for _ in range(8):
+            accepted.enter_context(arrivals)
+        for _ in range(20):
+            clock.now += 1
+            assert arrivals.going_on
+        for _ in range(8):
+            arrivals.note()
+    clock.now += 0.02
+    assert arrivals.going_on  # they are answered, and those that follow are on their way
+    clock.now += 0.05
+    assert not arrivals.going_on
+
+
+@pytest.mark.parametrize("pause", [0.03, 0.1])
+def test_small_files_of_a_slow_sender_hold_nobody_up(clock: Clock, pause: float) -> None:
+    """One after the other, each of one piece."""
+    arrivals, found = Arrivals(), 0
+    for _ in range(100):
+        arrivals.note()
+        with arrivals:
+            clock.now += 0.01
+            found += arrivals.going_on
+        arrivals.note()
+        clock.now += pause
+        found += arrivals.going_on
+    assert found == 0
