@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, cast
 from libs.common.encryption import Sealer, SegmentReader, read_segment
 from libs.common.encryption.keyring import Keyring
 from libs.common.errors import StorageError
-from libs.common.storage.contract import Describe
+from libs.common.storage.contract import Describe, require_key
 from libs.common.storage.folder import Folder
 
 
@@ -21,6 +21,8 @@ class Draft:
     """Nothing lies on disk until more than one segment is there, or until `commit`. One call at a time."""
 
     def __init__(self, folder: Folder, key: str, keyring: Keyring, *, durable: bool) -> None:
+        """Raises ObjectNotFound for anything but an object key: none leads out of the folder."""
+        require_key(key)
         self._folder = folder
         self._key = key
         self._durable = durable

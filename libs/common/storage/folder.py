@@ -64,7 +64,7 @@ class Folder:
         self._prepared = True
 
     def create_temporary(self, key: str) -> tuple[int, str]:
-        """Open a new file for writing and reading back: descriptor and path."""
+        """Open a new file for writing and reading back: descriptor and path. `key` is not looked at."""
         self.prepare()
         path = f"{self._drafts}{key}.{self._process}{next(self._numbers):x}"
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
