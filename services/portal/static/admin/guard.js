@@ -5,12 +5,13 @@ import { guardLeaving } from '../app/router.js';
 import { Button } from '../ui/button.js';
 import { Dialog } from '../ui/dialog.js';
 import { html } from '../ui/html.js';
-import { useEffect, useState } from '../vendor/hooks.mjs';
+import { useLayoutEffect, useState } from '../vendor/hooks.mjs';
 
 /** @param {{dirty: boolean}} properties */
 export function LeaveGuard({ dirty }) {
   const [goOn, setGoOn] = useState(/** @type {{leave: () => void} | null} */ (null));
-  useEffect(() => {
+  // Before it is drawn: whoever sees what they typed may leave at once.
+  useLayoutEffect(() => {
     if (!dirty) return undefined;
     const onUnload = (event) => event.preventDefault(); // the browser asks in its own words
     window.addEventListener('beforeunload', onUnload);
