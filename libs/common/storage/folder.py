@@ -34,7 +34,6 @@ class Folder:
         self.root = root
         self._root = str(root)
         self._temporary = root / ".tmp"
-        self._drafts = f"{self._temporary}/"
         self._prepared = False
         self._durable_shards: set[str] = set()
         self._process, self._numbers = secrets.token_hex(8), itertools.count()
@@ -66,7 +65,7 @@ class Folder:
     def create_temporary(self, key: str) -> tuple[int, str]:
         """Open a new file for writing and reading back: descriptor and path. `key` is not looked at."""
         self.prepare()
-        path = f"{self._drafts}{key}.{self._process}{next(self._numbers):x}"
+        path = f"{self._temporary}/{key}.{self._process}{next(self._numbers):x}"
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
 
     def publish(self, temporary: str, key: str, *, durable: bool) -> None:
