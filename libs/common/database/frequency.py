@@ -18,6 +18,8 @@ WEIGHED_MOST = 8
 """Words that the planner is asked about: of more, those that are left are looked for by index."""
 
 _ROWS = re.compile(r"rows=(\d+) ")
+_RUN = re.compile(r"[^\W_]{3,}")
+"""What trigrams are made of (pg_trgm): letters and digits next to each other."""
 
 
 async def frequent_words(
@@ -25,9 +27,10 @@ async def frequent_words(
 ) -> frozenset[str]:
     """Those of `patterns` of `text` in `table` that are better looked at in the rows that the others find.
 
-    By the planner's statistics: one question for each pattern, none where there is but one.
+    By the planner's statistics: one question for each pattern that an index can look for, none where there is
+    but one. What it cannot look for finds no rows, however rare it is.
     """
-    asked = list(dict.fromkeys(patterns))[:WEIGHED_MOST]
+    asked = [pattern for pattern in dict.fromkeys(patterns) if _trigrams(pattern)][:WEIGHED_MOST]
     if len(asked) < 2:
         return frozenset()
     explain = f"EXPLAIN SELECT FROM {table} WHERE {text} LIKE $1"
@@ -51,4 +54,4 @@ def like(text: str, pattern: str, *, by_index: bool) -> str:
 
 
 def _trigrams(pattern: str) -> int:
-    return len(pattern.strip("%")) - 2
+    return sum(len(run) - 2 for run in _RUN.findall(pattern))
